@@ -1,0 +1,186 @@
+"""ipx: restore images. Given y = noise(A x), find x.
+
+Importing this package is cheap; whatever needs torch is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ipx.capabilities import (
+    Adjoint,
+    DataDual,
+    DataGrad,
+    DataProx,
+    DataQuadratic,
+    Denoise,
+    Diagonal,
+    Grad,
+    Latent,
+    LogProb,
+    NoiseGrad,
+    NoiseProx,
+    Norm,
+    NormalSolve,
+    Prox,
+    ProxConjugate,
+    Quadratic,
+    QuadraticPrior,
+    Sample,
+    Scalar,
+    Shape,
+    Spectrum,
+    Value,
+)
+from ipx.errors import (
+    InputError,
+    IpxError,
+    MissingExtraError,
+    OptionError,
+    PlanError,
+    PluginError,
+    ShapeError,
+    UnknownNameError,
+    UsageError,
+)
+from ipx.hookspecs import hookimpl
+from ipx.options import NoOptions, Options, opt
+from ipx.specs import (
+    AdapterSpec,
+    ModelSpec,
+    Need,
+    NoiseSpec,
+    OperatorSpec,
+    PriorSpec,
+    SolverSpec,
+    TunerSpec,
+)
+
+if TYPE_CHECKING:
+    from ipx.algebra import from_scipy, vstack
+    from ipx.component import (
+        Component,
+        has,
+        image_dot,
+        image_norm,
+        image_sum,
+        per_image,
+    )
+    from ipx.compose import noise, operator, prior, solver, tuner
+    from ipx.iterate import Result, iterate
+    from ipx.noise import Noise
+    from ipx.operator import LinearOperator, Operator, operator_norm
+    from ipx.prior import OuterProx, Prior
+    from ipx.problem import DataTerm, Problem
+    from ipx.restore import Restoration, degrade, restore
+    from ipx.solver import Solver, State
+    from ipx.spectral import Spectral
+    from ipx.tuner import Tuned, Tuner
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "ipx.algebra": ("from_scipy", "vstack"),
+    "ipx.component": ("Component", "has", "image_dot", "image_norm", "image_sum", "per_image"),
+    "ipx.compose": ("noise", "operator", "prior", "solver", "tuner"),
+    "ipx.iterate": ("Result", "iterate"),
+    "ipx.noise": ("Noise",),
+    "ipx.operator": ("LinearOperator", "Operator", "operator_norm"),
+    "ipx.prior": ("OuterProx", "Prior"),
+    "ipx.problem": ("DataTerm", "Problem"),
+    "ipx.restore": ("Restoration", "degrade", "restore"),
+    "ipx.solver": ("Solver", "State"),
+    "ipx.spectral": ("Spectral",),
+    "ipx.tuner": ("Tuned", "Tuner"),
+}
+_WHERE = {name: module for module, names in _LAZY.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'ipx' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])
+
+
+__all__ = [
+    "AdapterSpec",
+    "Adjoint",
+    "Component",
+    "DataDual",
+    "DataGrad",
+    "DataProx",
+    "DataQuadratic",
+    "DataTerm",
+    "Denoise",
+    "Diagonal",
+    "Grad",
+    "InputError",
+    "IpxError",
+    "Latent",
+    "LinearOperator",
+    "LogProb",
+    "MissingExtraError",
+    "ModelSpec",
+    "Need",
+    "NoOptions",
+    "Noise",
+    "NoiseGrad",
+    "NoiseProx",
+    "NoiseSpec",
+    "Norm",
+    "NormalSolve",
+    "Operator",
+    "OperatorSpec",
+    "OptionError",
+    "Options",
+    "OuterProx",
+    "PlanError",
+    "PluginError",
+    "Prior",
+    "PriorSpec",
+    "Problem",
+    "Prox",
+    "ProxConjugate",
+    "Quadratic",
+    "QuadraticPrior",
+    "Restoration",
+    "Result",
+    "Sample",
+    "Scalar",
+    "Shape",
+    "ShapeError",
+    "Solver",
+    "SolverSpec",
+    "Spectral",
+    "Spectrum",
+    "State",
+    "Tuned",
+    "Tuner",
+    "TunerSpec",
+    "UnknownNameError",
+    "UsageError",
+    "Value",
+    "degrade",
+    "from_scipy",
+    "has",
+    "hookimpl",
+    "image_dot",
+    "image_norm",
+    "image_sum",
+    "iterate",
+    "noise",
+    "operator",
+    "operator_norm",
+    "opt",
+    "per_image",
+    "prior",
+    "restore",
+    "solver",
+    "tuner",
+    "vstack",
+]

@@ -1,0 +1,40 @@
+"""Priors: what a picture looks like before anything was measured.
+
+A prior is R(x) up to its weight lam. It has no fixed set of methods: what it can do
+(`ipx.capabilities`: Value, Grad, Prox, ProxConjugate, ...) decides which solvers take it.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ipx.capabilities import Scalar
+from ipx.component import Component, O, per_image
+
+
+class Prior(Component[O]):
+    """Base of all priors.
+
+    ``weighted`` says whether the weight lam has any effect on it, ``informs`` whether it says
+    anything at all (the same two values as in its `PriorSpec`).
+    """
+
+    weighted: bool = True
+    informs: bool = True
+
+
+class OuterProx(Prior[O]):
+    """R(x) = g(K x) given through prox_g: the conjugate's prox follows by Moreau's identity.
+
+    A subclass gives ``linear_part`` and ``prox_outer``; it may override ``prox_conjugate`` where
+    that is the cheaper of the two (for a norm it is a projection).
+    """
+
+    def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
+        """argmin_z g(z) + |z - u|^2 / (2 t)."""
+        raise NotImplementedError(f"{type(self).__name__} must define prox_outer")
+
+    def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
+        """argmin_z (lam g)*(z) + |z - u|^2 / (2 t) = u - t prox_{(lam/t) g}(u / t)."""
+        step = per_image(t, u)
+        return u - step * self.prox_outer(u / step, per_image(lam, u) / step)

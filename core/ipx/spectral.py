@@ -1,0 +1,133 @@
+"""Fast orthogonal transforms that diagonalise A^T A: Fourier and cosine.
+
+A circular convolution is diagonal in the discrete Fourier transform. A convolution with an even
+kernel and half-sample symmetric extension is diagonal in the DCT-II, and so is the gradient
+with Neumann boundary (Strang, SIAM Review 1999; Ng, Chan, Tang, SIAM J. Sci. Comput. 1999):
+a picture with mirrored borders is deblurred as exactly, and nearly as fast, as a periodic one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+BasisName = Literal["any", "fft", "dct"]
+
+
+# Below this length a matrix product beats the FFT route (measured on two CPU cores).
+_MATRIX_UP_TO = 256
+
+
+@lru_cache(maxsize=32)
+def _dct_phase(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """2 exp(-i pi k / 2n) with the orthonormal scale folded in, shape ``(n,)`` complex."""
+    k = torch.arange(n, dtype=torch.float64, device=device)
+    scale = torch.full((n,), math.sqrt(0.5 / n), dtype=torch.float64, device=device)
+    scale[0] = math.sqrt(0.25 / n)
+    phase = torch.polar(2.0 * scale, -math.pi * k / (2 * n))
+    return phase.to(torch.complex128 if dtype == torch.float64 else torch.complex64)
+
+
+@lru_cache(maxsize=32)
+def _dct_matrix(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The orthonormal DCT-II matrix, ``(n, n)``, row k holding frequency k."""
+    i = torch.arange(n, dtype=torch.float64, device=device)
+    matrix = torch.cos(math.pi / n * torch.outer(i, i + 0.5)) * math.sqrt(2 / n)
+    matrix[0] *= math.sqrt(0.5)
+    return matrix.to(dtype)
+
+
+def _dct_last(x: Tensor) -> Tensor:
+    """Orthonormal DCT-II along the last axis by one FFT of the same length (Makhoul 1980)."""
+    n = x.shape[-1]
+    v = torch.cat([x[..., ::2], x[..., 1::2].flip(-1)], dim=-1)
+    return (torch.fft.fft(v, dim=-1) * _dct_phase(n, x.dtype, x.device)).real
+
+
+def _idct_last(c: Tensor) -> Tensor:
+    """Inverse of `_dct_last`: its complex spectrum before ``.real`` was c_k - i c_{n-k}."""
+    n = c.shape[-1]
+    mirrored = torch.zeros_like(c)
+    mirrored[..., 1:] = c[..., 1:].flip(-1)
+    v = torch.fft.ifft(
+        torch.complex(c, -mirrored) / _dct_phase(n, c.dtype, c.device), dim=-1
+    ).real
+    out = torch.empty_like(c)
+    half = (n + 1) // 2
+    out[..., ::2] = v[..., :half]
+    out[..., 1::2] = v[..., half:].flip(-1)
+    return out
+
+
+def dct2(x: Tensor) -> Tensor:
+    """Orthonormal two-dimensional DCT-II over the last two axes."""
+    h, w = x.shape[-2:]
+    if max(h, w) <= _MATRIX_UP_TO:
+        right = x @ _dct_matrix(w, x.dtype, x.device).mT
+        return _dct_matrix(h, x.dtype, x.device) @ right
+    return _dct_last(_dct_last(x).mT).mT
+
+
+def idct2(c: Tensor) -> Tensor:
+    """Inverse of `dct2`."""
+    h, w = c.shape[-2:]
+    if max(h, w) <= _MATRIX_UP_TO:
+        return _dct_matrix(h, c.dtype, c.device).mT @ (c @ _dct_matrix(w, c.dtype, c.device))
+    return _idct_last(_idct_last(c.mT).mT)
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """A symmetric positive operator that is diagonal in a transform of the last two axes.
+
+    Attributes:
+        basis: ``"fft"`` (real FFT, half spectrum), ``"dct"`` (DCT-II), or ``"any"`` for a
+            multiple of the identity, which is diagonal in both.
+        gram: eigenvalues, real and >= 0, of a shape that broadcasts against
+            ``(B, C, H, W//2+1)`` for fft and ``(B, C, H, W)`` for dct.
+    """
+
+    basis: BasisName
+    gram: Tensor
+
+    def fits(self, other: Spectral) -> bool:
+        """True if both are diagonal in one transform."""
+        return self.basis == other.basis or "any" in (self.basis, other.basis)
+
+    def __add__(self, other: Spectral) -> Spectral:
+        if not self.fits(other):
+            raise ValueError(f"{self.basis} and {other.basis} are different transforms")
+        basis = self.basis if other.basis == "any" else other.basis
+        return Spectral(basis, self.gram + other.gram)
+
+    def scaled(self, factor: float | Tensor) -> Spectral:
+        """The operator times a factor: a float, or one per image of shape ``(B, 1, 1, 1)``."""
+        return Spectral(self.basis, self.gram * factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The transform of images."""
+        if self.basis == "fft":
+            return torch.fft.rfft2(x)
+        return dct2(x) if self.basis == "dct" else x
+
+    def inverse(self, c: Tensor, size: tuple[int, int]) -> Tensor:
+        """Back to images of height and width ``size``."""
+        if self.basis == "fft":
+            return torch.fft.irfft2(c, s=size)
+        return idct2(c) if self.basis == "dct" else c
+
+    def solve(self, b: Tensor, rcond: float = 0.0) -> Tensor:
+        """x of least norm with ``self x = b``; eigenvalues <= ``rcond`` * largest count as 0."""
+        size = (b.shape[-2], b.shape[-1])
+        gram = self.gram
+        if rcond > 0:
+            small = gram <= rcond * gram.amax()
+            inv = torch.where(small, torch.zeros_like(gram), 1 / gram.masked_fill(small, 1.0))
+        else:
+            inv = 1 / gram
+        return self.inverse(self.forward(b) * inv, size)
