@@ -200,9 +200,11 @@ def load(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) ->
     reg.manager.add_hookspecs(hookspecs)
     off = {n.strip() for n in os.environ.get("IPX_DISABLE_PLUGINS", "").split(",") if n.strip()}
     if entry_points is None:
-        entry_points = importlib.metadata.entry_points()
+        every = importlib.metadata.entry_points()
+        groups = sorted(g for g in every.groups if g.startswith("ipx.v"))
+        entry_points = [e for g in groups for e in every.select(group=g)]
     ours = sorted(
-        (e for e in entry_points if e.group.startswith("ipx.v")),
+        entry_points,
         key=lambda e: (e.dist is None or e.dist.name != DISTRIBUTION, e.name, e.value),
     )
     for entry in ours:
