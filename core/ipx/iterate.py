@@ -1,0 +1,288 @@
+"""The one iteration loop: stopping, status, history, best iterate, callbacks.
+
+Each image of a batch stops by itself: its result is the one it would have alone.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+
+from ipx import capabilities as cap
+from ipx.component import has
+from ipx.errors import PlanError
+from ipx.plan import Parts, Plan, fits
+from ipx.prior import Prior
+from ipx.problem import Problem, data_capabilities
+from ipx.solver import Solver, State
+from ipx.specs import SolverSpec
+
+Status = Literal["converged", "budget", "diverged"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What stopping rules and callbacks see after each step."""
+
+    problem: Problem
+    iteration: int  # steps done, from 1
+    budget: int
+    x: Tensor  # present solution (B, C, H, W)
+    residual: Tensor  # fixed-point residual per image (B,)
+    seconds: float
+    objective: Tensor | None  # (B,) where it was computed at this step
+
+
+Stop = Callable[[Progress], Tensor]
+"""A stopping rule: per image, true when that image is done, shape ``(B,)``."""
+
+Callback = Callable[[Progress], None]
+
+
+def converged(tol: float) -> Stop:
+    """Done when the solver's fixed-point residual is at most ``tol``."""
+    return lambda p: p.residual <= tol
+
+
+def noise_reached(factor: float = 1.0) -> Stop:
+    """Done when the data term is down to what the noise alone makes it (Morozov).
+
+    For a prior without weight this early stopping *is* the regularisation.
+    """
+
+    def rule(p: Progress) -> Tensor:
+        noise, y = p.problem.noise, p.problem.y
+        level = noise.expected(y, known_count(p.problem))
+        return p.problem.data.value(p.x) <= factor * level
+
+    return rule
+
+
+def any_of(*rules: Stop) -> Stop:
+    """Done when one of the rules says so."""
+
+    def rule(p: Progress) -> Tensor:
+        return torch.stack([r(p) for r in rules]).any(0)
+
+    return rule
+
+
+def all_of(*rules: Stop) -> Stop:
+    """Done when all rules say so."""
+
+    def rule(p: Progress) -> Tensor:
+        return torch.stack([r(p) for r in rules]).all(0)
+
+    return rule
+
+
+def known_count(problem: Problem) -> Tensor:
+    """Number of measured values per image, ``(B,)``."""
+    y = problem.y
+    known = problem.operator.known(y)
+    total = y[0].numel() if known is None else int(known.expand_as(y[:1]).sum())
+    return torch.full((y.shape[0],), float(total), dtype=y.dtype, device=y.device)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out.
+
+    Attributes:
+        x: ``(B, C, H, W)``; finite, or the last finite iterate of an image that diverged.
+        status: per image ``"converged"``, ``"budget"`` (iterations used up) or ``"diverged"``.
+        iterations: steps taken per image ``(B,)``.
+        residual: last fixed-point residual per image ``(B,)``.
+        objective: objective of the returned image ``(B,)``, NaN where there is none; it belongs
+            to ``problem``, whose prior may be the smoothed one that a bridge made.
+        history: one entry per recorded step.
+        problem: the problem that was solved, with the bridges of the plan in place.
+        plan: the plan.
+        state: the solver's last state, to go on from.
+        seconds: wall-clock time.
+    """
+
+    x: Tensor
+    status: list[Status]
+    iterations: Tensor
+    residual: Tensor
+    objective: Tensor
+    history: list[dict[str, Any]]
+    problem: Problem
+    plan: Plan
+    state: State
+    seconds: float = field(compare=False)
+
+
+def attach(problem: Problem, plan: Plan) -> Problem:
+    """The problem with the bridges of a plan in place."""
+    prior: Prior[Any] = problem.prior
+    data = dict(problem.bridges or {})
+    for capability, bridge in plan.bridges.items():
+        if bridge.side == "prior":
+            prior = cast("Prior[Any]", bridge.load()(prior, problem.operator.image_shape))
+        else:
+            data[capability] = bridge
+    if prior is problem.prior and data == (problem.bridges or {}):
+        return problem
+    attached = replace(problem, prior=prior, bridges=data)
+    if data == (problem.bridges or {}):
+        attached.__dict__["data"] = problem.data
+    return attached
+
+
+def parts_of(problem: Problem) -> Parts:
+    """The capabilities of a problem's instances, for planning."""
+    names = [type(c).__name__ for c in (problem.operator, problem.noise, problem.prior)]
+    return Parts(
+        *names,
+        data_caps=data_capabilities(problem.operator, problem.noise),
+        prior_caps=problem.prior.provides(),
+        weighted=problem.prior.weighted,
+        informs=problem.prior.informs,
+        noiseless=problem.hard or problem.noise.level == 0,
+    )
+
+
+def plan_for(problem: Problem, solver: Solver[Any, Any], exact: bool = False) -> Plan:
+    """The plan for a problem and a solver made in code.
+
+    Raises:
+        PlanError: they do not fit.
+    """
+    spec = SolverSpec(name=type(solver).__name__, target="", summary="", needs=solver.needs)
+    plan, why = fits(parts_of(problem), spec, exact_only=exact)
+    if plan is None:
+        raise PlanError(f"solver {type(solver).__name__} does not fit: {why}")
+    return plan
+
+
+def iterate(
+    problem: Problem,
+    solver: Solver[Any, Any],
+    *,
+    iterations: int | None = None,
+    tol: float = 1e-4,
+    stop: Stop | None = None,
+    callbacks: Sequence[Callback] = (),
+    plan: Plan | None = None,
+    exact: bool = False,
+    state: State | None = None,
+    record_every: int = 0,
+) -> Result:
+    """Run a solver until every image is done.
+
+    Args:
+        problem: what to solve.
+        solver: the algorithm.
+        iterations: budget of steps; the solver's usual one by default.
+        tol: stop an image when the solver's residual is at most this; 0 never does.
+        stop: a further stopping rule.
+        callbacks: called after each recorded step.
+        plan: the bridges to work over; made here when None.
+        exact: refuse approximate bridges.
+        state: go on from this state instead of starting.
+        record_every: compute and record the objective every so many steps (0: at the end
+            only; a callback makes it every step).
+
+    Returns:
+        The result; a step that turned non-finite, or an objective that grew a thousandfold,
+        is reported as diverged, with the last good image.
+
+    Raises:
+        PlanError: solver and problem do not fit.
+    """
+    began = time.perf_counter()
+    plan = plan if plan is not None else plan_for(problem, solver, exact)
+    problem = attach(problem, plan)
+    budget = 1 if solver.one_shot else (iterations if iterations is not None else solver.iterations)
+    rule = converged(tol) if stop is None else any_of(converged(tol), stop)
+    every = record_every or (1 if callbacks else 0)
+    state = solver.init(problem) if state is None else state
+    count = problem.y.shape[0]
+    device = problem.y.device
+    best = solver.solution(problem, state)
+    ceiling = _ceiling(problem, best)
+    active = torch.ones(count, dtype=torch.bool, device=device)
+    diverged = torch.zeros_like(active)
+    done = torch.zeros_like(active)
+    steps = torch.zeros(count, dtype=torch.int64, device=device)
+    last = torch.full((count,), math.inf, dtype=problem.y.dtype, device=device)
+    history: list[dict[str, Any]] = []
+
+    for k in range(1, budget + 1):
+        after = solver.step(problem, state)
+        x = solver.solution(problem, after)
+        residual = solver.residual(problem, state, after)
+        state = after
+        finite = torch.isfinite(residual)
+        if k == budget or not bool(finite.all()) or k % 10 == 0:
+            finite = finite & torch.isfinite(x.flatten(1)).all(1)
+        objective = None
+        if every and k % every == 0:
+            objective = problem.objective(x)
+        if k % 10 == 0 and ceiling is not None:
+            now = objective if objective is not None else problem.objective(x)
+            finite = finite & ~(now > ceiling)
+        fresh = active & finite
+        best = x if bool(fresh.all()) else torch.where(_column(fresh, x), x, best)
+        diverged |= active & ~finite
+        steps += active
+        last = torch.where(fresh, residual, last)
+        progress = Progress(
+            problem, k, budget, best, residual, time.perf_counter() - began, objective
+        )
+        if objective is not None:
+            history.append(
+                {
+                    "iteration": k,
+                    "seconds": progress.seconds,
+                    "objective": objective.detach().cpu().tolist(),
+                    "residual": residual.detach().cpu().tolist(),
+                }
+            )
+        for callback in callbacks:
+            callback(progress)
+        stopped = fresh & (torch.ones_like(fresh) if solver.one_shot else rule(progress))
+        done |= stopped
+        active = fresh & ~stopped
+        if not bool(active.any()):
+            break
+
+    x = problem.keep_known(best)
+    status: list[Status] = [
+        "diverged" if bad else "converged" if ok else "budget"
+        for bad, ok in zip(diverged.tolist(), done.tolist(), strict=True)
+    ]
+    return Result(
+        x=x,
+        status=status,
+        iterations=steps,
+        residual=last,
+        objective=problem.objective(x),
+        history=history,
+        problem=problem,
+        plan=plan,
+        state=state,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _column(mask: Tensor, like: Tensor) -> Tensor:
+    return mask.view(-1, *([1] * (like.ndim - 1)))
+
+
+def _ceiling(problem: Problem, x: Tensor) -> Tensor | None:
+    """An objective no sane iterate exceeds: 1000 times the start's; None when it has none."""
+    if not has(problem.prior, cap.Value):
+        return None
+    start = problem.objective(x)
+    scale = problem.data.value(torch.zeros_like(x))
+    start = torch.where(torch.isfinite(start), start, scale)
+    return 1e3 * torch.maximum(start, scale) + 1e-6
