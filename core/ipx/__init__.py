@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from ipx.operator import LinearOperator, Operator, operator_norm
     from ipx.prior import OuterProx, Prior
     from ipx.problem import DataTerm, Problem
-    from ipx.restore import Restoration, degrade, restore
+    from ipx.restore import Restoration, degrade, restore, solve
     from ipx.solver import Solver, State
     from ipx.spectral import Spectral
     from ipx.tuner import Tuned, Tuner
@@ -89,7 +89,7 @@ _LAZY = {
     "ipx.operator": ("LinearOperator", "Operator", "operator_norm"),
     "ipx.prior": ("OuterProx", "Prior"),
     "ipx.problem": ("DataTerm", "Problem"),
-    "ipx.restore": ("Restoration", "degrade", "restore"),
+    "ipx.restore": ("Restoration", "degrade", "restore", "solve"),
     "ipx.solver": ("Solver", "State"),
     "ipx.spectral": ("Spectral",),
     "ipx.tuner": ("Tuned", "Tuner"),
@@ -180,6 +180,7 @@ __all__ = [
     "per_image",
     "prior",
     "restore",
+    "solve",
     "solver",
     "tuner",
     "vstack",

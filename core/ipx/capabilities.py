@@ -10,7 +10,7 @@ shape ``()`` or ``(B,)``, one value per image. Nothing here imports torch.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,7 +135,7 @@ class Prox(Protocol):
 class ProxConjugate(Protocol):
     """R(x) = g(K x), K linear, with the proximal maps of g and of its conjugate g*."""
 
-    def linear_part(self, image_shape: Shape) -> LinearOperator:
+    def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
         """K for images of this shape."""
         ...
 
@@ -152,7 +152,7 @@ class ProxConjugate(Protocol):
 class QuadraticPrior(Protocol):
     """R(x) = 1/2 |L x|^2, L linear."""
 
-    def quadratic_part(self, image_shape: Shape) -> LinearOperator:
+    def quadratic_part(self, image_shape: Shape) -> LinearOperator[Any]:
         """L for images of this shape."""
         ...
 

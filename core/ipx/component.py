@@ -51,8 +51,10 @@ class Component(Generic[O]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for base in types.get_original_bases(cls) if hasattr(types, "get_original_bases") else (
-            cls.__dict__.get("__orig_bases__", ())
+        for base in (
+            types.get_original_bases(cls)
+            if hasattr(types, "get_original_bases")
+            else (cls.__dict__.get("__orig_bases__", ()))
         ):
             for arg in get_args(base):
                 if isinstance(arg, type) and issubclass(arg, Options):

@@ -36,7 +36,9 @@ def split(description: Description, kind: str) -> tuple[str, dict[str, Any]]:
         if not isinstance(name, str):
             raise InputError(f"a {kind} needs a name, as in {{name = ...}}")
         return name, values
-    raise InputError(f"a {kind} is a name, a table with a name, or an instance, not {description!r}")
+    raise InputError(
+        f"a {kind} is a name, a table with a name, or an instance, not {description!r}"
+    )
 
 
 def resolve(kind: str, description: Description) -> tuple[Spec, Options]:

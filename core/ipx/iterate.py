@@ -139,14 +139,15 @@ def attach(problem: Problem, plan: Plan) -> Problem:
 
 def parts_of(problem: Problem) -> Parts:
     """The capabilities of a problem's instances, for planning."""
-    names = [type(c).__name__ for c in (problem.operator, problem.noise, problem.prior)]
     return Parts(
-        *names,
+        operator=type(problem.operator).__name__,
+        noise=type(problem.noise).__name__,
+        prior=type(problem.prior).__name__,
         data_caps=data_capabilities(problem.operator, problem.noise),
         prior_caps=problem.prior.provides(),
         weighted=problem.prior.weighted,
         informs=problem.prior.informs,
-        noiseless=problem.hard or problem.noise.level == 0,
+        noiseless=problem.hard,
     )
 
 

@@ -8,7 +8,7 @@ an adjoint and an algebra: ``A @ B``, ``A + B``, ``c * A``, ``A.T``, ``vstack([A
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -140,7 +140,7 @@ def operator_norm(
         The norm; from power iteration an estimate from below, hence enlarged by 1 %.
     """
     if has(operator, Norm):
-        return operator.norm()  # type: ignore[attr-defined, no-any-return]  # has() says so
+        return cast(Norm, operator).norm()
     device = like.device if like is not None else torch.device("cpu")
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, *operator.image_shape, generator=generator, dtype=torch.float64)

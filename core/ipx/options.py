@@ -12,16 +12,14 @@ This module imports nothing heavy, so that a plugin's declaring module stays lig
 from __future__ import annotations
 
 import dataclasses
-import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from ipx.errors import OptionError, did_you_mean
 
-O_co = TypeVar("O_co", bound="Options", covariant=True)
 _O = TypeVar("_O", bound="Options")
 _SCALARS: tuple[type, ...] = (bool, int, float, str, Path)
 
@@ -185,9 +183,8 @@ class Options:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True, kw_only=True, repr=True)(cls)
-        made = cls.__init__
+        made: Callable[..., None] = cls.__init__
 
-        @functools.wraps(made)
         def checked(self: Options, **values: Any) -> None:
             infos = cls.infos()
             for name in values:
@@ -201,7 +198,7 @@ class Options:
                 raise OptionError(f"option {missing[0]} is required")
             made(self, **{n: infos[n].check(v) for n, v in values.items()})
 
-        cls.__init__ = checked  # type: ignore[method-assign]  # the point of this class
+        cls.__init__ = checked  # type: ignore[assignment]  # the point of this class
 
     @classmethod
     def infos(cls) -> dict[str, OptionInfo]:
@@ -229,7 +226,9 @@ class Options:
             out[name] = (
                 str(value)
                 if isinstance(value, Path)
-                else list(value) if isinstance(value, tuple) else value
+                else list(value)
+                if isinstance(value, tuple)
+                else value
             )
         return out
 

@@ -114,8 +114,9 @@ def _nothing_to_do(parts: Parts, solver: SolverSpec) -> str:
     diagonal = cap.Diagonal in parts.data_caps
     if not parts.informs and diagonal:
         return f"without a prior {parts.operator} leaves each pixel as it was measured"
-    one_shot = any(cap.DataQuadratic in n.data and cap.QuadraticPrior in n.prior for n in
-                   solver.needs)
+    one_shot = any(
+        cap.DataQuadratic in n.data and cap.QuadraticPrior in n.prior for n in solver.needs
+    )
     if not parts.informs and one_shot and not parts.noiseless:
         return (
             "without a prior the closed form inverts the noise too; take prior tikhonov or "

@@ -111,8 +111,8 @@ class Problem:
         prior: the prior.
         lam: weight of the prior, >= 0, one or per image ``(B,)``.
         x0: start ``(B, C, H, W)``; ``operator.preview(y)`` when None.
-        hard: the data are free of noise: measured pixels of a diagonal operator are kept as
-            they are.
+        hard: the data are free of noise; measured pixels of a diagonal operator are then kept
+            as they are.
         bridges: data bridges chosen by a plan.
     """
 

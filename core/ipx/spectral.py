@@ -54,9 +54,7 @@ def _idct_last(c: Tensor) -> Tensor:
     n = c.shape[-1]
     mirrored = torch.zeros_like(c)
     mirrored[..., 1:] = c[..., 1:].flip(-1)
-    v = torch.fft.ifft(
-        torch.complex(c, -mirrored) / _dct_phase(n, c.dtype, c.device), dim=-1
-    ).real
+    v = torch.fft.ifft(torch.complex(c, -mirrored) / _dct_phase(n, c.dtype, c.device), dim=-1).real
     out = torch.empty_like(c)
     half = (n + 1) // 2
     out[..., ::2] = v[..., :half]

@@ -1,0 +1,365 @@
+"""The library's face: `restore`, `solve` and `degrade` on arrays and tensors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipx.capabilities import Shape
+from ipx.compose import Description, build, image_shape_of, operator_from, split
+from ipx.errors import InputError, MemoryExhaustedError, OptionError
+from ipx.iterate import (
+    Callback,
+    Result,
+    Status,
+    attach,
+    iterate,
+    noise_reached,
+    parts_of,
+    plan_for,
+)
+from ipx.noise import Noise
+from ipx.operator import Operator
+from ipx.plan import Plan, make_plan
+from ipx.prior import Prior
+from ipx.problem import Problem
+from ipx.registry import registry
+from ipx.solver import Solver
+from ipx.specs import SolverSpec
+from ipx.tuner import Tuner
+
+Image = TypeVar("Image", "np.ndarray[Any, Any]", Tensor)
+Back = Callable[[Tensor], Any]
+
+NOISELESS_LAM = 1e-3
+"""Weight of the prior when data are free of noise: it only fills what was not measured."""
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored picture, and everything that led to it.
+
+    Attributes:
+        image: the restored picture, of the kind and layout of the input.
+        x: the same as a tensor ``(B, C, H, W)``.
+        before: what could be seen before, `Operator.preview` of the data, ``(B, C, H, W)``.
+        status: per image, see `ipx.iterate.Result`.
+        plan: how operator, noise, prior and solver were made to fit.
+        lam: weight of the prior per image; None for a prior without weight.
+        level: noise level per image, given or estimated.
+        result: the last run of the loop.
+        trace: what the tuner tried.
+        seconds: wall-clock time of everything.
+    """
+
+    image: Any
+    x: Tensor
+    before: Tensor
+    status: list[Status]
+    plan: Plan
+    lam: list[float] | None
+    level: list[float]
+    result: Result
+    trace: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def iterations(self) -> list[int]:
+        """Steps of the final solve, per image."""
+        return [int(n) for n in self.result.iterations]
+
+
+def to_tensor(
+    image: Any, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+) -> tuple[Tensor, Back]:
+    """An image as ``(B, C, H, W)`` in floating point, and the way back to its kind.
+
+    Args:
+        image: NumPy ``(H, W)`` or ``(H, W, C)``, or tensor ``(H, W)``, ``(C, H, W)`` or
+            ``(B, C, H, W)``. Integers are divided by the largest value of their type; on the
+            way back they are rounded and clipped. Half precision is worked on in float32.
+        device: where to work; where a tensor is, the CPU for an array.
+        dtype: precision of the work; float32, or float64 for float64 input.
+
+    Raises:
+        InputError: not an image, empty, or not finite.
+    """
+    array = isinstance(image, np.ndarray)
+    if array:
+        if image.dtype.kind not in "uif":
+            raise InputError(f"an image of type {image.dtype} cannot be restored; use numbers")
+        source = np.ascontiguousarray(image)
+        if source.dtype.kind == "f" and source.dtype.itemsize not in (4, 8):
+            source = source.astype(np.float32)
+        kind, top = str(image.dtype), 1.0
+        if source.dtype.kind in "ui":
+            top = float(np.iinfo(source.dtype).max)
+            source = source.astype(np.float32 if source.dtype.itemsize < 4 else np.float64)
+        t = torch.from_numpy(source.copy())
+        if image.ndim == 3:
+            t = t.permute(2, 0, 1)
+    elif isinstance(image, Tensor):
+        kind, t, top = "", image, 1.0
+        if not image.is_floating_point():
+            if image.is_complex() or image.dtype == torch.bool:
+                raise InputError(f"an image of type {image.dtype} cannot be restored; use reals")
+            top, t = float(torch.iinfo(image.dtype).max), image.to(torch.float32)
+    else:
+        raise InputError(f"an image is a NumPy array or a tensor, not {type(image).__name__}")
+    ndim = image.ndim
+    if ndim not in ((2, 3) if array else (2, 3, 4)):
+        shapes = "(H, W) or (H, W, C)" if array else "(H, W), (C, H, W) or (B, C, H, W)"
+        raise InputError(f"an image has shape {shapes}, not {tuple(image.shape)}")
+    t = t.reshape(*([1] * (4 - t.ndim)), *t.shape)
+    if t.numel() == 0:
+        raise InputError(f"the image is empty: its shape is {tuple(image.shape)}")
+    work = dtype or (torch.float64 if t.dtype == torch.float64 else torch.float32)
+    t = t.to(device=device or t.device, dtype=work).contiguous() / top
+    if not bool(torch.isfinite(t).all()):
+        raise InputError("the image has values that are not finite (NaN or infinity)")
+
+    def back(x: Tensor) -> Any:
+        out = x * top
+        if top != 1.0:
+            out = out.round().clamp(0, top)
+        out = out[0] if ndim < 4 else out
+        out = out[0] if ndim == 2 and out.shape[0] == 1 else out
+        if not array:
+            return out.to(dtype=image.dtype, device=image.device)
+        out = out.permute(1, 2, 0) if ndim == 3 and out.ndim == 3 else out
+        return out.detach().cpu().numpy().astype(kind)
+
+    return t, back
+
+
+def _level(noise: Noise[Any], count: int) -> list[float]:
+    level = noise.level
+    if isinstance(level, Tensor):
+        flat = level.reshape(-1).tolist()
+        return [float(v) for v in (flat if len(flat) == count else flat * count)]
+    return [float("nan") if level is None else float(level)] * count
+
+
+def _solver(
+    description: Description, problem: Problem, exact: bool, names: tuple[str, str, str]
+) -> tuple[Solver[Any, Any], Plan]:
+    """The solver and the plan, by name, by instance or automatically."""
+    if isinstance(description, Solver):
+        return description, plan_for(problem, description, exact)
+    name, values = split(description, "solver")
+    reg = registry()
+    specs = [s for s in reg.all("solver") if isinstance(s, SolverSpec)]
+    parts = parts_of(problem)
+    parts = type(parts)(
+        **{**parts.__dict__, **dict(zip(("operator", "noise", "prior"), names, strict=True))}
+    )
+    if name == "auto":
+        if values:
+            raise OptionError("solver auto has no options; name a solver to set its options")
+    else:
+        chosen = reg.get("solver", name)
+        specs = [s for s in specs if s.name != chosen.name or s is chosen]
+        name = chosen.name
+    plan = make_plan(parts, specs, name, reg.all("adapter"), exact)
+    spec = next(s for s in specs if s.name == plan.solver)
+    made: Solver[Any, Any] = reg.create(spec, options=reg.options("solver", spec.id, values))
+    return made, plan
+
+
+def _name(description: Description, kind: str) -> str:
+    if isinstance(description, (str, dict)):
+        return split(description, kind)[0]
+    return type(description).__name__
+
+
+@contextmanager
+def _memory() -> Iterator[None]:
+    """Out of memory, on any device, becomes one clear line."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as e:
+        raise MemoryExhaustedError(_MEMORY) from e
+    except RuntimeError as e:
+        if "can't allocate memory" in str(e) or "not enough memory" in str(e):
+            raise MemoryExhaustedError(_MEMORY) from e
+        raise
+
+
+_MEMORY = "out of memory; restore a smaller picture, or fewer at a time"
+
+
+def solve(
+    image: Any,
+    *,
+    op: Description = "identity",
+    noise: Description = "gaussian",
+    prior: Description = "tv",
+    solver: Description = "auto",
+    lam: float | Sequence[float] | Tensor | str = "auto",
+    tuner: Description = "discrepancy",
+    image_shape: Shape | None = None,
+    x0: Any = None,
+    iterations: int | None = None,
+    tol: float = 1e-4,
+    exact: bool = False,
+    callbacks: Sequence[Callback] = (),
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Restoration:
+    """Restore a degraded image, and tell how.
+
+    Args:
+        image: the data y: NumPy ``(H, W)`` or ``(H, W, C)``, or a tensor ``(H, W)``,
+            ``(C, H, W)`` or ``(B, C, H, W)``, nominally in [0, 1] (integers in their range).
+        op: forward operator: a name, a table ``{"name": "blur", "sigma": 2}``, or an instance.
+        noise: noise model, likewise; its level is estimated from y when it is not given.
+        prior: prior, likewise.
+        solver: solver, likewise; ``"auto"`` takes the best one that fits.
+        lam: weight of the prior, >= 0, one or per image; ``"auto"`` lets the tuner choose.
+        tuner: the rule for ``lam="auto"``.
+        image_shape: ``(C, H, W)`` of the result where the data do not tell it.
+        x0: start of the iterations, an image like the result.
+        iterations: budget of steps; the solver's usual one by default.
+        tol: stop at this fixed-point residual.
+        exact: refuse approximate bridges.
+        callbacks: called after each step of the final solve.
+        device: where to work.
+        dtype: precision of the work.
+
+    Returns:
+        A `Restoration`; ``.image`` is of the kind of ``image``.
+
+    Raises:
+        IpxError: one clear line; see `ipx.errors`.
+    """
+    began = time.perf_counter()
+    y, back = to_tensor(image, device, dtype)
+    with _memory():
+        operator = operator_from(op, image_shape or image_shape_of(op, tuple(y.shape[1:])))
+        if len(operator.data_shape) == 1:
+            y = y.flatten(1)
+        model: Noise[Any] = build("noise", noise)
+        regulariser: Prior[Any] = build("prior", prior)
+        start = None if x0 is None else to_tensor(x0, y.device, y.dtype)[0]
+        hard = isinstance(model.level, (int, float)) and model.level == 0
+        if model.level is None:
+            model = model.estimated(y, operator.known(y))
+        problem = Problem(y, operator, model, regulariser, 0.0, start, hard)
+        names = (_name(op, "operator"), _name(noise, "noise"), _name(prior, "prior"))
+        algorithm, plan = _solver(solver, problem, exact, names)
+        problem = attach(problem, plan)
+        weights, trace, result = _weigh(
+            problem, algorithm, plan, lam, tuner, iterations, tol, callbacks
+        )
+        return Restoration(
+            image=back(result.x),
+            x=result.x,
+            before=operator.preview(y),
+            status=result.status,
+            plan=plan,
+            lam=weights,
+            level=_level(model, y.shape[0]),
+            result=result,
+            trace=trace,
+            seconds=time.perf_counter() - began,
+        )
+
+
+def _weigh(
+    problem: Problem,
+    algorithm: Solver[Any, Any],
+    plan: Plan,
+    lam: float | Sequence[float] | Tensor | str,
+    tuner: Description,
+    iterations: int | None,
+    tol: float,
+    callbacks: Sequence[Callback],
+) -> tuple[list[float] | None, list[dict[str, Any]], Result]:
+    """Choose the weight where there is one, and solve."""
+    count = problem.y.shape[0]
+
+    def run(p: Problem, calls: Sequence[Callback] = ()) -> Result:
+        # a prior without weight cannot hold the noise back: stopping at its level does
+        early = None if p.prior.weighted or p.hard else noise_reached()
+        return iterate(
+            p, algorithm, iterations=iterations, tol=tol, stop=early, callbacks=calls, plan=plan
+        )
+
+    if not problem.prior.weighted:
+        return None, [], run(problem.with_lam(1.0), callbacks)
+    if isinstance(lam, str):
+        if lam != "auto":
+            raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}")
+        if not problem.hard:
+            chooser: Tuner[Any] = build("tuner", tuner)
+            tuned = chooser.tune(problem, run)
+            result = tuned.result
+            if callbacks:
+                result = run(problem.with_lam(tuned.lam), callbacks)
+            return [float(v) for v in tuned.lam], tuned.trace, result
+        lam = NOISELESS_LAM
+    weights = torch.as_tensor(lam, dtype=problem.y.dtype, device=problem.y.device).reshape(-1)
+    if len(weights) not in (1, count) or not bool(((weights >= 0) & weights.isfinite()).all()):
+        raise OptionError(f"lam must be >= 0, one number or one for each of {count} image(s)")
+    weights = weights.expand(count).contiguous()
+    return weights.tolist(), [], run(problem.with_lam(weights), callbacks)
+
+
+def restore(image: Image, **how: Any) -> Image:
+    """Restore a degraded image: `solve`, and only the picture.
+
+    >>> import numpy as np, ipx
+    >>> y = np.clip(np.eye(32), 0.2, 0.8)
+    >>> ipx.restore(y, op="blur", prior="tv", lam=0.01).shape
+    (32, 32)
+
+    Args:
+        image: the degraded image, see `solve`.
+        **how: the arguments of `solve`.
+
+    Returns:
+        The restored image, of the kind, layout and type of ``image``.
+    """
+    image_back: Image = solve(image, **how).image
+    return image_back
+
+
+def degrade(
+    image: Image,
+    *,
+    op: Description = "identity",
+    noise: Description = "gaussian",
+    seed: int = 0,
+    device: torch.device | str | None = None,
+) -> Image:
+    """Simulate a measurement, y = noise(A x).
+
+    Args:
+        image: the clean image, see `solve`.
+        op: forward operator.
+        noise: noise model; without a level it uses its documented one for simulations.
+        seed: of the random numbers; the same seed gives the same data.
+        device: where to work.
+
+    Returns:
+        The data, of the kind and layout of ``image``; nothing is clipped unless the type is
+        an integer one.
+    """
+    x, back = to_tensor(image, device)
+    with _memory():
+        operator: Operator[Any] = operator_from(op, tuple(x.shape[1:]))
+        model: Noise[Any] = build("noise", noise)
+        generator = torch.Generator().manual_seed(seed)
+        y = model.sample(operator(x), generator)
+    degraded: Image = back(y if y.ndim == 4 else y.reshape(y.shape[0], 1, 1, -1))
+    return degraded
+
+
+__all__ = ["Restoration", "degrade", "restore", "solve", "to_tensor"]
