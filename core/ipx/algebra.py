@@ -193,7 +193,7 @@ class Stacked(_Made):
 
     def split(self, y: Tensor) -> list[Tensor]:
         """The data of each part."""
-        pieces = y.split(self._sizes, dim=1)
+        pieces = torch.split(y, self._sizes, dim=1)
         return [s.reshape(-1, *p.data_shape) for s, p in zip(pieces, self.parts, strict=True)]
 
     def adjoint(self, y: Tensor) -> Tensor:

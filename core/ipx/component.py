@@ -130,7 +130,8 @@ def image_dot(a: Tensor, b: Tensor) -> Tensor:
 
 def image_norm(x: Tensor) -> Tensor:
     """Euclidean norms image by image: ``(B,)``."""
-    return torch.linalg.vector_norm(x.flatten(1), dim=1)
+    norm: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1)
+    return norm
 
 
 def count(shape: tuple[int, ...]) -> int:

@@ -7,6 +7,7 @@ an adjoint and an algebra: ``A @ B``, ``A + B``, ``c * A``, ``A.T``, ``vstack([A
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, cast
 
@@ -145,7 +146,7 @@ def operator_norm(
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, *operator.image_shape, generator=generator, dtype=torch.float64)
     x = (x / x.norm()).to(device)
-    last = 0.0
+    last = square = 0.0
     for _ in range(iterations):
         x = operator.adjoint(operator.forward(x))
         square = float(image_norm(x))
@@ -155,7 +156,7 @@ def operator_norm(
         if abs(square - last) <= tol * square:
             break
         last = square
-    return 1.01 * square**0.5
+    return 1.01 * math.sqrt(square)
 
 
 __all__ = ["LinearOperator", "Operator", "count", "operator_norm"]

@@ -46,7 +46,8 @@ def _dct_last(x: Tensor) -> Tensor:
     """Orthonormal DCT-II along the last axis by one FFT of the same length (Makhoul 1980)."""
     n = x.shape[-1]
     v = torch.cat([x[..., ::2], x[..., 1::2].flip(-1)], dim=-1)
-    return (torch.fft.fft(v, dim=-1) * _dct_phase(n, x.dtype, x.device)).real
+    c: Tensor = (torch.fft.fft(v, dim=-1) * _dct_phase(n, x.dtype, x.device)).real
+    return c
 
 
 def _idct_last(c: Tensor) -> Tensor:
@@ -110,13 +111,15 @@ class Spectral:
     def forward(self, x: Tensor) -> Tensor:
         """The transform of images."""
         if self.basis == "fft":
-            return torch.fft.rfft2(x)
+            spectrum: Tensor = torch.fft.rfft2(x)
+            return spectrum
         return dct2(x) if self.basis == "dct" else x
 
     def inverse(self, c: Tensor, size: tuple[int, int]) -> Tensor:
         """Back to images of height and width ``size``."""
         if self.basis == "fft":
-            return torch.fft.irfft2(c, s=size)
+            x: Tensor = torch.fft.irfft2(c, s=size)
+            return x
         return idct2(c) if self.basis == "dct" else c
 
     def solve(self, b: Tensor, rcond: float = 0.0) -> Tensor:
