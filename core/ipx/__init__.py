@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         per_image,
     )
     from ipx.compose import noise, operator, prior, solver, tuner
-    from ipx.iterate import Result, iterate
+    from ipx.iterate import Result, iterate, known_count
     from ipx.noise import Noise
     from ipx.operator import LinearOperator, Operator, operator_norm
     from ipx.prior import OuterProx, Prior
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from ipx.restore import Restoration, degrade, restore, solve
     from ipx.solver import Solver, State
     from ipx.spectral import Spectral
-    from ipx.tuner import Tuned, Tuner
+    from ipx.tuner import Solve, Tuned, Tuner
 
 __version__ = "0.1.0"
 
@@ -84,7 +84,7 @@ _LAZY = {
     "ipx.algebra": ("from_scipy", "vstack"),
     "ipx.component": ("Component", "has", "image_dot", "image_norm", "image_sum", "per_image"),
     "ipx.compose": ("noise", "operator", "prior", "solver", "tuner"),
-    "ipx.iterate": ("Result", "iterate"),
+    "ipx.iterate": ("Result", "iterate", "known_count"),
     "ipx.noise": ("Noise",),
     "ipx.operator": ("LinearOperator", "Operator", "operator_norm"),
     "ipx.prior": ("OuterProx", "Prior"),
@@ -92,7 +92,7 @@ _LAZY = {
     "ipx.restore": ("Restoration", "degrade", "restore", "solve"),
     "ipx.solver": ("Solver", "State"),
     "ipx.spectral": ("Spectral",),
-    "ipx.tuner": ("Tuned", "Tuner"),
+    "ipx.tuner": ("Solve", "Tuned", "Tuner"),
 }
 _WHERE = {name: module for module, names in _LAZY.items() for name in names}
 
@@ -154,6 +154,7 @@ __all__ = [
     "Scalar",
     "Shape",
     "ShapeError",
+    "Solve",
     "Solver",
     "SolverSpec",
     "Spectral",
@@ -173,6 +174,7 @@ __all__ = [
     "image_norm",
     "image_sum",
     "iterate",
+    "known_count",
     "noise",
     "operator",
     "operator_norm",
