@@ -1,0 +1,92 @@
+"""How near a picture is to the truth: PSNR and SSIM, per image of a batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ipx.errors import ShapeError
+
+WINDOW = 11
+SIGMA = 1.5
+C1 = 0.01**2
+C2 = 0.03**2
+
+
+def _pair(x: Tensor, ref: Tensor, clip: bool) -> tuple[Tensor, Tensor]:
+    """Both in float64: the variances of SSIM are differences of near numbers."""
+    if x.shape != ref.shape:
+        raise ShapeError(
+            f"pictures of different shapes cannot be compared: {tuple(x.shape)} and "
+            f"{tuple(ref.shape)}"
+        )
+    x, ref = x.detach().double(), ref.detach().to(x.device).double()
+    return (x.clamp(0, 1), ref.clamp(0, 1)) if clip else (x, ref)
+
+
+def psnr(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
+    """Peak signal-to-noise ratio in dB, peak 1: ``-10 log10 mean((x - ref)^2)``.
+
+    Args:
+        x: pictures ``(B, C, H, W)`` or ``(B, C, D, H, W)``, nominally in [0, 1].
+        ref: the truth, same shape.
+        clip: clip both to [0, 1] first, as a file or a screen would. Solvers do not clip.
+
+    Returns:
+        ``(B,)`` float64; infinite where the two are equal, NaN where ``x`` has NaN.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    x, ref = _pair(x, ref, clip)
+    return -10 * torch.log10((x - ref).square().flatten(1).mean(1))
+
+
+def ssim(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
+    """Structural similarity, mean over the channels and the positions of the window.
+
+    Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03, range 1, weighted (biased)
+    covariances, only positions whose window lies inside the picture: the choices of the paper.
+    Equal to scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5,
+    use_sample_covariance=False, data_range=1, channel_axis=0)``.
+
+    A side shorter than 11 pixels, where that is undefined, takes a window of the largest odd
+    length that fits, of the same sigma.
+
+    Args:
+        x: pictures ``(B, C, H, W)``, nominally in [0, 1].
+        ref: the truth, same shape.
+        clip: clip both to [0, 1] first.
+
+    Returns:
+        ``(B,)`` float64 in [-1, 1].
+
+    Raises:
+        ShapeError: the shapes differ, or are not ``(B, C, H, W)``.
+
+    Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
+    structural similarity", IEEE TIP 2004, equation 13.
+    """
+    x, ref = _pair(x, ref, clip)
+    if x.ndim != 4:
+        raise ShapeError(f"ssim compares pictures (B, C, H, W), not {tuple(x.shape)}")
+    batch, channels, height, width = x.shape
+    rows, columns = _window(height, x).view(1, 1, -1, 1), _window(width, x).view(1, 1, 1, -1)
+
+    def mean(u: Tensor) -> Tensor:
+        u = u.reshape(batch * channels, 1, height, width)
+        return functional.conv2d(functional.conv2d(u, rows), columns)
+
+    mx, mr = mean(x), mean(ref)
+    vx, vr = mean(x * x) - mx * mx, mean(ref * ref) - mr * mr
+    cov = mean(x * ref) - mx * mr
+    score = ((2 * mx * mr + C1) * (2 * cov + C2)) / ((mx * mx + mr * mr + C1) * (vx + vr + C2))
+    return score.reshape(batch, -1).mean(1)
+
+
+def _window(side: int, like: Tensor) -> Tensor:
+    length = min(WINDOW, side - 1 + side % 2)
+    at = torch.arange(length, dtype=like.dtype, device=like.device) - length // 2
+    weights = torch.exp(-0.5 * (at / SIGMA) ** 2)
+    return weights / weights.sum()
