@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipx
 import numpy as np
 import pytest
 import scipy.fft
@@ -10,9 +9,11 @@ import scipy.sparse
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
+
+import ipx
 from ipx.bridges import Identity, conjugate_gradient
 from ipx.spectral import Spectral, dct2, idct2
-from torch import Tensor
 
 
 def dense(operator: ipx.LinearOperator) -> Tensor:

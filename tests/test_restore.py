@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import ipx
 import numpy as np
 import pytest
 import torch
+from skimage import data, transform
+from torch import Tensor
+
+import ipx
 from ipx.compose import operator_from
 from ipx.iterate import any_of, converged
 from ipx.metrics import psnr
-from skimage import data, transform
-from torch import Tensor
 
 
 def photo(size: int = 64) -> np.ndarray:

@@ -12,14 +12,15 @@ The trace is estimated with one random probe b of signs (Ramani, Blu, Unser 2008
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import torch
-from ipx_plugins.discrepancy import DiscrepancyOptions
 from torch import Tensor
 
 from ipx import Problem, Result, Solve, Tuned, Tuner, image_dot, known_count
+from ipx_plugins.discrepancy import DiscrepancyOptions
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
@@ -36,10 +37,9 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         picture fits) the largest weight tried is taken, and the smallest where it always
         exceeds it.
         """
-        y = problem.y
         count = known_count(problem)
-        expected = problem.noise.expected(y, count) * self.options.factor
-        expected = expected.clamp_min(0.5 * _FLOOR**2) if False else expected
+        expected = problem.noise.expected(problem.y, count) * self.options.factor
+        expected = expected.maximum(0.5 * count * _FLOOR**2)
         log = torch.log(self._first(expected, count))
         low = torch.full_like(log, float("-inf"))
         high = torch.full_like(log, float("inf"))
@@ -84,11 +84,12 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
 
     def _next(self, low: Tensor, high: Tensor, f_low: Tensor, f_high: Tensor) -> Tensor:
         """The next log lam: outwards until bracketed, then by false position."""
-        step = torch.log(torch.tensor(_STEP))
-        position = low + (high - low) * (-f_low / (f_high - f_low).clamp_min(1e-12)).clamp(0.1, 0.9)
-        inside = torch.where(high.isinf(), low + step, torch.where(low.isinf(), high - step, position))
-        bounds = torch.log(torch.tensor([_LOWEST, _HIGHEST]))
-        return inside.clamp(float(bounds[0]), float(bounds[1]))
+        step = math.log(_STEP)
+        share = (-f_low / (f_high - f_low).clamp_min(1e-12)).clamp(0.1, 0.9)
+        inside = low + (high - low) * share
+        outward = torch.where(high.isinf(), low + step, high - step)
+        bracketed = ~(high.isinf() | low.isinf())
+        return torch.where(bracketed, inside, outward).clamp(math.log(_LOWEST), math.log(_HIGHEST))
 
     def _gap(
         self,
@@ -103,12 +104,21 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         value = problem.data.value(result.x)
         target = expected
         if self.options.effective:
-            target = expected * (self._free(problem, result, solve, lam) / count).clamp(1e-3, 1.0)
+            free = self._free(problem, result, solve, lam, expected, count)
+            target = expected * (free / count).clamp(1e-3, 1.0)
         tiny = torch.finfo(value.dtype).tiny
         return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny))
 
-    def _free(self, problem: Problem, result: Result, solve: Solve, lam: Tensor) -> Tensor:
-        """m - df by one probe."""
+    def _free(
+        self,
+        problem: Problem,
+        result: Result,
+        solve: Solve,
+        lam: Tensor,
+        expected: Tensor,
+        count: Tensor,
+    ) -> Tensor:
+        """m - df by one probe of a tenth of the noise."""
         y = problem.y
         generator = torch.Generator().manual_seed(0)
         signs = torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2.0 - 1.0
@@ -116,8 +126,8 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         known = problem.operator.known(y)
         if known is not None:
             probe = probe * known
-        spread = (2 * problem.noise.expected(y, count := known_count(problem)) / count).sqrt()
-        size = (0.1 * spread).clamp_min(1e-3).view(-1, *([1] * (y.ndim - 1)))
+        spread = (2 * expected / count).sqrt()
+        size = (0.1 * spread).view(-1, *([1] * (y.ndim - 1)))
         moved = replace(problem, y=y + size * probe, lam=lam, x0=result.x)
         after = solve(moved).x
         forward = problem.operator.forward
