@@ -1,0 +1,98 @@
+"""Every operator x noise x prior x solver: it improves on the degraded picture, or is refused.
+
+The components come from the registry, third parties' included: no list is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+import torch
+from skimage import data, transform
+from torch import Tensor
+
+import ipx
+from ipx.metrics import psnr
+from ipx.registry import registry
+from ipx.specs import PriorSpec
+
+SIZE = 48
+# strengths at which a picture of this size is visibly spoilt; other noises use their own default
+LEVELS = {"gaussian": {"sigma": 0.06}, "poisson": {"peak": 60.0}}
+
+
+def picture(suits: str) -> Tensor:
+    """A small photograph, or one of single bright points."""
+    if suits == "sparse":
+        generator = torch.Generator().manual_seed(4)
+        points = torch.rand(1, 1, SIZE, SIZE, generator=generator)
+        return torch.where(points > 0.98, 0.5 + 0.5 * points, 0.0)
+    face = transform.resize(
+        data.camera()[20:260, 120:360] / 255.0, (SIZE, SIZE), anti_aliasing=True
+    )
+    return torch.as_tensor(face, dtype=torch.float32)[None, None]
+
+
+def names(kind: str) -> list[str]:
+    return registry().names(kind)
+
+
+def combinations() -> Iterator[tuple[str, str, str]]:
+    for op in names("operator"):
+        for noise in names("noise"):
+            for prior in names("prior"):
+                yield op, noise, prior
+
+
+@cache
+def measured(op: str, noise: str, suits: str) -> tuple[Tensor, Tensor]:
+    truth = picture(suits)
+    model = {"name": noise, **LEVELS.get(noise, {})}
+    return truth, ipx.degrade(truth, op=op, noise=model, seed=3)
+
+
+@cache
+def automatic(op: str, noise: str, prior: str) -> ipx.Restoration:
+    spec = registry().get("prior", prior)
+    assert isinstance(spec, PriorSpec)
+    _, y = measured(op, noise, spec.suits)
+    return ipx.solve(y, op=op, noise={"name": noise, **LEVELS.get(noise, {})}, prior=prior)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("op", "noise", "prior"), list(combinations()))
+def test_improves_or_is_refused(op: str, noise: str, prior: str) -> None:
+    spec = registry().get("prior", prior)
+    assert isinstance(spec, PriorSpec)
+    truth, y = measured(op, noise, spec.suits)
+    model = {"name": noise, **LEVELS.get(noise, {})}
+    try:
+        best = automatic(op, noise, prior)
+    except ipx.PlanError as e:
+        # nothing fits: then each solver must say no, and why
+        assert "no solver fits" in str(e)
+        for solver in names("solver"):
+            with pytest.raises(ipx.PlanError, match="does not fit"):
+                ipx.solve(y, op=op, noise=model, prior=prior, solver=solver, lam=0.01)
+        return
+    before = float(psnr(best.before, truth))
+    gains = {"auto": float(psnr(best.x, truth)) - before}
+    for solver in names("solver"):
+        try:
+            how = ipx.solve(
+                y,
+                op=op,
+                noise=model,
+                prior=prior,
+                solver=solver,
+                lam=best.lam if best.lam is not None else 1.0,
+            )
+        except ipx.PlanError as e:
+            assert "solvers that fit" in str(e)
+            continue
+        assert how.status != ["diverged"], solver
+        gains[solver] = float(psnr(how.x, truth)) - before
+    bad = {s: round(g, 2) for s, g in gains.items() if not g > 0}
+    assert not bad, f"no better than the degraded picture: {bad}; all: {gains}"
