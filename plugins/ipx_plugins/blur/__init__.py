@@ -1,0 +1,73 @@
+"""Blur: convolution with a point-spread function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from ipx import Adjoint, Norm, OperatorSpec, OptionError, Options, Spectrum, hookimpl, opt
+
+
+class BlurOptions(Options):
+    """The point-spread function (PSF), and what lies beyond the border of the picture."""
+
+    kind: Literal["gaussian", "uniform", "disk", "motion", "random-motion", "airy", "file"] = opt(
+        default="gaussian", help="Shape of the PSF."
+    )
+    kernel: Path | None = opt(
+        default=None, help="PSF file: PNG, TIFF or NPY, centre in the middle; implies kind file."
+    )
+    sigma: float = opt(
+        default=2.0, above=0.0, unit="pixels", help="Standard deviation (gaussian), cut at 4 sigma."
+    )
+    size: int = opt(default=9, min=1, unit="pixels", help="Side of the square (uniform).")
+    radius: float = opt(
+        default=3.0, above=0.0, unit="pixels", help="Radius (disk); of the first dark ring (airy)."
+    )
+    length: float = opt(
+        default=15.0, min=1.0, unit="pixels", help="Length of the path (motion, random-motion)."
+    )
+    angle: float = opt(
+        default=0.0, unit="degrees", help="Direction (motion): 0 to the right, 90 upwards."
+    )
+    seed: int = opt(default=0, min=0, help="Of the path (random-motion).")
+    boundary: Literal["circular", "zero", "reflect", "replicate", "valid"] = opt(
+        default="reflect",
+        help="Beyond the border: periodic, dark, mirrored, repeated; valid keeps only the pixels "
+        "that see no border.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.kind == "file" and self.kernel is None:
+            raise OptionError("blur of kind file needs a PSF file; give option kernel")
+
+    @property
+    def symmetric(self) -> bool:
+        """True if the PSF is even along both axes whatever the other options are."""
+        odd = self.kind == "uniform" and self.size % 2 == 1
+        return self.kernel is None and (odd or self.kind in ("gaussian", "disk", "airy"))
+
+    @property
+    def spectral(self) -> bool:
+        """True if a fast transform diagonalises the blur."""
+        return self.boundary == "circular" or (self.boundary == "reflect" and self.symmetric)
+
+
+def _provides(options: BlurOptions) -> tuple[type, ...]:
+    return (Adjoint, Spectrum, Norm) if options.spectral else (Adjoint,)
+
+
+@hookimpl
+def ipx_components() -> Iterable[OperatorSpec]:
+    """Declare the operator."""
+    return [
+        OperatorSpec(
+            name="blur",
+            target="ipx_plugins.blur.operator:Blur",
+            options=BlurOptions,
+            provides=_provides,
+            summary="Convolution with a PSF: Gaussian, disk, motion, Airy, or from a file.",
+            source="mirrored borders: Ng, Chan, Tang, SIAM J. Sci. Comput. 21(3), 1999",
+        )
+    ]

@@ -1,0 +1,198 @@
+"""Convolution with a PSF under five boundary conditions, all by one FFT each way.
+
+With ``P`` the extension beyond the border, ``C`` the convolution and ``V`` the crop to the pixels
+wanted, ``A = V C P`` and ``A^T = P^T C^T V^T``; ``P^T`` folds the extension back onto the picture.
+Circular: A itself is diagonal in the Fourier transform. Reflect (half-sample symmetric, the
+border is ``b a | a b c``) with an even PSF: A is diagonal in the DCT-II (Ng, Chan, Tang 1999).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+from torch.nn import functional
+
+from ipx import Adjoint, LinearOperator, Shape, ShapeError, Spectral
+from ipx_plugins.blur import BlurOptions
+from ipx_plugins.blur.psf import psf_for
+
+
+class Blur(LinearOperator[BlurOptions]):
+    """A x = h * x, channel by channel, h of sum 1 and centred.
+
+    Args:
+        image_shape: ``(C, H, W)``. With boundary valid the data are ``(C, H - h + 1, W - w + 1)``
+            for a PSF of ``h x w`` pixels, else of the image's shape.
+        options: see `BlurOptions`.
+
+    Raises:
+        ShapeError: the PSF is larger than the picture.
+        InputError: the PSF file cannot be used.
+    """
+
+    def __init__(
+        self, image_shape: Shape, options: BlurOptions | None = None, **values: object
+    ) -> None:
+        super().__init__(image_shape, options, **values)
+        if len(self.image_shape) != 3:
+            raise ShapeError(f"blur takes images (C, H, W), not of shape {self.image_shape}")
+        channels, height, width = self.image_shape
+        o = self.options
+        limit = None if o.boundary == "valid" else min(height, width)
+        self.psf = psf_for(o, limit)  # (h, w) float64, sum 1
+        h, w = self.psf.shape
+        if h > height or w > width:
+            raise ShapeError(
+                f"the PSF of {h} x {w} pixels is larger than the picture of {height} x {width}; "
+                "take a smaller PSF"
+            )
+        # the pixel at (h // 2, w // 2) is the centre: so much lies before it and after it
+        self._before = (h - 1 - h // 2, w - 1 - w // 2)
+        self._after = (h // 2, w // 2)
+        if o.boundary == "valid":
+            self.data_shape = (channels, height - h + 1, width - w + 1)
+        extended = (height, width) if o.boundary == "valid" else (height + h - 1, width + w - 1)
+        self._extended = extended
+        self._fft = (next_fast_len(extended[0]), next_fast_len(extended[1], real=True))
+        if o.boundary == "circular":
+            self._fft = (height, width)
+
+    @classmethod
+    def image_shape_of(cls, data_shape: Shape, options: BlurOptions) -> Shape:  # type: ignore[override]  # its own options
+        """The data's shape; for boundary valid larger by the PSF less one pixel."""
+        if options.boundary != "valid":
+            return data_shape
+        h, w = psf_for(options, None).shape
+        return (*data_shape[:-2], data_shape[-2] + h - 1, data_shape[-1] + w - 1)
+
+    def provides(self) -> frozenset[type]:
+        return super().provides() if self.options.spectral else frozenset({Adjoint})
+
+    def _transfer(self, like: Tensor) -> Tensor:
+        """Fourier transform of the PSF: centred at the origin (circular) or starting there."""
+
+        def make() -> Tensor:
+            padded = torch.zeros(self._fft, dtype=torch.float64)
+            h, w = self.psf.shape
+            padded[:h, :w] = self.psf
+            if self.options.boundary == "circular":
+                padded = padded.roll((-(h // 2), -(w // 2)), (0, 1))
+            transfer: Tensor = torch.fft.rfft2(padded)
+            return transfer
+
+        return self.buffer("transfer", like, make)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """h * x, ``(B, C, H, W)`` to ``(B, *data_shape)``."""
+        transfer, circular = self._transfer(x), self.options.boundary == "circular"
+        c = torch.fft.rfft2(x if circular else self._extend(x), s=self._fft)
+        out: Tensor = torch.fft.irfft2(c * transfer, s=self._fft)
+        if circular:
+            return out
+        (top, left), (rows, columns) = self._first(), self.data_shape[-2:]
+        return out[..., top : top + rows, left : left + columns].contiguous()
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """A^T y, ``(B, *data_shape)`` to ``(B, C, H, W)``."""
+        transfer, circular = self._transfer(y), self.options.boundary == "circular"
+        if not circular:
+            top, left = self._first()
+            y = functional.pad(y, (left, 0, top, 0))
+        out: Tensor = torch.fft.irfft2(
+            torch.fft.rfft2(y, s=self._fft) * transfer.conj(), s=self._fft
+        )
+        if circular:
+            return out
+        return self._fold(out[..., : self._extended[0], : self._extended[1]])
+
+    def _first(self) -> tuple[int, int]:
+        """The first pixel of the convolution that saw no end of the extended picture."""
+        h, w = self.psf.shape
+        return h - 1, w - 1
+
+    def _extend(self, x: Tensor) -> Tensor:
+        """P x, ``(B, C, *extended)``."""
+        for axis in (-2, -1):
+            x = _extend(x, axis, self._before[axis], self._after[axis], self.options.boundary)
+        return x
+
+    def _fold(self, p: Tensor) -> Tensor:
+        """P^T p, ``(B, C, H, W)``."""
+        for axis in (-1, -2):
+            p = _fold(p, axis, self._before[axis], self._after[axis], self.options.boundary)
+        return p.contiguous()
+
+    def spectrum(self, like: Tensor) -> Spectral:
+        """Eigenvalues of A^T A: |H|^2 (circular), the squared cosine transform of h (reflect)."""
+        if self.options.boundary == "circular":
+
+            def power() -> Tensor:
+                return self._transfer(torch.zeros((), dtype=torch.float64)).abs() ** 2
+
+            return Spectral("fft", self.buffer("gram", like, power))
+        return Spectral("dct", self.buffer("gram", like, lambda: self._cosine() ** 2))
+
+    def _cosine(self) -> Tensor:
+        """Eigenvalues of A in the DCT-II: sum_mn h_mn cos(pi k m / H) cos(pi l n / W)."""
+
+        def waves(n: int, taps: int) -> Tensor:
+            k = torch.arange(n, dtype=torch.float64)
+            m = torch.arange(taps, dtype=torch.float64) - taps // 2
+            return torch.cos(math.pi / n * torch.outer(k, m))
+
+        (height, width), (h, w) = self.image_shape[-2:], self.psf.shape
+        return waves(height, h) @ self.psf @ waves(width, w).mT
+
+    def norm(self) -> float:
+        """The largest singular value, exactly."""
+        return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))
+
+    def preview(self, y: Tensor) -> Tensor:
+        """The data; for boundary valid with their border pixels repeated outwards."""
+        if self.options.boundary != "valid":
+            return y
+        (top, left), (bottom, right) = self._before, self._after
+        return functional.pad(y, (left, right, top, bottom), mode="replicate")
+
+
+def _extend(x: Tensor, axis: int, before: int, after: int, boundary: str) -> Tensor:
+    """Extend one axis by ``before`` and ``after`` pixels."""
+    if boundary == "valid" or before + after == 0:
+        return x
+    n = x.shape[axis]
+    if boundary == "reflect":
+        head, tail = (
+            x.narrow(axis, 0, before).flip(axis),
+            x.narrow(axis, n - after, after).flip(axis),
+        )
+    else:
+        shape = list(x.shape)
+        shape[axis] = before
+        head = x.narrow(axis, 0, 1).expand(shape)
+        shape[axis] = after
+        tail = x.narrow(axis, n - 1, 1).expand(shape)
+        if boundary == "zero":
+            head, tail = torch.zeros_like(head), torch.zeros_like(tail)
+    return torch.cat([head, x, tail], dim=axis)
+
+
+def _fold(p: Tensor, axis: int, before: int, after: int, boundary: str) -> Tensor:
+    """The adjoint of `_extend`."""
+    if boundary == "valid" or before + after == 0:
+        return p
+    n = p.shape[axis] - before - after
+    x = p.narrow(axis, before, n)
+    if boundary == "zero":
+        return x
+    x = x.clone()
+    head, tail = p.narrow(axis, 0, before), p.narrow(axis, before + n, after)
+    if boundary == "reflect":
+        x.narrow(axis, 0, before).add_(head.flip(axis))
+        x.narrow(axis, n - after, after).add_(tail.flip(axis))
+    else:
+        x.narrow(axis, 0, 1).add_(head.sum(axis, keepdim=True))
+        x.narrow(axis, n - 1, 1).add_(tail.sum(axis, keepdim=True))
+    return x

@@ -1,0 +1,21 @@
+"""The identity: nothing happens to the picture but noise (denoising)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipx import Adjoint, Diagonal, NoOptions, Norm, OperatorSpec, Spectrum, hookimpl
+
+
+@hookimpl
+def ipx_components() -> Iterable[OperatorSpec]:
+    """Declare the operator."""
+    return [
+        OperatorSpec(
+            name="identity",
+            target="ipx_plugins.identity.operator:Identity",
+            options=NoOptions,
+            provides=(Adjoint, Diagonal, Spectrum, Norm),
+            summary="Nothing but noise: denoising.",
+        )
+    ]

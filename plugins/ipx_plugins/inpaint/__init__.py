@@ -1,0 +1,62 @@
+"""Inpainting: only some of the pixels were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from ipx import Adjoint, Diagonal, Norm, OperatorSpec, OptionError, Options, hookimpl, opt
+
+
+class InpaintOptions(Options):
+    """Which pixels are known. A mask file comes before every other choice."""
+
+    kind: Literal["pixels", "values", "box", "scratches", "text", "file"] = opt(
+        default="pixels",
+        help="What is missing: random pixels, random values of each channel, a box, "
+        "scratches, written text, or what a mask file says.",
+    )
+    mask: Path | None = opt(
+        default=None, help="Mask PNG, TIFF or NPY, known where not zero; implies kind file."
+    )
+    missing: float = opt(
+        default=0.6, min=0.0, max=1.0, help="Share of missing pixels (pixels, values)."
+    )
+    box: tuple[int, int] | None = opt(
+        default=None,
+        min=1,
+        unit="pixels",
+        help="Height and width of the box; a quarter of the picture's by default.",
+    )
+    position: tuple[int, int] | None = opt(
+        default=None,
+        min=0,
+        unit="pixels",
+        help="Row and column of the top left corner of the box; centred by default.",
+    )
+    count: int = opt(default=12, min=1, help="Number of scratches.")
+    thickness: int = opt(default=3, min=1, unit="pixels", help="Width of the scratches.")
+    words: str = opt(default="lorem ipsum dolor sit amet ", help="Text, repeated over the picture.")
+    font: int = opt(default=20, min=4, unit="pixels", help="Height of the letters.")
+    seed: int = opt(default=0, min=0, help="Of the random masks; the same seed, the same mask.")
+
+    def __post_init__(self) -> None:
+        if self.kind == "file" and self.mask is None:
+            raise OptionError("inpaint of kind file needs a mask file; give option mask")
+        if self.kind == "text" and not self.words.strip():
+            raise OptionError("inpaint of kind text needs words to write; option words is empty")
+
+
+@hookimpl
+def ipx_components() -> Iterable[OperatorSpec]:
+    """Declare the operator."""
+    return [
+        OperatorSpec(
+            name="inpaint",
+            target="ipx_plugins.inpaint.operator:Inpaint",
+            options=InpaintOptions,
+            provides=(Adjoint, Diagonal, Norm),
+            summary="Missing pixels: random, a box, scratches, text, or a mask file.",
+        )
+    ]

@@ -1,0 +1,129 @@
+"""Masks of known pixels, boolean arrays ``(1 or C, H, W)``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ipx import InputError, Shape, ShapeError
+from ipx_plugins.inpaint import InpaintOptions
+
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+def mask_for(options: InpaintOptions, image_shape: Shape) -> Mask:
+    """The mask that the options describe.
+
+    Raises:
+        ShapeError: box or mask file do not fit the picture.
+        InputError: the mask file cannot be read or holds NaN.
+    """
+    _, height, width = image_shape
+    if options.mask is not None:
+        return _from_file(options.mask, image_shape)
+    if options.kind in ("pixels", "values"):
+        shape = image_shape if options.kind == "values" else (1, height, width)
+        random: Mask = np.random.default_rng(options.seed).random(shape) >= options.missing
+        return random
+    if options.kind == "box":
+        return _box(options, height, width)
+    drawing = _scratches if options.kind == "scratches" else _text
+    return ~np.asarray(drawing(options, height, width), dtype=bool)[None]
+
+
+def _box(options: InpaintOptions, height: int, width: int) -> Mask:
+    rows, columns = options.box or (max(1, height // 4), max(1, width // 4))
+    top, left = options.position or ((height - rows) // 2, (width - columns) // 2)
+    if top < 0 or left < 0 or top + rows > height or left + columns > width:
+        raise ShapeError(
+            f"a box of {rows} x {columns} pixels at row {max(top, 0)}, column {max(left, 0)} "
+            f"does not fit into a picture of {height} x {width} pixels"
+        )
+    known = np.ones((1, height, width), dtype=bool)
+    known[:, top : top + rows, left : left + columns] = False
+    return known
+
+
+def _scratches(options: InpaintOptions, height: int, width: int) -> Image.Image:
+    """Slightly bent lines through random points in random directions."""
+    rng = np.random.default_rng(options.seed)
+    canvas = Image.new("1", (width, height))
+    draw = ImageDraw.Draw(canvas)
+    for _ in range(options.count):
+        centre = rng.random(2) * (width, height)
+        angle, bend = rng.uniform(0, math.pi), rng.normal(0, 0.05)
+        along = np.array([math.cos(angle), math.sin(angle)])
+        across = np.array([-along[1], along[0]])
+        reach = rng.uniform(0.2, 0.7) * math.hypot(height, width)
+        s = np.linspace(-0.5, 0.5, 9)[:, None]
+        points = centre + reach * (s * along + bend * np.cos(3 * s) * across)
+        draw.line([(float(px), float(py)) for px, py in points], fill=1, width=options.thickness)
+    return canvas
+
+
+def _text(options: InpaintOptions, height: int, width: int) -> Image.Image:
+    """The words, line after line, over the whole picture."""
+    canvas = Image.new("1", (width, height))
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(size=options.font)
+    words = options.words.rstrip() + " "
+    line = words * (2 + math.ceil(width / max(1.0, draw.textlength(words, font=font))))
+    step = max(2, round(1.6 * options.font))
+    for row, top in enumerate(range(step // 6, height, step)):
+        draw.text((-(row * 7 % len(words)) * options.font // 3, top), line, fill=1, font=font)
+    return canvas
+
+
+def _from_file(path: Path, image_shape: Shape) -> Mask:
+    """Known where the file is not zero; ``(H, W)``, ``(H, W, C)``, or ``(C, H, W)`` in an NPY.
+
+    A channel of opacity is left out. Colour channels of another number than the picture's count
+    together: known where any is not zero.
+    """
+    values = _read(path)
+    channels, height, width = image_shape
+    if values.ndim == 2:
+        values = values[..., None]
+    elif path.suffix.lower() == ".npy" and values.shape == image_shape:
+        values = np.moveaxis(values, 0, -1)
+    elif values.ndim == 3 and values.shape[-1] in (2, 4) and values.shape[-1] != channels:
+        values = values[..., :-1]
+    if values.ndim != 3 or values.shape[:2] != (height, width):
+        size = " x ".join(str(n) for n in values.shape[:2])
+        raise ShapeError(f"mask {path} is {size} pixels, the picture {height} x {width}")
+    if not np.isfinite(values).all():
+        raise InputError(f"mask {path} has values that are not finite; use 0 for missing")
+    known = values != 0
+    if known.shape[-1] not in (1, channels):
+        known = known.any(axis=-1, keepdims=True)
+    return np.moveaxis(known, -1, 0)
+
+
+def _read(path: Path) -> np.ndarray[Any, Any]:
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".npy":
+            values: Any = np.load(path, allow_pickle=False)
+        elif suffix in (".tif", ".tiff"):
+            import tifffile
+
+            values = tifffile.imread(path)
+        elif suffix == ".png":
+            import imagecodecs
+
+            values = imagecodecs.png_decode(path.read_bytes())
+        else:
+            raise InputError(f"mask {path} is of no known kind; use PNG, TIFF or NPY")
+    except FileNotFoundError:
+        raise InputError(f"there is no mask file {path}") from None
+    except InputError:
+        raise
+    except Exception as e:  # every decoder has errors of its own
+        raise InputError(f"mask {path} cannot be read: {' '.join(str(e).split())}") from None
+    if values.dtype.kind not in "buif":
+        raise InputError(f"mask {path} holds {values.dtype}; use numbers")
+    return np.asarray(values)

@@ -1,0 +1,61 @@
+"""A x = m * x with a mask m of zeros and ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipx import InputError, LinearOperator, Shape, ShapeError
+from ipx_plugins.inpaint import InpaintOptions
+from ipx_plugins.inpaint.masks import mask_for
+
+
+class Inpaint(LinearOperator[InpaintOptions]):
+    """A x = m * x: known pixels as they are, zeros in the holes.
+
+    Args:
+        image_shape: ``(C, H, W)``.
+        options: see `InpaintOptions`.
+
+    Raises:
+        ShapeError: the mask or the box does not fit the picture.
+        InputError: the mask file cannot be used, or nothing is known.
+    """
+
+    def __init__(
+        self, image_shape: Shape, options: InpaintOptions | None = None, **values: object
+    ) -> None:
+        super().__init__(image_shape, options, **values)
+        if len(self.image_shape) != 3:
+            raise ShapeError(f"inpaint takes images (C, H, W), not of shape {self.image_shape}")
+        known = mask_for(self.options, self.image_shape)
+        if not known.any():
+            raise InputError(
+                "the inpainting mask leaves nothing known; let it be nonzero where pixels are known"
+            )
+        self._known = torch.from_numpy(np.ascontiguousarray(known))  # (1 or C, H, W)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """m * x, ``(B, C, H, W)``; a NaN in a hole does not come through."""
+        return torch.where(self.known(x), x, torch.zeros((), dtype=x.dtype, device=x.device))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """m * y."""
+        return self.forward(y)
+
+    def diagonal(self, like: Tensor) -> Tensor:
+        """m, shape ``(1 or C, H, W)``."""
+        return self.buffer("diagonal", like, self._known.double)
+
+    def known(self, like: Tensor) -> Tensor:
+        """m as booleans, shape ``(1 or C, H, W)``."""
+        return self.buffer("known", like, lambda: self._known)
+
+    def norm(self) -> float:
+        """1: something is known."""
+        return 1.0
+
+    def preview(self, y: Tensor) -> Tensor:
+        """The degraded picture: zeros in the holes."""
+        return self.forward(y)
