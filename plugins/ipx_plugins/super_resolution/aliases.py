@@ -49,12 +49,12 @@ class Aliases:
     def gather(self, spectrum: Tensor) -> Tensor:
         """``(..., H, W//2+1)``, real or complex, to members ``(..., s^2, H/s, W/(2s)+1)``."""
         take, flip, _, _ = self._tables(spectrum)
-        return _pick(spectrum.flatten(-2), take, flip).unflatten(-1, self.shape)
+        return _pick(spectrum.flatten(-2), take, flip).reshape(*spectrum.shape[:-2], *self.shape)
 
     def scatter(self, members: Tensor) -> Tensor:
         """The inverse of `gather`."""
         _, _, back, flip = self._tables(members)
-        return _pick(members.flatten(-3), back, flip).unflatten(-1, self._half)
+        return _pick(members.flatten(-3), back, flip).reshape(*members.shape[:-3], *self._half)
 
 
 def _members(n: int, s: int) -> Tensor:

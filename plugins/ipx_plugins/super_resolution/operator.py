@@ -179,8 +179,8 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
         size = (b.shape[-2], b.shape[-1])
         a = self.buffer("response", b, self._response)
         bs = self._aliases.gather(torch.fft.rfft2(b))
-        half = torch.broadcast_shapes(gram.shape, (size[0], size[1] // 2 + 1))
-        w = self._aliases.gather(gram.to(b.dtype).expand(half))
+        half = gram.new_zeros((size[0], size[1] // 2 + 1))
+        w = self._aliases.gather((gram + half).to(b.dtype))
         tiny = torch.finfo(b.dtype).eps * w.amax((-3, -2, -1), keepdim=True)
         w0, ws = w[..., 0, :, :], torch.maximum(w[..., 1:, :, :], tiny)
         a0, al, b0, bl = a[0], a[1:], bs[..., 0, :, :], bs[..., 1:, :, :]

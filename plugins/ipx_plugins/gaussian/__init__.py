@@ -1,0 +1,34 @@
+"""Gaussian noise: the sum of squares as data term."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipx import NoiseGrad, NoiseProx, NoiseSpec, Options, Quadratic, hookimpl, opt
+
+
+class GaussianOptions(Options):
+    """White Gaussian noise."""
+
+    sigma: float | None = opt(
+        default=None,
+        min=0.0,
+        unit="intensity",
+        help="Standard deviation, for pictures in [0, 1]; estimated from the data when it is "
+        "not given, 0.02 in simulations.",
+    )
+
+
+@hookimpl
+def ipx_components() -> Iterable[NoiseSpec]:
+    """Declare the noise."""
+    return [
+        NoiseSpec(
+            name="gaussian",
+            target="ipx_plugins.gaussian.noise:Gaussian",
+            options=GaussianOptions,
+            provides=(NoiseGrad, NoiseProx, Quadratic),
+            summary="White Gaussian noise: 1/2 |Ax - y|^2.",
+            source="level: MAD (Donoho, Johnstone 1994) over the smoothest parts",
+        )
+    ]

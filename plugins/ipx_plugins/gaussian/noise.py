@@ -1,0 +1,56 @@
+"""White Gaussian noise, y = A x + sigma n."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ipx import Noise, Scalar, image_sum, per_image
+from ipx_plugins.gaussian import GaussianOptions
+from ipx_plugins.gaussian.level import noise_sigma
+
+
+class Gaussian(Noise[GaussianOptions]):
+    """f = 1/2 |pred - y|^2, the negative log-likelihood times sigma^2.
+
+    ``level`` is sigma, in the unit of the intensities.
+    """
+
+    quadratic = True
+    simulated = 0.02
+
+    def __init__(self, options: GaussianOptions | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        self.level = self.options.sigma
+
+    def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        """``clean`` + sigma n, drawn on the CPU; sigma is 0.02 where it was not given."""
+        sigma = self.simulated if self.level is None else self.level
+        normal = torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
+        return clean + per_image(sigma, clean) * normal.to(clean.device)
+
+    def nll(self, pred: Tensor, y: Tensor) -> Tensor:
+        """1/2 |pred - y|^2 per image, ``(B,)``."""
+        return 0.5 * image_sum((pred - y) ** 2)
+
+    def grad(self, pred: Tensor, y: Tensor) -> Tensor:
+        """pred - y."""
+        return pred - y
+
+    def prox(self, v: Tensor, y: Tensor, t: Scalar) -> Tensor:
+        """(v + t y) / (1 + t)."""
+        step = per_image(t, v)
+        return (v + step * y) / (1 + step)
+
+    def expected(self, y: Tensor, count: Tensor) -> Tensor:
+        """sigma^2 / 2 for each value, ``(B,)``; an unknown sigma is estimated from y."""
+        sigma = self.level if self.level is not None else noise_sigma(y)
+        return 0.5 * count * per_image(sigma, count) ** 2
+
+    def estimated(self, y: Tensor, known: Tensor | None = None) -> Gaussian:
+        """With sigma from `noise_sigma`, per image, unless it was given."""
+        if self.level is not None:
+            return self
+        made = Gaussian(self.options)
+        made.level = noise_sigma(y, known)
+        return made
