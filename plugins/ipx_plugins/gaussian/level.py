@@ -95,7 +95,7 @@ def _roughness(y: Tensor, mask: Tensor, window: int) -> Tensor:
     across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
     down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
     # along a line there are few neighbours: look further, lest chance chooses the calm ones
-    return _box(across**2 + down**2, 5 if y.shape[-2] > 1 else 25)
+    return _box(across**2 + down**2, 5 if y.shape[-2] > 1 else 9)
 
 
 def _box(x: Tensor, size: int) -> Tensor:

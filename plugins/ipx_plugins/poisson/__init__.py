@@ -1,0 +1,61 @@
+"""Photon noise, alone and with the read-out noise of a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipx import NoiseGrad, NoiseProx, NoiseSpec, Options, hookimpl, opt
+
+
+class PoissonOptions(Options):
+    """Photon noise."""
+
+    peak: float | None = opt(
+        default=None,
+        above=0.0,
+        unit="photons",
+        help="Photons at intensity 1; estimated from the data when it is not given, 100 in "
+        "simulations.",
+    )
+
+
+class PoissonGaussianOptions(Options):
+    """Photon noise and read-out noise."""
+
+    peak: float | None = opt(
+        default=None,
+        above=0.0,
+        unit="photons",
+        help="Photons at intensity 1; estimated from the data when it is not given, 100 in "
+        "simulations.",
+    )
+    sigma: float | None = opt(
+        default=None,
+        min=0.0,
+        unit="intensity",
+        help="Standard deviation of the read-out noise; estimated from the data when it is not "
+        "given, 0.01 in simulations.",
+    )
+
+
+@hookimpl
+def ipx_components() -> Iterable[NoiseSpec]:
+    """Declare the noises."""
+    return [
+        NoiseSpec(
+            name="poisson",
+            target="ipx_plugins.poisson.noise:Poisson",
+            options=PoissonOptions,
+            provides=(NoiseGrad, NoiseProx),
+            summary="Photon noise: the Kullback-Leibler divergence of y from Ax.",
+            source="Bertero et al., Inverse Problems 25, 2009",
+        ),
+        NoiseSpec(
+            name="poisson-gaussian",
+            target="ipx_plugins.poisson.noise:PoissonGaussian",
+            options=PoissonGaussianOptions,
+            provides=(NoiseGrad, NoiseProx),
+            summary="Photon and read-out noise, as shifted photon noise (approximate).",
+            source="Snyder et al., J. Opt. Soc. Am. A 10(5), 1993",
+        ),
+    ]

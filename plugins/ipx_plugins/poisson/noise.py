@@ -1,0 +1,155 @@
+"""Photon noise, y = Poisson(peak A x) / peak, and photon with read-out noise.
+
+The data term is the Kullback-Leibler divergence, the negative log-likelihood over peak,
+
+    g(p) = p - y + y log(y / p),     g'(p) = 1 - y / p,     g''(p) = y / p^2,
+
+which has no value at p <= 0 and no bounded curvature. Below ``eps``, a tenth of a photon, g goes
+on as a parabola of the same value and slope and of curvature ``max(y, eps) / eps^2``. So it is
+finite, convex, with a Lipschitz gradient for every p, and its minimum stays at p = y >= 0; where
+y >= eps the parabola is the second-order Taylor polynomial, and g is twice differentiable.
+A constant is taken off where y < eps, so that the minimum is 0 always: dark pixels, and holes,
+which are 0 in y and in the prediction, cost nothing.
+
+Negative y (read-out noise, background subtracted) count as 0: no photon explains them.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ipx import Noise, Options, Scalar, image_sum, per_image
+from ipx_plugins.poisson import PoissonGaussianOptions, PoissonOptions
+from ipx_plugins.poisson.level import photon_level
+
+_P = TypeVar("_P", bound=Options)
+_PEAK, _SIGMA = 100.0, 0.01  # in simulations
+_LEAST_PHOTON = 0.1
+
+
+class _Photons(Noise[_P]):
+    """What both models share: the divergence of y + c from pred + c, c = peak sigma^2.
+
+    ``level`` is peak, in photons at intensity 1, once everything is known.
+    """
+
+    peak: Scalar | None = None
+    sigma: Scalar | None = 0.0  # of the read-out noise
+
+    def _shift(self, like: Tensor) -> Scalar:
+        """c = peak sigma^2."""
+        return per_image(self._peak(), like) * per_image(self._read_out(), like) ** 2
+
+    def _peak(self) -> Scalar:
+        return _PEAK if self.peak is None else self.peak
+
+    def _read_out(self) -> Scalar:
+        return _SIGMA if self.sigma is None else self.sigma
+
+    def _parts(self, pred: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """p and y shifted, and eps, broadcasting against y."""
+        c = self._shift(y)
+        eps = torch.as_tensor(_LEAST_PHOTON / per_image(self._peak(), y), dtype=y.dtype)
+        return pred + c, (y + c).clamp_min(0.0), eps.to(y.device)
+
+    def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        """Poisson(peak clean) / peak + sigma n, drawn on the CPU.
+
+        Negative intensities send no photons. peak is 100 and sigma 0.01 where not given.
+        """
+        peak = per_image(self._peak(), clean)
+        rate = (clean.clamp_min(0.0) * peak).cpu()
+        y = torch.poisson(rate, generator=generator).to(clean.device) / peak
+        if self.sigma is None or isinstance(self.sigma, Tensor) or self.sigma > 0:
+            normal = torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
+            y = y + per_image(self._read_out(), clean) * normal.to(clean.device)
+        return y
+
+    def nll(self, pred: Tensor, y: Tensor) -> Tensor:
+        """The sum of g per image, ``(B,)``."""
+        p, y, eps = self._parts(pred, y)
+        q = torch.maximum(p, eps)
+        below = p - q  # <= 0
+        value = q - y + torch.xlogy(y, y / q)
+        bend = torch.maximum(y, eps) / eps**2
+        r = (y / eps).clamp_max(1.0)
+        least = eps * (0.5 * (1 - r**2) + torch.xlogy(r, r))
+        return image_sum(value + (1 - y / q) * below + 0.5 * bend * below**2 - least)
+
+    def grad(self, pred: Tensor, y: Tensor) -> Tensor:
+        """g'(pred), shape of y."""
+        p, y, eps = self._parts(pred, y)
+        q = torch.maximum(p, eps)
+        return 1 - y / q + torch.maximum(y, eps) / eps**2 * (p - q)
+
+    def prox(self, v: Tensor, y: Tensor, t: Scalar) -> Tensor:
+        """argmin_p g(p) + (p - v)^2 / (2 t).
+
+        The positive root of ``p^2 + (t - v) p - t y = 0`` where that is at least eps, else the
+        minimum of the parabola.
+        """
+        u, z, eps = self._parts(v, y)
+        step = torch.as_tensor(per_image(t, v), dtype=v.dtype, device=v.device)
+        gap = u - step
+        root = torch.sqrt(gap**2 + 4 * step * z)
+        # the form without cancellation on either side of zero
+        small = 2 * step * z / torch.where(gap < 0, root - gap, torch.ones_like(gap))
+        upper = torch.where(gap < 0, small, 0.5 * (gap + root))
+        bend = torch.maximum(z, eps) / eps**2
+        lower = (u / step + bend * eps - 1 + z / eps) / (bend + 1 / step)
+        return torch.where(upper >= eps, upper, lower) - self._shift(v)
+
+    def expected(self, y: Tensor, count: Tensor) -> Tensor:
+        """1 / (2 peak) for each value, ``(B,)``: right to some per cent from 3 photons on."""
+        peak = self.level if self.level is not None else self.estimated(y).level
+        assert peak is not None
+        return count / (2 * per_image(peak, count))
+
+    def curvature(self, y: Tensor) -> Scalar:
+        """max(y, eps) / eps^2, the curvature of the parabola, per image ``(B,)``."""
+        _, z, eps = self._parts(y, y)
+        bend: Tensor = (torch.maximum(z, eps) / eps**2).flatten(1).amax(1)
+        return bend
+
+
+class Poisson(_Photons[PoissonOptions]):
+    """Photon noise; ``level`` is peak, the photons at intensity 1."""
+
+    def __init__(self, options: PoissonOptions | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        self.level = self.peak = self.options.peak
+
+    def estimated(self, y: Tensor, known: Tensor | None = None) -> Poisson:
+        """With peak from the growth of the noise with the intensity, unless it was given."""
+        if self.level is not None:
+            return self
+        made = Poisson(self.options)
+        made.peak, _ = photon_level(y, known, None, 0.0)
+        made.level = made.peak
+        return made
+
+
+class PoissonGaussian(_Photons[PoissonGaussianOptions]):
+    """Photon and read-out noise, y = Poisson(peak A x) / peak + sigma n.
+
+    An approximation: ``peak (y + peak sigma^2)`` has mean and variance ``peak (A x + peak
+    sigma^2)``, like a Poisson variable, and is taken for one (Snyder et al. 1993).
+    ``level`` is peak, None until both peak and sigma are known.
+    """
+
+    def __init__(self, options: PoissonGaussianOptions | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        self.peak, self.sigma = self.options.peak, self.options.sigma
+        self.level = None if self.sigma is None else self.peak
+
+    def estimated(self, y: Tensor, known: Tensor | None = None) -> PoissonGaussian:
+        """With peak and sigma from the growth of the noise, those that were not given."""
+        if self.level is not None:
+            return self
+        made = PoissonGaussian(self.options)
+        made.peak, made.sigma = photon_level(y, known, self.options.peak, self.options.sigma)
+        made.level = made.peak
+        return made
