@@ -125,8 +125,9 @@ def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None =
         values = samples[..., : samples.shape[2] - raw.alpha]
         scale, offset = _affine(values, value_range, name)
         wide = values.dtype.itemsize > 4 or values.dtype in (np.int32, np.uint32)
-        work = np.float32 if values.dtype in (np.uint8, np.uint16) else np.float64
-        pixels = (np.moveaxis(values, -1, 0).astype(work) - work(offset)) / work(scale)
+        work: npt.DTypeLike = np.float32 if values.dtype in (np.uint8, np.uint16) else np.float64
+        planes: Array = np.moveaxis(values, -1, 0).astype(work)
+        pixels = (planes - offset) / scale
         pixels = np.ascontiguousarray(pixels, dtype=np.float64 if wide else np.float32)
         alpha = np.ascontiguousarray(samples[..., -1]) if raw.alpha else None
     except FileNotFoundError:
