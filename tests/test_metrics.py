@@ -83,13 +83,13 @@ def test_ssim_is_that_of_scikit_image(seed, channels, height, width, sigma):
 
 def test_ssim_in_float32_keeps_six_digits():
     x, ref = pair((1, 3, 64, 64), sigma=0.01)
-    assert ssim(x.float(), ref.float())[0] == pytest.approx(ssim(x, ref)[0], abs=1e-6)
+    assert ssim(x.float(), ref.float())[0] == pytest.approx(ssim(x, ref).item(), abs=1e-6)
 
 
 def test_ssim_bounds_and_symmetry():
     x, ref = pair((1, 1, 20, 20))
     assert ssim(ref, ref)[0] == pytest.approx(1, abs=1e-12)
-    assert ssim(x, ref)[0] == pytest.approx(ssim(ref, x)[0], abs=1e-12)
+    assert ssim(x, ref)[0] == pytest.approx(ssim(ref, x).item(), abs=1e-12)
     assert ssim(1 - ref, ref)[0] < 0
 
 
@@ -134,10 +134,7 @@ def test_panel_shows_each_picture_enlarged_pixel_by_pixel(tmp_path):
     assert (sheet[0] == 255).all()
     want = np.rint(255 * small[0]).astype(np.uint8).repeat(8, 0).repeat(8, 1)
     found = [
-        (i, j)
-        for i in range(80)
-        for j in range(40)
-        if (sheet[i, j : j + 256, 0] == want[0]).all()
+        (i, j) for i in range(80) for j in range(40) if (sheet[i, j : j + 256, 0] == want[0]).all()
     ]
     top, left = found[0]
     assert (sheet[top : top + 256, left : left + 256, 1] == want).all()
@@ -151,7 +148,7 @@ def test_panel_takes_any_size(tmp_path, shape):
 
 def test_panel_refuses(tmp_path):
     picture = np.zeros((1, 4, 4))
-    with pytest.raises(InputError, match="written as .png"):
+    with pytest.raises(InputError, match="written as"):
         panel(tmp_path / "p.gif", [("a", picture, "")])
     with pytest.raises(InputError, match="at least one"):
         panel(tmp_path / "p.png", [])

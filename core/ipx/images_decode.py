@@ -232,6 +232,8 @@ def _only_page(tif: tifffile.TiffFile) -> tifffile.TiffPage:
     """The one full-size page; thumbnails, smaller copies and masks beside it are passed over."""
     pages = [page.aspage() for page in tif.pages]
     full = [page for page in pages if not int(page.subfiletype) & 0b101]
+    if not pages:
+        raise _UnusableError("is a truncated TIFF; get a whole copy of it")
     if not full:
         raise _UnusableError(
             "has only a thumbnail at its top level (camera raw?); develop it to .tif first"
@@ -265,6 +267,7 @@ def _tiff_page(tif: tifffile.TiffFile, page: tifffile.TiffPage, size: int) -> Ra
         raise _UnusableError(f"has {bits} bits a sample; save it with 8, 16 or 32")
 
     samples = page.asarray()
+    _check_type(samples.dtype)
     if palette:
         if page.colormap is None or samples.ndim != 2:
             raise _UnusableError("is a palette image without a palette; convert it to RGB")
@@ -330,8 +333,7 @@ def _npy(data: bytes) -> Raw:
         if "Object arrays" in str(error):
             raise _UnusableError("holds Python objects; save an array of numbers") from None
         raise _UnusableError(_damaged("NPY", error)) from None
-    if samples.dtype.kind not in "buif" or samples.dtype.itemsize > 8:
-        raise _UnusableError(f"holds {samples.dtype} values; save real numbers of at most 64 bits")
+    _check_type(samples.dtype)
     if samples.ndim not in (2, 3):
         raise _UnusableError(
             f"has shape {samples.shape}; an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
@@ -344,6 +346,11 @@ def _npy(data: bytes) -> Raw:
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     samples = samples.reshape(*samples.shape[:2], -1) if samples.size else samples
     return Raw(samples, samples.ndim == 3 and samples.shape[2] == 4, "npy")
+
+
+def _check_type(dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
+        raise _UnusableError(f"holds {dtype} values; save real numbers of at most 64 bits")
 
 
 def _channels(count: int) -> str:
