@@ -6,6 +6,8 @@ Importing this package is cheap; whatever needs torch is imported when it is fir
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ipx.capabilities import (
@@ -59,6 +61,7 @@ from ipx.specs import (
 
 if TYPE_CHECKING:
     from ipx.algebra import from_scipy, vstack
+    from ipx.bridges import Identity, Normal, conjugate_gradient
     from ipx.component import (
         Component,
         has,
@@ -68,6 +71,7 @@ if TYPE_CHECKING:
         per_image,
     )
     from ipx.compose import noise, operator, prior, solver, tuner
+    from ipx.gradient import Gradient
     from ipx.iterate import Result, iterate, known_count
     from ipx.noise import Noise
     from ipx.operator import LinearOperator, Operator, operator_norm
@@ -82,8 +86,10 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "ipx.algebra": ("from_scipy", "vstack"),
+    "ipx.bridges": ("Identity", "Normal", "conjugate_gradient"),
     "ipx.component": ("Component", "has", "image_dot", "image_norm", "image_sum", "per_image"),
     "ipx.compose": ("noise", "operator", "prior", "solver", "tuner"),
+    "ipx.gradient": ("Gradient",),
     "ipx.iterate": ("Result", "iterate", "known_count"),
     "ipx.noise": ("Noise",),
     "ipx.operator": ("LinearOperator", "Operator", "operator_norm"),
@@ -103,6 +109,20 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'ipx' has no attribute {name!r}")
 
 
+class _Face(ModuleType):
+    """Lets `ipx.operator` and its like be the functions, not the modules of the same name.
+
+    Importing ``ipx.operator`` makes Python set the attribute to the module; it is not let.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _WHERE and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face
+
+
 def __dir__() -> list[str]:
     return sorted([*globals(), *_WHERE])
 
@@ -119,6 +139,8 @@ __all__ = [
     "Denoise",
     "Diagonal",
     "Grad",
+    "Gradient",
+    "Identity",
     "InputError",
     "IpxError",
     "Latent",
@@ -133,6 +155,7 @@ __all__ = [
     "NoiseProx",
     "NoiseSpec",
     "Norm",
+    "Normal",
     "NormalSolve",
     "Operator",
     "OperatorSpec",
@@ -166,6 +189,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "Value",
+    "conjugate_gradient",
     "degrade",
     "from_scipy",
     "has",

@@ -234,4 +234,11 @@ def conjugate_gradient(
     return x
 
 
-__all__ = ["Composed", "Identity", "MoreauEnvelope", "Normal", "NormalProx"]
+__all__ = [
+    "Composed",
+    "Identity",
+    "MoreauEnvelope",
+    "Normal",
+    "NormalProx",
+    "conjugate_gradient",
+]

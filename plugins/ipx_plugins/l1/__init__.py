@@ -1,0 +1,22 @@
+"""The l1 prior on the pixels themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipx import PriorSpec, Prox, ProxConjugate, Value, hookimpl
+
+
+@hookimpl
+def ipx_components() -> Iterable[PriorSpec]:
+    """Declare the prior."""
+    return [
+        PriorSpec(
+            name="l1",
+            target="ipx_plugins.l1.prior:L1",
+            provides=(Value, Prox, ProxConjugate),
+            suits="sparse",
+            summary="Few bright pixels on black: |x|_1 (stars, molecules; not photographs).",
+            source="Tibshirani, J. R. Stat. Soc. B 58, 1996",
+        )
+    ]

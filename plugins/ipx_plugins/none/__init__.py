@@ -1,0 +1,22 @@
+"""No prior: the data alone decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipx import Grad, PriorSpec, Prox, ProxConjugate, QuadraticPrior, Value, hookimpl
+
+
+@hookimpl
+def ipx_components() -> Iterable[PriorSpec]:
+    """Declare the prior."""
+    return [
+        PriorSpec(
+            name="none",
+            target="ipx_plugins.none.prior:NoPrior",
+            provides=(Value, Grad, Prox, ProxConjugate, QuadraticPrior),
+            weighted=False,
+            informs=False,
+            summary="No prior: least squares; stopping at the noise level regularises.",
+        )
+    ]

@@ -1,0 +1,33 @@
+"""The range constraint: every value between two bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipx import OptionError, Options, PriorSpec, Prox, ProxConjugate, Value, hookimpl, opt
+
+
+class RangeOptions(Options):
+    """The bounds; none for no bound (upper none: non-negative)."""
+
+    lower: float | None = opt(default=0.0, help="Smallest value.")
+    upper: float | None = opt(default=1.0, help="Largest value.")
+
+    def __post_init__(self) -> None:
+        if self.lower is not None and self.upper is not None and self.lower >= self.upper:
+            raise OptionError(f"lower must be below upper, not {self.lower:g} and {self.upper:g}")
+
+
+@hookimpl
+def ipx_components() -> Iterable[PriorSpec]:
+    """Declare the prior."""
+    return [
+        PriorSpec(
+            name="range",
+            target="ipx_plugins.range.prior:Range",
+            options=RangeOptions,
+            provides=(Value, Prox, ProxConjugate),
+            weighted=False,
+            summary="Every value between two bounds: a box, or non-negative.",
+        )
+    ]

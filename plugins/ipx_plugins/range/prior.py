@@ -1,0 +1,36 @@
+"""R(x) = 0 inside a box, infinite outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx import Identity, LinearOperator, OuterProx, Scalar, Shape
+from ipx_plugins.range import RangeOptions
+
+
+class Range(OuterProx[RangeOptions]):
+    """The indicator of lower <= x <= upper; it has no weight."""
+
+    weighted = False
+
+    def value(self, x: Tensor) -> Tensor:
+        """0 or infinity, ``(B,)``."""
+        inside = (self.prox(x, 1.0) == x).flatten(1).all(1)
+        return torch.where(inside, 0.0, torch.inf).to(x)
+
+    def prox(self, x: Tensor, t: Scalar) -> Tensor:
+        """Projection on the box, whatever t."""
+        if self.options.lower is None and self.options.upper is None:
+            return x
+        return x.clamp(self.options.lower, self.options.upper)
+
+    def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
+        """K = I."""
+        return Identity(image_shape)
+
+    def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
+        """Projection on the box."""
+        return self.prox(u, t)
