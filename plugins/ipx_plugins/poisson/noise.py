@@ -73,7 +73,7 @@ class _Photons(Noise[_P]):
         p, y, eps = self._parts(pred, y)
         q = torch.maximum(p, eps)
         below = p - q  # <= 0
-        value = q - y + torch.xlogy(y, y / q)
+        value = q - y + y * torch.log(torch.where(y > 0, y, torch.ones_like(y)) / q)
         bend = torch.maximum(y, eps) / eps**2
         r = (y / eps).clamp_max(1.0)
         least = eps * (0.5 * (1 - r**2) + torch.xlogy(r, r))
