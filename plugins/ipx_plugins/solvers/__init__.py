@@ -1,0 +1,197 @@
+"""The built-in solvers: one algorithm a file; this module declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipx import (
+    DataDual,
+    DataGrad,
+    DataProx,
+    DataQuadratic,
+    Grad,
+    Need,
+    Options,
+    Prox,
+    ProxConjugate,
+    QuadraticPrior,
+    SolverSpec,
+    hookimpl,
+    opt,
+)
+
+DIRECT = (Need((DataQuadratic,), (QuadraticPrior,), rank=100),)
+ADMM = (
+    Need((DataQuadratic,), (ProxConjugate,), rank=80),
+    Need((DataProx,), (ProxConjugate,), rank=75),
+    Need((DataDual,), (ProxConjugate,), rank=70),
+)
+PDHG = (
+    Need((DataProx,), (ProxConjugate,), rank=60),
+    Need((DataDual,), (ProxConjugate,), rank=55),
+    Need((DataGrad,), (ProxConjugate,), rank=50),
+)
+FISTA = (Need((DataGrad,), (Prox,), rank=65),)
+LBFGS = (Need((DataGrad,), (Grad,), rank=40),)
+GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
+HQS = (Need((DataProx,), (Prox,), rank=20),)
+ADAM = (Need((DataGrad,), (Grad,), rank=10),)
+
+
+class DirectOptions(Options):
+    """Closed form, or conjugate gradients."""
+
+    rcond: float | None = opt(
+        default=None,
+        min=0.0,
+        max=1.0,
+        help="With lam 0: squared singular values up to this share of the largest count as 0; "
+        "10 machine precisions by default.",
+    )
+    iterations: int = opt(default=1000, min=1, help="At most this many CG steps.")
+    tol: float = opt(default=1e-6, above=0.0, help="CG stops at this relative residual.")
+
+
+class GradientOptions(Options):
+    """Gradient descent."""
+
+    barzilai_borwein: bool = opt(
+        default=True, help="Try the Barzilai-Borwein step first; else twice the last one."
+    )
+
+
+class FISTAOptions(Options):
+    """Accelerated proximal gradient."""
+
+    restart: bool = opt(default=True, help="Drop the momentum where it points uphill.")
+    backtracking: bool = opt(
+        default=True, help="Find the step by trial; off: 1 over the Lipschitz constant."
+    )
+
+
+class ADMMOptions(Options):
+    """Alternating direction method of multipliers."""
+
+    rho: float | None = opt(
+        default=None, above=0.0, help="Penalty on z = Kx; chosen from lam by default."
+    )
+    data_rho: float | None = opt(
+        default=None, above=0.0, help="Penalty on the copy of the data, where there is one."
+    )
+    relaxation: float = opt(default=1.8, min=1.0, max=1.99, help="Over-relaxation.")
+    balance: bool = opt(default=True, help="Adapt the penalties after 8, 16, ..., 128 steps.")
+
+
+class HQSOptions(Options):
+    """Half-quadratic splitting."""
+
+    rho_start: float | None = opt(
+        default=None, above=0.0, help="First penalty; 2 lam by default (threshold 0.5)."
+    )
+    rho_end: float | None = opt(
+        default=None, above=0.0, help="Last penalty; 1000 lam by default (threshold 0.001)."
+    )
+    steps: int = opt(default=30, min=1, help="Steps from the first penalty to the last.")
+
+
+class PDHGOptions(Options):
+    """Primal-dual hybrid gradient."""
+
+    sigma: float | None = opt(
+        default=None, above=0.0, help="Dual step; chosen from lam by default, tau follows."
+    )
+    relaxation: float = opt(
+        default=1.9, min=1.0, max=1.99, help="Over-relaxation, 1.4 at most where f is not proxed."
+    )
+    balance: bool = opt(default=True, help="Adapt the steps after 8, 16, ..., 128 steps.")
+
+
+class LBFGSOptions(Options):
+    """Limited-memory BFGS."""
+
+    memory: int = opt(default=10, min=1, max=100, help="Curvature pairs kept.")
+
+
+class AdamOptions(Options):
+    """Adam."""
+
+    step: float = opt(
+        default=0.02, above=0.0, help="First step, in image units (1 is black to white)."
+    )
+    decay: float = opt(
+        default=50.0, above=0.0, help="Step k is step / (1 + k / decay).", unit="steps"
+    )
+    beta1: float = opt(default=0.9, min=0.0, max=0.9999, help="Memory of the gradient.")
+    beta2: float = opt(default=0.999, min=0.0, max=0.99999, help="Memory of its square.")
+
+
+@hookimpl
+def ipx_components() -> Iterable[SolverSpec]:
+    """Declare the solvers."""
+    here = "ipx_plugins.solvers."
+    return [
+        SolverSpec(
+            name="direct",
+            target=here + "direct:Direct",
+            options=DirectOptions,
+            summary="Quadratic problems in one step: Wiener, Tikhonov, pseudo-inverse.",
+            needs=DIRECT,
+            source="Hestenes, Stiefel, J. Res. NBS 1952 (CG); Hunt, IEEE Trans. Comp. 1973",
+        ),
+        SolverSpec(
+            name="gradient",
+            target=here + "gradient:Gradient",
+            options=GradientOptions,
+            summary="Gradient descent with steps that adapt image by image.",
+            needs=GRADIENT,
+            source="Barzilai, Borwein, IMA J. Numer. Anal. 1988",
+        ),
+        SolverSpec(
+            name="fista",
+            target=here + "fista:FISTA",
+            options=FISTAOptions,
+            summary="Accelerated proximal gradient with restart and backtracking.",
+            needs=FISTA,
+            source="Beck, Teboulle, SIAM J. Imaging Sci. 2009; O'Donoghue, Candes, FoCM 2015",
+        ),
+        SolverSpec(
+            name="admm",
+            target=here + "admm:ADMM",
+            options=ADMMOptions,
+            summary="Splitting; one linear solve holds data and prior where it can.",
+            needs=ADMM,
+            source="Boyd et al., FnT Machine Learning 2011; Afonso et al., IEEE TIP 2010, 2011",
+        ),
+        SolverSpec(
+            name="hqs",
+            target=here + "hqs:HQS",
+            options=HQSOptions,
+            summary="Half-quadratic splitting with a growing penalty.",
+            needs=HQS,
+            source="Geman, Yang, IEEE TIP 1995; Wang et al., SIAM J. Imaging Sci. 2008",
+        ),
+        SolverSpec(
+            name="pdhg",
+            target=here + "pdhg:PDHG",
+            options=PDHGOptions,
+            summary="Primal-dual: products with A and K only, no system to solve.",
+            needs=PDHG,
+            source="Chambolle, Pock, JMIV 2011; Condat, JOTA 2013; Vu, ACM 2013",
+        ),
+        SolverSpec(
+            name="lbfgs",
+            target=here + "lbfgs:LBFGS",
+            options=LBFGSOptions,
+            summary="Quasi-Newton for smooth problems, a line search for each image.",
+            needs=LBFGS,
+            source="Liu, Nocedal, Math. Programming 1989",
+        ),
+        SolverSpec(
+            name="adam",
+            target=here + "adam:Adam",
+            options=AdamOptions,
+            summary="Adam with a decaying step, for any gradient.",
+            needs=ADAM,
+            source="Kingma, Ba, ICLR 2015",
+        ),
+    ]

@@ -1,0 +1,175 @@
+"""Alternating direction method of multipliers.
+
+min f(x) + lam g(Kx) is split as z = Kx, and solved in one of three ways, the first that fits:
+
+- joint: f is quadratic and (A^T A + rho K^T K) has a closed form. Only g is split off, and
+  total-variation deblurring takes about ten steps (Wang, Yang, Yin, Zhang 2008).
+- consensus: the prox of f is in closed form and K^T K is diagonal in a transform; f gets a copy
+  w = x of its own (SALSA; Afonso, Bioucas-Dias, Figueiredo 2011).
+- behind A: f gets w = Ax, and the noise's own prox (PIDAL; Figueiredo, Bioucas-Dias 2010).
+
+What has no closed form is done by warm-started conjugate gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ipx import (
+    DataQuadratic,
+    Identity,
+    NoiseProx,
+    Normal,
+    Problem,
+    Solver,
+    State,
+    image_norm,
+    operator_norm,
+)
+from ipx_plugins.solvers import ADMM as NEEDS
+from ipx_plugins.solvers import ADMMOptions
+from ipx_plugins.solvers.common import (
+    DATA_PENALTY,
+    AnyLinear,
+    balance,
+    column,
+    exact_prox,
+    is_identity,
+    outer,
+    penalty,
+    relative_change,
+    start,
+    vector,
+)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The data term's own variable: w = Fx, scaled multiplier v, penalty eta."""
+
+    w: Tensor
+    v: Tensor
+    eta: Tensor  # (B,)
+
+
+@dataclass(frozen=True)
+class ADMMState(State):
+    """x, z = Kx with scaled multiplier u and penalty rho ``(B,)``.
+
+    ``normal`` solves (F^T F + rho K^T K) x = b; F is A, or the identity for a consensus copy.
+    """
+
+    z: Tensor
+    u: Tensor
+    rho: Tensor
+    copy: Copy | None
+    normal: Normal
+    part: AnyLinear
+    scale: float  # |K|
+    own: bool  # K = I, and z is the picture
+    steps: int = 0
+
+
+class ADMM(Solver[ADMMOptions, ADMMState]):
+    """ADMM in scaled form, over-relaxed (Boyd et al. 2011, section 3)."""
+
+    needs = NEEDS
+    iterations = 200
+
+    def init(self, problem: Problem) -> ADMMState:
+        """z and w at their own prox, the rest in the multipliers: half a step done."""
+        x = start(problem)
+        part = outer(problem).linear_part(problem.operator.image_shape)
+        given = self.options.rho
+        rho = penalty(problem, x) if given is None else vector(given, x)
+        normal, front = self._way(problem, part)
+        copy = None
+        if front is not None:
+            w = front.forward(x)
+            copy = Copy(w, torch.zeros_like(w), self._eta(problem, w))
+            copy = self._copy(problem, front, copy, x)
+        kx = part.forward(x)
+        z = outer(problem).prox_outer(kx, vector(problem.lam, x) / rho)
+        u, own = kx - z, is_identity(part, x)
+        return ADMMState(x, z, u, rho, copy, normal, part, operator_norm(part, like=x), own)
+
+    def _way(self, problem: Problem, part: AnyLinear) -> tuple[Normal, AnyLinear | None]:
+        """The linear system, and F where the data term gets a copy."""
+        data = problem.data
+        if data.quadratic:
+            joint = cast(Normal, data.bridge(DataQuadratic))
+            if joint.exact_with(part):
+                return joint, None
+        here = Identity(problem.operator.image_shape)
+        consensus = Normal(here, problem.noise, start(problem))
+        if exact_prox(problem) and consensus.exact_with(part):
+            return consensus, here
+        if data.quadratic:
+            return joint, None
+        behind = cast(AnyLinear, problem.operator)
+        return Normal(behind, problem.noise, problem.y), behind
+
+    def _eta(self, problem: Problem, w: Tensor) -> Tensor:
+        given = self.options.data_rho
+        if given is not None:
+            return vector(given, w)
+        if problem.data.quadratic:
+            return 0.15 * vector(problem.data.lipschitz(), w)
+        return vector(DATA_PENALTY, w)
+
+    def step(self, problem: Problem, state: ADMMState) -> ADMMState:
+        """x, then w and z, then the multipliers."""
+        s, prior, over = state, outer(problem), self.options.relaxation
+        normal, part, copy = s.normal, s.part, s.copy
+        back = part.adjoint(s.z - s.u)
+        if copy is None:
+            b = normal.back + column(s.rho, back) * back
+            x = normal.solve(b, s.rho, part, guess=s.x)
+        else:
+            ratio = s.rho / copy.eta
+            b = normal.linear.adjoint(copy.w - copy.v) + column(ratio, back) * back
+            x = normal.solve(b, ratio, part, guess=s.x)
+            copy = self._copy(problem, normal.linear, copy, x)
+        kx = part.forward(x)
+        moved = torch.lerp(s.z, kx, over) + s.u
+        z = prior.prox_outer(moved, vector(problem.lam, x) / s.rho)
+        after = replace(s, x=x, z=z, u=moved - z, copy=copy, steps=s.steps + 1)
+        return self._balanced(s, after, kx) if self.options.balance else after
+
+    def _copy(self, problem: Problem, front: AnyLinear, copy: Copy, x: Tensor) -> Copy:
+        """The data term's prox, at w for its own copy of x, at Ax for that of Ax."""
+        moved = torch.lerp(copy.w, front.forward(x), self.options.relaxation) + copy.v
+        if front is problem.operator:
+            w = cast(NoiseProx, problem.noise).prox(moved, problem.y, 1 / copy.eta)
+        else:
+            w = problem.data.prox(moved, 1 / copy.eta, guess=copy.w)
+        return replace(copy, w=w, v=moved - w)
+
+    def _balanced(self, before: ADMMState, after: ADMMState, kx: Tensor) -> ADMMState:
+        primal = relative_change(after.z, kx, kx)
+        factor = balance(after.steps, primal, relative_change(before.z, after.z, after.u))
+        if factor is None:
+            return after
+        copy = after.copy
+        if copy is not None and before.copy is not None:
+            seen = after.normal.linear.forward(after.x)
+            primal = relative_change(copy.w, seen, seen)
+            change = relative_change(before.copy.w, copy.w, copy.v)
+            own = cast(Tensor, balance(after.steps, primal, change))
+            copy = replace(copy, eta=copy.eta * own, v=copy.v / column(own, copy.v))
+        u = after.u / column(factor, after.u)
+        return replace(after, u=u, rho=after.rho * factor, copy=copy)
+
+    def solution(self, problem: Problem, state: ADMMState) -> Tensor:
+        """x; where K = I the prior's own copy, which obeys a constraint exactly."""
+        return state.z if state.own else state.x
+
+    def residual(self, problem: Problem, before: ADMMState, after: ADMMState) -> Tensor:
+        """Change of the fixed-point variable z + u, over |K|, and of x, relative to x."""
+        moved = image_norm((after.z - before.z).add_(after.u - before.u)) / max(after.scale, 1e-12)
+        change = torch.maximum(moved, image_norm(after.x - before.x))
+        return change / image_norm(after.x).clamp_min(1e-12)

@@ -1,0 +1,117 @@
+"""What several of the algorithms share."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as nn
+from torch import Tensor
+
+from ipx import (
+    DataProx,
+    DataQuadratic,
+    Diagonal,
+    LinearOperator,
+    Problem,
+    ProxConjugate,
+    Scalar,
+    has,
+    image_norm,
+    per_image,
+)
+
+AnyLinear = LinearOperator[Any]
+
+DATA_PENALTY = 3.0  # on w = Ax, for data terms of curvature about one in pictures in [0, 1]
+_THRESHOLD = 0.2  # lam / rho: what one step takes off the edges of a picture in [0, 1]
+_BALANCED = (8, 16, 32, 64, 128)  # a finite number of changes keeps the proofs of convergence
+
+
+def vector(value: Scalar, like: Tensor) -> Tensor:
+    """A scalar as one value per image, ``(B,)``."""
+    made = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    return made.expand(like.shape[0])
+
+
+def column(value: Tensor, like: Tensor) -> Tensor:
+    """One value per image ``(B,)``, shaped to multiply ``like`` ``(B, ...)``."""
+    return cast(Tensor, per_image(value, like))
+
+
+def relative_change(before: Tensor, after: Tensor, scale: Tensor) -> Tensor:
+    """|after - before| / |scale| per image, finite for a scale of zero."""
+    return image_norm(after - before) / image_norm(scale).clamp_min(1e-12)
+
+
+def start(problem: Problem) -> Tensor:
+    """Where to begin: ``problem.start()``, with the pixels that were not measured filled in.
+
+    A hole left at zero costs an iterative solver most of its steps.
+    """
+    x = problem.start()
+    if problem.x0 is not None or x.ndim != 4 or not has(problem.operator, Diagonal):
+        return x
+    d = cast(Diagonal, problem.operator).diagonal(x)
+    seen = (d != 0).to(x.dtype).expand_as(x)
+    if bool(seen.all()):
+        return x
+    return _pull_push(x * seen, seen)
+
+
+def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
+    """Averages over ever larger blocks fill what smaller ones leave empty (Gortler et al. 1996)."""
+    filled = weighted / weight.clamp_min(1e-12)
+    if min(weighted.shape[-2:]) == 1 or bool((weight > 0).all()):
+        return filled
+    even = [n % 2 for n in weighted.shape[-2:]]
+    pad = (0, even[1], 0, even[0])
+    coarse = _pull_push(
+        nn.avg_pool2d(nn.pad(weighted, pad), 2), nn.avg_pool2d(nn.pad(weight, pad), 2)
+    )
+    size = (weighted.shape[-2] + even[0], weighted.shape[-1] + even[1])
+    wide = nn.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+    return torch.where(weight > 0, filled, wide[..., : weighted.shape[-2], : weighted.shape[-1]])
+
+
+def outer(problem: Problem) -> ProxConjugate:
+    """The prior as g(Kx)."""
+    return cast(ProxConjugate, problem.prior)
+
+
+def is_identity(part: AnyLinear, like: Tensor) -> bool:
+    """True if K x = x."""
+    return has(part, Diagonal) and bool((cast(Diagonal, part).diagonal(like) == 1).all())
+
+
+def exact_prox(problem: Problem) -> bool:
+    """True if the data term has a proximal map that needs no inner iteration."""
+    if not problem.data.can(DataProx):
+        return False
+    if not problem.data.quadratic:
+        return True
+    return bool(problem.data.bridge(DataQuadratic).exact_with(None))
+
+
+def penalty(problem: Problem, like: Tensor) -> Tensor:
+    """A penalty, or dual step, for z = Kx: ``(B,)``, > 0.
+
+    The prior's prox then thresholds at lam / rho = 0.2, in image units, whatever lam is: large
+    steps first, as total variation and wavelets like them (measured on three operators). A
+    constraint knows no lam; there the data's own curvature sets the scale.
+    """
+    if not problem.prior.weighted:
+        return 0.1 * vector(problem.data.lipschitz(), like).clamp(1e-3, 1e3)
+    return (vector(problem.lam, like) / _THRESHOLD).clamp_min(1e-5)
+
+
+def balance(steps: int, primal: Tensor, dual: Tensor) -> Tensor | None:
+    """Factor for a penalty, per image, from the relative residuals; None when it is to stay.
+
+    Residual balancing (Wohlberg 2017, relative residuals) with at most a factor of four at
+    a time, at a few given steps only.
+    """
+    if steps not in _BALANCED:
+        return None
+    ratio = primal / dual.clamp_min(1e-12)
+    return ratio.sqrt().clamp(0.25, 4.0)
