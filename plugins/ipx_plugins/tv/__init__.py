@@ -1,0 +1,40 @@
+"""Total variation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from ipx import Options, PriorSpec, Prox, ProxConjugate, Value, hookimpl, opt
+
+
+class TVOptions(Options):
+    """Total variation."""
+
+    isotropic: bool = opt(default=True, help="Couple the two directions of the gradient.")
+    coupled: bool = opt(default=True, help="Couple the colour channels: edges where all have them.")
+    boundary: Literal["reflect", "circular"] = opt(
+        default="reflect", help="Across the border: no difference, or the one to the other side."
+    )
+    tol: float = opt(
+        default=1e-4, above=0.0, help="Relative duality gap at which the proximal map stops."
+    )
+    iterations: int = opt(default=500, min=1, help="Budget of the proximal map.")
+    compile: bool = opt(
+        default=False, help="Compile the proximal map (needs a C++ compiler; pays after minutes)."
+    )
+
+
+@hookimpl
+def ipx_components() -> Iterable[PriorSpec]:
+    """Declare the prior."""
+    return [
+        PriorSpec(
+            name="tv",
+            target="ipx_plugins.tv.prior:TV",
+            options=TVOptions,
+            provides=(Value, Prox, ProxConjugate),
+            summary="Few edges: |Dx|_{2,1}, or |Dx|_1 anisotropic.",
+            source="Rudin, Osher, Fatemi, Physica D 60, 1992; prox: Beck, Teboulle, IEEE TIP 18, 2009",
+        )
+    ]

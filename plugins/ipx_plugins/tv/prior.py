@@ -1,0 +1,63 @@
+"""R(x) = sum of the lengths of the gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ipx import Gradient, LinearOperator, OuterProx, Scalar, Shape, per_image
+from ipx_plugins.tv import TVOptions
+from ipx_plugins.tv.fgp import denoise
+
+
+class TV(OuterProx[TVOptions]):
+    """R(x) = |Dx|_{2,1} (isotropic) or |Dx|_1, D the forward differences.
+
+    The length of a gradient is taken over both directions (isotropic), over all channels
+    (coupled: the vectorial TV of Blomgren and Chan, 1998), or both.
+    """
+
+    def value(self, x: Tensor) -> Tensor:
+        """R(x), ``(B,)``."""
+        d = self.linear_part(tuple(x.shape[1:])).forward(x)
+        return self._lengths(d).flatten(1).sum(1)
+
+    def prox(self, x: Tensor, t: Scalar) -> Tensor:
+        """argmin_u R(u) + |u - x|^2 / (2t), to the duality gap that the options ask for."""
+        return denoise(x, t, self.options)
+
+    def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
+        """K = D."""
+        return Gradient(image_shape, boundary=self.options.boundary)
+
+    def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
+        """Shrink the length of every group by t."""
+        length = self._lengths(u)
+        step = per_image(t, u)
+        keep = 1 - step / length.clamp_min(1e-30)
+        return self._scaled(u, keep.clamp_min(0))
+
+    def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
+        """Project every group on the ball of radius lam, whatever t."""
+        radius = per_image(lam, u)
+        return self._scaled(u, radius / self._lengths(u).clamp_min(radius).clamp_min(1e-30))
+
+    def _grouped(self, u: Tensor) -> tuple[Tensor, tuple[int, ...]]:
+        """``(B, 2C, H, W)`` as ``(B, 2, C, H, W)``, and the axes that a group runs over."""
+        axes = ((1,) if self.options.isotropic else ()) + ((2,) if self.options.coupled else ())
+        return u.unflatten(1, (2, u.shape[1] // 2)), axes
+
+    def _lengths(self, u: Tensor) -> Tensor:
+        """Lengths of the groups, ``(B, 1 or 2 or C or 2C, H, W)`` after `_grouped`."""
+        g, axes = self._grouped(u)
+        axes = tuple(a for a in axes if g.shape[a] > 1)
+        if not axes:
+            return g.abs().flatten(1, 2)
+        return (g * g).sum(axes, keepdim=True).sqrt().flatten(1, 2)
+
+    def _scaled(self, u: Tensor, factor: Tensor) -> Tensor:
+        """Each group times its factor."""
+        g, axes = self._grouped(u)
+        rows, channels = (1 if a in axes else g.shape[a] for a in (1, 2))
+        return (g * factor.unflatten(1, (rows, channels))).flatten(1, 2)
