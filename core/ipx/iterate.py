@@ -126,7 +126,9 @@ def attach(problem: Problem, plan: Plan) -> Problem:
     data = dict(problem.bridges or {})
     for capability, bridge in plan.bridges.items():
         if bridge.side == "prior":
-            prior = cast("Prior[Any]", bridge.load()(prior, problem.operator.image_shape))
+            made = bridge.load()
+            if not isinstance(prior, made):  # else it was attached before
+                prior = cast("Prior[Any]", made(prior, problem.operator.image_shape))
         else:
             data[capability] = bridge
     if prior is problem.prior and data == (problem.bridges or {}):
