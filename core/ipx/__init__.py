@@ -45,6 +45,7 @@ from ipx.errors import (
     ShapeError,
     UnknownNameError,
     UsageError,
+    did_you_mean,
 )
 from ipx.hookspecs import hookimpl
 from ipx.options import NoOptions, Options, opt
@@ -191,6 +192,7 @@ __all__ = [
     "Value",
     "conjugate_gradient",
     "degrade",
+    "did_you_mean",
     "from_scipy",
     "has",
     "hookimpl",

@@ -1,0 +1,106 @@
+"""The translation-invariant (undecimated) wavelet transform, circular, through the FFT.
+
+All shifts of the decimated transform at once. Divided by 2 at each level it is a tight frame for
+an orthogonal wavelet: K^T K = I.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pywt
+import torch
+from torch import Tensor
+
+from ipx import LinearOperator, Shape, Spectral
+from ipx_plugins.wavelet import WaveletOptions
+from ipx_plugins.wavelet.decimated import level_sizes
+
+
+class Invariant(LinearOperator[WaveletOptions]):
+    """K, ``(B, C, H, W)`` to ``(B, S C, H, W)``.
+
+    The S = 3 levels + 1 bands follow each other: for each level from the finest, low-high,
+    high-low, high-high (rows, columns); last the approximation.
+    """
+
+    def __init__(
+        self, image_shape: Shape, options: WaveletOptions | None = None, **values: object
+    ) -> None:
+        super().__init__(image_shape, options, **values)
+        self.levels = len(level_sizes(self.image_shape, self.options.levels))
+        channels, height, width = self.image_shape
+        self.bands = 3 * self.levels + 1
+        self.data_shape = (self.bands * channels, height, width)
+
+    def _response(self) -> Tensor:
+        """Transfer functions of all bands, ``(S, 1, H, W//2+1)`` complex128."""
+        height, width = self.image_shape[-2:]
+        wavelet = pywt.Wavelet(self.options.wavelet)
+        rows = _filters(wavelet, height, self.levels)
+        columns = [
+            (low[: width // 2 + 1], high[: width // 2 + 1])
+            for low, high in _filters(wavelet, width, self.levels)
+        ]
+        bands = []
+        smooth = np.ones((height, width // 2 + 1), dtype=complex)
+        for (rl, rh), (cl, ch) in zip(rows, columns, strict=True):
+            bands += [smooth * np.outer(a, b) for a, b in ((rl, ch), (rh, cl), (rh, ch))]
+            smooth = smooth * np.outer(rl, cl)
+        return torch.from_numpy(np.stack([*bands, smooth]))[:, None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """All bands."""
+        h = self.buffer("response", x, self._response)
+        c = torch.fft.rfft2(x).unsqueeze(1) * h
+        out: Tensor = torch.fft.irfft2(c, s=(x.shape[-2], x.shape[-1]))
+        return out.flatten(1, 2)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """K^T; for an orthogonal wavelet a left inverse."""
+        h = self.buffer("response", y, self._response)
+        c = torch.fft.rfft2(y.unflatten(1, (self.bands, -1)))
+        out: Tensor = torch.fft.irfft2((c * h.conj()).sum(1), s=(y.shape[-2], y.shape[-1]))
+        return out
+
+    def _gram(self) -> Tensor:
+        gram: Tensor = (self._response().abs() ** 2).sum((0, 1))
+        return gram
+
+    def spectrum(self, like: Tensor) -> Spectral:
+        """Eigenvalues of K^T K: all 1 for an orthogonal wavelet."""
+        gram = self.buffer("gram", like, self._gram)
+        master = self._buffers[("gram",)]
+        if float((master - 1).abs().max()) < 1e-9:
+            return Spectral("any", torch.ones((), dtype=like.dtype, device=like.device))
+        return Spectral("fft", gram)
+
+    def norm(self) -> float:
+        """The largest singular value, exactly; 1 for an orthogonal wavelet."""
+        return math.sqrt(float(self._gram().max()))
+
+    def weights(self, like: Tensor) -> Tensor:
+        """2^-j for the details of level j, 0 for the approximation, ``(S, 1, 1, 1)``.
+
+        With these, |weights * K x|_1 is the average of the decimated |Wx|_1 over all shifts.
+        """
+
+        def make() -> Tensor:
+            steps = [2.0 ** -(j + 1) for j in range(self.levels) for _ in range(3)]
+            return torch.tensor([*steps, 0.0], dtype=torch.float64).view(-1, 1, 1, 1)
+
+        return self.buffer("weights", like, make)
+
+
+def _filters(wavelet: pywt.Wavelet, n: int, levels: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Low- and high-pass transfer functions along one axis, level by level (a trous), over sqrt 2."""
+    out = []
+    k = np.arange(n)
+    taps = len(wavelet.dec_lo)
+    position = np.arange(taps) - taps // 2
+    for j in range(levels):
+        wave = np.exp(-2j * np.pi / n * np.outer(k, position * 2**j))
+        low, high = (wave @ np.asarray(f) / math.sqrt(2) for f in (wavelet.dec_lo, wavelet.dec_hi))
+        out.append((low, high))
+    return out

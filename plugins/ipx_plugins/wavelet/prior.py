@@ -1,0 +1,81 @@
+"""R(x) = |details of W x|_1."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, cast
+
+from torch import Tensor
+
+from ipx import LinearOperator, OuterProx, Prox, Scalar, Shape, per_image
+from ipx_plugins.wavelet import ORTHOGONAL, WaveletOptions
+from ipx_plugins.wavelet.decimated import Decimated
+from ipx_plugins.wavelet.invariant import Invariant
+
+
+class WaveletPrior(OuterProx[WaveletOptions]):
+    """The l1 norm of the wavelet details; the approximation is free.
+
+    Decimated: R(x) = |Wx|_1, W periodised; for an orthogonal wavelet its prox is a soft threshold.
+    Invariant: the average of that over all shifts of the picture, which has no closed prox.
+    """
+
+    def __init__(self, options: WaveletOptions | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        self._transform = lru_cache(maxsize=8)(self._make)
+
+    def _make(self, image_shape: Shape) -> Decimated | Invariant:
+        kind = Invariant if self.options.invariant else Decimated
+        return kind(image_shape, self.options)
+
+    def provides(self) -> frozenset[type]:
+        closed = self.options.wavelet in ORTHOGONAL and not self.options.invariant
+        return super().provides() - (frozenset() if closed else {Prox})
+
+    def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
+        """K: the transform."""
+        return self._transform(tuple(image_shape))
+
+    def value(self, x: Tensor) -> Tensor:
+        """R(x), ``(B,)``."""
+        shape = tuple(x.shape[1:])
+        made = self._transform(shape)
+        c = made.forward(x)
+        return (c.abs() * self._weight(c, made)).flatten(1).sum(1)
+
+    def prox(self, x: Tensor, t: Scalar) -> Tensor:
+        """W^T soft(Wx, t) for an orthogonal wavelet."""
+        made = self._transform(tuple(x.shape[1:]))
+        return made.adjoint(self._soft(made.forward(x), t, made))
+
+    def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
+        """Soft threshold of the details."""
+        return self._soft(u, t, self._of_data(u))
+
+    def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
+        """Details clipped to [-lam, lam] times their weight, the approximation set to 0."""
+        bound = per_image(lam, u) * self._weight(u, self._of_data(u))
+        return u.clamp(-bound, bound)
+
+    def _soft(self, c: Tensor, t: Scalar, made: Decimated | Invariant) -> Tensor:
+        step = per_image(t, c) * self._weight(c, made)
+        return c - c.clamp(-step, step)
+
+    def _weight(self, c: Tensor, made: Decimated | Invariant) -> Tensor:
+        """Weight of each coefficient, broadcasting to ``c`` ``(B, ...)``."""
+        if isinstance(made, Decimated):
+            return made.details(c)
+        w = made.weights(c)
+        channels = c.shape[1] // made.bands
+        return cast(Tensor, w.expand(-1, channels, 1, 1).flatten(0, 1))
+
+    def _of_data(self, c: Tensor) -> Decimated | Invariant:
+        """The transform whose coefficients have this shape."""
+        shape = tuple(c.shape[1:])
+        if not self.options.invariant:
+            return self._transform(shape)
+        for channels in range(1, shape[0] + 1):
+            made = self._transform((channels, *shape[1:]))
+            if made.data_shape == shape:
+                return made
+        raise ValueError(f"no image has wavelet coefficients of shape {shape}")
