@@ -181,7 +181,7 @@ def test_png_palettes_and_few_bits(tmp_path):
 def test_png_two_bit_grey_fills_the_range(tmp_path):
     head = struct.pack(">IIBBBBB", 4, 1, 2, 0, 0, 0, 0)
     body = chunk(b"IDAT", zlib.compress(bytes([0, 0b00011011])))
-    (tmp_path / "a.png").write_bytes(PNG + chunk(b"IHDR", head) + body + chunk(b"IEND", b""))
+    (tmp_path / "a.png").write_bytes(PNG + chunk(b"IHDR", head) + body + IEND)
     np.testing.assert_allclose(read(tmp_path / "a.png").pixels[0, 0], [0, 1 / 3, 2 / 3, 1])
 
 
@@ -194,7 +194,7 @@ def test_interlaced_png(tmp_path, dtype):
         part = values[y::dy, x::dx].astype(np.dtype(dtype).newbyteorder(">"))
         rows += b"".join(b"\0" + row.tobytes() for row in part)
     head = struct.pack(">IIBBBBB", 9, 13, 8 * values.itemsize, 2, 0, 0, 1)
-    data = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    data = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + IEND
     (tmp_path / "a.png").write_bytes(PNG + data)
     picture = read(tmp_path / "a.png")
     got = np.rint(picture.pixels * picture.scale)
@@ -335,6 +335,19 @@ def test_icc_is_kept(tmp_path, ending):
         assert Image.open(out).info["icc_profile"] == RGB_ICC  # another reader finds it too
         write(out, picture.pixels[:1], picture)
         assert read(out).icc is None  # a colour profile says nothing about a grey picture
+
+
+def test_damaged_icc_is_left_out_quietly(tmp_path, capfd):
+    values = some((8, 9, 3), "uint16")
+    packed = b"name\0\0" + zlib.compress(RGB_ICC)
+    for body in (
+        packed[:-9],
+        packed[:40] + b"????" + packed[44:],
+        b"name\0\0" + zlib.compress(b"x"),
+    ):
+        (tmp_path / "a.png").write_bytes(png_of(values, chunk(b"iCCP", body)))
+        assert read(tmp_path / "a.png").icc in (None, b"x")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_icc_is_kept_with_sixteen_bits(tmp_path):
@@ -582,6 +595,7 @@ def bad_float(value):
     return samples
 
 
+IEND = chunk(b"IEND", b"")
 GREY = some((40, 50), "uint16")
 EMPTY_PNG = PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 4, 8, 0, 0, 0, 0))
 BAD = {
@@ -595,8 +609,12 @@ BAD = {
     "png tail": (png_of(GREY)[:-12], "truncated PNG"),
     "png bits": (png_of(GREY)[:500] + b"????" + png_of(GREY)[504:], "cannot be decoded as PNG"),
     "png animation": (png_of(GREY, chunk(b"acTL", bytes(8))), "animation"),
-    "png no pixels": (EMPTY_PNG + chunk(b"IEND", b""), "no pixels"),
-    "png no data": (png_of(GREY)[:33] + chunk(b"IEND", b""), "cannot be decoded as PNG"),
+    "png no pixels": (EMPTY_PNG + IEND, "no pixels"),
+    "png no data": (png_of(GREY)[:33] + IEND, "cannot be decoded as PNG"),
+    "png bomb": (
+        PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 10**6, 10**6, 8, 2, 0, 0, 0)) + IEND,
+        "claims 1000000 x 1000000 pixels in 45 bytes",
+    ),
     "jpeg head": (jpeg_bytes()[:20], "cannot be decoded as JPEG"),
     "jpeg half": (jpeg_bytes()[:-100], "cannot be decoded as JPEG"),
     "jpeg tail": (jpeg_bytes()[:-2], "cannot be decoded as JPEG"),

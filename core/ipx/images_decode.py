@@ -24,6 +24,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 READS = "ipx reads PNG, TIFF, JPEG and NPY"
 PNG = b"\x89PNG\r\n\x1a\n"
+PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 JPEG = b"\xff\xd8\xff"
 NPY = b"\x93NUMPY"
@@ -40,6 +41,7 @@ OTHERS = {
     b"PK\x03\x04": "zip",
 }
 MAX_ICC = 1 << 24
+MOST, MOST_PER_BYTE = 1 << 26, 10_000  # deflate reaches 1032, times 8 for single bits
 ORIENTATION = 274
 ICC_TAG = 34675
 
@@ -117,14 +119,15 @@ def _foreign(data: bytes) -> str:
 # --- PNG ----------------------------------------------------------------------------------
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Kind, body, and the whole of each chunk."""
     at = len(PNG)
     while at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
         if at + 12 + length > len(data):
             break
         kind = data[at + 4 : at + 8]
-        yield kind, data[at + 8 : at + 8 + length]
+        yield kind, data[at + 8 : at + 8 + length], data[at : at + 12 + length]
         if kind == b"IEND":
             return
         at += 12 + length
@@ -134,20 +137,24 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _png(data: bytes) -> Raw:
     """PNG through imagecodecs, as Pillow reads 16-bit colour as 8 bit without a word.
 
-    libpng expands palettes, 1 to 4 bits and transparent colours; chunks are read here.
+    libpng expands palettes, 1 to 4 bits and transparent colours. It sees only the chunks that
+    make the pixels, as it prints to stderr what it thinks of the others.
     """
-    icc, orientation = None, 1
-    for kind, body in _png_chunks(data):
-        if kind == b"IHDR" and len(body) == 13 and not all(struct.unpack(">II", body[:8])):
-            raise _UnusableError("has no pixels, its width or height is 0")
+    icc, orientation, image = None, 1, bytearray(PNG)
+    for kind, body, chunk in _png_chunks(data):
+        if kind == b"IHDR" and len(body) == 13:
+            width, height, bits = struct.unpack(">IIB", body[:9])
+            _check_size(width, height, 4 * max(bits // 8, 1), len(data))
         if kind == b"acTL":
             raise _UnusableError("is an animation; save one frame of it")
         if kind == b"iCCP":
             icc = _icc_of(body)
         elif kind == b"eXIf":
             orientation = _exif_orientation(body)
+        elif kind in PNG_PIXELS:
+            image += chunk
     try:
-        samples = imagecodecs.png_decode(data)
+        samples = imagecodecs.png_decode(bytes(image))
     except MemoryError:
         raise
     except Exception as error:
@@ -159,10 +166,12 @@ def _png(data: bytes) -> Raw:
 def _icc_of(body: bytes) -> bytes | None:
     """Profile in an iCCP chunk: name, 0, method 0, deflated; None if it is damaged."""
     _, _, rest = body.partition(b"\0")
+    inflate = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(rest[1:], MAX_ICC) or None
+        profile = inflate.decompress(rest[1:], MAX_ICC)
     except zlib.error:
         return None
+    return profile if profile and inflate.eof else None
 
 
 def _exif_orientation(exif: bytes) -> int:
@@ -246,8 +255,8 @@ def _only_page(tif: tifffile.TiffFile) -> tifffile.TiffPage:
 
 
 def _tiff_page(tif: tifffile.TiffFile, page: tifffile.TiffPage, size: int) -> Raw:
-    if not page.imagewidth or not page.imagelength:
-        raise _UnusableError("has no pixels, its width or height is 0")
+    depth = page.samplesperpixel * max(page.bitspersample // 8, 1)
+    _check_size(page.imagewidth, page.imagelength, depth, size)
     segments = zip(page.dataoffsets, page.databytecounts, strict=True)
     if any(count <= 0 or start + count > size for start, count in segments):
         raise _UnusableError("is a truncated TIFF; get a whole copy of it")
@@ -346,6 +355,16 @@ def _npy(data: bytes) -> Raw:
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     samples = samples.reshape(*samples.shape[:2], -1) if samples.size else samples
     return Raw(samples, samples.ndim == 3 and samples.shape[2] == 4, "npy")
+
+
+def _check_size(width: int, height: int, depth: int, size: int) -> None:
+    """Refuse an empty picture, or more pixels (of ``depth`` bytes) than ``size`` bytes can hold."""
+    if not width or not height:
+        raise _UnusableError("has no pixels, its width or height is 0")
+    if width * height * depth > MOST + MOST_PER_BYTE * size:
+        raise _UnusableError(
+            f"claims {width} x {height} pixels in {size} bytes, so it is damaged; get a whole copy"
+        )
 
 
 def _check_type(dtype: np.dtype[Any]) -> None:
