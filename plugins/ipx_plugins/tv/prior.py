@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ipx import Gradient, LinearOperator, OuterProx, Scalar, Shape, per_image
@@ -46,7 +47,7 @@ class TV(OuterProx[TVOptions]):
     def _grouped(self, u: Tensor) -> tuple[Tensor, tuple[int, ...]]:
         """``(B, 2C, H, W)`` as ``(B, 2, C, H, W)``, and the axes that a group runs over."""
         axes = ((1,) if self.options.isotropic else ()) + ((2,) if self.options.coupled else ())
-        return u.unflatten(1, (2, u.shape[1] // 2)), axes
+        return torch.unflatten(u, 1, (2, u.shape[1] // 2)), axes
 
     def _lengths(self, u: Tensor) -> Tensor:
         """Lengths of the groups, ``(B, 1 or 2 or C or 2C, H, W)`` after `_grouped`."""
@@ -60,4 +61,4 @@ class TV(OuterProx[TVOptions]):
         """Each group times its factor."""
         g, axes = self._grouped(u)
         rows, channels = (1 if a in axes else g.shape[a] for a in (1, 2))
-        return (g * factor.unflatten(1, (rows, channels))).flatten(1, 2)
+        return (g * torch.unflatten(factor, 1, (rows, channels))).flatten(1, 2)

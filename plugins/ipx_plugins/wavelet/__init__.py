@@ -21,7 +21,23 @@ _FAMILIES = {
     "db": [str(n) for n in range(1, 39)],
     "sym": [str(n) for n in range(2, 21)],
     "coif": [str(n) for n in range(1, 18)],
-    "bior": ["1.1", "1.3", "1.5", "2.2", "2.4", "2.6", "2.8", "3.1", "3.3", "3.5", "3.7", "3.9", "4.4", "5.5", "6.8"],
+    "bior": [
+        "1.1",
+        "1.3",
+        "1.5",
+        "2.2",
+        "2.4",
+        "2.6",
+        "2.8",
+        "3.1",
+        "3.3",
+        "3.5",
+        "3.7",
+        "3.9",
+        "4.4",
+        "5.5",
+        "6.8",
+    ],
 }
 _FAMILIES["rbio"] = _FAMILIES["bior"]
 ORTHOGONAL = ("haar", *(f + n for f in ("db", "sym", "coif") for n in _FAMILIES[f]))
@@ -34,7 +50,8 @@ class WaveletOptions(Options):
     wavelet: str = opt(default="sym4", help="A discrete wavelet by its PyWavelets name.")
     levels: int = opt(default=4, min=1, help="Scales; fewer where the picture is too small.")
     invariant: bool = opt(
-        default=True, help="Average over all shifts of the picture (no blocky artefacts)."
+        default=False,
+        help="Average over all shifts of the picture: no blocky artefacts, much slower.",
     )
 
     def __post_init__(self) -> None:

@@ -101,8 +101,8 @@ class Decimated(LinearOperator[WaveletOptions]):
             return x @ matrix.mT if axis == -1 else matrix @ x
         c = self._banded(x, axis, n, block, transpose=False)
         if axis == -1:  # (..., blocks, block) -> (..., 2, blocks, block / 2)
-            return c.unflatten(-1, (2, block // 2)).transpose(-3, -2).flatten(-3)
-        return c.unflatten(-2, (2, block // 2)).transpose(-4, -3).flatten(-4, -2)
+            return torch.unflatten(c, -1, (2, block // 2)).transpose(-3, -2).flatten(-3)
+        return torch.unflatten(c, -2, (2, block // 2)).transpose(-4, -3).flatten(-4, -2)
 
     def _synthesise(self, c: Tensor, axis: int) -> Tensor:
         """The transpose of `_analyse`."""
@@ -120,9 +120,9 @@ class Decimated(LinearOperator[WaveletOptions]):
             return c @ matrix if axis == -1 else matrix.mT @ c
         blocks = (2, n // block, block // 2)
         if axis == -1:
-            woven = c.unflatten(-1, blocks).transpose(-3, -2).flatten(-3)
+            woven = torch.unflatten(c, -1, blocks).transpose(-3, -2).flatten(-3)
             return self._banded(woven, axis, n, block, transpose=True).flatten(-2)
-        woven = c.unflatten(-2, blocks).transpose(-4, -3).flatten(-4, -2)
+        woven = torch.unflatten(c, -2, blocks).transpose(-4, -3).flatten(-4, -2)
         return self._banded(woven, axis, n, block, transpose=True).flatten(-3, -2)
 
     def _block(self, n: int) -> int:

@@ -60,7 +60,7 @@ class Invariant(LinearOperator[WaveletOptions]):
     def adjoint(self, y: Tensor) -> Tensor:
         """K^T; for an orthogonal wavelet a left inverse."""
         h = self.buffer("response", y, self._response)
-        c = torch.fft.rfft2(y.unflatten(1, (self.bands, -1)))
+        c = torch.fft.rfft2(torch.unflatten(y, 1, (self.bands, -1)))
         out: Tensor = torch.fft.irfft2((c * h.conj()).sum(1), s=(y.shape[-2], y.shape[-1]))
         return out
 
@@ -94,7 +94,7 @@ class Invariant(LinearOperator[WaveletOptions]):
 
 
 def _filters(wavelet: pywt.Wavelet, n: int, levels: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Low- and high-pass transfer functions along one axis, level by level (a trous), over sqrt 2."""
+    """Low- and high-pass transfer functions along one axis, level by level, over sqrt 2."""
     out = []
     k = np.arange(n)
     taps = len(wavelet.dec_lo)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor
 
@@ -67,7 +67,7 @@ class WaveletPrior(OuterProx[WaveletOptions]):
             return made.details(c)
         w = made.weights(c)
         channels = c.shape[1] // made.bands
-        return cast(Tensor, w.expand(-1, channels, 1, 1).flatten(0, 1))
+        return w.expand(-1, channels, 1, 1).flatten(0, 1)
 
     def _of_data(self, c: Tensor) -> Decimated | Invariant:
         """The transform whose coefficients have this shape."""
