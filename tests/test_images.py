@@ -651,6 +651,12 @@ BAD = {
         tiff_bytes(np.zeros((8, 8, 4), np.uint8), photometric="separated"),
         "SEPARATED colours",
     ),
+    "tiff long tag": (  # a photometric interpretation of 900 numbers
+        tiff_bytes(GREY).replace(
+            struct.pack("<HHII", 262, 3, 1, 1), struct.pack("<HHII", 262, 3, 900, 200)
+        ),
+        r"holds \(.*\.\.\.$",
+    ),
     "tiff complex": (tiff_bytes(np.zeros((8, 8), np.complex64)), "complex64"),
     "tiff nan": (tiff_bytes(bad_float(np.nan), photometric="rgb"), "1 values that are NaN"),
     "tiff inf": (tiff_bytes(bad_float(-np.inf), photometric="rgb"), "NaN or infinite"),

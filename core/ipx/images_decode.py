@@ -91,7 +91,7 @@ def decode(data: bytes, name: str) -> Raw:
         else:
             raise _UnusableError(_foreign(data))
     except _UnusableError as why:
-        raise InputError(f"{name}: {why}") from None
+        raise InputError(f"{name}: {_short(str(why), 200)}") from None
     if raw.samples.size == 0:
         raise InputError(f"{name}: has no pixels, its shape is {raw.samples.shape}")
     if raw.samples.dtype.kind == "f" and not np.isfinite(raw.samples).all():
@@ -377,6 +377,10 @@ def _channels(count: int) -> str:
 
 
 def _damaged(kind: str, error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    text = text if len(text) <= 120 else text[:117] + "..."
-    return f"cannot be decoded as {kind} ({text}); get a whole copy, or save it again"
+    reason = _short(" ".join(str(error).split()) or type(error).__name__, 100)
+    return f"cannot be decoded as {kind} ({reason}); get a whole copy, or save it again"
+
+
+def _short(text: str, most: int) -> str:
+    """Damaged tags can be of any length; an error is one readable line."""
+    return text if len(text) <= most else text[: most - 3] + "..."
