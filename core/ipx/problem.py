@@ -136,6 +136,10 @@ class Problem:
                 f"the start has shape {tuple(self.x0.shape[1:])}, "
                 f"the operator takes {self.operator.image_shape}"
             )
+        known = self.operator.known(self.y)
+        if known is not None:  # what stands where nothing was measured is no data
+            measured = torch.where(known, self.y, torch.zeros((), dtype=self.y.dtype))
+            object.__setattr__(self, "y", measured)
 
     @cached_property
     def data(self) -> DataTerm:

@@ -358,6 +358,9 @@ def degrade(
         model: Noise[Any] = build("noise", noise)
         generator = torch.Generator().manual_seed(seed)
         y = model.sample(operator(x), generator)
+        known = operator.known(y)
+        if known is not None:
+            y = torch.where(known, y, torch.zeros_like(y))
     degraded: Image = back(y if y.ndim == 4 else y.reshape(y.shape[0], 1, 1, -1))
     return degraded
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ipx import Identity, LinearOperator, NoOptions, OuterProx, Scalar, Shape, image_sum, per_image
@@ -18,7 +19,7 @@ class L1(OuterProx[NoOptions]):
 
     def prox(self, x: Tensor, t: Scalar) -> Tensor:
         """Soft threshold at t."""
-        step = per_image(t, x)
+        step = torch.as_tensor(per_image(t, x), dtype=x.dtype, device=x.device)
         return x - x.clamp(-step, step)
 
     def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
@@ -31,5 +32,5 @@ class L1(OuterProx[NoOptions]):
 
     def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
         """Projection on [-lam, lam], whatever t."""
-        bound = per_image(lam, u)
+        bound = torch.as_tensor(per_image(lam, u), dtype=u.dtype, device=u.device)
         return u.clamp(-bound, bound)

@@ -35,6 +35,6 @@ def ipx_components() -> Iterable[PriorSpec]:
             options=TVOptions,
             provides=(Value, Prox, ProxConjugate),
             summary="Few edges: |Dx|_{2,1}, or |Dx|_1 anisotropic.",
-            source="Rudin, Osher, Fatemi, Physica D 60, 1992; prox: Beck, Teboulle, IEEE TIP 18, 2009",
+            source="Rudin, Osher, Fatemi, Physica D 60, 1992; Beck, Teboulle, IEEE TIP 18, 2009",
         )
     ]
