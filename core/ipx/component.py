@@ -112,7 +112,8 @@ def per_image(value: Scalar, like: Tensor) -> Scalar:
     dimensions of ``like`` (one value per pixel) does too.
     """
     if isinstance(value, Tensor):
-        value = value.to(dtype=like.dtype, device=like.device)
+        if value.dtype is not torch.bool:
+            value = value.to(dtype=like.dtype, device=like.device)
         if value.ndim == 1:
             return value.view(-1, *([1] * (like.ndim - 1)))
     return value

@@ -1,0 +1,92 @@
+"""Checks of priors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ipx import capabilities as cap
+from ipx.component import has, image_dot, image_norm, image_sum
+from ipx.options import Options
+from ipx.specs import Spec
+from ipx.testing.common import batched, close, draw, kept_dtype, make, pure
+
+if TYPE_CHECKING:
+    from ipx.testing import Check
+
+SHAPE = (2, 3, 16, 12)
+
+
+def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
+    """Every check that the capabilities of this prior ask for."""
+    prior: Any = make(spec, options)
+    x = 1.6 * draw(0, *SHAPE) - 0.3
+
+    def value() -> None:
+        v = pure(prior.value, x, what="value")
+        if v.shape != (SHAPE[0],):
+            raise AssertionError(f"value has shape {tuple(v.shape)}, not ({SHAPE[0]},)")
+        batched(prior.value, x, what="value")
+
+    def grad() -> None:
+        d, h = draw(1, *SHAPE) - 0.5, 1e-6
+        slope = (prior.value(x + h * d) - prior.value(x - h * d)) / (2 * h)
+        close(image_dot(pure(prior.grad, x, what="grad"), d), slope, 1e-5, "grad")
+        batched(prior.grad, x, what="grad")
+        kept_dtype(prior.grad, x, what="grad")
+
+    def prox() -> None:
+        for t in (1e-3, 0.05, 2.0):
+            p = pure(lambda v, t=t: prior.prox(v, t), x, what="prox")
+            best = prior.value(p) + image_sum((p - x) ** 2) / (2 * t)
+            for i in range(6):
+                q = p + 10.0**-i * (draw(10 + i, *SHAPE) - 0.5)
+                near = prior.value(q) + image_sum((q - x) ** 2) / (2 * t)
+                # an iterative prox states its tolerance relative to the objective
+                if bool((near < best - 2e-4 * (1 + best.abs())).any()):
+                    raise AssertionError(f"prox at t = {t:g} is no minimiser")
+        kept_dtype(lambda v: prior.prox(v, 0.05), x, what="prox")
+        steps = torch.tensor([1e-3, 0.5], dtype=torch.float64)
+        each = torch.cat([prior.prox(x[i : i + 1], float(steps[i])) for i in range(2)])
+        close(prior.prox(x, steps), each, 1e-10, "prox with one t per image")
+
+    def conjugate() -> None:
+        k = prior.linear_part(SHAPE[1:])
+        u = 2 * draw(2, 2, *k.data_shape) - 1
+        left = image_dot(k.forward(x), u)
+        close(left, image_dot(x, k.adjoint(u)), 1e-11, "adjoint of the linear part")
+        for t in (0.02, 1.0, 5.0):
+            whole = prior.prox_outer(u, t) + t * prior.prox_conjugate(u / t, 1 / t)
+            close(whole, u, 1e-10, f"Moreau's identity at t = {t:g}")
+        for lam in (0.1, 3.0):
+            whole = 0.7 * prior.prox_outer(u / 0.7, lam / 0.7) + prior.prox_conjugate(u, 0.7, lam)
+            close(whole, u, 1e-10, f"Moreau's identity with lam = {lam:g}")
+        pure(lambda v: prior.prox_outer(v, 0.1), u, what="prox_outer")
+        batched(lambda v: prior.prox_outer(v, 0.1), u, what="prox_outer")
+
+    def same_function() -> None:
+        """R(x) = g(Kx) >= <w, Kx> for w in the domain of g*, with equality at a good w."""
+        if not prior.weighted:
+            return
+        k = prior.linear_part(SHAPE[1:])
+        kx = k.forward(x)
+        w = prior.prox_conjugate(1e9 * kx, 1e9)
+        close(image_dot(w, kx), prior.value(x), 1e-6, "g(Kx) against value(x)")
+
+    def quadratic() -> None:
+        part = prior.quadratic_part(SHAPE[1:])
+        close(image_norm(part.forward(x)) ** 2 / 2, prior.value(x), 1e-10, "1/2 |Lx|^2")
+
+    table = (
+        (cap.Value, "value", value),
+        (cap.Grad, "grad", grad),
+        (cap.Prox, "prox", prox),
+        (cap.ProxConjugate, "prox-conjugate", conjugate),
+        (cap.ProxConjugate, "value-is-g-of-Kx", same_function),
+        (cap.QuadraticPrior, "quadratic", quadratic),
+    )
+    for capability, name, check in table:
+        if has(prior, capability):
+            yield name, check

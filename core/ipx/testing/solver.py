@@ -1,0 +1,103 @@
+"""Checks of solvers, on small problems made of whatever is installed that fits them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ipx.compose import noise, operator, prior
+from ipx.errors import PlanError
+from ipx.iterate import attach, iterate, plan_for
+from ipx.options import Options
+from ipx.problem import Problem
+from ipx.specs import Spec
+from ipx.testing.common import close, draw, make
+
+if TYPE_CHECKING:
+    from ipx.testing import Check
+
+SHAPE = (1, 24, 24)
+
+
+def _pictures() -> Tensor:
+    """Three pictures of a bright rectangle on a ramp."""
+    x = torch.linspace(0.1, 0.4, SHAPE[-1], dtype=torch.float64).expand(3, *SHAPE).clone()
+    for i in range(3):
+        x[i, :, 4 + i : 15, 3 : 12 + 3 * i] += 0.5
+    return x
+
+
+def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
+    """Decrease, purity, independence of the images of a batch."""
+    solver: Any = make(spec, options)
+
+    def problems() -> Iterator[Problem]:
+        found = False
+        for op in ("blur", "inpaint"):
+            for name in ("tikhonov", "tv", "wavelet"):
+                y = operator(op, SHAPE).forward(_pictures()) + 0.1 * (draw(1, 3, *SHAPE) - 0.5)
+                lam = torch.tensor([0.02, 0.05, 0.2], dtype=y.dtype)
+                problem = Problem(
+                    y, operator(op, SHAPE), noise("gaussian", sigma=0.05), prior(name), lam
+                )
+                try:
+                    plan = plan_for(problem, solver)
+                except PlanError:
+                    continue
+                found = True
+                yield attach(problem, plan)
+        if not found:
+            raise AssertionError("it fits none of the small problems of the contract kit")
+
+    def decrease() -> None:
+        for problem in problems():
+            before = problem.objective(problem.start())
+            result = iterate(problem, solver)
+            after = problem.objective(result.x)
+            if "diverged" in result.status or not bool((after < before).all()):
+                raise AssertionError(f"objective {before.tolist()} became {after.tolist()}")
+            close(result.objective, after, 1e-12, "reported objective")
+
+    def purity() -> None:
+        for problem in problems():
+            state = solver.init(problem)
+            kept = copy.deepcopy(
+                [
+                    getattr(state, f.name)
+                    for f in fields(state)
+                    if isinstance(getattr(state, f.name), Tensor)
+                ]
+            )
+            one, two = solver.step(problem, state), solver.step(problem, state)
+            now = [
+                getattr(state, f.name)
+                for f in fields(state)
+                if isinstance(getattr(state, f.name), Tensor)
+            ]
+            if not all(torch.equal(a, b) for a, b in zip(kept, now, strict=True)):
+                raise AssertionError("a step changes the state it was given")
+            if not torch.equal(solver.solution(problem, one), solver.solution(problem, two)):
+                raise AssertionError("the same step gives another result the second time")
+
+    def batch() -> None:
+        for problem in problems():
+            whole = iterate(problem, solver, iterations=15, tol=0.0).x
+            for i in range(3):
+                one = Problem(
+                    problem.y[i : i + 1],
+                    problem.operator,
+                    problem.noise,
+                    problem.prior,
+                    torch.as_tensor(problem.lam)[i : i + 1],
+                )
+                alone = iterate(one, solver, iterations=15, tol=0.0).x
+                close(whole[i : i + 1], alone, 1e-8, f"image {i} of a batch against alone")
+
+    yield "decrease", decrease
+    yield "pure-step", purity
+    yield "batch", batch
