@@ -1,0 +1,144 @@
+"""The entry point ``ipx``: lazy subcommands, plugins' commands, errors as one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from ipx import __version__
+from ipx_cli import output
+
+COMMANDS = {
+    "solve": ("ipx_cli.solve:solve", "Restore pictures."),
+    "degrade": ("ipx_cli.degrade:degrade", "Simulate measurements: blur, mask, shrink, add noise."),
+    "list": ("ipx_cli.listing:list_components", "List operators, noises, priors, solvers, ..."),
+    "info": ("ipx_cli.info:info", "Show a component: options, capabilities, source."),
+    "matrix": ("ipx_cli.matrix:matrix", "Show which components fit with which."),
+    "plugins": ("ipx_cli.plugins:plugins", "List plugins, broken ones too."),
+    "doctor": ("ipx_cli.doctor:doctor", "Look for what is wrong with this installation."),
+    "check": ("ipx_cli.check:check", "Hold a component to its mathematical contract."),
+    "new-plugin": ("ipx_cli.new_plugin:new_plugin", "Write a complete plugin package."),
+}
+"""Name to ``module:attribute`` and help line; a module is imported when its command is used."""
+
+EPIPE = 141  # what a shell reports for a program that wrote to a closed pipe
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand when it is used; asks plugins for theirs only when it must."""
+
+    asked = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Built-in commands in their own order, then those of plugins."""
+        self._ask_plugins()
+        return [*COMMANDS, *sorted(set(self.commands) - set(COMMANDS))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A built-in command, or a plugin's; a plugin cannot replace a built-in one."""
+        if cmd_name in COMMANDS:
+            module, _, name = COMMANDS[cmd_name][0].partition(":")
+            command: click.Command = getattr(importlib.import_module(module), name)
+            return command
+        self._ask_plugins()
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help lines, without importing a command."""
+        rows = []
+        for name in self.list_commands(ctx):
+            plugin = self.commands.get(name)
+            line = COMMANDS[name][1] if name in COMMANDS or plugin is None else ""
+            rows.append((name, line or (plugin.get_short_help_str() if plugin else "")))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _ask_plugins(self) -> None:
+        if not self.asked:
+            self.asked = True
+            ask_plugins(self)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run and exit with the documented code; a mistake gives one line, no traceback."""
+        extra = {"prog_name": "ipx", **extra, "standalone_mode": False}
+        run = super().main
+        sys.exit(guarded(lambda: run(*args, **extra)))
+
+
+def ask_plugins(group: click.Group) -> None:
+    """Call ``ipx_commands`` of each plugin; a failing one is recorded as broken."""
+    from ipx.registry import registry
+
+    reg = registry()
+    for impl in reg.manager.hook.ipx_commands.get_hookimpls():
+        try:
+            impl.function(**({"cli": group} if "cli" in impl.argnames else {}))
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as e:  # a plugin may even call sys.exit
+            line = " ".join(f"ipx_commands: {type(e).__name__}: {e}".split())
+            reg.plugins = [
+                replace(p, status="broken", error=line, trace=traceback.format_exc())
+                if p.name == impl.plugin_name
+                else p
+                for p in reg.plugins
+            ]
+
+
+def guarded(run: Callable[[], Any]) -> int:
+    """The exit code of ``run``; every error as one line on stderr."""
+    try:
+        code = run()
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as e:
+        click.echo(e.format_message(), err=True)
+        return e.exit_code
+    except BrokenPipeError:
+        # nothing more can be written; keep Python from trying again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EPIPE
+    except (Exception, KeyboardInterrupt) as e:
+        line, code = output.describe(e)
+        output.error(line)
+    return code if isinstance(code, int) else 0
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "IPX",
+        "max_content_width": 100,
+    },
+)
+@click.version_option(__version__, prog_name="ipx", allow_from_autoenv=False)
+def cli() -> None:
+    """Restore images: given a picture degraded as y = noise(A x), find x.
+
+    \b
+    ipx solve --op blur --prior tv                      try it on a bundled photograph
+    ipx solve photo.tif --op blur --op.sigma 2 -o x.tif
+    ipx solve --op blur --help                          the options of what you chose
+
+    Exit status: 0 ok, 1 some inputs failed, 2 usage, 3 bad input or configuration, 4 missing
+    extra or plugin, 5 out of memory, 130 interrupted.
+    """
+    if not os.environ.get("IPX_DEBUG"):
+        warnings.simplefilter("ignore")
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

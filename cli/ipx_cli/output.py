@@ -1,0 +1,79 @@
+"""Data on stdout, messages on stderr; tables and JSON without a library."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from ipx.errors import IpxError
+from ipx.record import dumps
+
+FAILED = 1
+
+
+def error(text: str) -> None:
+    """One line on stderr, ``ipx: error: ...``."""
+    click.echo(f"ipx: error: {' '.join(text.split())}", err=True)
+
+
+def describe(e: BaseException) -> tuple[str, int]:
+    """One line and the exit status of an error; its traceback too with IPX_DEBUG."""
+    if os.environ.get("IPX_DEBUG"):
+        traceback.print_exception(e)
+    if isinstance(e, IpxError):
+        return str(e), e.exit_code
+    if isinstance(e, MemoryError):
+        return "out of memory; restore a smaller picture, or fewer at a time", 5
+    if isinstance(e, click.UsageError):
+        path = e.ctx.command_path if e.ctx is not None else "ipx"
+        return f"{e.format_message().rstrip('.')} (see {path} --help)", e.exit_code
+    if isinstance(e, click.ClickException):
+        return e.format_message(), e.exit_code
+    if isinstance(e, (click.Abort, KeyboardInterrupt)):
+        return "interrupted", 130
+    return (
+        f"unexpected {type(e).__name__}: {e} (a bug: please report it, with what IPX_DEBUG=1 adds)",
+        FAILED,
+    )
+
+
+def note(text: str) -> None:
+    """A message on stderr."""
+    click.echo(f"ipx: {text}", err=True)
+
+
+def noter(quiet: bool) -> Callable[[str], None]:
+    """`note`, or nothing."""
+    return (lambda text: None) if quiet else note
+
+
+def json_line(value: Any) -> None:
+    """One JSON object on one line."""
+    click.echo(dumps(value))
+
+
+def json_page(value: Any) -> None:
+    """JSON for a person to read, too."""
+    click.echo(dumps(value, indent=2))
+
+
+def table(rows: Iterable[Sequence[str]], indent: str = "") -> str:
+    """Columns aligned to the left, two spaces apart."""
+    rows = [list(r) for r in rows]
+    if not rows:
+        return ""
+    widths = [max(len(r[i]) for r in rows if i < len(r)) for i in range(max(map(len, rows)))]
+    lines = (
+        indent + "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=False)).rstrip()
+        for r in rows
+    )
+    return "\n".join(lines)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number for people; ``-`` when there is none."""
+    return "-" if value is None else f"{value:.{digits}g}"

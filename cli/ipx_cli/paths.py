@@ -1,0 +1,90 @@
+"""Where outputs go, and what may be overwritten."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ipx.errors import InputError, UsageError
+from ipx.record import record_path
+
+
+def pair(
+    inputs: Sequence[Path], output: str | None, word: str, suffix: str | None = None
+) -> list[tuple[Path, Path]]:
+    """Each input with its output.
+
+    Args:
+        inputs: the pictures.
+        output: what ``-o`` says: a file for one input; a folder, where each output has the
+            whole name of its input; None puts ``NAME-word.EXT`` beside the input.
+        word: ``restored``, ``degraded``.
+        suffix: extension of the outputs that are named here; that of the input when None.
+
+    Raises:
+        UsageError: several inputs and one file, or two outputs of the same name.
+    """
+
+    def beside(source: Path) -> Path:
+        return source.with_name(f"{source.stem}-{word}{suffix or source.suffix}")
+
+    if output is None:
+        pairs = [(source, beside(source)) for source in inputs]
+    else:
+        target = Path(output)
+        folder = target.is_dir() or output.endswith(("/", os.sep)) or not target.suffix
+        if not folder and len(inputs) > 1:
+            raise UsageError(f"{len(inputs)} inputs need a folder, and {output} is a file name")
+        pairs = [(source, target / source.name if folder else target) for source in inputs]
+    seen: dict[str, Path] = {}
+    for source, target in pairs:
+        other = seen.setdefault(os.path.realpath(target), source)
+        if other is not source:
+            raise UsageError(f"{other} and {source} would both be written to {target}")
+    return pairs
+
+
+def protect(
+    pairs: Iterable[tuple[Path, Path]], read: Iterable[Path], panel: Path | None, force: bool
+) -> None:
+    """Refuse to write over what is read, and over what ipx has not written.
+
+    Args:
+        pairs: inputs and outputs.
+        read: other files that are read: truth, PSF, mask, configuration.
+        panel: where the panel goes.
+        force: allow an output to replace a file that has no record beside it.
+
+    Raises:
+        UsageError: nothing may be written then.
+    """
+    pairs = list(pairs)
+    precious = {_key(p) for p in [*(s for s, _ in pairs), *read]}
+    outputs = {_key(target) for _, target in pairs}
+    for source, target in pairs:
+        if _key(target) in precious:
+            raise UsageError(f"{source}: the output {target} is also an input")
+        new = not target.exists() or record_path(target).exists() or not target.is_file()
+        if not new and not force and target.stat().st_size:
+            raise UsageError(f"{target} exists and was not written by ipx; --force replaces it")
+    if panel is not None and (_key(panel) in precious or _key(panel) in outputs):
+        raise UsageError(f"the panel {panel} is also an input or an output")
+
+
+def _key(path: Path) -> object:
+    """What identifies a file, through links."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return stat.st_dev, stat.st_ino
+
+
+def must_exist(inputs: Iterable[Path]) -> None:
+    """Raise `InputError` for the first input that is no file."""
+    for source in inputs:
+        if not source.exists():
+            raise InputError(f"{source}: no such file")
+        if source.is_dir():
+            raise InputError(f"{source}: is a folder, not an image file")
