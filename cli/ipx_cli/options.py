@@ -38,12 +38,14 @@ class Chosen:
         names: the component of each role.
         options: its click options.
         config: the configuration file.
+        named: the roles that were named anywhere, whose options the help shows.
         argv: the command as it was typed.
     """
 
     names: dict[str, str]
     options: dict[str, list[click.Option]]
     config: Config | None
+    named: set[str]
     argv: list[str]
 
 
@@ -145,17 +147,22 @@ def component_options(role: str, name: str) -> list[click.Option]:
 def _option(role: str, info: OptionInfo) -> click.Option:
     flag = f"{role}.{info.name.replace('_', '-')}"
     dest = f"{role}_{info.name}"
+    text = described(info)
+    if info.kind is bool and info.length is None:
+        # no default here: what is not given must not beat the configuration
+        return click.Option([dest, f"--{flag}/--no-{flag}"], default=None, help=text)
+    return click.Option([dest, f"--{flag}"], type=Value(info), default=None, help=text)
+
+
+def described(info: OptionInfo) -> str:
+    """Help of an option with its unit, range and default."""
     remarks = [info.unit, "" if info.choices else info.range_text]
     if info.required:
         remarks.append("required")
     elif not (info.optional and info.default is None):
         remarks.append(f"default: {shown(info.default)}")
     remarks = [r for r in remarks if r]
-    text = info.help + (f"  [{'; '.join(remarks)}]" if remarks else "")
-    if info.kind is bool and info.length is None:
-        # no default here: what is not given must not beat the configuration
-        return click.Option([dest, f"--{flag}/--no-{flag}"], default=None, help=text)
-    return click.Option([dest, f"--{flag}"], type=Value(info), default=None, help=text)
+    return info.help + (f"  [{'; '.join(remarks)}]" if remarks else "")
 
 
 def shown(default: Any) -> str:
@@ -220,10 +227,13 @@ class ComponentCommand(click.Command):
                 config = files.read(probe.params["config"], self.roles)
         names: dict[str, str] = {}
         options: dict[str, list[click.Option]] = {}
+        named: set[str] = set()
         for role in self.roles:
             given = probe.params.get(role)
             in_file = config.components.get(role, {}) if config is not None else {}
             names[role] = given or in_file.get("name") or DEFAULTS[role]
+            if given or in_file:
+                named.add(role)
             with suppress(*forgive):
                 if role == "op" and given in ALGEBRA and given != in_file.get("name"):
                     raise UsageError(
@@ -231,7 +241,7 @@ class ComponentCommand(click.Command):
                         f'"{given}", parts = [...]'
                     )
                 options[role] = component_options(role, names[role])
-        return Chosen(names, options, config, [ctx.info_name or "", *args])
+        return Chosen(names, options, config, named, [ctx.info_name or "", *args])
 
     def _defaults(
         self, ctx: click.Context, config: Config, names: dict[str, str]
@@ -254,18 +264,20 @@ class ComponentCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The fixed options, then a section for each component that has options."""
         found = chosen(ctx)
-        sections = found.options if found else {}
-        theirs = {id(option) for options in sections.values() for option in options}
+        assert found is not None
+        theirs = {id(option) for options in found.options.values() for option in options}
 
-        def records(params: Sequence[click.Parameter]) -> list[tuple[str, str]]:
-            return [r for p in params if (r := p.get_help_record(ctx)) is not None]
+        def section(title: str, params: Sequence[click.Parameter]) -> None:
+            options = [p for p in params if isinstance(p, click.Option)]
+            records = [r for p in options if (r := p.get_help_record(ctx)) is not None]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
-        with formatter.section("Options"):
-            formatter.write_dl(records([p for p in self.get_params(ctx) if id(p) not in theirs]))
-        for role, options in sections.items():
-            if found and options:
-                with formatter.section(f"{ROLES[role].capitalize()} {found.names[role]}"):
-                    formatter.write_dl(records(options))
+        section("Options", [p for p in self.get_params(ctx) if id(p) not in theirs])
+        for role, options in found.options.items():
+            if role in found.named:
+                section(f"{ROLES[role].capitalize()} {found.names[role]}", options)
 
 
 def _same(role: str, one: str, other: str) -> bool:

@@ -1,0 +1,40 @@
+"""``ipx check NAME``."""
+
+from __future__ import annotations
+
+import click
+
+from ipx.registry import registry
+from ipx.specs import KINDS
+from ipx_cli import output
+
+
+@click.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(list(KINDS)), help="Only the component of this kind.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array on stdout.")
+def check(name: str, kind: str | None, as_json: bool) -> int:
+    """Hold a component to its contract: adjoint, prox, gradient, batch, purity, ...
+
+    The exit status is 1 if a check fails.
+    """
+    reg = registry()
+    specs = [reg.get(kind, name)] if kind else reg.find(name)
+
+    from ipx.testing import run_checks
+
+    results = [(spec, result) for spec in specs for result in run_checks(spec)]
+    if as_json:
+        output.json_page(
+            [
+                {"kind": s.kind, "id": s.id, "check": r.name, "ok": r.ok, "message": r.message}
+                for s, r in results
+            ]
+        )
+    else:
+        rows = [
+            ("ok" if r.ok else "FAILED", f"{s.kind} {s.name}", r.name, r.message)
+            for s, r in results
+        ]
+        click.echo(output.table(rows))
+    return 0 if all(r.ok for _, r in results) else output.FAILED

@@ -1,0 +1,60 @@
+"""``ipx matrix``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ipx.matrix import Row
+from ipx.matrix import matrix as rows_of
+from ipx.registry import registry
+from ipx_cli import output
+from ipx_cli.options import Name
+
+
+@click.command()
+@click.option("--op", multiple=True, type=Name("operator"), help="Only this operator; repeatable.")
+@click.option("--noise", multiple=True, type=Name("noise"), help="Only this noise.")
+@click.option("--prior", multiple=True, type=Name("prior"), help="Only this prior.")
+@click.option("--solver", multiple=True, type=Name("solver"), help="Only this solver.")
+@click.option("--exact", is_flag=True, help="Without approximate bridges.")
+@click.option("--why", is_flag=True, help="Say why each refused combination is refused.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array on stdout.")
+def matrix(as_json: bool, why: bool, **chosen: Any) -> None:
+    """Show which solvers fit each operator, noise and prior.
+
+    A letter for each solver: the one that --solver auto takes is A, others that fit exactly are
+    x, over an approximate bridge ~, refused ones - .
+    """
+    found = list(
+        rows_of(chosen["op"], chosen["noise"], chosen["prior"], chosen["solver"], chosen["exact"])
+    )
+    if as_json:
+        output.json_page([row.to_json() for row in found])
+        return
+    solvers = list(chosen["solver"]) or registry().names("solver")
+    lines = [("operator", "noise", "prior", *solvers)]
+    lines += [
+        (row.operator, row.noise, row.prior, *(_mark(row, solver) for solver in solvers))
+        for row in found
+    ]
+    click.echo(output.table(lines))
+    click.echo("A taken by --solver auto, x fits, ~ fits over an approximate bridge, - refused")
+    if why:
+        reasons: dict[str, list[str]] = {}
+        for row in found:
+            for solver, reason in row.refused.items():
+                where = f"{row.operator} {row.noise} {row.prior} {solver}"
+                reasons.setdefault(f"{solver}: {reason}", []).append(where)
+        for reason, places in sorted(reasons.items()):
+            click.echo(f"\n{reason}")
+            click.echo("\n".join(f"    {place}" for place in places))
+
+
+def _mark(row: Row, solver: str) -> str:
+    if solver == row.auto:
+        return "A"
+    if solver in row.plans:
+        return "x" if row.plans[solver].exact else "~"
+    return "-"

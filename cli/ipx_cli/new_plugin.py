@@ -1,0 +1,24 @@
+"""``ipx new-plugin NAME``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("new-plugin")
+@click.argument("name")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where to make it.  [default: ./ipx-NAME]"
+)
+def new_plugin(name: str, folder: Path | None) -> None:
+    """Write a complete plugin package: an operator, its declaration, tests, a README.
+
+    It installs and passes its tests as it is.
+    """
+    from ipx.scaffold import create_plugin
+
+    target = folder if folder is not None else Path(f"ipx-{name}")
+    for path in create_plugin(name, target):
+        click.echo(str(path))
