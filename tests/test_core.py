@@ -7,7 +7,7 @@ import pytest
 import scipy.fft
 import scipy.sparse
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -28,6 +28,7 @@ def random_operator(rows: int, shape: tuple[int, ...], seed: int) -> ipx.LinearO
     return ipx.from_scipy(matrix, shape)
 
 
+@settings(deadline=None)
 @given(h=st.integers(1, 9), w=st.integers(1, 9), long=st.booleans())
 def test_dct_is_scipys_and_inverts(h: int, w: int, long: bool) -> None:
     if long:  # the FFT route

@@ -46,8 +46,8 @@ Callback = Callable[[Progress], None]
 
 
 def converged(tol: float) -> Stop:
-    """Done when the solver's fixed-point residual is at most ``tol``."""
-    return lambda p: p.residual <= tol
+    """Done when the solver's fixed-point residual is at most ``tol``; never when tol is 0."""
+    return lambda p: (p.residual <= tol) & (tol > 0)
 
 
 def noise_reached(factor: float = 1.0) -> Stop:

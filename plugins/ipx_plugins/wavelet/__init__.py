@@ -48,10 +48,10 @@ class WaveletOptions(Options):
     """Wavelet details."""
 
     wavelet: str = opt(default="sym4", help="A discrete wavelet by its PyWavelets name.")
-    levels: int = opt(default=4, min=1, help="Scales; fewer where the picture is too small.")
+    levels: int = opt(default=3, min=1, help="Scales; fewer where the picture is too small.")
     invariant: bool = opt(
-        default=False,
-        help="Average over all shifts of the picture: no blocky artefacts, much slower.",
+        default=True,
+        help="Average over all shifts of the picture: 1 to 2 dB better, and slower.",
     )
 
     def __post_init__(self) -> None:
