@@ -1,4 +1,4 @@
-"""A third party's package: written, installed with pip, used from the command line and from code."""
+"""A third party's package: written, installed with pip, used from the shell and from code."""
 
 from __future__ import annotations
 

@@ -1,0 +1,3 @@
+"""A plugin whose import fails."""
+
+import surely_not_installed  # noqa: F401

@@ -1,0 +1,112 @@
+"""Finding plugins: broken ones are recorded and break nothing, names are resolved."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+import ipx
+from ipx.errors import PluginError
+from ipx.registry import Registry, load
+
+GROUP = "ipx.v1"
+INSTALLED = list(importlib.metadata.entry_points(group=GROUP))
+
+
+@pytest.fixture(autouse=True)
+def _fixtures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugins"))
+
+
+def entry(module: str, name: str | None = None, group: str = GROUP) -> EntryPoint:
+    return EntryPoint(name or module.replace("_", "-"), module, group)
+
+
+def with_plugins(*entries: EntryPoint) -> Registry:
+    return load([*INSTALLED, *entries])
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("broken_import", "No module named 'surely_not_installed'"),
+        ("broken_exit", "SystemExit: 3"),
+        ("broken_hook", "ipx_component"),
+        ("broken_arguments", "registry"),
+        ("no_hooks", "implements no hook of ipx"),
+        ("bad_name", "'My Prior' is no component name"),
+        ("bad_options", "option table has the unsupported type"),
+        ("not_there_at_all", "No module named 'not_there_at_all'"),
+    ],
+)
+def test_broken_plugins_are_recorded_and_break_nothing(module: str, line: str) -> None:
+    reg = with_plugins(entry(module))
+    (broken,) = reg.broken
+    assert broken.name == module.replace("_", "-")
+    assert line in broken.error
+    assert "\n" not in broken.error
+    assert "Traceback" in broken.trace
+    assert reg.get("prior", "tv").name == "tv"
+    assert reg.create(reg.get("prior", "l1")) is not None
+    with pytest.raises(ipx.UnknownNameError, match=r"1 broken plugin\(s\), see ipx doctor"):
+        reg.get("prior", "surely-not")
+
+
+def test_another_version_of_the_interface_is_refused_without_import() -> None:
+    reg = with_plugins(entry("liar", group="ipx.v2"))
+    (broken,) = reg.broken
+    assert broken.error == "it is written for ipx.v2; this ipx has ipx.v1"
+    assert "liar" not in reg.names("prior")
+
+
+def test_a_liar_is_caught_when_it_is_made() -> None:
+    reg = with_plugins(entry("liar"))
+    assert not reg.broken
+    with pytest.raises(PluginError, match=r"prior liar of plugin liar declares Grad but L1 has it"):
+        reg.create(reg.get("prior", "liar"))
+    assert reg.create(reg.get("prior", "plain")).options == ipx.NoOptions()
+
+
+def test_names_that_clash() -> None:
+    reg = with_plugins(entry("liar"), entry("clash"))
+    assert reg.get("prior", "tv").plugin == "tv"  # the built-in one keeps its bare name
+    assert reg.get("prior", "clash/tv").plugin == "clash"
+    with pytest.raises(ipx.UnknownNameError, match=r"several plugins; say which: clash/plain, li"):
+        reg.get("prior", "plain")
+    assert {"tv", "clash/tv", "clash/plain", "liar/plain"} <= set(reg.names("prior"))
+    with pytest.raises(ipx.UnknownNameError, match="several plugins"):
+        reg.find("plain")
+
+
+def test_two_plugins_of_one_name() -> None:
+    reg = with_plugins(entry("liar", "twice"), entry("clash", "twice"))
+    (broken,) = reg.broken
+    assert "another plugin of this name" in broken.error
+
+
+def test_order_does_not_depend_on_the_path() -> None:
+    entries = [entry("liar"), entry("clash")]
+    one, two = load([*INSTALLED, *entries]), load([*reversed(entries), *reversed(INSTALLED)])
+    assert [p.name for p in one.plugins] == [p.name for p in two.plugins]
+    assert one.names("prior") == two.names("prior")
+
+
+def test_disabled_plugins_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IPX_DISABLE_PLUGINS", "tv, broken-import")
+    reg = with_plugins(entry("broken_import"))
+    assert not reg.broken
+    assert "tv" not in reg.names("prior")
+    assert {p.name for p in reg.plugins if p.status == "disabled"} == {"tv", "broken-import"}
+
+
+def test_did_you_mean() -> None:
+    reg = with_plugins()
+    with pytest.raises(ipx.UnknownNameError, match="did you mean wavelet"):
+        reg.get("prior", "wavelets")
+    with pytest.raises(ipx.UnknownNameError, match="did you mean inpaint"):
+        reg.find("inpant")
+    with pytest.raises(ipx.OptionError, match=r"prior tv: unknown option isotropi; did you mean i"):
+        reg.options("prior", "tv", {"isotropi": True})
