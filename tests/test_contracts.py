@@ -17,7 +17,11 @@ VARIANTS = {
     "operator super-resolution": [{"factor": 4}, {"filter": "gaussian"}, {"filter": "bicubic"}],
     "operator inpaint": [{"kind": k} for k in ("values", "box", "scratches", "text")],
     "prior tv": [{"isotropic": False}, {"coupled": False}, {"boundary": "circular"}],
-    "prior wavelet": [{"invariant": False}, {"invariant": False, "wavelet": "haar"}, {"wavelet": "bior2.2"}],
+    "prior wavelet": [
+        {"invariant": False},
+        {"invariant": False, "wavelet": "haar"},
+        {"wavelet": "bior2.2"},
+    ],
     "prior range": [{"upper": None}],
     "prior smooth": [{"boundary": "circular"}],
 }

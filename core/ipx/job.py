@@ -319,10 +319,8 @@ def _callback(watch: Watch, reference: Tensor | None) -> Callback:
 
 
 def _same_shape(clean: Picture, shape: tuple[int, ...]) -> None:
-    if clean.shape != tuple(shape):
-        raise InputError(
-            f"{clean.path}: the truth has shape {clean.shape}, the restored picture {tuple(shape)}"
-        )
+    if clean.shape != shape:
+        raise InputError(f"{clean.path}: the truth has shape {clean.shape}, the result {shape}")
 
 
 def _row(source: str, output: Path, run: _Run) -> Table:
@@ -373,19 +371,17 @@ def _record(
 def _files(request: Request, command: str) -> dict[str, str]:
     """sha256 of the files that the options name: a PSF, a mask."""
     roles = ("op", "noise") if command == "degrade" else tuple(ROLES)
-    every = [f for role in roles for f in files_of(ROLES[role], getattr(request, role))]
-    return {str(f.absolute()): images.sha256(f) for f in every}
+    named = (f for role in roles for f in files_of(ROLES[role], getattr(request, role)))
+    return {str(f.absolute()): images.sha256(f) for f in named}
 
 
 def _write(
     output: Path, pixels: Array, record: Table, like: Picture, dtype: str | None = None
 ) -> None:
-    """The picture and its record, both or none."""
-    target = record_path(output)
-    fresh = not output.exists()
+    fresh = not output.exists()  # the picture and its record, both or none
     images.write(output, pixels, like, dtype)
     try:
-        write_record(target, record)
+        write_record(record_path(output), record)
     except IpxError:
         if fresh:
             output.unlink(missing_ok=True)

@@ -75,12 +75,14 @@ def route(
     wanted = [(c, "data", parts.data_caps) for c in need.data]
     wanted += [(c, "prior", parts.prior_caps) for c in need.prior if c not in parts.prior_caps]
     for capability, side, available in wanted:
-        bridge = choose(capability, side, available, extra, exact_only)
+        # a constraint smoothed is no constraint: only exact bridges serve a prior without weight
+        strict = exact_only or (side == "prior" and not parts.weighted)
+        bridge = choose(capability, side, available, extra, strict)
         if bridge is not None:
             bridges[capability] = bridge
             continue
         who = f"{parts.operator} with {parts.noise}" if side == "data" else f"prior {parts.prior}"
-        approximate = exact_only and choose(capability, side, available, extra) is not None
+        approximate = strict and choose(capability, side, available, extra) is not None
         only = ", only an approximate one" if approximate else ""
         missing.append(f"{who} gives no {cap.name_of(capability)}{only}")
     return bridges, missing

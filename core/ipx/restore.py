@@ -300,9 +300,8 @@ def _weigh(
         if not problem.hard:
             chooser: Tuner[Any] = build("tuner", tuner)
             tuned = chooser.tune(problem, run)
-            result = tuned.result
-            if callbacks:
-                result = run(problem.with_lam(tuned.lam), callbacks)
+            # from the plain start once more, so that a record with this lam gives the same bits
+            result = run(problem.with_lam(tuned.lam), callbacks)
             return [float(v) for v in tuned.lam], tuned.trace, result
         lam = NOISELESS_LAM
     weights = torch.as_tensor(lam, dtype=problem.y.dtype, device=problem.y.device).reshape(-1)
