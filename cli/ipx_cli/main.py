@@ -68,7 +68,7 @@ class LazyGroup(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run and exit with the documented code; a mistake gives one line, no traceback."""
-        extra = {"prog_name": "ipx", **extra, "standalone_mode": False}
+        extra = {**extra, "prog_name": "ipx", "standalone_mode": False}
         run = super().main
         sys.exit(guarded(lambda: run(*args, **extra)))
 

@@ -10,15 +10,17 @@ import click
 @click.command("new-plugin")
 @click.argument("name")
 @click.option(
-    "--folder", type=click.Path(path_type=Path), help="Where to make it.  [default: ./ipx-NAME]"
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where to make the folder NAME.  [default: here]",
 )
-def new_plugin(name: str, folder: Path | None) -> None:
+def new_plugin(name: str, folder: Path) -> None:
     """Write a complete plugin package: an operator, its declaration, tests, a README.
 
     It installs and passes its tests as it is.
     """
     from ipx.scaffold import create_plugin
 
-    target = folder if folder is not None else Path(f"ipx-{name}")
-    for path in create_plugin(name, target):
+    for path in create_plugin(name, folder):
         click.echo(str(path))
