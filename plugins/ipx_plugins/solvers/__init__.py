@@ -103,7 +103,6 @@ class PDHGOptions(Options):
     relaxation: float = opt(
         default=1.9, min=1.0, max=1.99, help="Over-relaxation, 1.4 at most where f is not proxed."
     )
-    balance: bool = opt(default=True, help="Adapt the steps after 8, 16, ..., 128 steps.")
 
 
 class LBFGSOptions(Options):

@@ -18,7 +18,6 @@ from ipx import (
     Scalar,
     has,
     image_norm,
-    per_image,
 )
 
 AnyLinear = LinearOperator[Any]
@@ -36,7 +35,7 @@ def vector(value: Scalar, like: Tensor) -> Tensor:
 
 def column(value: Tensor, like: Tensor) -> Tensor:
     """One value per image ``(B,)``, shaped to multiply ``like`` ``(B, ...)``."""
-    return cast(Tensor, per_image(value, like))
+    return value.view(-1, *([1] * (like.ndim - 1)))
 
 
 def relative_change(before: Tensor, after: Tensor, scale: Tensor) -> Tensor:
@@ -62,16 +61,16 @@ def start(problem: Problem) -> Tensor:
 def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
     """Averages over ever larger blocks fill what smaller ones leave empty (Gortler et al. 1996)."""
     filled = weighted / weight.clamp_min(1e-12)
-    if min(weighted.shape[-2:]) == 1 or bool((weight > 0).all()):
+    height, width = weighted.shape[-2:]
+    if max(height, width) == 1 or bool((weight > 0).all()):
         return filled
-    even = [n % 2 for n in weighted.shape[-2:]]
-    pad = (0, even[1], 0, even[0])
+    pad = (0, width % 2, 0, height % 2)
     coarse = _pull_push(
         nn.avg_pool2d(nn.pad(weighted, pad), 2), nn.avg_pool2d(nn.pad(weight, pad), 2)
     )
-    size = (weighted.shape[-2] + even[0], weighted.shape[-1] + even[1])
+    size = (height + height % 2, width + width % 2)
     wide = nn.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
-    return torch.where(weight > 0, filled, wide[..., : weighted.shape[-2], : weighted.shape[-1]])
+    return torch.where(weight > 0, filled, wide[..., :height, :width])
 
 
 def outer(problem: Problem) -> ProxConjugate:

@@ -21,13 +21,11 @@ from ipx_plugins.solvers import PDHGOptions
 from ipx_plugins.solvers.common import (
     DATA_PENALTY,
     AnyLinear,
-    balance,
     column,
     exact_prox,
     is_identity,
     outer,
     penalty,
-    relative_change,
     start,
     vector,
 )
@@ -47,7 +45,6 @@ class PDHGState(State):
     part: AnyLinear
     scale: float  # |K|
     own: bool  # K = I
-    steps: int = 0
 
 
 class PDHG(Solver[PDHGOptions, PDHGState]):
@@ -98,20 +95,7 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
             q = torch.lerp(q, data.bridge(DataDual).prox_conjugate(moved, DATA_PENALTY), over)
         # by Moreau (u - p) / sigma is the prior's prox, its own copy of the image where K = I
         seen = (u - p) / sigma if s.own else x
-        after = replace(
-            s,
-            x=torch.lerp(s.x, x, over),
-            p=torch.lerp(s.p, p, over),
-            q=q,
-            seen=seen,
-            steps=s.steps + 1,
-        )
-        if not self.options.balance:
-            return after
-        # the side that moves more, relative to its size, gets the smaller steps
-        primal = relative_change(s.x, after.x, after.x)
-        factor = balance(after.steps, primal, relative_change(s.p, after.p, after.p))
-        return after if factor is None else replace(after, sigma=s.sigma * factor)
+        return replace(s, x=torch.lerp(s.x, x, over), p=torch.lerp(s.p, p, over), q=q, seen=seen)
 
     def solution(self, problem: Problem, state: PDHGState) -> Tensor:
         """x before relaxation; where K = I the prior's own copy, which obeys a constraint."""
