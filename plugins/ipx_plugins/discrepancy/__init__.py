@@ -15,7 +15,10 @@ class DiscrepancyOptions(Options):
         help="Allow for the degrees of freedom that the restored picture uses up.",
     )
     factor: float = opt(
-        default=1.0, above=0.0, help="Aim at this multiple of the expected data term."
+        default=1.03,
+        above=0.0,
+        help="Aim at this multiple of the expected data term; a little above 1 allows for an "
+        "error of the estimated noise level.",
     )
     tol: float = opt(default=0.05, above=0.0, help="Relative precision of lam.")
     evaluations: int = opt(default=14, min=2, help="At most this many weights are tried.")
