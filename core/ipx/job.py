@@ -278,9 +278,6 @@ def _device(request: Request) -> torch.device:
 def _solve(request: Request, y: Tensor, clean: Picture | None, watch: Watch) -> _Run:
     device = _device(request)
     reference = None if clean is None else torch.from_numpy(clean.pixels)[None]
-    # A callback makes `solve` do its last run from the start with the weight it has chosen:
-    # the same bits as with that weight given, which is what the record promises.
-    callback = _callback(watch, reference)
     how = solve(
         y,
         op=request.op,
@@ -292,7 +289,7 @@ def _solve(request: Request, y: Tensor, clean: Picture | None, watch: Watch) -> 
         iterations=request.iterations,
         tol=request.tol,
         exact=request.exact,
-        callbacks=[callback],
+        callbacks=[] if watch.step is None else [_callback(watch.step, reference)],
         device=device,
     )
     run = _Run(how, y.detach().cpu().numpy(), how.x[0].detach().cpu().numpy())
@@ -304,16 +301,17 @@ def _solve(request: Request, y: Tensor, clean: Picture | None, watch: Watch) -> 
     return run
 
 
-def _callback(watch: Watch, reference: Tensor | None) -> Callback:
-    last = [0.0]
+def _callback(step: Callable[[Step], None], reference: Tensor | None) -> Callback:
+    last = 0.0
 
     def report(p: Progress) -> None:
-        if watch.step is None or time.perf_counter() - last[0] < INTERVAL:
+        nonlocal last
+        if time.perf_counter() - last < INTERVAL:
             return
-        last[0] = time.perf_counter()
+        last = time.perf_counter()
         quality = None if reference is None else float(psnr(p.x.cpu(), reference)[0])
         objective = None if p.objective is None else float(p.objective[0])
-        watch.step(Step(p.iteration, p.budget, p.seconds, objective, quality))
+        step(Step(p.iteration, p.budget, p.seconds, objective, quality))
 
     return report
 
