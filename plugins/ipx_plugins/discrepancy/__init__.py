@@ -15,7 +15,7 @@ class DiscrepancyOptions(Options):
         help="Allow for the degrees of freedom that the restored picture uses up.",
     )
     factor: float = opt(
-        default=1.03,
+        default=1.015,
         above=0.0,
         help="Aim at this multiple of the expected data term; a little above 1 allows for an "
         "error of the estimated noise level.",

@@ -7,7 +7,7 @@ noise: of the m values it leaves only ``m - df`` free, df the trace of the map `
 missing pixels). With it, for Tikhonov denoising, it gives exactly the Wiener weight.
 
 For a blur the criterion is nearly flat below the best weight (any of those leaves white noise),
-so that an estimate of sigma 1 % too low would send lam far down: the target is set 3 % higher.
+so that an estimate of sigma 1 % too low would send lam far down: the target is set 1.5 % higher.
 
 The trace is estimated with one random probe b of signs (Ramani, Blu, Unser 2008),
 ``m - df = b . (b - (A x(y + e b) - A x(y)) / e)``, at the price of a second solve.
