@@ -1,0 +1,127 @@
+"""The two filters of BM3D: hard threshold and Wiener, of groups of blocks in a 3-D transform.
+
+Every block of the image is transformed once, whatever number of groups it is in. What the groups
+give back is summed position by position while it is still transformed; the inverse transform, the
+window and the overlap of the blocks follow once, on these sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ipx_plugins.bm3d.matching import Groups
+from ipx_plugins.bm3d.profiles import Stage
+from ipx_plugins.bm3d.transforms import block_transform, haar_matrix, kaiser
+
+_STRIP = {"cpu": 1 << 17, "cuda": 1 << 21}  # positions transformed at a time
+_CHUNK = {"cpu": 1 << 18, "cuda": 1 << 26}  # coefficients filtered at a time
+
+
+def filter_groups(
+    noisy: Tensor, groups: Groups, stage: Stage, sigma: Tensor, basic: Tensor | None = None
+) -> Tensor:
+    """Filter padded images that share their groups.
+
+    Args:
+        noisy: ``(C, h, w)``.
+        groups: of all channels.
+        stage: the parameters.
+        sigma: ``(C, 1 or groups)`` standard deviation of the noise in each channel and group, > 0.
+        basic: ``(C, h, w)`` what the Wiener filter takes for the truth; None is the threshold.
+
+    Returns:
+        ``(C, h, w)``.
+    """
+    like, grid, b = noisy, groups.grid, stage.block
+    forward = block_transform(stage.transform, b)
+    window = kaiser(b).reshape(-1)
+    back = (window[:, None] * torch.linalg.inv(forward)).to(like)
+    forward_t, window = forward.T.contiguous().to(like), window.to(like)
+    total, weights = torch.zeros_like(noisy), torch.zeros_like(noisy)
+    for rows, first, last in _strips(groups, stage, like.device.type):
+        index = groups.index[rows] - first * grid.width
+        size = groups.size[rows]
+        lines = slice(first, last + b - 1)
+        buckets = _buckets(size, index, b, like.device.type)
+        for c in range(noisy.shape[0]):
+            level = sigma[c, rows] if sigma.shape[1] > 1 else sigma[c]
+            x = _transform(noisy[c, lines], forward_t, b)
+            truth = None if basic is None else _transform(basic[c, lines], forward_t, b)
+            out, weight = torch.zeros_like(x), x.new_zeros(x.shape[0])
+            for members, at in buckets:
+                s = level[members] if level.numel() > 1 else level
+                _filter(x, truth, at, s.view(1, -1, 1), stage.threshold, out, weight)
+            shape = (last - first + b - 1, noisy.shape[2])
+            total[c, lines] += functional.fold((back @ out.T)[None], shape, b)[0, 0]
+            weights[c, lines] += functional.fold(torch.outer(window, weight)[None], shape, b)[0, 0]
+    return total / weights
+
+
+def _strips(groups: Groups, stage: Stage, device: str) -> Iterator[tuple[slice, int, int]]:
+    """Runs of groups, and the first and last + 1 row of positions that their blocks lie in."""
+    grid, reach = groups.grid, stage.radius
+    positions = _STRIP.get(device, 1 << 21)
+    count = max(1, (positions // grid.width - 2 * reach) // stage.step)
+    count = max(count, 2 * reach // stage.step)  # a strip is no thinner than what it reads around
+    for top in range(0, grid.rows, count):
+        end = min(top + count, grid.rows)
+        first = max(0, top * stage.step - reach)
+        last = min(grid.height, (end - 1) * stage.step + reach + 1)
+        yield slice(top * grid.cols, end * grid.cols), first, last
+
+
+def _buckets(size: Tensor, index: Tensor, block: int, device: str) -> list[tuple[Tensor, Tensor]]:
+    """Groups of equal size: their numbers ``(g,)``, positions ``(size, g)``."""
+    out = []
+    n = 1
+    while n <= index.shape[1]:
+        members = (size == n).nonzero()[:, 0]
+        count = max(1, _CHUNK.get(device, 1 << 26) // (n * block**2))
+        for start in range(0, members.numel(), count):
+            part = members[start : start + count]
+            out.append((part, index[part, :n].T.contiguous()))
+        n *= 2
+    return out
+
+
+def _transform(image: Tensor, forward_t: Tensor, block: int) -> Tensor:
+    """All blocks of ``(h, w)``, transformed, ``(positions, block^2)``."""
+    return functional.unfold(image[None, None], block)[0].T @ forward_t
+
+
+def _filter(
+    x: Tensor,
+    truth: Tensor | None,
+    at: Tensor,
+    sigma: Tensor,
+    threshold: float,
+    out: Tensor,
+    weight: Tensor,
+) -> None:
+    """Filter groups ``at`` ``(n, g)`` of rows of ``x``, add to rows of ``out`` and ``weight``.
+
+    The mean of a group is kept as it is: a constant image stays one, whatever its value.
+    """
+    n, g = at.shape
+    flat = at.reshape(-1)
+    haar = haar_matrix(n).to(x)
+    z = (haar @ x.index_select(0, flat).view(n, -1)).view(n, g, -1)
+    if truth is None:
+        keep = z.abs() > threshold * sigma
+        keep[0, :, 0] = True
+        z *= keep
+        energy = keep.sum((0, 2)).to(x)
+    else:
+        gain = (haar @ truth.index_select(0, flat).view(n, -1)).view(n, g, -1).square_()
+        gain /= gain + sigma * sigma
+        gain[0, :, 0] = 1.0
+        z *= gain
+        energy = gain.square_().sum((0, 2))
+    share = 1.0 / (energy * (sigma * sigma).view(-1))
+    z = (haar.T @ z.view(n, -1)).view(n, g, -1) * share[:, None]
+    out.index_add_(0, flat, z.view(n * g, -1))
+    weight.index_add_(0, flat, share.expand(n, g).reshape(-1))
