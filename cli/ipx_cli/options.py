@@ -26,6 +26,9 @@ DEFAULTS = {
     "solver": "auto",
     "tuner": "discrepancy",
 }
+KINDS = {**ROLES, "model": "model"}
+"""Roles on the command line to kinds of component."""
+
 _META = "ipx_cli.chosen"
 _WORDS = {bool: "BOOLEAN", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
@@ -140,7 +143,7 @@ def component_options(role: str, name: str) -> list[click.Option]:
     """The click options of a chosen component."""
     if name in ALGEBRA or (role == "solver" and name == "auto"):
         return []
-    infos = registry().get(ROLES[role], name).options.infos()
+    infos = registry().get(KINDS[role], name).options.infos()
     return [_option(role, info) for info in infos.values()]
 
 
@@ -203,7 +206,7 @@ class ComponentCommand(click.Command):
                 raise
             known = [o.opts[0] for o in found.options[role]]
             raise UsageError(
-                f"{ROLES[role]} {found.names[role]} has no option {option}"
+                f"{KINDS[role]} {found.names[role]} has no option {option}"
                 + did_you_mean(f"--{role}.{option}", known)
                 + (f" (it has: {', '.join(known)})" if known else " (it has none)")
             ) from None
@@ -231,7 +234,10 @@ class ComponentCommand(click.Command):
         for role in self.roles:
             given = probe.params.get(role)
             in_file = config.components.get(role, {}) if config is not None else {}
-            names[role] = given or in_file.get("name") or DEFAULTS[role]
+            names[role] = given or in_file.get("name") or DEFAULTS.get(role, "")
+            if not names[role]:  # a required argument; click says so
+                options[role] = []
+                continue
             if given or in_file:
                 named.add(role)
             with suppress(*forgive):
@@ -277,7 +283,7 @@ class ComponentCommand(click.Command):
         section("Options", [p for p in self.get_params(ctx) if id(p) not in theirs])
         for role, options in found.options.items():
             if role in found.named:
-                section(f"{ROLES[role].capitalize()} {found.names[role]}", options)
+                section(f"{KINDS[role].capitalize()} {found.names[role]}", options)
 
 
 def _same(role: str, one: str, other: str) -> bool:

@@ -71,9 +71,11 @@ if TYPE_CHECKING:
         image_sum,
         per_image,
     )
-    from ipx.compose import noise, operator, prior, solver, tuner
+    from ipx.compose import model, noise, operator, prior, solver, tuner
     from ipx.gradient import Gradient
     from ipx.iterate import Result, iterate, known_count
+    from ipx.metrics import psnr
+    from ipx.model import Model
     from ipx.noise import Noise
     from ipx.operator import LinearOperator, Operator, operator_norm
     from ipx.prior import OuterProx, Prior
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from ipx.solver import Solver, State
     from ipx.spectral import Spectral
     from ipx.tuner import Solve, Tuned, Tuner
+    from ipx.weights import Weights, load_weights
 
 __version__ = "0.1.0"
 
@@ -89,9 +92,11 @@ _LAZY = {
     "ipx.algebra": ("from_scipy", "vstack"),
     "ipx.bridges": ("Identity", "Normal", "conjugate_gradient"),
     "ipx.component": ("Component", "has", "image_dot", "image_norm", "image_sum", "per_image"),
-    "ipx.compose": ("noise", "operator", "prior", "solver", "tuner"),
+    "ipx.compose": ("model", "noise", "operator", "prior", "solver", "tuner"),
     "ipx.gradient": ("Gradient",),
     "ipx.iterate": ("Result", "iterate", "known_count"),
+    "ipx.metrics": ("psnr",),
+    "ipx.model": ("Model",),
     "ipx.noise": ("Noise",),
     "ipx.operator": ("LinearOperator", "Operator", "operator_norm"),
     "ipx.prior": ("OuterProx", "Prior"),
@@ -100,6 +105,7 @@ _LAZY = {
     "ipx.solver": ("Solver", "State"),
     "ipx.spectral": ("Spectral",),
     "ipx.tuner": ("Solve", "Tuned", "Tuner"),
+    "ipx.weights": ("Weights", "load_weights"),
 }
 _WHERE = {name: module for module, names in _LAZY.items() for name in names}
 
@@ -148,6 +154,7 @@ __all__ = [
     "LinearOperator",
     "LogProb",
     "MissingExtraError",
+    "Model",
     "ModelSpec",
     "Need",
     "NoOptions",
@@ -190,6 +197,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "Value",
+    "Weights",
     "conjugate_gradient",
     "degrade",
     "did_you_mean",
@@ -201,12 +209,15 @@ __all__ = [
     "image_sum",
     "iterate",
     "known_count",
+    "load_weights",
+    "model",
     "noise",
     "operator",
     "operator_norm",
     "opt",
     "per_image",
     "prior",
+    "psnr",
     "restore",
     "solve",
     "solver",

@@ -13,6 +13,7 @@ from ipx.algebra import vstack
 from ipx.capabilities import Adjoint, Shape
 from ipx.component import Component, has
 from ipx.errors import InputError, OptionError, UsageError
+from ipx.model import Model
 from ipx.noise import Noise
 from ipx.operator import LinearOperator, Operator
 from ipx.options import Options
@@ -49,7 +50,7 @@ def resolve(kind: str, description: Description) -> tuple[Spec, Options]:
 
 
 def build(kind: str, description: Description) -> Any:
-    """A noise, prior, solver or tuner from its description."""
+    """A noise, prior, solver, tuner or model from its description."""
     if isinstance(description, Component):
         return description
     spec, options = resolve(kind, description)
@@ -172,4 +173,10 @@ def solver(name: str, **options: Any) -> Solver[Any, Any]:
 def tuner(name: str, **options: Any) -> Tuner[Any]:
     """A tuner by name: ``ipx.tuner("discrepancy")``."""
     made: Tuner[Any] = build("tuner", {"name": name, **options})
+    return made
+
+
+def model(name: str, **options: Any) -> Model[Any]:
+    """A trainable network by name: ``ipx.model("drunet", colors=3)``."""
+    made: Model[Any] = build("model", {"name": name, **options})
     return made

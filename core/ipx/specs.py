@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -19,7 +19,8 @@ class Need:
     """One way in which a solver can work: what it asks, and how good a choice that is.
 
     Attributes:
-        data: capabilities of the data term (`DataGrad`, `DataProx`, ...).
+        data: capabilities of the data term (`DataGrad`, `DataProx`, ...), or of operator or noise
+            (`Spectrum`) where they make the difference.
         prior: capabilities of the prior.
         rank: ``--solver auto`` takes the fitting need of highest rank, exact ones first.
     """
@@ -104,13 +105,15 @@ class PriorSpec(Spec):
     """A prior. ``suits`` says which pictures it describes; checks are run on such a picture.
 
     ``weighted`` is False where the weight lam has no effect (no prior, a constraint).
-    ``informs`` is False for the prior that says nothing at all.
+    ``informs`` is False for the prior that says nothing at all, ``pixelwise`` True for one that
+    looks at each pixel by itself.
     """
 
     kind: ClassVar[str] = "prior"
     suits: Literal["photograph", "sparse"] = "photograph"
     weighted: bool = True
     informs: bool = True
+    pixelwise: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +133,17 @@ class TunerSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Spec):
-    """A trainable network."""
+    """A trainable network.
+
+    Attributes:
+        weights: names of the trained weights that come with the plugin: files
+            ``weights/MODEL-NAME.safetensors`` with their cards, in the package of ``target``.
+        recipe: values of `ipx.training.Training` that suit this model better than the defaults.
+    """
 
     kind: ClassVar[str] = "model"
+    weights: tuple[str, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,120 @@
+"""``ipx train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ipx.errors import UsageError
+from ipx.options import OptionInfo, Options
+from ipx.registry import registry
+from ipx.specs import ModelSpec
+from ipx.training import Data, Training
+from ipx_cli import options, output, progress
+from ipx_cli.options import ComponentCommand, Name, Value, described
+
+
+class TrainCommand(ComponentCommand):
+    """Has the options of the model."""
+
+    roles = ("model",)
+
+
+def _settings(kind: type[Options]) -> list[click.Option]:
+    """The click options of a class of settings, without defaults: a model has its own."""
+    return [_option(info) for info in kind.infos().values()]
+
+
+def _option(info: OptionInfo) -> click.Option:
+    flag = info.name.replace("_", "-")
+    if info.kind is bool:
+        return click.Option([f"--{flag}/--no-{flag}"], default=None, help=described(info))
+    return click.Option(
+        [f"--{flag}"],
+        type=Value(info),
+        default=None,
+        multiple=False,
+        required=info.required,
+        help=described(info),
+    )
+
+
+@click.command(cls=TrainCommand)
+@click.argument("model", type=Name("model"))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The weights, FILE.safetensors; the card is FILE.safetensors.json.",
+)
+@click.option("--device", default="cpu", help="Where to train: cpu, cuda.  [default: cpu]")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint, if there is one.")
+@click.option("--init", help="Start from these weights: a shipped name, or a file.")
+@click.option("--licence", default="", help="Of the weights, for the card.")
+@click.option("--about", default="", help="What the pictures are and whom they show, for the card.")
+@click.option("--force", is_flag=True, help="Replace OUTPUT.")
+@click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Errors and --json only.")
+@click.pass_context
+def train(ctx: click.Context, /, model: str, **given: Any) -> int:
+    """Train MODEL on a folder of pictures and write its best weights.
+
+    Stopped at any time, it goes on with --resume as if nothing had happened. Several processes:
+    torchrun --nproc-per-node 2 -m ipx_cli.main train ...
+    """
+    spec = registry().get("model", model)
+    assert isinstance(spec, ModelSpec)
+    data = Data(**_given(Data, given))
+    training = Training(**{**spec.recipe, **_given(Training, given)})
+    values = dict(dict(options.tables(ctx))["model"])
+    values.pop("name")
+    architecture = registry().options("model", model, values)
+    target: Path = given["output"]
+    if target.suffix != ".safetensors":
+        raise UsageError(f"{target}: the weights are written to a file FILE.safetensors")
+    if target.exists() and not given["force"]:
+        raise UsageError(f"{target} exists; --force replaces it")
+
+    from ipx.training import loop
+    from ipx.weights import load_weights
+
+    init = load_weights(given["init"], model).tensors if given["init"] else None
+    about = {k: given[k] for k in ("licence", "about") if given[k]}
+    note = output.noter(given["quiet"])
+    with progress.line(f"training {model}", given["quiet"]) as show:
+
+        def tick(t: loop.Tick) -> None:
+            if show is not None:
+                from ipx.job import Step
+
+                show(Step(t.step, t.steps, t.seconds, t.loss, None, 0))
+
+        card = loop.train(
+            registry().create(spec, options=architecture),
+            spec.id,
+            data,
+            target,
+            training,
+            device=given["device"],
+            resume=given["resume"],
+            init=init,
+            about=about,
+            watch=loop.Watch(tick, note),
+        )
+    if given["as_json"]:
+        output.json_page(card)
+    elif not given["quiet"]:
+        score = card["score"]
+        click.echo(f"{target}: {score['name']} {output.number(score['held_out'], 5)} held out")
+    return 0
+
+
+def _given(kind: type[Options], values: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were given."""
+    return {k: values[k] for k in kind.infos() if values.get(k) is not None}
+
+
+train.params[2:2] = [*_settings(Data), *_settings(Training)]

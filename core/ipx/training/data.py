@@ -1,0 +1,250 @@
+"""Training pictures: decoded once into memory as uint8, cut at random, the same for a seed.
+
+A batch is a function of (seed, step): nothing has to be saved to resume, and several processes
+cut their own share of the same batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ipx.errors import InputError, UsageError
+from ipx.images import read
+from ipx.record import one_line
+from ipx.training.settings import Data
+
+Array: TypeAlias = npt.NDArray[Any]
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601
+
+
+class Pictures:
+    """The pictures of a training run.
+
+    Attributes:
+        train: names and pictures ``(C, H, W)`` uint8 to cut from.
+        held: those held out.
+        digest: a fingerprint of names, sizes and settings.
+    """
+
+    def __init__(self, settings: Data, channels: int, multiple: int = 1) -> None:
+        """Read all pictures.
+
+        Raises:
+            InputError: the data cannot be read, or no picture is large enough.
+            UsageError: the crop does not suit the model, or a pattern is wrong.
+        """
+        self.settings, self.channels = settings, channels
+        if settings.crop % multiple:
+            raise UsageError(f"this model needs a crop that is a multiple of {multiple}")
+        every = [
+            (name, picture)
+            for name, picture in _load(settings, channels)
+            if min(picture.shape[1:]) >= settings.crop
+        ]
+        if not every:
+            raise InputError(
+                f"{settings.data}: has no picture of at least {settings.crop} x {settings.crop}"
+            )
+        self.held = _held(every, settings.hold_out)
+        out = {name for name, _ in self.held}
+        self.train = [p for p in every if p[0] not in out]
+        if not self.train or not self.held:
+            raise InputError(
+                f"{settings.data}: {len(self.train)} pictures to train on, "
+                f"{len(self.held)} held out; both are needed"
+            )
+        self.share = _shares(self.train, settings.limit)
+        told = repr([(n, p.shape) for n, p in every]) + repr(sorted(out))
+        self.digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+        side = settings.validation_crop or 4 * settings.crop
+        self.side = side - side % multiple
+        self.multiple = multiple
+
+    def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> Tensor:
+        """The crops of one step, ``(size / world, C, crop, crop)`` uint8.
+
+        Every process draws all crops and cuts those numbered rank, rank + world, ...
+        """
+        rng = np.random.default_rng([seed, step])
+        s = self.settings
+        which = rng.choice(len(self.train), size=size, p=self.share)
+        places = rng.random((size, 3))
+        turns = rng.integers(0, 8, size)
+        cut = []
+        for i in range(rank, size, world):
+            picture = self.train[which[i]][1]
+            _, height, width = picture.shape
+            twice = places[i, 2] < s.shrink and min(height, width) >= 2 * s.crop
+            side = 2 * s.crop if twice else s.crop
+            top = int(places[i, 0] * (height - side + 1))
+            left = int(places[i, 1] * (width - side + 1))
+            piece = picture[:, top : top + side, left : left + side]
+            if twice:
+                piece = _halved(piece)
+            if s.augment:
+                turn = int(turns[i])
+                if turn & 1:
+                    piece = piece[:, :, ::-1]
+                if not s.flip_only:
+                    piece = np.rot90(piece, turn >> 1, (1, 2))
+            cut.append(piece)
+        return torch.from_numpy(np.stack(cut))
+
+    def validation(self, size: int) -> Iterator[Tensor]:
+        """Centre crops of the held-out pictures, ``(<= size, C, h, w)`` uint8."""
+        group: list[Array] = []
+        for _, picture in self.held:
+            sides = [min(n, self.side) for n in picture.shape[1:]]
+            h, w = (n - n % self.multiple for n in sides)
+            top, left = (picture.shape[1] - h) // 2, (picture.shape[2] - w) // 2
+            piece = picture[:, top : top + h, left : left + w]
+            if group and (len(group) == size or group[0].shape != piece.shape):
+                yield torch.from_numpy(np.stack(group))
+                group = []
+            group.append(piece)
+        yield torch.from_numpy(np.stack(group))
+
+
+def ahead(make: Callable[[int], Tensor], steps: range) -> Iterator[Tensor]:
+    """``make(step)`` for each step, a few made in advance by another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(make, step) for step in steps[:4]]
+        for step in steps:
+            yield waiting.pop(0).result()
+            if step + 4 * steps.step < steps.stop:
+                waiting.append(pool.submit(make, step + 4 * steps.step))
+
+
+def _halved(piece: Array) -> Array:
+    """Mean of 2 x 2 pixels."""
+    c, h, w = piece.shape
+    total = piece.reshape(c, h // 2, 2, w // 2, 2).sum((2, 4), dtype=np.uint16)
+    return ((total + 2) // 4).astype(np.uint8)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    stem = name.partition("#")[0]
+    return fnmatch(name, pattern) or fnmatch(stem, pattern) or fnmatch(Path(stem).stem, pattern)
+
+
+def _held(every: list[tuple[str, Array]], asked: tuple[str, ...]) -> list[tuple[str, Array]]:
+    if not asked:
+        return every[19::20] or every[-1:]
+    if len(asked) == 1 and asked[0].isdigit() and len(asked[0]) < 4:
+        return every[-int(asked[0]) :]
+    for pattern in asked:
+        if not any(_matches(name, pattern) for name, _ in every):
+            raise UsageError(f"hold-out {pattern} fits no picture")
+    return [p for p in every if any(_matches(p[0], a) for a in asked)]
+
+
+def _shares(train: list[tuple[str, Array]], limits: tuple[str, ...]) -> Array:
+    """Probability of each picture: its area, but no more than the limits allow."""
+    share = np.array([float(p.shape[1] * p.shape[2]) for _, p in train])
+    for limit in limits:
+        pattern, _, text = limit.rpartition("=")
+        try:
+            most = float(text)
+        except ValueError:
+            most = -1.0
+        if not 0 < most < 1:
+            raise UsageError(f"limit {limit!r} is not PATTERN=SHARE with a share between 0 and 1")
+        these = np.array([_matches(name, pattern) for name, _ in train])
+        if not these.any() or these.all():
+            raise UsageError(f"limit {limit!r} fits no picture, or all")
+        total, rest = share[these].sum(), share[~these].sum()
+        if total > most * (total + rest):
+            share[these] *= most / (1 - most) * rest / total
+    return share / share.sum()
+
+
+def _load(settings: Data, channels: int) -> Iterator[tuple[str, Array]]:
+    """Names and pictures, in the order of the names."""
+    path = settings.data
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        for file in files:
+            if any(_matches(file.name, p) for p in settings.exclude):
+                continue
+            yield from _tiled(file.name, _decode(file, channels), settings.tiles)
+    elif path.suffix in (".npy", ".npz"):
+        for i, picture in enumerate(_arrays(path)):
+            yield f"{i:06d}", _coloured(picture, channels)
+    else:
+        raise InputError(f"{path}: is neither a folder nor an NPY or NPZ file")
+
+
+def _tiled(name: str, picture: Array, side: int) -> Iterator[tuple[str, Array]]:
+    if not side:
+        yield name, picture
+        return
+    c, h, w = picture.shape
+    if h % side or w % side:
+        raise InputError(f"{name}: {h} x {w} is no mosaic of tiles of {side}")
+    tiles = picture.reshape(c, h // side, side, w // side, side).transpose(1, 3, 0, 2, 4)
+    for i, tile in enumerate(tiles.reshape(-1, c, side, side)):
+        if tile.any():
+            yield f"{name}#{i:04d}", np.ascontiguousarray(tile)
+
+
+def _decode(path: Path, channels: int) -> Array:
+    if path.suffix.lower() == ".webp":
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+        except (OSError, ValueError) as e:
+            raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
+    else:
+        pixels = _bytes(read(path).pixels)
+    return _coloured(pixels, channels)
+
+
+def _bytes(values: Array) -> Array:
+    """Nominal [0, 1] as uint8."""
+    return (values.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _arrays(path: Path) -> Array:
+    """``(N, C, H, W)`` uint8 from a file of many pictures."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.ndarray):
+            names = sorted(loaded.files)
+            if len(names) != 1:
+                raise InputError(f"{path}: holds {len(names)} arrays, not one")
+            loaded = loaded[names[0]]
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
+    if loaded.ndim == 3:
+        loaded = loaded[:, None]
+    elif loaded.ndim == 4 and loaded.shape[3] in (1, 3) and loaded.shape[1] not in (1, 3):
+        loaded = loaded.transpose(0, 3, 1, 2)
+    if loaded.ndim != 4 or loaded.shape[1] not in (1, 3):
+        raise InputError(f"{path}: has shape {loaded.shape}, not (N, H, W), (N, C, H, W), ...")
+    if loaded.dtype != np.uint8:
+        if loaded.dtype.kind != "f" or not (np.isfinite(loaded).all() and abs(loaded).max() <= 2):
+            raise InputError(f"{path}: holds {loaded.dtype}, neither uint8 nor floats in [0, 1]")
+        loaded = _bytes(loaded)
+    return loaded
+
+
+def _coloured(picture: Array, channels: int) -> Array:
+    """``(C, H, W)`` with C = channels."""
+    if picture.shape[0] == channels:
+        return np.ascontiguousarray(picture)
+    if channels == 3:
+        return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])))
+    grey = np.tensordot(LUMA, picture, 1)[None]
+    return np.ascontiguousarray(grey.round().astype(np.uint8))

@@ -1,0 +1,88 @@
+"""Several processes, started by ``torchrun``: the same weights, each with its share of a batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ipx.errors import UsageError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among the others.
+
+    Attributes:
+        rank: its number, 0 for the one that validates and writes.
+        size: how many there are.
+        device: where it works.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """True for the process that validates and writes."""
+        return self.rank == 0
+
+    def average(self, tensors: list[Tensor]) -> list[Tensor]:
+        """The mean over all processes of each tensor, in one exchange.
+
+        This is what DistributedDataParallel does to the gradient of one loss. Here the gradient
+        itself is averaged, so that losses need not go through ``forward`` (a flow has none) and
+        several optimisers may share a network.
+        """
+        if self.size == 1:
+            return tensors
+        flat = torch.cat([t.reshape(-1) for t in tensors])
+        dist.all_reduce(flat)
+        flat /= self.size
+        parts = flat.split([t.numel() for t in tensors])
+        return [p.view_as(t) for p, t in zip(parts, tensors, strict=True)]
+
+    def share(self, tensors: Iterable[Tensor]) -> None:
+        """Overwrite the tensors with those of the first process."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+    def agree(self, flag: bool) -> bool:
+        """What the first process says."""
+        if self.size == 1:
+            return flag
+        said = torch.tensor([float(flag)], device=self.device)
+        dist.broadcast(said, 0)
+        return bool(said.item())
+
+
+@contextmanager
+def joined(device: str) -> Iterator[World]:
+    """Join the group that torchrun's environment describes; alone without it.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    local = os.environ.get("LOCAL_RANK", "0")
+    name = f"cuda:{local}" if device == "cuda" and size > 1 else device
+    try:
+        place = torch.device(name)
+        torch.zeros(1, device=place)
+    except (RuntimeError, AssertionError) as e:
+        raise UsageError(f"device {device} cannot be used: {str(e).splitlines()[0]}") from None
+    if size == 1:
+        yield World(0, 1, place)
+        return
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), dist.get_world_size(), place)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,316 @@
+"""The training loop: one for every model."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ipx.errors import InputError, UsageError
+from ipx.model import Model
+from ipx.record import check_folder, environment
+from ipx.training.data import Pictures, ahead
+from ipx.training.distributed import World, joined
+from ipx.training.settings import Data, Training
+from ipx.training.state import Progress, State
+from ipx.weights import fill, save_weights
+
+HOPELESS = 100
+"""So many steps in a row without a finite gradient end the run."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Progress as plain numbers: ``loss`` of this step, ``score`` of the last validation."""
+
+    step: int
+    steps: int
+    seconds: float
+    loss: float
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Where a run reports to: ``tick`` after each step, ``note`` with lines for the user."""
+
+    tick: Callable[[Tick], None] = lambda tick: None
+    note: Callable[[str], None] = lambda line: None
+
+
+def train(
+    model: Model[Any],
+    name: str,
+    data: Data,
+    output: Path,
+    training: Training | None = None,
+    *,
+    device: str = "cpu",
+    resume: bool = False,
+    init: Mapping[str, Tensor] | None = None,
+    about: Mapping[str, str] | None = None,
+    watch: Watch | None = None,
+) -> dict[str, Any]:
+    """Train a model and write its best weights with their card.
+
+    Args:
+        model: with its architecture options.
+        name: id of the model, for the card: ``plugin/name``.
+        data: the pictures.
+        output: the weights, ``.safetensors``; the card is ``output.json``, the checkpoint
+            ``output.state`` beside it, removed when the run is over.
+        training: how to train.
+        device: ``cpu``, ``cuda``; with torchrun each process takes its own card.
+        resume: go on from the checkpoint if there is one; the result is that of a run that was
+            never interrupted.
+        init: weights to start from.
+        about: more lines for the card: licence, where the data come from.
+        watch: who looks on.
+
+    Returns:
+        The card.
+
+    Raises:
+        UsageError: the settings do not fit the model, the data or the checkpoint.
+        InputError: the data cannot be read, or the training diverged.
+    """
+    training = training if training is not None else Training()
+    check_folder(output)
+    with joined(device) as world:
+        run = _Run(model, name, data, output, training, world, watch or Watch())
+        run.start(init, resume)
+        run.work()
+        card = run.card(about or {})
+        if world.first:
+            save_weights(output, run.state.best, card, training.half)
+            run.checkpoint.unlink(missing_ok=True)
+    return card
+
+
+class _Run:
+    """One run in one process."""
+
+    def __init__(
+        self,
+        model: Model[Any],
+        name: str,
+        data: Data,
+        output: Path,
+        training: Training,
+        world: World,
+        watch: Watch,
+    ) -> None:
+        if training.batch % world.size:
+            raise UsageError(f"a batch of {training.batch} is not for {world.size} processes")
+        self.model, self.name, self.training, self.world = model, name, training, world
+        self.watch = watch
+        self.pictures = Pictures(data, model.colors, model.multiple)
+        self.checkpoint = output.with_name(output.name + ".state")
+        shown = {k: v for k, v in data.to_mapping().items() if k != "data"}
+        self.identity = {
+            "model": name,
+            **{f"model.{k}": v for k, v in model.options.to_mapping().items()},
+            **{f"data.{k}": v for k, v in shown.items()},
+            **training.to_mapping(),
+            "pictures": self.pictures.digest,
+            "processes": world.size,
+        }
+        self.rng = torch.Generator(world.device)
+
+    def start(self, init: Mapping[str, Tensor] | None, resume: bool) -> None:
+        """Make the network and its optimisers, or take over a checkpoint."""
+        t, device = self.training, self.world.device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(t.seed)
+            net = self.model.network()
+        if init is not None:
+            fill(net, init)
+        net = net.to(device, memory_format=torch.channels_last).train()
+        self.net = net
+        going_on = resume and self.checkpoint.exists()
+        if not going_on and self.checkpoint.exists():
+            raise UsageError(f"{self.checkpoint} exists: say --resume, or remove it")
+        if not going_on and init is None:
+            self._seed(0, self.world.rank)
+            with torch.no_grad():
+                self.model.initialise(net, self._batch(0))
+            self.world.share(net.state_dict().values())
+        self.parts = {part: list(ps) for part, ps in self.model.parts(net).items()}
+        optimisers: dict[str, torch.optim.Optimizer] = {
+            part: torch.optim.AdamW(ps, lr=t.lr, betas=t.betas, weight_decay=t.weight_decay)
+            for part, ps in self.parts.items()
+        }
+        shadow = copy.deepcopy(net).eval().requires_grad_(False)
+        self.state = State(net, shadow, optimisers, {}, Progress())
+        if going_on:
+            self.state.load(self.checkpoint, self.identity)
+            self.watch.note(f"resumed at step {self.state.progress.step}")
+
+    def work(self) -> None:
+        """All steps that are left."""
+        t, p = self.training, self.state.progress
+        before, started = p.seconds, time.perf_counter()
+        in_a_row = 0
+        for step, batch in self._batches(range(p.step, t.steps)):
+            fine, loss = self._step(step, batch)
+            in_a_row = 0 if fine else in_a_row + 1
+            p.skipped += not fine
+            if in_a_row == HOPELESS:
+                raise InputError(
+                    f"diverged at step {step}: {HOPELESS} steps in a row gave no finite gradient; "
+                    "lower the learning rate"
+                )
+            p.step, p.seconds = step + 1, before + time.perf_counter() - started
+            last = p.step == t.steps
+            stop = False
+            if last or p.step % t.validate_every == 0:
+                if self.world.first:
+                    stop = self._validate(loss)
+                stop = self.world.agree(stop)
+            if self.world.first:
+                score = p.history[-1][self.model.score] if p.history else None
+                self.watch.tick(Tick(p.step, t.steps, p.seconds, loss, score))
+                if last or stop or p.step % t.save_every == 0:
+                    self.state.save(self.checkpoint, self.identity)
+            if stop:
+                break
+
+    def card(self, about: Mapping[str, str]) -> dict[str, Any]:
+        """What is to be known of the weights."""
+        t, p = self.training, self.state.progress
+        device = self.world.device
+        where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+        return {
+            "model": self.name,
+            "options": self.model.options.to_mapping(),
+            **about,
+            "score": {"name": self.model.score, "held_out": p.best, "step": p.best_step},
+            "steps": p.step,
+            "skipped": p.skipped,
+            "images_seen": p.step * t.batch,
+            "seconds": round(p.seconds, 1),
+            "hardware": f"{self.world.size} x {where}, {torch.get_num_threads()} thread(s)",
+            "parameters": sum(v.numel() for v in self.net.parameters()),
+            "training": t.to_mapping(),
+            "data_settings": {
+                **{k: v for k, v in self.pictures.settings.to_mapping().items() if k != "data"},
+                "train": len(self.pictures.train),
+                "held_out": len(self.pictures.held),
+            },
+            "history": p.history,
+            "environment": environment(),
+        }
+
+    def _step(self, step: int, batch: Tensor) -> tuple[bool, float]:
+        """One step of each part; False where it was left out, and the first loss."""
+        t, first = self.training, math.nan
+        for number, (part, parameters) in enumerate(self.parts.items()):
+            self._seed(step, self.world.rank, number)
+            kind, on = self.world.device.type, t.bf16
+            with torch.autocast(kind, torch.bfloat16, enabled=on):
+                value = self.model.part_loss(part, self.net, batch, self.rng)
+            loss = value if isinstance(value, Tensor) else next(iter(value.values()))
+            found = torch.autograd.grad(loss.float(), parameters, allow_unused=True)
+            grads = [
+                torch.zeros_like(p) if g is None else g
+                for p, g in zip(parameters, found, strict=True)
+            ]
+            grads = self.world.average(grads)
+            norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in grads]))
+            first = float(loss.detach()) if math.isnan(first) else first
+            if not bool(norm.isfinite()):
+                return False, first
+            if t.clip:
+                factor = (t.clip / (norm + 1e-12)).clamp(max=1.0)
+                grads = [g * factor for g in grads]
+            for p, g in zip(parameters, grads, strict=True):
+                p.grad = g
+            optimiser = self.state.optimisers[part]
+            for group in optimiser.param_groups:
+                group["lr"] = t.lr * rate(t, step)
+            optimiser.step()
+            optimiser.zero_grad()
+        self._average(step)
+        return True, first
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        """Move the averaged weights; their memory is short at first."""
+        keep = min(self.training.ema, (1 + step) / (10 + step))
+        slow, fast = self.state.shadow, self.net
+        for a, b in zip(slow.parameters(), fast.parameters(), strict=True):
+            a.lerp_(b, 1 - keep)
+        for a, b in zip(slow.buffers(), fast.buffers(), strict=True):
+            a.copy_(b)
+
+    def _validate(self, loss: float) -> bool:
+        """Score the averaged weights; True if the run should stop."""
+        p, t, model = self.state.progress, self.training, self.model
+        with torch.no_grad():
+            scores = self._scores(self.state.shadow)
+        score = scores[model.score]
+        better = math.isfinite(score) and (
+            p.best is None or (score > p.best if model.higher_is_better else score < p.best)
+        )
+        p.worse = 0 if better else p.worse + 1
+        if better:
+            p.best, p.best_step = score, p.step
+            state = self.state.shadow.state_dict()
+            self.state.best = {k: v.detach().cpu().clone() for k, v in state.items()}
+        p.history.append({"step": p.step, "loss_now": loss, **scores})
+        told = ", ".join(f"{k} {v:.4g}" for k, v in scores.items())
+        self.watch.note(
+            f"step {p.step}/{t.steps}, {p.seconds:.0f} s: {told}{'' if better else ' (not better)'}"
+            + (f", {p.skipped} steps skipped" if p.skipped else "")
+        )
+        if p.step == t.steps and not self.state.best:
+            raise InputError("the score was never finite: no weights are worth keeping")
+        return bool(t.patience and p.worse >= t.patience)
+
+    def _scores(self, net: nn.Module) -> dict[str, float]:
+        """Means over the held-out pictures, with the same noise each time."""
+        self.rng.manual_seed(self.training.seed)
+        found: dict[str, list[Tensor]] = {}
+        for batch in self.pictures.validation(self.training.batch):
+            for name, values in self.model.validate(net, self._placed(batch), self.rng).items():
+                found.setdefault(name, []).append(values.detach().double().cpu())
+        return {name: float(torch.cat(values).mean()) for name, values in found.items()}
+
+    def _seed(self, *numbers: int) -> None:
+        """Set the generator by what it is for: nothing of it has to be saved."""
+        word = np.random.SeedSequence([self.training.seed, *numbers]).generate_state(1, np.uint64)
+        self.rng.manual_seed(int(word[0]) >> 1)
+
+    def _cut(self, step: int) -> Tensor:
+        t, w = self.training, self.world
+        return self.pictures.batch(t.seed, step, t.batch, w.rank, w.size)
+
+    def _batch(self, step: int) -> Tensor:
+        return self._placed(self._cut(step))
+
+    def _batches(self, steps: range) -> Iterator[tuple[int, Tensor]]:
+        for step, batch in zip(steps, ahead(self._cut, steps), strict=True):
+            yield step, self._placed(batch)
+
+    def _placed(self, batch: Tensor) -> Tensor:
+        """Bytes as floats in [0, 1], where the network is."""
+        on = batch.to(self.world.device, non_blocking=True)
+        return on.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def rate(t: Training, step: int) -> float:
+    """Learning rate of a step, as a share of the largest."""
+    if step < t.warmup:
+        return (step + 1) / t.warmup
+    if t.schedule == "constant":
+        return 1.0
+    done = (step - t.warmup) / max(1, t.steps - t.warmup)
+    return t.final + (1 - t.final) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

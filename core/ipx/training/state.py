@@ -1,0 +1,102 @@
+"""Checkpoints: everything that a run needs to go on as if it had not stopped.
+
+One safetensors file, the plain values as JSON in its header: it is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ipx.errors import InputError, UsageError
+from ipx.record import dumps, one_line, write_atomic
+
+
+@dataclass
+class Progress:
+    """Where a run is: plain values.
+
+    Attributes:
+        step: steps done.
+        skipped: steps left out because loss or gradient were not finite.
+        best: best score so far, None before the first validation.
+        best_step: when.
+        worse: validations since.
+        seconds: time worked, all runs together.
+        history: a line for each validation.
+    """
+
+    step: int = 0
+    skipped: int = 0
+    best: float | None = None
+    best_step: int = 0
+    worse: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class State:
+    """The tensors of a run."""
+
+    net: nn.Module
+    shadow: nn.Module  # the averaged weights
+    optimisers: dict[str, torch.optim.Optimizer]
+    best: dict[str, Tensor]
+    progress: Progress
+
+    def save(self, path: Path, identity: Mapping[str, Any]) -> None:
+        """Write a checkpoint; ``identity`` is what a resumed run must share."""
+        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
+        tensors |= {f"shadow.{k}": v for k, v in self.shadow.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        for part, optimiser in self.optimisers.items():
+            for i, values in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser.{part}.{i}.{k}": v for k, v in values.items()}
+        kept = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        told = dumps({"progress": asdict(self.progress), "identity": identity})
+        write_atomic(path, safetensors.torch.save(kept, {"ipx": told}))
+
+    def load(self, path: Path, identity: Mapping[str, Any]) -> None:
+        """Take over a checkpoint.
+
+        Raises:
+            InputError: it cannot be read, or is no checkpoint.
+            UsageError: it is of another run; says what differs.
+        """
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                told = json.loads((file.metadata() or {})["ipx"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, KeyError, ValueError, safetensors.SafetensorError) as e:
+            raise InputError(f"{path}: is no checkpoint of ipx: {one_line(e)}") from e
+        was, now = told["identity"], json.loads(dumps(identity))
+        for key in sorted(was.keys() | now.keys()):
+            if was.get(key) != now.get(key):
+                raise UsageError(
+                    f"{path}: is of another run: {key} was {was.get(key)}, is {now.get(key)}"
+                )
+        groups: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            head, _, rest = name.partition(".")
+            groups.setdefault(head, {})[rest] = tensor
+        self.net.load_state_dict(groups["net"])
+        self.shadow.load_state_dict(groups["shadow"])
+        self.best = groups.get("best", {})
+        for part, optimiser in self.optimisers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in groups.get("optimiser", {}).items():
+                where, i, key = name.split(".")
+                if where == part:
+                    state.setdefault(int(i), {})[key] = tensor
+            whole = optimiser.state_dict()
+            optimiser.load_state_dict({**whole, "state": state})
+        self.progress = Progress(**told["progress"])

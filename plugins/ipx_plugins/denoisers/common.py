@@ -1,0 +1,61 @@
+"""What the denoisers share: the loss, the scores, and the level of the noise as a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ipx import Model, OptionError, psnr
+from ipx_plugins.denoisers import DenoiserOptions
+
+D = TypeVar("D", bound=DenoiserOptions)
+LEVELS = (15, 25, 50)
+"""Noise levels of the scores, in 1/255, as in every table of the field."""
+
+
+class Denoiser(Model[D]):
+    """A network ``net(x, sigma)``: noisy ``(B, C, H, W)``, level ``(B, 1, H or 1, W or 1)``.
+
+    Trained with L1 on uniform levels between 0 and sigma_max, one a picture.
+    """
+
+    score = "psnr"
+    higher_is_better = True
+
+    def __init__(self, options: D | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        if self.options.colors == 2:
+            raise OptionError("option colors must be 1 or 3, not 2")
+
+    def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
+        """Mean |net(x + sigma n, sigma) - x|."""
+        sigma = torch.rand(batch.shape[0], 1, 1, 1, generator=rng, device=batch.device)
+        sigma = sigma * self.options.sigma_max
+        noisy = batch + sigma * _noise(batch, rng)
+        return (net(noisy, sigma) - batch).abs().mean()
+
+    def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """PSNR at the usual levels, and their mean, which counts."""
+        found: dict[str, Tensor] = {}
+        for level in LEVELS:
+            if level / 255 <= self.options.sigma_max * 1.001:
+                sigma = batch.new_full((batch.shape[0], 1, 1, 1), level / 255)
+                noisy = batch + sigma * _noise(batch, rng)
+                found[f"psnr{level}"] = psnr(net(noisy, sigma), batch)
+        if not found:
+            sigma = batch.new_full((batch.shape[0], 1, 1, 1), self.options.sigma_max)
+            found["psnr-max"] = psnr(net(batch + sigma * _noise(batch, rng), sigma), batch)
+        return {"psnr": torch.stack(list(found.values())).mean(0), **found}
+
+
+def _noise(like: Tensor, rng: torch.Generator) -> Tensor:
+    """Standard normal numbers, in the order of memory of a contiguous tensor."""
+    return torch.randn(like.shape, generator=rng, device=like.device)
+
+
+def with_level(x: Tensor, sigma: Tensor) -> Tensor:
+    """The picture and, as one more channel, the level of its noise."""
+    return torch.cat([x, sigma.expand(x.shape[0], 1, *x.shape[2:])], 1)

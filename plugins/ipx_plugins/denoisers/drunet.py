@@ -1,0 +1,85 @@
+"""DRUNet: a U-Net of residual blocks without biases (Zhang et al., DPIR, 2022)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ipx_plugins.denoisers import DRUNetOptions
+from ipx_plugins.denoisers.common import Denoiser, with_level
+
+
+class DRUNet(Denoiser[DRUNetOptions]):
+    """The paper's network at any size; ``unshuffle`` 2 makes it four times cheaper."""
+
+    @property
+    def multiple(self) -> int:
+        """What the unshuffling and the scales divide."""
+        o = self.options
+        return o.unshuffle * 2 ** (len(o.widths) - 1)
+
+    def network(self) -> nn.Module:
+        """Fresh weights."""
+        o = self.options
+        return Net(o.colors, o.widths, o.blocks, o.unshuffle)
+
+
+class Block(nn.Module):
+    """x + conv(relu(conv(x)))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _conv(width, width)
+        self.second = _conv(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape."""
+        out: Tensor = x + self.second(F.relu(self.first(x)))
+        return out
+
+
+class Net(nn.Module):
+    """Head, down, middle, up with additive skips, tail; the picture is added at the end.
+
+    The paper's net gives the picture itself. The sum with the input learns faster and keeps
+    what follows homogeneous: f(k x, k sigma) = k f(x, sigma).
+    """
+
+    def __init__(self, colors: int, widths: tuple[int, ...], blocks: int, unshuffle: int) -> None:
+        super().__init__()
+        self.unshuffle = unshuffle
+        inner = colors * unshuffle**2
+        self.head = _conv(inner + 1, widths[0])
+        self.down = nn.ModuleList()
+        self.up = nn.ModuleList()
+        for small, large in zip(widths, widths[1:], strict=False):
+            shrink = nn.Conv2d(small, large, 2, stride=2, bias=False)
+            grow = nn.ConvTranspose2d(large, small, 2, stride=2, bias=False)
+            nn.init.orthogonal_(shrink.weight, 1.0)
+            nn.init.orthogonal_(grow.weight, 1.0)
+            self.down.append(nn.Sequential(*(Block(small) for _ in range(blocks)), shrink))
+            self.up.insert(0, nn.Sequential(grow, *(Block(small) for _ in range(blocks))))
+        self.middle = nn.Sequential(*(Block(widths[-1]) for _ in range(blocks)))
+        self.tail = _conv(widths[0], inner)
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Denoised, same shape as ``x``, whose sides are multiples of the model's."""
+        u = self.unshuffle
+        level = F.avg_pool2d(sigma, u) if sigma.shape[2] > 1 else sigma
+        h = self.head(with_level(F.pixel_unshuffle(x, u), level))
+        kept = [h]
+        for down in self.down:
+            h = down(h)
+            kept.append(h)
+        h = self.middle(h) + kept.pop()
+        for up in self.up:
+            h = up(h) + kept.pop()
+        out: Tensor = x + F.pixel_shuffle(self.tail(h), u)
+        return out
+
+
+def _conv(into: int, out: int) -> nn.Conv2d:
+    """3 x 3 without bias, orthogonal with gain 0.2 as in the paper's code."""
+    conv = nn.Conv2d(into, out, 3, padding=1, bias=False)
+    nn.init.orthogonal_(conv.weight, 0.2)
+    return conv

@@ -1,0 +1,45 @@
+"""FFDNet: a plain network on 2 x 2 blocks folded into channels (Zhang, Zuo, Zhang, 2018)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ipx_plugins.denoisers import FFDNetOptions
+from ipx_plugins.denoisers.common import Denoiser, with_level
+
+
+class FFDNet(Denoiser[FFDNetOptions]):
+    """The paper's network without batch norm."""
+
+    @property
+    def multiple(self) -> int:
+        """Blocks of 2 x 2."""
+        return 2
+
+    def network(self) -> nn.Module:
+        """Fresh weights."""
+        o = self.options
+        return Net(o.colors, o.width, o.depth)
+
+
+class Net(nn.Module):
+    """Estimates the picture itself, as in the paper; the level is one more channel."""
+
+    def __init__(self, colors: int, width: int, depth: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i in range(depth):
+            into = 4 * colors + 1 if i == 0 else width
+            out = 4 * colors if i == depth - 1 else width
+            conv = nn.Conv2d(into, out, 3, padding=1)
+            nn.init.orthogonal_(conv.weight, 1.0 if i == depth - 1 else 2**0.5)
+            layers += [conv, nn.ReLU()]
+        self.body = nn.Sequential(*layers[:-1])
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Denoised, same shape as ``x``, whose sides are even."""
+        small = F.pixel_unshuffle(x, 2)
+        # a level per pixel: the mean over each block
+        level = F.avg_pool2d(sigma, 2) if sigma.shape[2] > 1 else sigma
+        return F.pixel_shuffle(self.body(with_level(small, level)), 2)

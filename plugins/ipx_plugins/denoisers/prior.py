@@ -1,0 +1,97 @@
+"""The learned denoisers as priors."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ipx import Prior, Scalar, load_weights, per_image
+from ipx_plugins.denoisers import LearnedOptions
+
+
+class Learned(Prior[LearnedOptions]):
+    """A trained network as a denoiser, whatever the size, the type and the level.
+
+    The network computes in float32. It is never asked beyond the levels it was trained for:
+    where sigma is larger than sigma_max, the picture is divided by k = sigma / sigma_max first
+    and multiplied by k after, image by image. sigma = 0 gives the picture itself.
+    """
+
+    model: ClassVar[str]
+
+    def __init__(self, options: LearnedOptions | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        self._nets: dict[tuple[bool, torch.device], tuple[nn.Module, int, float, int]] = {}
+
+    def denoise(self, x: Tensor, sigma: Scalar | Tensor) -> Tensor:
+        """The estimate of the clean picture.
+
+        Args:
+            x: ``(B, C, H, W)``, clean picture in [0, 1] plus noise, any C, H and W.
+            sigma: standard deviation of the noise: a number, ``(B,)``, or a map that broadcasts
+                to ``(B, 1, H, W)``.
+
+        Returns:
+            Like ``x``.
+
+        Raises:
+            MissingExtraError: no weights come with this model and none were given.
+            InputError: the weights cannot be used, or do not suit the channels.
+        """
+        net, colors, top, multiple = self._network(x)
+        batch, channels, height, width = x.shape
+        y = x.float()
+        level = torch.as_tensor(per_image(sigma, y), dtype=y.dtype, device=y.device)
+        level = level.expand(batch, 1, *(level.shape[2:] if level.ndim == 4 else (1, 1)))
+        mapped = level.shape[2:] != (1, 1)
+        if mapped:
+            level = level.expand(batch, 1, height, width)
+        factor = (level.amax((1, 2, 3), keepdim=True) / top).clamp_min(1.0)
+        y, small = y / factor, level / factor
+        if colors == 1 and channels != 1:
+            y = y.reshape(batch * channels, 1, height, width)
+            small = small.repeat_interleave(channels, 0)
+        rows, columns = (_mirrored(n, multiple, x.device) for n in (height, width))
+        y = y[:, :, rows][..., columns]
+        small = small[:, :, rows][..., columns] if mapped else small
+        with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
+            out: Tensor = net(y, small)[..., :height, :width]
+        out = out.reshape(x.shape) * factor
+        return torch.where(level > 0, out.to(x.dtype), x)
+
+    def _network(self, x: Tensor) -> tuple[nn.Module, int, float, int]:
+        """The network for the channels and the device of ``x``: loaded once (a pure cache)."""
+        key = (x.shape[1] == 3, x.device)
+        if key not in self._nets:
+            loaded = load_weights(self.options.weights, self.model, x.shape[1])
+            model = loaded.model
+            colors, top = model.colors, float(loaded.card["options"]["sigma_max"])
+            net = loaded.network().to(x.device, memory_format=torch.channels_last)
+            self._nets[key] = (net, colors, top, model.multiple)
+        return self._nets[key]
+
+
+def _mirrored(n: int, multiple: int, device: torch.device) -> Tensor:
+    """Indices 0 .. n-1 and on by mirroring, the border pixel repeated, to a multiple."""
+    i = torch.arange(-(-n // multiple) * multiple, device=device) % (2 * n)
+    return torch.where(i < n, i, 2 * n - 1 - i)
+
+
+class DnCNNPrior(Learned):
+    """DnCNN."""
+
+    model = "dncnn"
+
+
+class FFDNetPrior(Learned):
+    """FFDNet."""
+
+    model = "ffdnet"
+
+
+class DRUNetPrior(Learned):
+    """DRUNet."""
+
+    model = "drunet"
