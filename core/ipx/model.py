@@ -29,7 +29,7 @@ class Model(Component[O]):
 
     @property
     def colors(self) -> int:
-        """Channels of the pictures it is trained on, 1 or 3: the option ``colors`` if it has one."""
+        """Channels of the training pictures, 1 or 3: the option ``colors`` if it has one."""
         return int(getattr(self.options, "colors", 3))
 
     @property

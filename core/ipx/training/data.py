@@ -161,7 +161,8 @@ def _shares(train: list[tuple[str, Array]], limits: tuple[str, ...]) -> Array:
             most = -1.0
         if not 0 < most < 1:
             raise UsageError(f"limit {limit!r} is not PATTERN=SHARE with a share between 0 and 1")
-        these = np.array([_matches(name, pattern) for name, _ in train])
+        any_of = pattern.split("|")
+        these = np.array([any(_matches(name, p) for p in any_of) for name, _ in train])
         if not these.any() or these.all():
             raise UsageError(f"limit {limit!r} fits no picture, or all")
         total, rest = share[these].sum(), share[~these].sum()

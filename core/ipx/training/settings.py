@@ -63,7 +63,7 @@ class Data(Options):
     )
     limit: tuple[str, ...] = opt(
         default=(),
-        help="PATTERN=SHARE: the files of these names are at most this share of the crops.",
+        help="A|B=SHARE: files of these names (patterns) are at most this share of the crops.",
     )
     shrink: float = opt(
         default=0.0, min=0.0, max=1.0, help="Share of the crops that is shrunk by 2, for texture."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -52,7 +54,7 @@ class Net(nn.Module):
         self.head = _conv(inner + 1, widths[0])
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
-        for small, large in zip(widths, widths[1:], strict=False):
+        for small, large in pairwise(widths):
             shrink = nn.Conv2d(small, large, 2, stride=2, bias=False)
             grow = nn.ConvTranspose2d(large, small, 2, stride=2, bias=False)
             nn.init.orthogonal_(shrink.weight, 1.0)
