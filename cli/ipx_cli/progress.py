@@ -30,7 +30,7 @@ def line(name: str, quiet: bool) -> Iterator[Callable[[Step], None] | None]:
         transient=True,
     )
     with shown:
-        task = shown.add_task(f"{name}: choosing lam", total=None, figures="")
+        task = shown.add_task(name, total=None, figures="")
 
         def step(s: Step) -> None:
             rate = s.iteration / s.seconds if s.seconds > 0 else 0.0
@@ -41,7 +41,7 @@ def line(name: str, quiet: bool) -> Iterator[Callable[[Step], None] | None]:
                 figures.append(f"{s.psnr:.2f} dB")
             shown.update(
                 task,
-                description=name,
+                description=f"{name}: choosing lam, trial {s.trial}" if s.trial else name,
                 completed=s.iteration,
                 total=s.budget,
                 figures="  ".join(figures),

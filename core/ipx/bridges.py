@@ -168,6 +168,7 @@ class IdentityPart(OuterProx[NoOptions]):
     def __init__(self, prior: Prior[Any], image_shape: Shape) -> None:
         super().__init__()
         self.prior, self.weighted = prior, prior.weighted
+        self.pixelwise = prior.pixelwise
 
     def value(self, x: Tensor) -> Tensor:
         """R(x)."""
@@ -194,6 +195,7 @@ class MoreauEnvelope(Prior[NoOptions]):
     def __init__(self, prior: Prior[Any], image_shape: Shape) -> None:
         super().__init__()
         self.prior, self.weighted = prior, prior.weighted
+        self.pixelwise = prior.pixelwise
 
     def value(self, x: Tensor) -> Tensor:
         """M(x)."""

@@ -37,6 +37,7 @@ class Progress:
     residual: Tensor  # fixed-point residual per image (B,)
     seconds: float
     objective: Tensor | None  # (B,) where it was computed at this step
+    trial: int = 0  # while a weight is chosen: number of the trial, from 1; 0 for the final solve
 
 
 Stop = Callable[[Progress], Tensor]
@@ -149,6 +150,7 @@ def parts_of(problem: Problem) -> Parts:
         prior_caps=problem.prior.provides(),
         weighted=problem.prior.weighted,
         informs=problem.prior.informs,
+        pixelwise=problem.prior.pixelwise,
         noiseless=problem.hard,
     )
 

@@ -44,6 +44,7 @@ class Step:
     seconds: float
     objective: float | None
     psnr: float | None
+    trial: int  # while lam is chosen: the trial, from 1; 0 in the final solve
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Watch:
     """Where a job reports to.
 
     Attributes:
-        step: called now and then while the final solve runs; None when nobody looks.
+        step: called now and then while a solve runs; None when nobody looks.
         note: called with a line that the user should see.
         command: the command line, for the record.
     """
@@ -311,7 +312,7 @@ def _callback(step: Callable[[Step], None], reference: Tensor | None) -> Callbac
         last = time.perf_counter()
         quality = None if reference is None else float(psnr(p.x.cpu(), reference)[0])
         objective = None if p.objective is None else float(p.objective[0])
-        step(Step(p.iteration, p.budget, p.seconds, objective, quality))
+        step(Step(p.iteration, p.budget, p.seconds, objective, quality, p.trial))
 
     return report
 

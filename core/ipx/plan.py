@@ -26,6 +26,7 @@ class Parts:
     prior_caps: frozenset[type]
     weighted: bool = True  # the prior has a weight
     informs: bool = True  # the prior says something at all
+    pixelwise: bool = False  # the prior looks at each pixel by itself
     noiseless: bool = False
 
 
@@ -72,7 +73,7 @@ def route(
     extra = tuple(extra)
     bridges: dict[type, AdapterSpec] = {}
     missing: list[str] = []
-    wanted = [(c, "data", parts.data_caps) for c in need.data]
+    wanted = [(c, "data", parts.data_caps) for c in need.data if c not in parts.data_caps]
     wanted += [(c, "prior", parts.prior_caps) for c in need.prior if c not in parts.prior_caps]
     for capability, side, available in wanted:
         # a constraint smoothed is no constraint: only exact bridges serve a prior without weight
@@ -116,6 +117,17 @@ def _nothing_to_do(parts: Parts, solver: SolverSpec) -> str:
     diagonal = cap.Diagonal in parts.data_caps
     if not parts.informs and diagonal:
         return f"without a prior {parts.operator} leaves each pixel as it was measured"
+    if parts.pixelwise and diagonal and cap.Quadratic not in parts.data_caps:
+        return (
+            f"{parts.operator}, {parts.noise} and {parts.prior} all look at each pixel by itself, "
+            "where nothing but the measured value is known; take a prior on neighbours"
+        )
+    outliers = not {cap.NoiseGrad, cap.Quadratic} & parts.data_caps
+    if outliers and not parts.weighted and not parts.noiseless:
+        return (
+            f"{parts.noise} leaves outliers, which {parts.prior} cannot tell from detail; take a "
+            "prior with a weight, such as tv"
+        )
     one_shot = any(
         cap.DataQuadratic in n.data and cap.QuadraticPrior in n.prior for n in solver.needs
     )

@@ -16,11 +16,13 @@ class Prior(Component[O]):
     """Base of all priors.
 
     ``weighted`` says whether the weight lam has any effect on it, ``informs`` whether it says
-    anything at all (the same two values as in its `PriorSpec`).
+    anything at all, ``pixelwise`` whether it looks at each pixel by itself (the same values as in
+    its `PriorSpec`).
     """
 
     weighted: bool = True
     informs: bool = True
+    pixelwise: bool = False
 
 
 class OuterProx(Prior[O]):

@@ -202,5 +202,6 @@ def declared_parts(
         prior_caps=prior_spec.capabilities(prior_options),
         weighted=prior_spec.weighted,
         informs=prior_spec.informs,
+        pixelwise=prior_spec.pixelwise,
         noiseless=noiseless(noise_options),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from ipx.compose import Description, build, image_shape_of, operator_from, split
 from ipx.errors import InputError, MemoryExhaustedError, OptionError
 from ipx.iterate import (
     Callback,
+    Progress,
     Result,
     Status,
     attach,
@@ -229,7 +231,7 @@ def solve(
         iterations: budget of steps; the solver's usual one by default.
         tol: stop at this fixed-point residual.
         exact: refuse approximate bridges.
-        callbacks: called after each step of the final solve.
+        callbacks: called after each step, those of the tuner's trials included.
         device: where to work.
         dtype: precision of the work.
 
@@ -285,12 +287,24 @@ def _weigh(
     """Choose the weight where there is one, and solve."""
     count = problem.y.shape[0]
 
-    def run(p: Problem, calls: Sequence[Callback] = ()) -> Result:
+    def run(p: Problem, calls: Sequence[Callback] = (), every: int = 0) -> Result:
         # a prior without weight cannot hold the noise back: stopping at its level does
         early = None if p.prior.weighted or p.hard else noise_reached()
         return iterate(
-            p, algorithm, iterations=iterations, tol=tol, stop=early, callbacks=calls, plan=plan
-        )
+            p, algorithm, iterations=iterations, tol=tol, stop=early, callbacks=calls, plan=plan,
+            record_every=every,
+        )  # fmt: skip
+
+    trials = itertools.count(1)
+
+    def attempt(p: Problem) -> Result:
+        number = next(trials)
+
+        def tell(step: Progress) -> None:
+            for call in callbacks:
+                call(replace(step, trial=number))
+
+        return run(p, [tell] if callbacks else [], 10)
 
     if not problem.prior.weighted:
         return None, [], run(problem.with_lam(1.0), callbacks)
@@ -299,7 +313,7 @@ def _weigh(
             raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}")
         if not problem.hard:
             chooser: Tuner[Any] = build("tuner", tuner)
-            tuned = chooser.tune(problem, run)
+            tuned = chooser.tune(problem, attempt)
             # from the plain start once more, so that a record with this lam gives the same bits
             result = run(problem.with_lam(tuned.lam), callbacks)
             return [float(v) for v in tuned.lam], tuned.trace, result

@@ -85,10 +85,10 @@ class Spectral:
     """A symmetric positive operator that is diagonal in a transform of the last two axes.
 
     Attributes:
-        basis: ``"fft"`` (real FFT, half spectrum), ``"dct"`` (DCT-II), or ``"any"`` for a
-            multiple of the identity, which is diagonal in both.
+        basis: ``"fft"`` (real FFT, half spectrum), ``"dct"`` (DCT-II), or ``"any"`` for what is
+            diagonal in both: one value for the mean, another for all the rest.
         gram: eigenvalues, real and >= 0, of a shape that broadcasts against
-            ``(B, C, H, W//2+1)`` for fft and ``(B, C, H, W)`` for dct.
+            ``(B, C, H, W//2+1)`` for fft and ``(B, C, H, W)`` for dct and any.
     """
 
     basis: BasisName
@@ -102,7 +102,14 @@ class Spectral:
         if not self.fits(other):
             raise ValueError(f"{self.basis} and {other.basis} are different transforms")
         basis = self.basis if other.basis == "any" else other.basis
-        return Spectral(basis, self.gram + other.gram)
+        return Spectral(basis, self.within(basis).gram + other.within(basis).gram)
+
+    def within(self, basis: BasisName) -> Spectral:
+        """The same operator in another basis, for one that is diagonal in any."""
+        if self.basis != "any" or basis != "fft":
+            return self
+        width = self.gram.shape[-1] if self.gram.ndim else 1
+        return Spectral(basis, self.gram if width == 1 else self.gram[..., : width // 2 + 1])
 
     def scaled(self, factor: float | Tensor) -> Spectral:
         """The operator times a factor: a float, or one per image of shape ``(B, 1, 1, 1)``."""
@@ -113,14 +120,19 @@ class Spectral:
         if self.basis == "fft":
             spectrum: Tensor = torch.fft.rfft2(x)
             return spectrum
-        return dct2(x) if self.basis == "dct" else x
+        return x if self.scalar else dct2(x)
+
+    @property
+    def scalar(self) -> bool:
+        """A multiple of the identity needs no transform."""
+        return self.basis == "any" and self.gram.shape[-2:].numel() <= 1
 
     def inverse(self, c: Tensor, size: tuple[int, int]) -> Tensor:
         """Back to images of height and width ``size``."""
         if self.basis == "fft":
             x: Tensor = torch.fft.irfft2(c, s=size)
             return x
-        return idct2(c) if self.basis == "dct" else c
+        return c if self.scalar else idct2(c)
 
     def solve(self, b: Tensor, rcond: float = 0.0) -> Tensor:
         """x of least norm with ``self x = b``; eigenvalues <= ``rcond`` * largest count as 0."""

@@ -16,6 +16,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.l1.prior:L1",
             provides=(Value, Prox, ProxConjugate),
             suits="sparse",
+            pixelwise=True,
             summary="Few bright pixels on black: |x|_1 (stars, molecules; not photographs).",
             source="Tibshirani, J. R. Stat. Soc. B 58, 1996",
         )

@@ -35,17 +35,18 @@ from ipx_plugins.solvers import ADMM as NEEDS
 from ipx_plugins.solvers import ADMMOptions
 from ipx_plugins.solvers.common import (
     DATA_PENALTY,
+    SHARPER,
     AnyLinear,
-    balance,
     column,
     exact_prox,
     is_identity,
     outer,
     penalty,
-    relative_change,
     start,
     vector,
 )
+
+_QUICK = 8  # steps before the penalties grow, once
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         moved = torch.lerp(s.z, kx, over) + s.u
         z = prior.prox_outer(moved, vector(problem.lam, x) / s.rho)
         after = replace(s, x=x, z=z, u=moved - z, copy=copy, steps=s.steps + 1)
-        return self._balanced(s, after, kx) if self.options.balance else after
+        quick = self.options.rho is None and not s.own and after.steps == _QUICK
+        return self._sharpened(after) if quick else after
 
     def _solve(self, s: ADMMState, b: Tensor, rho: Tensor) -> Tensor:
         """(F^T F + rho K^T K) x = b; where by CG, for the change of x.
@@ -168,20 +170,12 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
             w = problem.data.prox(moved, 1 / copy.eta, guess=copy.w)
         return replace(copy, w=w, v=moved - w)
 
-    def _balanced(self, before: ADMMState, after: ADMMState, kx: Tensor) -> ADMMState:
-        primal = relative_change(after.z, kx, kx)
-        factor = balance(after.steps, primal, relative_change(before.z, after.z, after.u))
-        if factor is None:
-            return after
-        copy = after.copy
-        if copy is not None and before.copy is not None:
-            seen = after.normal.linear.forward(after.x)
-            primal = relative_change(copy.w, seen, seen)
-            change = relative_change(before.copy.w, copy.w, copy.v)
-            own = cast(Tensor, balance(after.steps, primal, change))
-            copy = replace(copy, eta=copy.eta * own, v=copy.v / column(own, copy.v))
-        u = after.u / column(factor, after.u)
-        return replace(after, u=u, rho=after.rho * factor, copy=copy)
+    def _sharpened(self, s: ADMMState) -> ADMMState:
+        """The penalties for the long run, in place of those for a quick start."""
+        copy = s.copy
+        if copy is not None and self.options.data_rho is None:
+            copy = replace(copy, eta=copy.eta * SHARPER, v=copy.v / SHARPER)
+        return replace(s, rho=s.rho * SHARPER, u=s.u / SHARPER, copy=copy)
 
     def solution(self, problem: Problem, state: ADMMState) -> Tensor:
         """x; where K = I the prior's own copy, which obeys a constraint exactly."""

@@ -20,6 +20,7 @@ from ipx_plugins.solvers import PDHG as NEEDS
 from ipx_plugins.solvers import PDHGOptions
 from ipx_plugins.solvers.common import (
     DATA_PENALTY,
+    SHARPER,
     AnyLinear,
     column,
     exact_prox,
@@ -30,6 +31,7 @@ from ipx_plugins.solvers.common import (
     vector,
 )
 
+_QUICK = 20  # steps before sigma grows, once
 Way = Literal["prox", "dual", "gradient"]
 
 
@@ -45,6 +47,8 @@ class PDHGState(State):
     part: AnyLinear
     scale: float  # |K|
     own: bool  # K = I
+    quick: int  # steps before sigma grows, once; 0: never
+    steps: int = 0
 
 
 class PDHG(Solver[PDHGOptions, PDHGState]):
@@ -67,7 +71,9 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
         q = torch.zeros_like(problem.y) if way == "dual" else None
         p = torch.zeros_like(part.forward(x))
         norm = operator_norm(part, like=x)
-        return PDHGState(x, p, q, sigma, x, way, part, norm, is_identity(part, x))
+        own = is_identity(part, x)
+        quick = _QUICK if given is None and not own else 0
+        return PDHGState(x, p, q, sigma, x, way, part, norm, own, quick)
 
     def step(self, problem: Problem, state: PDHGState) -> PDHGState:
         """x, then the duals at the extrapolated point, then relaxation."""
@@ -95,7 +101,16 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
             q = torch.lerp(q, data.bridge(DataDual).prox_conjugate(moved, DATA_PENALTY), over)
         # by Moreau (u - p) / sigma is the prior's prox, its own copy of the image where K = I
         seen = (u - p) / sigma if s.own else x
-        return replace(s, x=torch.lerp(s.x, x, over), p=torch.lerp(s.p, p, over), q=q, seen=seen)
+        steps = s.steps + 1
+        return replace(
+            s,
+            x=torch.lerp(s.x, x, over),
+            p=torch.lerp(s.p, p, over),
+            q=q,
+            seen=seen,
+            sigma=s.sigma * SHARPER if steps == s.quick else s.sigma,
+            steps=steps,
+        )
 
     def solution(self, problem: Problem, state: PDHGState) -> Tensor:
         """x before relaxation; where K = I the prior's own copy, which obeys a constraint."""

@@ -150,8 +150,9 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
         Raises:
             PlanError: W is diagonal in another transform.
         """
-        if weight.basis == "any":
+        if weight.scalar:
             return self._solve_identity(b, weight.gram)
+        weight = weight.within("fft")
         if weight.basis != "fft":
             raise PlanError(
                 f"super-resolution solves with weights diagonal in the FFT, not the {weight.basis}"

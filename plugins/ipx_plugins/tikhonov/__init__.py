@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
-from ipx import Grad, PriorSpec, Prox, QuadraticPrior, Value, hookimpl
+from ipx import Grad, Options, PriorSpec, Prox, QuadraticPrior, Value, hookimpl, opt
+
+
+class TikhonovOptions(Options):
+    """Little energy."""
+
+    about: Literal["mean", "zero"] = opt(
+        default="mean", help="Energy about the mean of each channel, which is free, or about black."
+    )
 
 
 @hookimpl
@@ -14,8 +23,9 @@ def ipx_components() -> Iterable[PriorSpec]:
         PriorSpec(
             name="tikhonov",
             target="ipx_plugins.tikhonov.prior:Tikhonov",
+            options=TikhonovOptions,
             provides=(Value, Grad, Prox, QuadraticPrior),
-            summary="Little energy: 1/2 |x|^2; with lam the noise-to-signal ratio, Wiener.",
+            summary="Little energy: 1/2 |x - mean|^2; lam = noise-to-signal ratio: Wiener.",
             source="Tikhonov, Soviet Math. Dokl. 4, 1963",
         )
     ]
