@@ -42,7 +42,7 @@ def _option(info: OptionInfo) -> click.Option:
 
 
 @click.command(cls=TrainCommand)
-@click.argument("model", type=Name("model"))
+@click.argument("model", type=Name("model"), metavar="MODEL")
 @click.option(
     "-o",
     "--output",

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from ipx import capabilities as cap
 from ipx.component import has, image_dot, image_norm, image_sum
+from ipx.errors import MissingExtraError
 from ipx.options import Options
 from ipx.specs import Spec
 from ipx.testing.common import batched, close, draw, kept_dtype, make, pure
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
     from ipx.testing import Check
 
 SHAPE = (2, 3, 16, 12)
+
+
+def scene() -> Tensor:
+    """Two small pictures of what photographs have: a slope, edges, a disk; ``(2, 3, 32, 40)``."""
+    v, u = torch.meshgrid(
+        torch.linspace(-1, 1, 32, dtype=torch.float64),
+        torch.linspace(-1, 1, 40, dtype=torch.float64),
+        indexing="ij",
+    )
+    disk = (u**2 + v**2 < 0.4).double()
+    grey = 0.3 + 0.1 * u + 0.4 * disk
+    step = 0.7 - 0.1 * v - 0.4 * (u > 0.2).double()
+    return torch.stack([torch.stack([g, 0.9 * g, g]) for g in (grey, step)])
 
 
 def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
@@ -79,7 +94,29 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
         part = prior.quadratic_part(SHAPE[1:])
         close(image_norm(part.forward(x)) ** 2 / 2, prior.value(x), 1e-10, "1/2 |Lx|^2")
 
+    def denoise() -> None:
+        clean, level = scene(), 0.1
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(3))
+        noisy = clean + level * noise.double()
+        try:
+            out = pure(lambda v: prior.denoise(v, level), noisy, what="denoise")
+        except MissingExtraError:
+            return  # trained weights that do not come with it; the line says how to get them
+        if out.shape != noisy.shape or out.dtype != noisy.dtype:
+            raise AssertionError(f"denoise gives {out.dtype}, {tuple(out.shape)}")
+        before, after = (image_sum((v - clean) ** 2) for v in (noisy, out))
+        if not bool((after < 0.7 * before).all()):
+            kept = [round(float(r), 2) for r in after / before]
+            raise AssertionError(f"at its own sigma, denoise leaves {kept} of the squared error")
+        # a network computes in float32
+        levels = torch.tensor([level, level / 2], dtype=torch.float64)
+        each = [prior.denoise(noisy[i : i + 1], float(levels[i])) for i in range(2)]
+        close(prior.denoise(noisy, levels), torch.cat(each), 1e-4, "denoise image by image")
+        kept_dtype(lambda v: prior.denoise(v, level), noisy, what="denoise")
+        close(prior.denoise(noisy, 0.0), noisy, 1e-9, "denoise without noise")
+
     table = (
+        (cap.Denoise, "denoise", denoise),
         (cap.Value, "value", value),
         (cap.Grad, "grad", grad),
         (cap.Prox, "prox", prox),

@@ -131,7 +131,8 @@ def _halved(piece: Array) -> Array:
     """Mean of 2 x 2 pixels."""
     c, h, w = piece.shape
     total = piece.reshape(c, h // 2, 2, w // 2, 2).sum((2, 4), dtype=np.uint16)
-    return ((total + 2) // 4).astype(np.uint8)
+    mean: Array = ((total + 2) // 4).astype(np.uint8)
+    return mean
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -142,8 +143,9 @@ def _matches(name: str, pattern: str) -> bool:
 def _held(every: list[tuple[str, Array]], asked: tuple[str, ...]) -> list[tuple[str, Array]]:
     if not asked:
         return every[19::20] or every[-1:]
-    if len(asked) == 1 and asked[0].isdigit() and len(asked[0]) < 4:
-        return every[-int(asked[0]) :]
+    count = asked[0].removeprefix("last:")
+    if len(asked) == 1 and asked[0] != count and count.isdigit() and int(count):
+        return every[-int(count) :]
     for pattern in asked:
         if not any(_matches(name, pattern) for name, _ in every):
             raise UsageError(f"hold-out {pattern} fits no picture")
@@ -168,7 +170,8 @@ def _shares(train: list[tuple[str, Array]], limits: tuple[str, ...]) -> Array:
         total, rest = share[these].sum(), share[~these].sum()
         if total > most * (total + rest):
             share[these] *= most / (1 - most) * rest / total
-    return share / share.sum()
+    share /= share.sum()
+    return share
 
 
 def _load(settings: Data, channels: int) -> Iterator[tuple[str, Array]]:
@@ -214,7 +217,8 @@ def _decode(path: Path, channels: int) -> Array:
 
 def _bytes(values: Array) -> Array:
     """Nominal [0, 1] as uint8."""
-    return (values.clip(0, 1) * 255).round().astype(np.uint8)
+    rounded: Array = (values.clip(0, 1) * 255).round().astype(np.uint8)
+    return rounded
 
 
 def _arrays(path: Path) -> Array:
@@ -238,7 +242,8 @@ def _arrays(path: Path) -> Array:
         if loaded.dtype.kind != "f" or not (np.isfinite(loaded).all() and abs(loaded).max() <= 2):
             raise InputError(f"{path}: holds {loaded.dtype}, neither uint8 nor floats in [0, 1]")
         loaded = _bytes(loaded)
-    return loaded
+    many: Array = loaded
+    return many
 
 
 def _coloured(picture: Array, channels: int) -> Array:
@@ -246,6 +251,6 @@ def _coloured(picture: Array, channels: int) -> Array:
     if picture.shape[0] == channels:
         return np.ascontiguousarray(picture)
     if channels == 3:
-        return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])))
-    grey = np.tensordot(LUMA, picture, 1)[None]
-    return np.ascontiguousarray(grey.round().astype(np.uint8))
+        return picture.repeat(3, 0)
+    grey: Array = np.tensordot(LUMA, picture, 1)[None].round().astype(np.uint8)
+    return grey

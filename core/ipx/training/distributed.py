@@ -45,7 +45,7 @@ class World:
         flat = torch.cat([t.reshape(-1) for t in tensors])
         dist.all_reduce(flat)
         flat /= self.size
-        parts = flat.split([t.numel() for t in tensors])
+        parts = torch.split(flat, [t.numel() for t in tensors])
         return [p.view_as(t) for p, t in zip(parts, tensors, strict=True)]
 
     def share(self, tensors: Iterable[Tensor]) -> None:

@@ -133,7 +133,8 @@ class _Run:
             net = self.model.network()
         if init is not None:
             fill(net, init)
-        net = net.to(device, memory_format=torch.channels_last).train()
+        # channels last: up to twice as fast, on CPUs too
+        net = net.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]  # missing in its stubs
         self.net = net
         going_on = resume and self.checkpoint.exists()
         if not going_on and self.checkpoint.exists():
@@ -248,8 +249,8 @@ class _Run:
         slow, fast = self.state.shadow, self.net
         for a, b in zip(slow.parameters(), fast.parameters(), strict=True):
             a.lerp_(b, 1 - keep)
-        for a, b in zip(slow.buffers(), fast.buffers(), strict=True):
-            a.copy_(b)
+        for kept, new in zip(slow.buffers(), fast.buffers(), strict=True):
+            kept.copy_(new)
 
     def _validate(self, loss: float) -> bool:
         """Score the averaged weights; True if the run should stop."""

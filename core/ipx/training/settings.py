@@ -58,8 +58,8 @@ class Data(Options):
     )
     hold_out: tuple[str, ...] = opt(
         default=(),
-        help="Validate on files of these names; a number means the last so many. "
-        "Without it, every 20th picture.",
+        help="Validate on files of these names, or on the last N pictures (last:N). "
+        "Without it, on every 20th picture.",
     )
     limit: tuple[str, ...] = opt(
         default=(),

@@ -35,7 +35,8 @@ class Denoiser(Model[D]):
         sigma = torch.rand(batch.shape[0], 1, 1, 1, generator=rng, device=batch.device)
         sigma = sigma * self.options.sigma_max
         noisy = batch + sigma * _noise(batch, rng)
-        return (net(noisy, sigma) - batch).abs().mean()
+        mean: Tensor = (net(noisy, sigma) - batch).abs().mean()
+        return mean
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
         """PSNR at the usual levels, and their mean, which counts."""

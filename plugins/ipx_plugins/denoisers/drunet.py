@@ -18,7 +18,7 @@ class DRUNet(Denoiser[DRUNetOptions]):
     def multiple(self) -> int:
         """What the unshuffling and the scales divide."""
         o = self.options
-        return o.unshuffle * 2 ** (len(o.widths) - 1)
+        return o.unshuffle << (len(o.widths) - 1)
 
     def network(self) -> nn.Module:
         """Fresh weights."""
