@@ -4,13 +4,17 @@ PyWavelets' mode "periodization", in the layout of Mallat: the approximation in 
 corner, each finer scale around it, so that coefficients have the shape of the image. For an
 orthogonal wavelet the transform is orthonormal.
 
-One level along one axis is a banded circulant matrix. It is applied block by block: windows of
-the signal, as rows of a matrix, times one small dense matrix, which is what processors do best;
-a short axis takes the dense matrix at once. On an axis of odd length the last value is passed on
-to the approximation as it is, which keeps the transform orthonormal for every size.
+One level along one axis is a banded circulant matrix. It is applied block by block: a window of
+the signal times one small dense matrix for the low half and one for the high half, each written
+where it belongs, which is what processors do best; a short axis takes the dense matrix at once. On
+an axis of odd length the last value is passed on to the approximation as it is, which keeps the
+transform orthonormal for every size.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pywt
@@ -21,7 +25,23 @@ from ipx import LinearOperator, Norm, Shape, Spectral, Spectrum
 from ipx_plugins.wavelet import ORTHOGONAL, WaveletOptions
 
 _DENSE_UP_TO = 128
-_BLOCK = 32
+_BLOCK = 64
+
+_Map = Callable[[Tensor], Tensor]
+
+
+class _Linear(torch.autograd.Function):
+    """y = W x written in place, with W^T for its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, apply: _Map, transpose: _Map) -> Tensor:
+        ctx.maps = apply, transpose
+        return apply(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        apply, transpose = ctx.maps
+        return _Linear.apply(grads[0], transpose, apply), None, None  # type: ignore[no-untyped-call]
 
 
 class Decimated(LinearOperator[WaveletOptions]):
@@ -38,21 +58,27 @@ class Decimated(LinearOperator[WaveletOptions]):
 
     def forward(self, x: Tensor) -> Tensor:
         """The coefficients, in Mallat's layout."""
-        out = x
-        for i, (h, w) in enumerate(self.sizes):
-            part = self._analyse(self._analyse(out[..., :h, :w], -1), -2)
-            if i == 0:
-                out = part.contiguous()
-            else:
-                out = out.clone() if out.requires_grad else out
-                out[..., :h, :w] = part
-        return out.clone() if out is x else out
+        c: Tensor = _Linear.apply(x, self._decompose, self._recompose)  # type: ignore[no-untyped-call]
+        return c
 
     def adjoint(self, y: Tensor) -> Tensor:
         """W^T; for an orthogonal wavelet the inverse."""
+        x: Tensor = _Linear.apply(y, self._recompose, self._decompose)  # type: ignore[no-untyped-call]
+        return x
+
+    def _decompose(self, x: Tensor) -> Tensor:
+        out = x.clone() if not self.sizes else x
+        for i, (h, w) in enumerate(self.sizes):
+            part = self._analyse(self._analyse(out[..., :h, :w], -1), -2)
+            if i == 0:
+                out = part
+            else:
+                out[..., :h, :w] = part
+        return out
+
+    def _recompose(self, y: Tensor) -> Tensor:
         out = y.clone()
         for h, w in reversed(self.sizes):
-            out = out.clone() if out.requires_grad else out
             part = self._synthesise(self._synthesise(out[..., :h, :w], -2), -1)
             out[..., :h, :w] = part
         return out
@@ -88,81 +114,83 @@ class Decimated(LinearOperator[WaveletOptions]):
     def _analyse(self, x: Tensor, axis: int) -> Tensor:
         """One level along an axis (-1 or -2): low half, high half."""
         n = x.shape[axis]
-        even = n - n % 2
-        if not even:
-            return x
-        if n != even:
-            c = self._analyse(x.narrow(axis, 0, even), axis)
-            low, high = c.narrow(axis, 0, even // 2), c.narrow(axis, even // 2, even // 2)
-            return torch.cat([low, x.narrow(axis, even, 1), high], axis)
-        block = self._block(n)
-        if not block:
-            matrix = self.buffer(f"dense{n}", x, lambda: self._dense(n))
-            return x @ matrix.mT if axis == -1 else matrix @ x
-        c = self._banded(x, axis, n, block, transpose=False)
-        if axis == -1:  # (..., blocks, block) -> (..., 2, blocks, block / 2)
-            return torch.unflatten(c, -1, (2, block // 2)).transpose(-3, -2).flatten(-3)
-        return torch.unflatten(c, -2, (2, block // 2)).transpose(-4, -3).flatten(-4, -2)
+        if n < 2:
+            return x.clone()
+        if n % 2:
+            c = self._analyse(x.narrow(axis, 0, n - 1), axis)
+            half = n // 2
+            low, high = c.narrow(axis, 0, half), c.narrow(axis, half, half)
+            return torch.cat([low, x.narrow(axis, n - 1, 1), high], axis)
+        if self._short(n):
+            return _product(x, self.buffer(f"dense{n}", x, lambda: self._dense(n)), axis)
+        out, half = x.new_empty(x.shape), n // 2
+        first = len(self._low) // 2 - len(self._low) + 1
+        for start in range(0, n, _BLOCK):
+            size = min(_BLOCK, n - start)
+            low, high = self._bands(size, x)
+            window = _window(x, axis, start + first, low.shape[1])
+            for matrix, offset in ((low, 0), (high, half)):
+                part = out.narrow(axis, offset + start // 2, size // 2)
+                part.copy_(_product(window, matrix, axis))
+        return out
 
     def _synthesise(self, c: Tensor, axis: int) -> Tensor:
         """The transpose of `_analyse`."""
         n = c.shape[axis]
-        even, half = n - n % 2, (n + 1) // 2
-        if not even:
-            return c
-        if n != even:
+        half = (n + 1) // 2
+        if n < 2:
+            return c.clone()
+        if n % 2:
             low, high = c.narrow(axis, 0, half - 1), c.narrow(axis, half, half - 1)
             x = self._synthesise(torch.cat([low, high], axis), axis)
             return torch.cat([x, c.narrow(axis, half - 1, 1)], axis)
-        block = self._block(n)
-        if not block:
-            matrix = self.buffer(f"dense{n}", c, lambda: self._dense(n))
-            return c @ matrix if axis == -1 else matrix.mT @ c
-        blocks = (2, n // block, block // 2)
-        if axis == -1:
-            woven = torch.unflatten(c, -1, blocks).transpose(-3, -2).flatten(-3)
-            return self._banded(woven, axis, n, block, transpose=True).flatten(-2)
-        woven = torch.unflatten(c, -2, blocks).transpose(-4, -3).flatten(-4, -2)
-        return self._banded(woven, axis, n, block, transpose=True).flatten(-3, -2)
+        if self._short(n):
+            return _product(c, self.buffer(f"dense{n}", c, lambda: self._dense(n)).mT, axis)
+        out = c.new_empty(c.shape)
+        low, high = c.narrow(axis, 0, half), c.narrow(axis, half, half)
+        for start in range(0, n, _BLOCK):
+            size = min(_BLOCK, n - start)
+            first, rows = self._rows(size, c)
+            at, count = start // 2 + first, rows.shape[1] // 2
+            both = torch.cat([_window(low, axis, at, count), _window(high, axis, at, count)], axis)
+            out.narrow(axis, start, size).copy_(_product(both, rows, axis))
+        return out
 
-    def _block(self, n: int) -> int:
-        """Length of the blocks for an axis of n values; 0 for the dense matrix."""
-        # a window, at most the filter and two more blocks, must not meet itself around the circle
-        short = n < max(_DENSE_UP_TO, len(self._low) + 3 * _BLOCK)
-        return 0 if short or n % _BLOCK else _BLOCK
+    def _short(self, n: int) -> bool:
+        """A window must not meet itself around the circle."""
+        return n < max(_DENSE_UP_TO, 2 * (len(self._low) + _BLOCK))
 
-    def _banded(self, x: Tensor, axis: int, n: int, block: int, transpose: bool) -> Tensor:
-        """The band times x: the axis of n values becomes two, ``(n / block, block)``."""
-        before, band = self._band(n, block, transpose)
-        window = band.shape[0]
-        matrix = self.buffer(f"band{n}{transpose}", x, lambda: band)
-        head, tail = x.narrow(axis, n - before, before), x.narrow(axis, 0, window - block - before)
-        wide = torch.cat([head, x, tail], axis)
-        if axis == -1:
-            return wide.unfold(-1, window, block) @ matrix
-        return matrix.mT @ wide.unfold(-2, window, block).mT
+    def _bands(self, size: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Low and high rows for a block of ``size`` values, ``(size / 2, size - 2 + taps)``."""
+        taps = len(self._low)
 
-    def _band(self, n: int, block: int, transpose: bool) -> tuple[int, Tensor]:
-        """How far a window starts before its block, and the matrix ``(window, block)``."""
-        if not hasattr(self, "_bands"):
-            self._bands: dict[tuple[int, bool], tuple[int, Tensor]] = {}
-        key = (n, transpose)
-        if key not in self._bands:
-            dense = self._dense(n)
-            # rows block by block: the low and high outputs of each block side by side
-            half = block // 2
-            order = torch.arange(n).view(2, n // block, half).transpose(0, 1).reshape(-1)
-            dense = dense[order]
-            rows = dense.mT[:block] if transpose else dense[:block]
-            columns = rows.abs().sum(0).nonzero().flatten()
-            unit = block if transpose else 1  # coefficients come in whole blocks
-            places = columns // unit
-            places = torch.where(2 * places > n // unit, places - n // unit, places)
-            low = min(int(places.min()) * unit, 0)
-            high = max((int(places.max()) + 1) * unit, block)
-            window = rows[:, torch.arange(low, high) % n]
-            self._bands[key] = (-low, window.mT.contiguous())
-        return self._bands[key]
+        def make(filter_: np.ndarray) -> Tensor:
+            band = torch.zeros(size // 2, size - 2 + taps, dtype=torch.float64)
+            for k in range(size // 2):
+                band[k, 2 * k : 2 * k + taps] = torch.from_numpy(filter_[::-1].copy())
+            return band
+
+        low = self.buffer(f"low{size}", like, lambda: make(self._low))
+        return low, self.buffer(f"high{size}", like, lambda: make(self._high))
+
+    def _rows(self, size: int, like: Tensor) -> tuple[int, Tensor]:
+        """Where the coefficients of a block of values start, and the matrix that sums them."""
+        taps = len(self._low)
+        first = -((taps // 2) // 2)
+        last = (size - 1 + taps - 1 - taps // 2) // 2
+        count = last - first + 1
+
+        def make() -> Tensor:
+            rows = torch.zeros(size, 2 * count, dtype=torch.float64)
+            for k in range(count):
+                for m in range(taps):
+                    j = 2 * (k + first) + taps // 2 - m
+                    if 0 <= j < size:
+                        rows[j, k] = self._low[m]
+                        rows[j, count + k] = self._high[m]
+            return rows
+
+        return first, self.buffer(f"rows{size}", like, make)
 
     def _dense(self, n: int) -> Tensor:
         """The matrix of one level on n (even) values: n/2 low rows, then n/2 high rows."""
@@ -174,6 +202,23 @@ class Decimated(LinearOperator[WaveletOptions]):
             matrix.index_put_((k, column), torch.tensor(self._low[m]), accumulate=True)
             matrix.index_put_((k + n // 2, column), torch.tensor(self._high[m]), accumulate=True)
         return matrix
+
+
+def _window(x: Tensor, axis: int, start: int, length: int) -> Tensor:
+    """``length`` values from ``start``, around the circle."""
+    n = x.shape[axis]
+    if start < 0:
+        rest = x.narrow(axis, 0, length + start)
+        return torch.cat([x.narrow(axis, n + start, -start), rest], axis)
+    over = start + length - n
+    if over > 0:
+        return torch.cat([x.narrow(axis, start, length - over), x.narrow(axis, 0, over)], axis)
+    return x.narrow(axis, start, length)
+
+
+def _product(x: Tensor, matrix: Tensor, axis: int) -> Tensor:
+    """The matrix times x along an axis."""
+    return x @ matrix.mT if axis == -1 else matrix @ x
 
 
 def level_sizes(image_shape: Shape, levels: int) -> list[tuple[int, int]]:
