@@ -64,8 +64,8 @@ def mirror(x: Tensor, grid: Grid, block: int) -> Tensor:
     return x
 
 
-def match(image: Tensor, grid: Grid, stage: Stage) -> Groups:
-    """Match the blocks of a padded image ``(h, w)``."""
+def match(image: Tensor, grid: Grid, stage: Stage, sigma: Tensor) -> Groups:
+    """Match the blocks of a padded image ``(h, w)``; ``sigma`` of its noise, ``(1 or groups,)``."""
     b, s, r = stage.block, stage.step, stage.radius
     tile = max(1, 24 // s)  # reference blocks along the side of a tile
     down, across = -(-grid.rows // tile), -(-grid.cols // tile)
@@ -76,9 +76,10 @@ def match(image: Tensor, grid: Grid, stage: Stage) -> Groups:
     tall, wide = (n * hop - hop + window for n in (down, across))
     edge = (r, wide - r - grid.width, r, tall - r - grid.height)
     square = functional.avg_pool2d((image * image)[None], b, 1)[0] * b**2
-    square = functional.pad(square, edge, value=float("inf"))  # nothing outside is near
     image = functional.pad(image, edge)
     wide_image = image.shape[1]
+    square = functional.pad(square, edge, value=float("inf"))  # nothing outside is near
+    limit = stage.limit(sigma).view(-1, 1).expand(grid.rows * grid.cols, 1)
     count = max(1, _BUDGET.get(image.device.type, 1 << 28) // (across * (tile * window) ** 2))
     near, sizes = [], []
     for top in range(0, down, count):
@@ -118,7 +119,8 @@ def match(image: Tensor, grid: Grid, stage: Stage) -> Groups:
         length = square[r : r + grid.height : s, r : r + grid.width : s]
         length = length[top * tile : (top + n) * tile].reshape(-1, 1)
         near.append(offset)
-        sizes.append((value + length < stage.limit).sum(1))
+        own_limit = limit[top * tile * grid.cols : (top + n) * tile * grid.cols]
+        sizes.append((value + length < own_limit).sum(1))
     offset, found = torch.cat(near), torch.cat(sizes)
     i, j = (torch.arange(n, device=image.device) * s for n in (grid.rows, grid.cols))
     home = (i[:, None] * grid.width + j).reshape(-1, 1)

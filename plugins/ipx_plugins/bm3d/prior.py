@@ -115,14 +115,14 @@ class BM3D(Prior[BM3DOptions]):
         stage = profile.first
         grid, padded, level = _prepare(x, sigma, stage)
         if one is None:
-            one = match(padded[0], grid, stage)
+            one = match(padded[0], grid, stage, level[0])
         y = filter_groups(padded, one, stage, level)[:, : x.shape[1], : x.shape[2]]
         if self.options.stages == "both":
             stage = profile.second
             grid, padded, level = _prepare(x, sigma, stage)
             basic = mirror(y, grid, stage.block)
             if two is None:
-                two = match(basic[0], grid, stage)
+                two = match(basic[0], grid, stage, level[0])
             if last:
                 y = filter_groups(padded, two, stage, level, basic)[:, : x.shape[1], : x.shape[2]]
         if colour:
