@@ -1,0 +1,241 @@
+"""The learned denoisers: how they behave on any input, and how good the shipped weights are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+from torch import Tensor
+
+import ipx
+from ipx.registry import registry
+from ipx.specs import ModelSpec
+from ipx.weights import load_weights, save_weights
+from ipx_cli.main import cli
+
+SMALL = {
+    "dncnn": {"width": 6, "depth": 3},
+    "ffdnet": {"width": 6, "depth": 3},
+    "drunet": {"widths": (4, 6, 8), "blocks": 1},
+}
+NAMES = list(SMALL)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained weights of small networks, grey and colour: NAME-1, NAME-3."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name in NAMES:
+        for colors in (1, 3):
+            model = ipx.model(name, colors=colors, **SMALL[name])
+            with torch.random.fork_rng():
+                torch.manual_seed(1)
+                state = model.network().state_dict()
+            card = {"model": f"denoisers/{name}", "options": model.options.to_mapping()}
+            save_weights(folder / f"{name}-{colors}.safetensors", state, card)
+    return folder
+
+
+def prior(files: Path, name: str, colors: int = 1) -> ipx.Prior:
+    return ipx.prior(name, weights=str(files / f"{name}-{colors}.safetensors"))
+
+
+def noisy(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(shape, generator=generator)
+
+
+@settings(max_examples=12, deadline=None)
+@given(height=st.integers(1, 19), width=st.integers(1, 19), name=st.sampled_from(NAMES))
+def test_any_size(files: Path, height: int, width: int, name: str) -> None:
+    x = noisy(2, 1, height, width)
+    out = prior(files, name).denoise(x, 0.1)
+    assert out.shape == x.shape
+    assert out.isfinite().all()
+
+
+@pytest.mark.parametrize(("name", "missing"), [("dncnn", 0), ("ffdnet", 1), ("drunet", 3)])
+def test_padding_is_a_mirror(files: Path, name: str, missing: int) -> None:
+    """A picture gives what its extension to the multiple gives, cut."""
+    net = prior(files, name)
+    x = noisy(1, 1, 16, 13)
+    more = torch.cat([x, x[..., 13 - missing :].flip(-1)], -1)
+    assert torch.allclose(net.denoise(x, 0.1), net.denoise(more, 0.1)[..., :13], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64, torch.bfloat16])
+def test_type_is_kept_and_the_network_is_float32(
+    files: Path, name: str, dtype: torch.dtype
+) -> None:
+    net = prior(files, name)
+    x = noisy(1, 1, 8, 8).to(dtype)
+    out = net.denoise(x, 0.1)
+    assert out.dtype == dtype
+    assert torch.equal(out, net.denoise(x.float(), 0.1).to(dtype))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_noise_gives_the_picture_itself(files: Path, name: str) -> None:
+    x = noisy(3, 1, 9, 7).double()
+    net = prior(files, name)
+    assert torch.equal(net.denoise(x, 0.0), x)
+    some = net.denoise(x, torch.tensor([0.1, 0.0, 0.1]))
+    assert torch.equal(some[1], x[1])
+    assert not torch.equal(some[0], x[0])
+    here = torch.full((3, 1, 9, 7), 0.1)
+    here[..., :4] = 0
+    assert torch.equal(net.denoise(x, here)[..., :4], x[..., :4])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_beyond_its_range_the_picture_is_scaled(files: Path, name: str) -> None:
+    net, top = prior(files, name), 50 / 255
+    x = noisy(2, 1, 8, 8)
+    level = torch.tensor([0.1, 4 * top])
+    out = net.denoise(x, level)
+    assert torch.allclose(out[:1], net.denoise(x[:1], 0.1), atol=1e-6)
+    assert torch.allclose(out[1:], 4 * net.denoise(x[1:] / 4, top), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["dncnn", "drunet"])
+def test_without_biases_a_network_is_homogeneous(files: Path, name: str) -> None:
+    net, x = prior(files, name), noisy(1, 1, 16, 16)
+    half = net.denoise(x / 2, 0.05)
+    assert torch.allclose(half, net.denoise(x, 0.1) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_levels(files: Path, name: str) -> None:
+    """A number, one per image, a constant map: the same."""
+    net, x = prior(files, name), noisy(2, 1, 9, 10)
+    out = net.denoise(x, 0.1)
+    for level in (
+        torch.tensor(0.1),
+        torch.tensor([0.1, 0.1]),
+        torch.full((2, 1, 1, 1), 0.1),
+        torch.full((1, 1, 9, 10), 0.1),
+        torch.full((2, 1, 9, 10), 0.1),
+    ):
+        assert torch.allclose(net.denoise(x, level), out, atol=1e-6)
+    alone = [net.denoise(x[i : i + 1], s) for i, s in enumerate((0.05, 0.15))]
+    both = net.denoise(x, torch.tensor([0.05, 0.15]))
+    assert torch.allclose(both, torch.cat(alone), atol=1e-6)
+    uneven = torch.full((2, 1, 9, 10), 0.1)
+    uneven[..., :5] = 0.01
+    assert not torch.allclose(net.denoise(x, uneven), out, atol=1e-4)
+    for wrong in (torch.ones(3), torch.ones(2, 2, 9, 10), torch.ones(2, 1, 9, 11)):
+        with pytest.raises((ipx.ShapeError, RuntimeError)):
+            net.denoise(x, wrong)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_channels(files: Path, name: str) -> None:
+    grey, colour = prior(files, name), prior(files, name, 3)
+    x = noisy(2, 5, 8, 8)
+    levels = torch.tensor([0.05, 0.15])
+    each = [grey.denoise(x[:, c : c + 1], levels) for c in range(5)]
+    assert torch.allclose(grey.denoise(x, levels), torch.cat(each, 1), atol=1e-6)
+    assert colour.denoise(x[:, :3], levels).shape == (2, 3, 8, 8)
+    with pytest.raises(ipx.ShapeError, match="for 3 channels; the picture has 5"):
+        colour.denoise(x, levels)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_flow_only_when_asked(files: Path, name: str) -> None:
+    net = prior(files, name)
+    x = noisy(1, 1, 7, 7)
+    assert not net.denoise(x, 0.1).requires_grad
+    asked = x.clone().requires_grad_()
+    out = net.denoise(asked, 0.1)
+    (slope,) = torch.autograd.grad(out.sum(), asked)
+    assert slope.abs().sum() > 0
+    with torch.no_grad():
+        assert not net.denoise(asked, 0.1).requires_grad
+
+
+def test_torch_is_left_as_it_was(files: Path) -> None:
+    before = torch.get_rng_state()
+    threads, kind = torch.get_num_threads(), torch.get_default_dtype()
+    prior(files, "drunet").denoise(noisy(1, 1, 8, 8), 0.1)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == (threads, kind)
+    assert torch.is_grad_enabled()
+
+
+def test_networks_of_the_papers_have_their_sizes() -> None:
+    """Parameters as published: DRUNet 32.64 M, FFDNet 0.485 M (with its batch norm)."""
+
+    def size(name: str, **options: object) -> float:
+        with torch.device("meta"):
+            net = ipx.model(name, **options).network()
+        return sum(p.numel() for p in net.parameters()) / 1e6
+
+    paper = {"widths": (64, 128, 256, 512), "blocks": 4, "unshuffle": 1}
+    assert size("drunet", **paper) == pytest.approx(32.64, abs=0.01)
+    assert size("ffdnet") == pytest.approx(0.485, abs=0.003)
+    assert size("dncnn") == pytest.approx(0.556, abs=0.003)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_weights_one_line_says_what_to_do(name: str, tmp_path: Path) -> None:
+    spec = registry().get("model", name)
+    assert isinstance(spec, ModelSpec)
+    if spec.weights:
+        pytest.skip("weights come with it")
+    with pytest.raises(ipx.MissingExtraError, match=f"ipx train {name} --data"):
+        ipx.prior(name).denoise(noisy(1, 1, 8, 8), 0.1)
+
+
+# ---------------------------------------------------------------- the shipped weights
+
+SHIPPED = [
+    (spec.name, weights)
+    for spec in registry().all("model")
+    if isinstance(spec, ModelSpec) and spec.plugin == "denoisers"
+    for weights in spec.weights
+]
+
+
+@pytest.mark.parametrize(("name", "weights"), SHIPPED)
+def test_shipped_weights_are_whole_and_described(name: str, weights: str) -> None:
+    loaded = load_weights(weights, name)
+    for key in ("licence", "about", "hardware", "seconds", "images_seen", "score", "sha256"):
+        assert loaded.card[key], key
+    assert loaded.model.colors == (3 if weights == "color" else 1)
+    for tensor in loaded.tensors.values():
+        assert tensor.isfinite().all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "weights"), SHIPPED)
+@pytest.mark.parametrize("level", [15, 25, 50])
+def test_shipped_weights_beat_bm3d(name: str, weights: str, level: int) -> None:
+    """On pictures that are in no training set, on average, same noise."""
+    gains = []
+    for picture in (data.camera() / 255.0, data.astronaut() / 255.0, data.coffee() / 255.0):
+        x = torch.as_tensor(picture[100:356, 100:356], dtype=torch.float32)
+        x = x[None, None] if x.ndim == 2 else x.permute(2, 0, 1)[None]
+        if weights == "grey" and x.shape[1] == 3:
+            x = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        elif weights == "color" and x.shape[1] == 1:
+            continue
+        generator = torch.Generator().manual_seed(0)
+        y = x + level / 255 * torch.randn(x.shape, generator=generator)
+        learned, classical = ipx.prior(name, weights=weights), ipx.prior("bm3d")
+        a, b = (float(ipx.psnr(p.denoise(y, level / 255), x)) for p in (learned, classical))
+        gains.append(a - b)
+    assert sum(gains) > 0, gains
+
+
+def test_from_the_command_line() -> None:
+    """The model is listed, and described."""
+    for args in ("list model", "info drunet --kind model", "info drunet --kind prior"):
+        done = CliRunner().invoke(cli, args.split())
+        assert done.exit_code == 0, done.output
+        assert "drunet" in done.output
