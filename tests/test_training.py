@@ -333,6 +333,16 @@ def test_arrays_and_colours(tmp_path: Path) -> None:
             Pictures(Data(data=tmp_path / name, crop=8), 1)
 
 
+def test_turned_and_mirrored(tmp_path: Path) -> None:
+    pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    for name in "ab":
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    for how, many in (("all", 8), ("mirror", 2), ("none", 1)):
+        told = Data(data=tmp_path, crop=8, augment=how, hold_out=("a",))
+        crops = Pictures(told, 1).batch(0, 0, 100)
+        assert len({c.numpy().tobytes() for c in crops}) == many
+
+
 def test_shrunk_crops_are_means(tmp_path: Path) -> None:
     pixels = np.tile(np.array([[0, 100], [100, 200]], np.uint8), (16, 16))
     for name in "ab":

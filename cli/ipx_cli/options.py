@@ -162,7 +162,7 @@ def described(info: OptionInfo) -> str:
     remarks = [info.unit, "" if info.choices else info.range_text]
     if info.required:
         remarks.append("required")
-    elif not (info.optional and info.default is None):
+    elif info.default not in (None, ()):
         remarks.append(f"default: {shown(info.default)}")
     remarks = [r for r in remarks if r]
     return info.help + (f"  [{'; '.join(remarks)}]" if remarks else "")

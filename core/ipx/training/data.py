@@ -93,12 +93,11 @@ class Pictures:
             piece = picture[:, top : top + side, left : left + side]
             if twice:
                 piece = _halved(piece)
-            if s.augment:
-                turn = int(turns[i])
-                if turn & 1:
-                    piece = piece[:, :, ::-1]
-                if not s.flip_only:
-                    piece = np.rot90(piece, turn >> 1, (1, 2))
+            turn = int(turns[i])
+            if s.augment != "none" and turn & 1:
+                piece = piece[:, :, ::-1]
+            if s.augment == "all":
+                piece = np.rot90(piece, turn >> 1, (1, 2))
             cut.append(piece)
         return torch.from_numpy(np.stack(cut))
 

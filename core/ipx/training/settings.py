@@ -68,8 +68,9 @@ class Data(Options):
     shrink: float = opt(
         default=0.0, min=0.0, max=1.0, help="Share of the crops that is shrunk by 2, for texture."
     )
-    augment: bool = opt(default=True, help="Flip and rotate by quarter turns.")
-    flip_only: bool = opt(default=False, help="Mirror left to right only (faces).")
+    augment: Literal["all", "mirror", "none"] = opt(
+        default="all", help="all: quarter turns and mirrored; mirror: left to right only (faces)."
+    )
     validation_crop: int = opt(
         default=0,
         min=0,
