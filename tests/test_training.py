@@ -450,3 +450,30 @@ def test_mistakes_are_one_line(
     assert done.exit_code == code, done.output
     assert why in done.output
     assert "Traceback" not in done.output
+
+
+# ---------------------------------------------------------------- the contract kit
+
+
+class Forgets(Mean):
+    """Draws from torch's own generator, and scores the batch as a whole."""
+
+    def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
+        return (net.level - batch - torch.randn(batch.shape)).square().mean()
+
+    def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        return {"loss": batch.mean()}
+
+
+def test_the_kit_finds_what_is_wrong() -> None:
+    from ipx.specs import ModelSpec
+    from ipx.testing import run_checks
+
+    told = {"name": "m", "summary": "One.", "plugin": "t"}
+    good = ModelSpec(target=f"{__name__}:Mean", **told)
+    assert all(r.ok for r in run_checks(good)), run_checks(good)
+    bad = ModelSpec(target=f"{__name__}:Forgets", recipe={"steps": 0}, weights=("x",), **told)
+    found = {r.name: r.message for r in run_checks(bad) if not r.ok}
+    assert set(found) == {"loss", "validate", "recipe", "weights"}
+    assert "another generator" in found["loss"]
+    assert "not (B,)" in found["validate"]

@@ -10,7 +10,7 @@ from ipx.capabilities import name_of
 from ipx.errors import OptionError, UsageError
 from ipx.options import OptionInfo
 from ipx.registry import registry
-from ipx.specs import KINDS, AdapterSpec, PriorSpec, SolverSpec, Spec
+from ipx.specs import KINDS, AdapterSpec, ModelSpec, PriorSpec, SolverSpec, Spec
 from ipx_cli import output
 from ipx_cli.options import Value, described
 
@@ -72,6 +72,8 @@ def as_mapping(spec: Spec) -> dict[str, Any]:
             }
             for n in spec.needs
         ]
+    if isinstance(spec, ModelSpec):
+        out |= {"weights": list(spec.weights), "recipe": dict(spec.recipe)}
     if isinstance(spec, AdapterSpec):
         out |= {
             "side": spec.side,
@@ -114,6 +116,8 @@ def as_text(spec: Spec) -> str:
         for need in values["needs"]:
             wants = [", ".join(need["data"]), ", ".join(need["prior"])]
             head.append(("needs", f"data {wants[0] or 'anything'}; prior {wants[1] or 'anything'}"))
+    if isinstance(spec, ModelSpec):
+        head.append(("weights", ", ".join(spec.weights) or "none come with it: ipx train"))
     lines = [output.table(head)]
     infos = spec.options.infos().values()
     if infos:

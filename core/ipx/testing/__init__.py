@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipx.options import Options
-from ipx.specs import NoiseSpec, OperatorSpec, PriorSpec, SolverSpec, Spec
+from ipx.specs import ModelSpec, NoiseSpec, OperatorSpec, PriorSpec, SolverSpec, Spec
 
 Check = Callable[[], None]
 
@@ -38,7 +38,7 @@ def checks(spec: Spec, options: Options | None = None) -> Iterator[tuple[str, Ch
         spec: its declaration, from `ipx.registry`.
         options: with these options; the defaults when None.
     """
-    from ipx.testing import common, noise, operator, prior, solver
+    from ipx.testing import common, model, noise, operator, prior, solver
 
     chosen = options if options is not None else spec.options()
     yield from common.checks(spec, chosen)
@@ -50,6 +50,8 @@ def checks(spec: Spec, options: Options | None = None) -> Iterator[tuple[str, Ch
         yield from prior.checks(spec, chosen)
     elif isinstance(spec, SolverSpec):
         yield from solver.checks(spec, chosen)
+    elif isinstance(spec, ModelSpec):
+        yield from model.checks(spec, chosen)
 
 
 def run_checks(spec: Spec, options: Options | None = None) -> list[CheckResult]:
