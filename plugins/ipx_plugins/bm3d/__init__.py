@@ -13,8 +13,8 @@ class BM3DOptions(Options):
 
     profile: Literal["auto", "normal", "high", "fast"] = opt(
         default="auto",
-        help="Parameters: auto is normal up to sigma 40/255 and high above; fast is a tenth of the "
-        "work.",
+        help="Parameters: auto is normal up to sigma 40/255 and high above; fast is three times "
+        "as fast and loses 0.3 dB.",
     )
     stages: Literal["both", "first"] = opt(
         default="both", help="Hard threshold and Wiener filter, or the hard threshold alone."

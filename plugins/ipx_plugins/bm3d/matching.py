@@ -15,8 +15,6 @@ from torch.nn import functional
 
 from ipx_plugins.bm3d.profiles import Stage
 
-_BUDGET = {"cpu": 1 << 22, "cuda": 1 << 28}  # distances held at a time: caches against launches
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -36,7 +34,8 @@ class Grid:
     def of(height: int, width: int, stage: Stage) -> Grid:
         """For an image of this size, mirrored until its last reference block fits."""
         rows, cols = (-(-max(n - stage.block, 0) // stage.step) + 1 for n in (height, width))
-        return Grid(rows, cols, (rows - 1) * stage.step + 1, (cols - 1) * stage.step + 1)
+        hop = stage.step // stage.stride
+        return Grid(rows, cols, (rows - 1) * hop + 1, (cols - 1) * hop + 1)
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,10 @@ class Groups:
     size: Tensor
 
 
-def mirror(x: Tensor, grid: Grid, block: int) -> Tensor:
+def mirror(x: Tensor, grid: Grid, stage: Stage) -> Tensor:
     """``(C, h, w)`` continued by mirror images below and to the right until the grid fits."""
-    for axis, length in ((-2, grid.height + block - 1), (-1, grid.width + block - 1)):
-        n = x.shape[axis]
+    for axis, positions in ((-2, grid.height), (-1, grid.width)):
+        n, length = x.shape[axis], (positions - 1) * stage.stride + stage.block
         if length > n:
             k = torch.arange(length, device=x.device) % (2 * n)
             x = x.index_select(axis, torch.minimum(k, 2 * n - 1 - k))
@@ -66,64 +65,68 @@ def mirror(x: Tensor, grid: Grid, block: int) -> Tensor:
 
 def match(image: Tensor, grid: Grid, stage: Stage, sigma: Tensor) -> Groups:
     """Match the blocks of a padded image ``(h, w)``; ``sigma`` of its noise, ``(1 or groups,)``."""
-    b, s, r = stage.block, stage.step, stage.radius
+    b, q = stage.block, stage.stride
+    s, r = stage.step // q, stage.radius // q  # in positions, which are q pixels apart
     tile = max(1, 24 // s)  # reference blocks along the side of a tile
+    hop, side = tile * s, 2 * r + 1
     down, across = -(-grid.rows // tile), -(-grid.cols // tile)
-    window = (tile - 1) * s + 2 * r + 1  # positions along the side of its window
-    hop = tile * s
-    # the mean costs digits: distances do not depend on it, the three terms do
-    image = image - image.mean()
+    window = hop - s + side  # positions along the side of the window of a tile
+    area = window * window
     tall, wide = (n * hop - hop + window for n in (down, across))
     edge = (r, wide - r - grid.width, r, tall - r - grid.height)
-    square = functional.avg_pool2d((image * image)[None], b, 1)[0] * b**2
-    image = functional.pad(image, edge)
-    wide_image = image.shape[1]
-    square = functional.pad(square, edge, value=float("inf"))  # nothing outside is near
-    limit = stage.limit(sigma).view(-1, 1).expand(grid.rows * grid.cols, 1)
-    count = max(1, _BUDGET.get(image.device.type, 1 << 28) // (across * (tile * window) ** 2))
-    near, sizes = [], []
-    for top in range(0, down, count):
-        n = min(count, down - top)
-        start = top * hop * wide_image
-        hops = (hop * wide_image, hop)
-        around = image.as_strided(
-            (n, across, b, b, window, window), (*hops, wide_image, 1, wide_image, 1), start
-        ).reshape(n * across, b * b, window**2)
-        middle = start + r * wide_image + r
-        refs = image.as_strided(
-            (n, across, tile, tile, b, b),
-            (*hops, s * wide_image, s, wide_image, 1),
-            middle,
-        ).reshape(n * across, tile * tile, b * b)
-        norms = square.as_strided(
-            (n, across, window, window), (hop * wide, hop, wide, 1), top * hop * wide
-        ).reshape(n * across, 1, window**2)
-        apart = torch.baddbmm(norms, refs, around, alpha=-2.0)
-        k = 2 * r + 1
-        own = apart.as_strided(
-            (n, across, tile, tile, k, k),
-            (
-                across * (tile * window) ** 2,
-                (tile * window) ** 2,
-                tile * window**2 + s * window,
-                window**2 + s,
-                window,
-                1,
-            ),
+    # the mean costs digits: distances do not depend on it, the three terms do
+    image = image - image.mean()
+    square = functional.avg_pool2d((image * image)[None], b, q)[0] * b**2
+    norms = functional.pad(square, edge, value=float("inf"))  # nothing outside is near
+    image = functional.pad(image, [q * n for n in edge])
+    w = image.shape[1]
+    qw = q * w
+    own_strides = (tile * tile * area, tile * area + s * window, area + s, window, 1)
+    around = image.new_empty(b * b + 1, tall * window)  # a tile's window is one run of its rows
+    windows = around.as_strided((down, b * b + 1, area), (hop * window, tall * window, 1))
+    refs = image.new_ones(down, tile * tile, b * b + 1)
+    values, offsets = [], []
+    for column in range(across):
+        start = column * hop
+        # what is matched is (-2 a, 1) . (b, |b|^2) = |a - b|^2 - |a|^2
+        blocks = image.as_strided((b, b, tall, window), (w, 1, qw, q), start * q)
+        around[:-1].view(b, b, tall, window).copy_(blocks)
+        around[-1].view(tall, window).copy_(norms[:, start : start + window])
+        refs[:, :, :-1].view(down, tile, tile, b, b).copy_(
+            image.as_strided(
+                (down, tile, tile, b, b),
+                (hop * qw, s * qw, s * q, w, 1),
+                start * q + r * qw + r * q,
+            )
         )
-        # rows of reference blocks, not tiles
-        own = own.transpose(1, 2).reshape(n * tile, across * tile, k * k)
-        own = own[: grid.rows - top * tile, : grid.cols].reshape(-1, k * k)
-        own[:, k * k // 2] = -float("inf")
-        value, offset = own.topk(min(stage.group, k * k), largest=False)
-        length = square[r : r + grid.height : s, r : r + grid.width : s]
-        length = length[top * tile : (top + n) * tile].reshape(-1, 1)
-        near.append(offset)
-        own_limit = limit[top * tile * grid.cols : (top + n) * tile * grid.cols]
-        sizes.append((value + length < own_limit).sum(1))
-    offset, found = torch.cat(near), torch.cat(sizes)
+        refs[:, :, :-1] *= -2.0
+        apart = torch.bmm(refs, windows)
+        own = apart.as_strided((down, tile, tile, side, side), own_strides)
+        own = own.reshape(down * tile, tile, side * side)[: grid.rows]
+        own = own[:, : grid.cols - column * tile]
+        own[..., side * side // 2] = -float("inf")  # a block is its own nearest
+        value, offset = _nearest(own.reshape(-1, side * side), side, stage.group)
+        values.append(value.view(grid.rows, -1, stage.group))
+        offsets.append(offset.view(grid.rows, -1, stage.group))
+    value, offset = (torch.cat(v, 1).flatten(0, 1) for v in (values, offsets))
+    length = square[::s, ::s].reshape(-1, 1)
+    found = (value + length < stage.limit(sigma).view(-1, 1)).sum(1)
     i, j = (torch.arange(n, device=image.device) * s for n in (grid.rows, grid.cols))
     home = (i[:, None] * grid.width + j).reshape(-1, 1)
-    shift = (offset // (2 * r + 1) - r) * grid.width + offset % (2 * r + 1) - r
+    shift = (offset // side - r) * grid.width + offset % side - r
     powers = torch.tensor([2**p for p in range(1, 12)], device=image.device)
     return Groups(grid, home + shift, 2 ** torch.bucketize(found, powers, right=True))
+
+
+def _nearest(own: Tensor, side: int, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` smallest of each row, in order, and where they are; rows are ``side^2``."""
+    if 64 * count <= own.shape[1]:
+        return own.topk(count, largest=False)
+    # they lie in the ``count`` runs whose smallest is smallest; this way is faster
+    run = next(n for n in range(2, side + 1) if side % n == 0)
+    least = own.view(-1, side // run, run, side).amin(2).flatten(1)
+    best = least.topk(min(count, least.shape[1]), largest=False, sorted=False).indices
+    first = best // side * (run * side) + best % side
+    at = (first[:, :, None] + side * torch.arange(run, device=own.device)).flatten(1)
+    value, j = own.gather(1, at).topk(count, largest=False)
+    return value, at.gather(1, j)

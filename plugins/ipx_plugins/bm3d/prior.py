@@ -120,7 +120,7 @@ class BM3D(Prior[BM3DOptions]):
         if self.options.stages == "both":
             stage = profile.second
             grid, padded, level = _prepare(x, sigma, stage)
-            basic = mirror(y, grid, stage.block)
+            basic = mirror(y, grid, stage)
             if two is None:
                 two = match(basic[0], grid, stage, level[0])
             if last:
@@ -149,8 +149,8 @@ def _levels(sigma: Scalar, x: Tensor) -> Tensor:
 def _prepare(x: Tensor, sigma: Tensor, stage: Stage) -> tuple[Grid, Tensor, Tensor]:
     """The grid, the padded image, and the noise of each channel and group ``(C, 1 or groups)``."""
     grid = Grid.of(x.shape[1], x.shape[2], stage)
-    padded = mirror(x, grid, stage.block)
+    padded = mirror(x, grid, stage)
     if sigma.shape[1:] == (1, 1):
         return grid, padded, sigma[:, :, 0]
-    around = mirror(sigma.square(), grid, stage.block)
+    around = mirror(sigma.square(), grid, stage)
     return grid, padded, functional.avg_pool2d(around, stage.block, stage.step).sqrt().flatten(1)

@@ -22,6 +22,7 @@ class Stage:
         tau: largest mean squared difference between blocks that match, in (1/255)^2, `limit`.
         transform: of the blocks, ``"bior1.5"`` or ``"dct"``.
         threshold: of the coefficients, in standard deviations of the noise (first stage).
+        stride: blocks lie at multiples of it, pixels; divides step and radius.
     """
 
     block: int
@@ -31,6 +32,7 @@ class Stage:
     tau: float
     transform: str
     threshold: float = 0.0
+    stride: int = 1
 
     def limit(self, sigma: Tensor) -> Tensor:
         """Largest squared distance of blocks that match, images in [0, 1], noise ``sigma``.
@@ -64,8 +66,8 @@ PROFILES = {
         Stage(11, 4, 19, 32, 1000.0, "dct"),
     ),
     "fast": Profile(
-        Stage(8, 6, 12, 16, 3000.0, "bior1.5", 2.7),
-        Stage(8, 5, 12, 16, 400.0, "dct"),
+        Stage(8, 6, 19, 16, 3000.0, "bior1.5", 2.7),
+        Stage(8, 4, 18, 16, 400.0, "dct", stride=2),
     ),
 }
 

@@ -36,41 +36,41 @@ def filter_groups(
     Returns:
         ``(C, h, w)``.
     """
-    like, grid, b = noisy, groups.grid, stage.block
+    like, grid, b, q = noisy, groups.grid, stage.block, stage.stride
     forward = block_transform(stage.transform, b)
-    window = kaiser(b).reshape(-1)
-    back = (window[:, None] * torch.linalg.inv(forward)).to(like)
+    window = kaiser(b)
+    back = (torch.outer(window, window).view(-1, 1) * torch.linalg.inv(forward)).to(like)
     forward_t, window = forward.T.contiguous().to(like), window.to(like)
     total, weights = torch.zeros_like(noisy), torch.zeros_like(noisy)
     for rows, first, last in _strips(groups, stage, like.device.type):
         index = groups.index[rows] - first * grid.width
         size = groups.size[rows]
-        lines = slice(first, last + b - 1)
+        lines = slice(first * q, (last - 1) * q + b)
         buckets = _buckets(size, index, b, like.device.type)
         for c in range(noisy.shape[0]):
             level = sigma[c, rows] if sigma.shape[1] > 1 else sigma[c]
-            x = _transform(noisy[c, lines], forward_t, b)
-            truth = None if basic is None else _transform(basic[c, lines], forward_t, b)
+            x = _transform(noisy[c, lines], forward_t, stage)
+            truth = None if basic is None else _transform(basic[c, lines], forward_t, stage)
             out, weight = torch.zeros_like(x), x.new_zeros(x.shape[0])
             for members, at in buckets:
                 s = level[members] if level.numel() > 1 else level
                 _filter(x, truth, at, s.view(1, -1, 1), stage.threshold, out, weight)
-            shape = (last - first + b - 1, noisy.shape[2])
-            total[c, lines] += functional.fold((back @ out.T)[None], shape, b)[0, 0]
-            weights[c, lines] += functional.fold(torch.outer(window, weight)[None], shape, b)[0, 0]
+            shape = (lines.stop - lines.start, noisy.shape[2])
+            total[c, lines] += functional.fold((back @ out.T)[None], shape, b, stride=q)[0, 0]
+            weights[c, lines] += _spread(weight.view(1, last - first, grid.width), window, q)
     return total / weights
 
 
 def _strips(groups: Groups, stage: Stage, device: str) -> Iterator[tuple[slice, int, int]]:
     """Runs of groups, and the first and last + 1 row of positions that their blocks lie in."""
-    grid, reach = groups.grid, stage.radius
+    grid, reach, hop = groups.grid, stage.radius // stage.stride, stage.step // stage.stride
     positions = _STRIP.get(device, 1 << 21)
-    count = max(1, (positions // grid.width - 2 * reach) // stage.step)
-    count = max(count, 2 * reach // stage.step)  # a strip is no thinner than what it reads around
+    count = max(1, (positions // grid.width - 2 * reach) // hop)
+    count = max(count, 2 * reach // hop)  # a strip is no thinner than what it reads around
     for top in range(0, grid.rows, count):
         end = min(top + count, grid.rows)
-        first = max(0, top * stage.step - reach)
-        last = min(grid.height, (end - 1) * stage.step + reach + 1)
+        first = max(0, top * hop - reach)
+        last = min(grid.height, (end - 1) * hop + reach + 1)
         yield slice(top * grid.cols, end * grid.cols), first, last
 
 
@@ -88,9 +88,17 @@ def _buckets(size: Tensor, index: Tensor, block: int, device: str) -> list[tuple
     return out
 
 
-def _transform(image: Tensor, forward_t: Tensor, block: int) -> Tensor:
+def _transform(image: Tensor, forward_t: Tensor, stage: Stage) -> Tensor:
     """All blocks of ``(h, w)``, transformed, ``(positions, block^2)``."""
-    return functional.unfold(image[None, None], block)[0].T @ forward_t
+    blocks = functional.unfold(image[None, None], stage.block, stride=stage.stride)[0]
+    return blocks.T @ forward_t
+
+
+def _spread(weight: Tensor, window: Tensor, stride: int) -> Tensor:
+    """The sum of windows put at all positions ``(1, h, w)`` with these weights, ``(h', w')``."""
+    spread = functional.conv_transpose2d
+    down = spread(weight[None], window.view(1, 1, -1, 1), stride=(stride, 1))
+    return spread(down, window.view(1, 1, 1, -1), stride=(1, stride))[0, 0]
 
 
 def _filter(
@@ -107,6 +115,7 @@ def _filter(
     The mean of a group is kept as it is: a constant image stays one, whatever its value.
     """
     n, g = at.shape
+    variance = sigma * sigma
     flat = at.reshape(-1)
     haar = haar_matrix(n).to(x)
     z = (haar @ x.index_select(0, flat).view(n, -1)).view(n, g, -1)
@@ -117,11 +126,11 @@ def _filter(
         energy = keep.sum((0, 2)).to(x)
     else:
         gain = (haar @ truth.index_select(0, flat).view(n, -1)).view(n, g, -1).square_()
-        gain /= gain + sigma * sigma
+        gain /= gain + variance
         gain[0, :, 0] = 1.0
         z *= gain
         energy = gain.square_().sum((0, 2))
-    share = 1.0 / (energy * (sigma * sigma).view(-1))
+    share = 1.0 / (energy * variance.view(-1))
     z = (haar.T @ z.view(n, -1)).view(n, g, -1) * share[:, None]
     out.index_add_(0, flat, z.view(n * g, -1))
     weight.index_add_(0, flat, share.expand(n, g).reshape(-1))

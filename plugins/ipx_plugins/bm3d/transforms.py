@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import pywt
@@ -32,6 +33,7 @@ def wavelet_matrix(name: str, n: int) -> Tensor:
     return torch.as_tensor(matrix / np.linalg.norm(matrix, axis=1, keepdims=True))
 
 
+@lru_cache(maxsize=16)
 def haar_matrix(n: int) -> Tensor:
     """The orthonormal Haar transform of ``n`` = 2^k values, ``(n, n)``; row 0 is the mean."""
     matrix = torch.ones(1, 1, dtype=torch.float64)
@@ -43,6 +45,7 @@ def haar_matrix(n: int) -> Tensor:
     return matrix
 
 
+@lru_cache(maxsize=16)
 def block_transform(name: str, n: int) -> Tensor:
     """The separable transform of n x n blocks as one matrix, ``(n^2, n^2)``; row 0 is the mean."""
     matrix = dct_matrix(n) if name == "dct" else wavelet_matrix(name, n)
@@ -50,9 +53,8 @@ def block_transform(name: str, n: int) -> Tensor:
 
 
 def kaiser(n: int) -> Tensor:
-    """The window that blocks are put back with, ``(n, n)``: beta = 2."""
-    w = torch.kaiser_window(n, periodic=False, beta=2.0, dtype=torch.float64)
-    return torch.outer(w, w)
+    """The window that blocks are put back with, beta = 2, ``(n,)``; symmetric."""
+    return torch.kaiser_window(n, periodic=False, beta=2.0, dtype=torch.float64)
 
 
 def opponent() -> Tensor:
