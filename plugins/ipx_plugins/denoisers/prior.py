@@ -68,7 +68,7 @@ class Learned(Prior[LearnedOptions]):
             model = loaded.model
             if model.colors == 3 and x.shape[1] != 3:
                 raise ShapeError(f"these weights are for 3 channels; the picture has {x.shape[1]}")
-            colors, top = model.colors, float(loaded.card["options"]["sigma_max"])
+            colors, top = model.colors, float(model.options.sigma_max)
             net = loaded.network().to(x.device)
             # a quarter faster
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stubs
