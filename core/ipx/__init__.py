@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     from ipx.problem import DataTerm, Problem
     from ipx.restore import Restoration, degrade, restore, solve
     from ipx.solver import Solver, State
-    from ipx.spectral import Spectral
+    from ipx.spectral import Spectral, irfft2
     from ipx.tuner import Solve, Tuned, Tuner
     from ipx.weights import Weights, load_weights
 
@@ -103,7 +103,7 @@ _LAZY = {
     "ipx.problem": ("DataTerm", "Problem"),
     "ipx.restore": ("Restoration", "degrade", "restore", "solve"),
     "ipx.solver": ("Solver", "State"),
-    "ipx.spectral": ("Spectral",),
+    "ipx.spectral": ("Spectral", "irfft2"),
     "ipx.tuner": ("Solve", "Tuned", "Tuner"),
     "ipx.weights": ("Weights", "load_weights"),
 }
@@ -207,6 +207,7 @@ __all__ = [
     "image_dot",
     "image_norm",
     "image_sum",
+    "irfft2",
     "iterate",
     "known_count",
     "load_weights",

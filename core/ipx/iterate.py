@@ -151,6 +151,7 @@ def parts_of(problem: Problem) -> Parts:
         weighted=problem.prior.weighted,
         informs=problem.prior.informs,
         pixelwise=problem.prior.pixelwise,
+        counts=problem.noise.counts,
         noiseless=problem.hard,
     )
 

@@ -25,6 +25,7 @@ class Noise(Component[O], ABC):
     """
 
     level: Scalar | None = None
+    counts: bool = False  # as in its `NoiseSpec`
 
     @abstractmethod
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:

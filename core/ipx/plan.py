@@ -27,6 +27,7 @@ class Parts:
     weighted: bool = True  # the prior has a weight
     informs: bool = True  # the prior says something at all
     pixelwise: bool = False  # the prior looks at each pixel by itself
+    counts: bool = False  # the data are counts
     noiseless: bool = False
 
 
@@ -117,6 +118,11 @@ def _nothing_to_do(parts: Parts, solver: SolverSpec) -> str:
     diagonal = cap.Diagonal in parts.data_caps
     if not parts.informs and diagonal:
         return f"without a prior {parts.operator} leaves each pixel as it was measured"
+    if parts.pixelwise and parts.weighted and parts.counts:
+        return (
+            f"the sum of a picture is what {parts.noise} data tell best, and {parts.prior} only "
+            "scales it down; take a prior on neighbours, such as tv, or range"
+        )
     if parts.pixelwise and diagonal and cap.Quadratic not in parts.data_caps:
         return (
             f"{parts.operator}, {parts.noise} and {parts.prior} all look at each pixel by itself, "

@@ -16,7 +16,7 @@ from ipx.errors import InputError, OptionError, UsageError
 from ipx.options import Options
 from ipx.plan import Parts, Plan, make_plan
 from ipx.registry import registry
-from ipx.specs import PriorSpec, SolverSpec, Spec
+from ipx.specs import NoiseSpec, PriorSpec, SolverSpec, Spec
 
 ALGEBRA = ("compose", "sum", "stack")
 ROLES = {
@@ -194,6 +194,7 @@ def declared_parts(
     noise_spec, noise_options = checked("noise", noise)
     prior_spec, prior_options = checked("prior", prior)
     assert isinstance(prior_spec, PriorSpec)
+    assert isinstance(noise_spec, NoiseSpec)
     return Parts(
         operator=named(op)[0],
         noise=named(noise)[0],
@@ -203,5 +204,6 @@ def declared_parts(
         weighted=prior_spec.weighted,
         informs=prior_spec.informs,
         pixelwise=prior_spec.pixelwise,
+        counts=noise_spec.counts,
         noiseless=noiseless(noise_options),
     )

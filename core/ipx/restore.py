@@ -27,6 +27,7 @@ from ipx.iterate import (
     parts_of,
     plan_for,
 )
+from ipx.memory import keep_freed
 from ipx.noise import Noise
 from ipx.operator import Operator
 from ipx.plan import Plan, make_plan
@@ -242,6 +243,7 @@ def solve(
         IpxError: one clear line; see `ipx.errors`.
     """
     began = time.perf_counter()
+    keep_freed()
     y, back = to_tensor(image, device, dtype)
     with _memory():
         operator = operator_from(op, image_shape or image_shape_of(op, tuple(y.shape[1:])))

@@ -95,9 +95,10 @@ class OperatorSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseSpec(Spec):
-    """A noise model."""
+    """A noise model. ``counts`` is True where the data are counts of photons or the like."""
 
     kind: ClassVar[str] = "noise"
+    counts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,6 +80,15 @@ def idct2(c: Tensor) -> Tensor:
     return _idct_last(_idct_last(c.mT).mT)
 
 
+def irfft2(c: Tensor, size: tuple[int, int]) -> Tensor:
+    """Inverse of ``torch.fft.rfft2`` for images of this size.
+
+    One axis after the other: ``torch.fft.irfft2`` takes twice the time on the CPU.
+    """
+    x: Tensor = torch.fft.irfft(torch.fft.ifft(c, dim=-2), n=size[1])
+    return x
+
+
 @dataclass(frozen=True)
 class Spectral:
     """A symmetric positive operator that is diagonal in a transform of the last two axes.
@@ -130,8 +139,7 @@ class Spectral:
     def inverse(self, c: Tensor, size: tuple[int, int]) -> Tensor:
         """Back to images of height and width ``size``."""
         if self.basis == "fft":
-            x: Tensor = torch.fft.irfft2(c, s=size)
-            return x
+            return irfft2(c, size)
         return c if self.scalar else idct2(c)
 
     def solve(self, b: Tensor, rcond: float = 0.0) -> Tensor:

@@ -15,7 +15,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import Adjoint, LinearOperator, Shape, ShapeError, Spectral
+from ipx import Adjoint, LinearOperator, Shape, ShapeError, Spectral, irfft2
 from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.psf import psf_for
 
@@ -89,7 +89,7 @@ class Blur(LinearOperator[BlurOptions]):
         """h * x, ``(B, C, H, W)`` to ``(B, *data_shape)``."""
         transfer, circular = self._transfer(x), self.options.boundary == "circular"
         c = torch.fft.rfft2(x if circular else self._extend(x), s=self._fft)
-        out: Tensor = torch.fft.irfft2(c * transfer, s=self._fft)
+        out = irfft2(c * transfer, self._fft)
         if circular:
             return out
         (top, left), (rows, columns) = self._first(), self.data_shape[-2:]
@@ -101,9 +101,7 @@ class Blur(LinearOperator[BlurOptions]):
         if not circular:
             top, left = self._first()
             y = functional.pad(y, (left, 0, top, 0))
-        out: Tensor = torch.fft.irfft2(
-            torch.fft.rfft2(y, s=self._fft) * transfer.conj(), s=self._fft
-        )
+        out = irfft2(torch.fft.rfft2(y, s=self._fft) * transfer.conj(), self._fft)
         if circular:
             return out
         return self._fold(out[..., : self._extended[0], : self._extended[1]])

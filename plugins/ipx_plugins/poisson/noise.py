@@ -16,10 +16,12 @@ Negative y (read-out noise, background subtracted) count as 0: no photon explain
 
 from __future__ import annotations
 
-from typing import TypeVar
+import math
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ipx import Noise, Options, Scalar, image_sum, per_image
 from ipx_plugins.poisson import PoissonGaussianOptions, PoissonOptions
@@ -28,6 +30,21 @@ from ipx_plugins.poisson.level import photon_level
 _P = TypeVar("_P", bound=Options)
 _PEAK, _SIGMA = 100.0, 0.01  # in simulations
 _LEAST_PHOTON = 0.1
+_FEW = 20.0  # photons, from which on the expansion in 1 / mean is exact to 1e-3
+
+
+def _divergence(mean: Tensor) -> Tensor:
+    """E [K log(K / mean) - K + mean] for a Poisson variable K; 1/2 for many photons."""
+    nodes = torch.logspace(-4, math.log10(_FEW), 200, dtype=torch.float64)
+    k = torch.arange(80, dtype=torch.float64)
+    chance = torch.exp(torch.xlogy(k, nodes[:, None]) - nodes[:, None] - torch.lgamma(k + 1))
+    loss = torch.xlogy(k, k / nodes[:, None]) - k + nodes[:, None]
+    table = (chance * loss).sum(1).to(mean)
+    place = (torch.log10(mean.clamp(1e-4, _FEW)) + 4) / (4 + math.log10(_FEW)) * (len(nodes) - 1)
+    low = place.long().clamp(0, len(nodes) - 2)
+    some = torch.lerp(table[low], table[low + 1], place - low)
+    many = 0.5 + 1 / (12 * mean.clamp_min(1.0))
+    return torch.where(mean < _FEW, some * (mean / 1e-4).clamp_max(1.0), many)
 
 
 class _Photons(Noise[_P]):
@@ -36,6 +53,7 @@ class _Photons(Noise[_P]):
     ``level`` is peak, in photons at intensity 1, once everything is known.
     """
 
+    counts = True
     peak: Scalar | None = None
     sigma: Scalar | None = 0.0  # of the read-out noise
 
@@ -103,10 +121,17 @@ class _Photons(Noise[_P]):
         return torch.where(upper >= eps, upper, lower) - self._shift(v)
 
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
-        """1 / (2 peak) for each value, ``(B,)``: right to some per cent from 3 photons on."""
-        peak = self.level if self.level is not None else self.estimated(y).level
-        assert peak is not None
-        return count / (2 * per_image(peak, count))
+        """About 1 / (2 peak) for each value, ``(B,)``, less where a few photons or none came.
+
+        What Poisson variables of the mean seen around each pixel make of g.
+        """
+        made = self if self.level is not None else cast("_Photons[_P]", self.estimated(y))
+        photons, _, _ = made._parts(y, y)
+        photons = photons.clamp_min(0.0) * per_image(made._peak(), y)
+        if y.ndim == 4:
+            photons = functional.avg_pool2d(photons, 5, 1, 2, count_include_pad=False)
+        each = _divergence(photons).flatten(1).mean(1)
+        return count * each / per_image(made._peak(), count)
 
     def curvature(self, y: Tensor) -> Scalar:
         """max(y, eps) / eps^2, the curvature of the parabola, per image ``(B,)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -17,6 +18,8 @@ from ipx import (
     ProxConjugate,
     Scalar,
     has,
+    image_dot,
+    image_norm,
 )
 
 AnyLinear = LinearOperator[Any]
@@ -84,6 +87,22 @@ def exact_prox(problem: Problem) -> bool:
     if not problem.data.quadratic:
         return True
     return bool(problem.data.bridge(DataQuadratic).exact_with(None))
+
+
+def first_step(problem: Problem, x: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
+    """1 over the Lipschitz constant, or, where that is but a bound, over the curvature ahead.
+
+    For few photons the bound, which holds at black too, is a thousand times too large: steps so
+    short would pass for convergence. Shape ``(B,)``; the search shrinks what is too long.
+    """
+    bound = 1 / vector(problem.data.lipschitz(), x).clamp_min(1e-8)
+    if problem.data.quadratic:
+        return bound
+    g = gradient(x)
+    ahead = 1e-3 * image_norm(x).clamp_min(1e-6) / image_norm(g).clamp_min(1e-12)
+    d = -column(ahead, g) * g
+    bend = image_dot(gradient(x + d) - g, d) / image_dot(d, d).clamp_min(1e-30)
+    return torch.maximum(bound, 1 / bend.clamp_min(1e-8))
 
 
 def penalty(problem: Problem, like: Tensor) -> Tensor:

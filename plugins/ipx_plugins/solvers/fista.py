@@ -11,7 +11,7 @@ from torch import Tensor
 from ipx import Problem, Prox, Solver, State, image_dot
 from ipx_plugins.solvers import FISTA as NEEDS
 from ipx_plugins.solvers import FISTAOptions
-from ipx_plugins.solvers.common import column, start, vector
+from ipx_plugins.solvers.common import column, first_step, start, vector
 
 _TRIALS = 40
 
@@ -30,8 +30,8 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
 
     Beck and Teboulle 2009, equations 4.1 to 4.3. Momentum is dropped where it points uphill,
     <v - x+, x+ - x> > 0 (O'Donoghue and Candes 2015, gradient scheme), image by image. The step
-    starts at 1 over the Lipschitz constant; where that is only a bound, or none, trial steps
-    shrink it until f's quadratic model holds, and it is allowed to grow a little each time.
+    is 1 over the Lipschitz constant; where that is only a bound it is found by trial: shrunk
+    until f's quadratic model holds, and it is allowed to grow a little each time.
     """
 
     needs = NEEDS
@@ -40,8 +40,11 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
     def init(self, problem: Problem) -> FISTAState:
         """No momentum."""
         x = start(problem)
-        lipschitz = vector(problem.data.lipschitz(), x).clamp_min(1e-8)
-        return FISTAState(x, x, torch.ones_like(lipschitz), 1 / lipschitz)
+        if self.options.backtracking:
+            step = first_step(problem, x, problem.data.grad)
+        else:
+            step = 1 / vector(problem.data.lipschitz(), x).clamp_min(1e-8)
+        return FISTAState(x, x, torch.ones_like(step), step)
 
     def step(self, problem: Problem, state: FISTAState) -> FISTAState:
         """One proximal gradient step from v, then the extrapolation."""

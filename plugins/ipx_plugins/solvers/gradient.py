@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ipx import Grad, Problem, Solver, State, image_dot
 from ipx_plugins.solvers import GRADIENT, GradientOptions
-from ipx_plugins.solvers.common import column, start, vector
+from ipx_plugins.solvers.common import column, first_step, start, vector
 
 _TRIALS = 30
 
@@ -42,10 +42,10 @@ class Gradient(Solver[GradientOptions, GradientState]):
     iterations = 500
 
     def init(self, problem: Problem) -> GradientState:
-        """First trial: 1 over the data term's Lipschitz constant."""
+        """First trial: 1 over the data term's curvature."""
         x = start(problem)
-        lipschitz = vector(problem.data.lipschitz(), x).clamp_min(1e-8)
-        return GradientState(x, gradient_of(problem, x), 1 / lipschitz)
+        step = first_step(problem, x, problem.data.grad)
+        return GradientState(x, gradient_of(problem, x), step)
 
     def step(self, problem: Problem, state: GradientState) -> GradientState:
         """One accepted step; at most 30 halvings."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import LinearOperator, PlanError, Shape, ShapeError, Spectral
+from ipx import LinearOperator, PlanError, Shape, ShapeError, Spectral, irfft2
 from ipx_plugins.super_resolution import SuperResolutionOptions
 from ipx_plugins.super_resolution.aliases import Aliases
 
@@ -166,7 +166,7 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
             t = r / (rho + 1 / self.options.factor**2)
         else:
             size = (r.shape[-2], r.shape[-1])
-            t = torch.fft.irfft2(torch.fft.rfft2(r) / (rho + self._coarse_gram(b)), s=size)
+            t = irfft2(torch.fft.rfft2(r) / (rho + self._coarse_gram(b)), size)
         return (b - self.adjoint(t)) / rho
 
     def _solve_fourier(self, b: Tensor, gram: Tensor) -> Tensor:
@@ -192,8 +192,7 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
         c = (a0.conj() * x0 + beta) / tau
         rest = (bl - al * c.unsqueeze(-3)) / ws
         x = self._aliases.scatter(torch.cat([x0.unsqueeze(-3), rest], -3))
-        out: Tensor = torch.fft.irfft2(x, s=size)
-        return out
+        return irfft2(x, size)
 
     def preview(self, y: Tensor) -> Tensor:
         """Bicubic interpolation onto the fine grid."""

@@ -13,7 +13,7 @@ import pywt
 import torch
 from torch import Tensor
 
-from ipx import LinearOperator, Shape, Spectral
+from ipx import LinearOperator, Shape, Spectral, irfft2
 from ipx_plugins.wavelet import WaveletOptions
 from ipx_plugins.wavelet.decimated import level_sizes
 
@@ -54,15 +54,13 @@ class Invariant(LinearOperator[WaveletOptions]):
         """All bands."""
         h = self.buffer("response", x, self._response)
         c = torch.fft.rfft2(x).unsqueeze(1) * h
-        out: Tensor = torch.fft.irfft2(c, s=(x.shape[-2], x.shape[-1]))
-        return out.flatten(1, 2)
+        return irfft2(c, (x.shape[-2], x.shape[-1])).flatten(1, 2)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """K^T; for an orthogonal wavelet a left inverse."""
         h = self.buffer("response", y, self._response)
         c = torch.fft.rfft2(torch.unflatten(y, 1, (self.bands, -1)))
-        out: Tensor = torch.fft.irfft2((c * h.conj()).sum(1), s=(y.shape[-2], y.shape[-1]))
-        return out
+        return irfft2((c * h.conj()).sum(1), (y.shape[-2], y.shape[-1]))
 
     def _gram(self) -> Tensor:
         gram: Tensor = (self._response().abs() ** 2).sum((0, 1))
