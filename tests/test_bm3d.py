@@ -129,6 +129,18 @@ def test_zero_noise_is_left_as_it_is() -> None:
     assert torch.equal(both[1:], BM3D().denoise(x, 0.1))
 
 
+@pytest.mark.parametrize("sigma", [1e-30, 1e-8, 10.0])
+def test_any_noise(sigma: float) -> None:
+    x = crop(grey=False).float()
+    x[..., :20] = 0.5
+    out = BM3D().denoise(x, sigma)
+    assert bool(out.isfinite().all())
+    if sigma < 1:
+        assert torch.allclose(out, x, atol=1e-5)
+    else:
+        assert float(out.std()) < float(x.std())
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_a_batch_is_its_images(channels: int) -> None:
     x = noise(crop(grey=False).flip(3)[:, :channels].repeat(3, 1, 1, 1), 0.1).float()

@@ -106,7 +106,8 @@ class BM3D(Prior[BM3DOptions]):
         profile, one, two = given
         if profile is None:
             profile = choose(self.options.profile, float(sigma.square().mean().sqrt()))
-        sigma = sigma.clamp_min(1e-3 * worst)  # the weights of groups are 1/sigma^2
+        # the weights of groups are 1/sigma^2, which must not overflow
+        sigma = sigma.clamp_min(max(1e-3 * worst, 1e-15))
         colour = x.shape[0] == 3
         if colour:
             mix = opponent().to(x)
