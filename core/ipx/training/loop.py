@@ -160,6 +160,8 @@ class _Run:
         t, p = self.training, self.state.progress
         before, started = p.seconds, time.perf_counter()
         in_a_row = 0
+        if t.patience and p.worse >= t.patience:  # had stopped early, and was killed then
+            return
         for step, batch in self._batches(range(p.step, t.steps)):
             fine, loss = self._step(step, batch)
             in_a_row = 0 if fine else in_a_row + 1
