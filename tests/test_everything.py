@@ -88,33 +88,9 @@ def automatic(op: str, noise: str, prior: str) -> ipx.Restoration:
     return ipx.solve(y, op=op, noise=model, prior=prior)
 
 
-def core_combinations() -> list[tuple[str, str, str]]:
-    """Quadratic data terms, and the priors on edges and details of photographs."""
-    chosen = []
-    for op, noise, prior in combinations():
-        spec = registry().get("prior", prior)
-        assert isinstance(spec, PriorSpec)
-        edges = spec.weighted and ipx.ProxConjugate in spec.capabilities()
-        quadratic = ipx.Quadratic in registry().get("noise", noise).capabilities()
-        if quadratic and edges and spec.suits == "photograph":
-            chosen.append((op, noise, prior))
-    return chosen
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("op", "noise", "prior"), core_combinations())
-def test_edges_and_details_improve(op: str, noise: str, prior: str) -> None:
-    check(op, noise, prior)
-
-
-@pytest.mark.matrix
 @pytest.mark.parametrize(("op", "noise", "prior"), list(combinations()))
 def test_improves_or_is_refused(op: str, noise: str, prior: str) -> None:
-    """All of it; not every combination passes yet, see docs/benchmarks."""
-    check(op, noise, prior)
-
-
-def check(op: str, noise: str, prior: str) -> None:
     spec = registry().get("prior", prior)
     assert isinstance(spec, PriorSpec)
     truth, y = measured(op, noise, spec.suits)

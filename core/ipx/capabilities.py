@@ -167,6 +167,19 @@ class Denoise(Protocol):
 
 
 @runtime_checkable
+class Matching(Protocol):
+    """A denoiser that first finds out which parts of the picture are alike."""
+
+    def match(self, x: Tensor, sigma: Scalar) -> Any:
+        """What `denoise` would find, to be used more than once."""
+        ...
+
+    def denoise(self, x: Tensor, sigma: Scalar, matches: Any = None) -> Tensor:
+        """An estimate of the clean image, with what was found in x or an image like it."""
+        ...
+
+
+@runtime_checkable
 class Latent(Protocol):
     """A decoder D, and an encoder E with D(E(x)) near x for pictures the model knows."""
 

@@ -32,6 +32,7 @@ _PROTOCOLS: tuple[type, ...] = (
     cap.ProxConjugate,
     cap.QuadraticPrior,
     cap.Denoise,
+    cap.Matching,
     cap.Latent,
     cap.LogProb,
     cap.Sample,

@@ -18,11 +18,15 @@ class Prior(Component[O]):
     ``weighted`` says whether the weight lam has any effect on it, ``informs`` whether it says
     anything at all, ``pixelwise`` whether it looks at each pixel by itself (the same values as in
     its `PriorSpec`).
+
+    ``lam_per_variance`` is set by priors that stand for -log p of pictures: their weight follows
+    from the noise, lam = lam_per_variance * sigma^2, and lam="auto" needs no search.
     """
 
     weighted: bool = True
     informs: bool = True
     pixelwise: bool = False
+    lam_per_variance: float | None = None
 
 
 class OuterProx(Prior[O]):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,12 +17,9 @@ from ipx.compose import Description, build, image_shape_of, operator_from, split
 from ipx.errors import InputError, MemoryExhaustedError, OptionError
 from ipx.iterate import (
     Callback,
-    Progress,
     Result,
     Status,
     attach,
-    iterate,
-    noise_reached,
     parts_of,
     plan_for,
 )
@@ -36,13 +32,10 @@ from ipx.problem import Problem
 from ipx.registry import registry
 from ipx.solver import Solver
 from ipx.specs import SolverSpec
-from ipx.tuner import Tuner
+from ipx.weigh import weigh
 
 Image = TypeVar("Image", "np.ndarray[Any, Any]", Tensor)
 Back = Callable[[Tensor], Any]
-
-NOISELESS_LAM = 1e-3
-"""Weight of the prior when data are free of noise: it only fills what was not measured."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +252,7 @@ def solve(
         names = (_name(op, "operator"), _name(noise, "noise"), _name(prior, "prior"))
         algorithm, plan = _solver(solver, problem, exact, names)
         problem = attach(problem, plan)
-        weights, trace, result = _weigh(
+        weights, trace, result = weigh(
             problem, algorithm, plan, lam, tuner, iterations, tol, callbacks
         )
         return Restoration(
@@ -274,57 +267,6 @@ def solve(
             trace=trace,
             seconds=time.perf_counter() - began,
         )
-
-
-def _weigh(
-    problem: Problem,
-    algorithm: Solver[Any, Any],
-    plan: Plan,
-    lam: float | Sequence[float] | Tensor | str,
-    tuner: Description,
-    iterations: int | None,
-    tol: float,
-    callbacks: Sequence[Callback],
-) -> tuple[list[float] | None, list[dict[str, Any]], Result]:
-    """Choose the weight where there is one, and solve."""
-    count = problem.y.shape[0]
-
-    def run(p: Problem, calls: Sequence[Callback] = (), every: int = 0) -> Result:
-        # a prior without weight cannot hold the noise back: stopping at its level does
-        early = None if p.prior.weighted or p.hard else noise_reached()
-        return iterate(
-            p, algorithm, iterations=iterations, tol=tol, stop=early, callbacks=calls, plan=plan,
-            record_every=every,
-        )  # fmt: skip
-
-    trials = itertools.count(1)
-
-    def attempt(p: Problem) -> Result:
-        number = next(trials)
-
-        def tell(step: Progress) -> None:
-            for call in callbacks:
-                call(replace(step, trial=number))
-
-        return run(p, [tell] if callbacks else [], 10)
-
-    if not problem.prior.weighted:
-        return None, [], run(problem.with_lam(1.0), callbacks)
-    if isinstance(lam, str):
-        if lam != "auto":
-            raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}")
-        if not problem.hard:
-            chooser: Tuner[Any] = build("tuner", tuner)
-            tuned = chooser.tune(problem, attempt)
-            # from the plain start once more, so that a record with this lam gives the same bits
-            result = run(problem.with_lam(tuned.lam), callbacks)
-            return [float(v) for v in tuned.lam], tuned.trace, result
-        lam = NOISELESS_LAM
-    weights = torch.as_tensor(lam, dtype=problem.y.dtype, device=problem.y.device).reshape(-1)
-    if len(weights) not in (1, count) or not bool(((weights >= 0) & weights.isfinite()).all()):
-        raise OptionError(f"lam must be >= 0, one number or one for each of {count} image(s)")
-    weights = weights.expand(count).contiguous()
-    return weights.tolist(), [], run(problem.with_lam(weights), callbacks)
 
 
 def restore(image: Image, **how: Any) -> Image:

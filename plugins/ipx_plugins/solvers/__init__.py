@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from ipx import (
     DataDual,
     DataGrad,
     DataProx,
     DataQuadratic,
+    Denoise,
     Grad,
     Need,
     Options,
@@ -39,6 +41,11 @@ FISTA = (Need((DataGrad,), (Prox,), rank=60),)
 LBFGS = (Need((DataGrad,), (Grad,), rank=40),)
 GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)
+PNP_HQS = (Need((DataProx,), (Denoise,), rank=90),)
+PNP_FISTA = (Need((DataGrad,), (Denoise,), rank=85),)
+PNP_ADMM = (Need((DataProx,), (Denoise,), rank=70),)
+RED = (Need((DataGrad,), (Denoise,), rank=65),)
+DIFFPIR = (Need((DataProx,), (Denoise,), rank=50),)
 ADAM = (Need((DataGrad,), (Grad,), rank=10),)
 
 
@@ -131,6 +138,53 @@ class AdamOptions(Options):
     beta2: float = opt(default=0.999, min=0.0, max=0.99999, help="Memory of its square.")
 
 
+class PnPOptions(Options):
+    """A denoiser in place of the prior's proximal map."""
+
+    steps: int = opt(default=8, min=1, help="Steps from the first sigma to the last.")
+    schedule: Literal["log", "linear", "constant"] = opt(
+        default="log", help="How sigma falls; constant: it is the last one throughout."
+    )
+    sigma_start: float = opt(
+        default=49 / 255, above=0.0, help="First strength of the denoiser.", unit="image range"
+    )
+    sigma_end: float | None = opt(
+        default=None,
+        above=0.0,
+        help="Last strength; sqrt(lam / 0.23) by default: the noise, where lam is automatic.",
+        unit="image range",
+    )
+    ensemble: bool = opt(default=True, help="Turn or flip the picture in each step.")
+    refresh: int = opt(
+        default=1,
+        min=1,
+        help="Match blocks anew every so many steps, for a denoiser that matches; above 1 "
+        "nothing is turned.",
+    )
+
+
+class PnPADMMOptions(PnPOptions):
+    """Plug-and-play ADMM."""
+
+    steps: int = opt(default=15, min=1, help="Steps from the first sigma to the last.")
+
+
+class PnPFISTAOptions(PnPOptions):
+    """Plug-and-play with the gradient of the data term."""
+
+    steps: int = opt(default=30, min=1, help="Steps from the first sigma to the last.")
+
+
+class DiffPIROptions(PnPOptions):
+    """DiffPIR."""
+
+    steps: int = opt(default=20, min=2, help="Steps from the first sigma to the last.")
+    zeta: float = opt(
+        default=1.0, min=0.0, max=1.0, help="Share of fresh noise; 1: all (best with BM3D)."
+    )
+    seed: int = opt(default=0, min=0, help="Of the noise.")
+
+
 @hookimpl
 def ipx_components() -> Iterable[SolverSpec]:
     """Declare the solvers."""
@@ -199,5 +253,45 @@ def ipx_components() -> Iterable[SolverSpec]:
             summary="Adam with a decaying step, for any gradient.",
             needs=ADAM,
             source="Kingma, Ba, ICLR 2015",
+        ),
+        SolverSpec(
+            name="pnp-hqs",
+            target=here + "pnp_hqs:PnPHQS",
+            options=PnPOptions,
+            summary="Plug-and-play splitting, the denoiser weaker and weaker (DPIR).",
+            needs=PNP_HQS,
+            source="Zhang et al., IEEE TPAMI 44, 2022",
+        ),
+        SolverSpec(
+            name="pnp-admm",
+            target=here + "pnp_admm:PnPADMM",
+            options=PnPADMMOptions,
+            summary="Plug-and-play ADMM.",
+            needs=PNP_ADMM,
+            source="Venkatakrishnan et al., GlobalSIP 2013; Chan et al., IEEE TCI 3, 2017",
+        ),
+        SolverSpec(
+            name="pnp-fista",
+            target=here + "pnp_fista:PnPFISTA",
+            options=PnPFISTAOptions,
+            summary="Plug-and-play with the gradient of the data term: any noise.",
+            needs=PNP_FISTA,
+            source="Kamilov, Mansour, Wohlberg, IEEE SPL 24, 2017",
+        ),
+        SolverSpec(
+            name="red",
+            target=here + "red:RED",
+            options=PnPFISTAOptions,
+            summary="Regularisation by denoising: gradient descent with x - D(x).",
+            needs=RED,
+            source="Romano, Elad, Milanfar, SIAM J. Imaging Sci. 10, 2017",
+        ),
+        SolverSpec(
+            name="diffpir",
+            target=here + "diffpir:DiffPIR",
+            options=DiffPIROptions,
+            summary="A diffusion run backwards by the denoiser; may add what was not there.",
+            needs=DIFFPIR,
+            source="Zhu et al., CVPR workshops 2023",
         ),
     ]

@@ -1,0 +1,97 @@
+"""The weight of the prior: given, following from the noise, or chosen by a tuner; and the solve."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx import capabilities as cap
+from ipx.component import has
+from ipx.compose import Description, build
+from ipx.errors import OptionError
+from ipx.iterate import Callback, Progress, Result, iterate, known_count, noise_reached
+from ipx.plan import Plan
+from ipx.problem import Problem
+from ipx.solver import Solver
+from ipx.tuner import Tuner
+
+DENOISER_SHARE = 0.23
+"""lam over the variance of the noise where the prior is a denoiser (Zhang et al. 2022)."""
+
+FINEST = 0.255 / 255
+"""Data are never taken for better than this."""
+
+NOISELESS_LAM = 1e-3
+"""Weight of the prior when data are free of noise: it only fills what was not measured."""
+
+
+def weigh(
+    problem: Problem,
+    algorithm: Solver[Any, Any],
+    plan: Plan,
+    lam: float | Sequence[float] | Tensor | str,
+    tuner: Description,
+    iterations: int | None,
+    tol: float,
+    callbacks: Sequence[Callback],
+) -> tuple[list[float] | None, list[dict[str, Any]], Result]:
+    """Choose the weight where there is one, and solve."""
+    count = problem.y.shape[0]
+
+    def run(p: Problem, calls: Sequence[Callback] = (), every: int = 0) -> Result:
+        # a prior without weight cannot hold the noise back: stopping at its level does
+        early = None if p.prior.weighted or p.hard else noise_reached()
+        return iterate(
+            p, algorithm, iterations=iterations, tol=tol, stop=early, callbacks=calls, plan=plan,
+            record_every=every,
+        )  # fmt: skip
+
+    trials = itertools.count(1)
+
+    def attempt(p: Problem) -> Result:
+        number = next(trials)
+
+        def tell(step: Progress) -> None:
+            for call in callbacks:
+                call(replace(step, trial=number))
+
+        return run(p, [tell] if callbacks else [], 10)
+
+    if not problem.prior.weighted:
+        return None, [], run(problem.with_lam(1.0), callbacks)
+    if isinstance(lam, str):
+        if lam != "auto":
+            raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}")
+        told = _from_noise(problem)
+        if told is not None:
+            return told.tolist(), [], run(problem.with_lam(told), callbacks)
+        if not problem.hard:
+            chooser: Tuner[Any] = build("tuner", tuner)
+            tuned = chooser.tune(problem, attempt)
+            # from the plain start once more, so that a record with this lam gives the same bits
+            result = run(problem.with_lam(tuned.lam), callbacks)
+            return [float(v) for v in tuned.lam], tuned.trace, result
+        lam = NOISELESS_LAM
+    weights = torch.as_tensor(lam, dtype=problem.y.dtype, device=problem.y.device).reshape(-1)
+    if len(weights) not in (1, count) or not bool(((weights >= 0) & weights.isfinite()).all()):
+        raise OptionError(f"lam must be >= 0, one number or one for each of {count} image(s)")
+    weights = weights.expand(count).contiguous()
+    return weights.tolist(), [], run(problem.with_lam(weights), callbacks)
+
+
+def _from_noise(problem: Problem) -> Tensor | None:
+    """The weight of a prior whose weight follows from the noise; None for the others."""
+    share = problem.prior.lam_per_variance
+    if share is None and has(problem.prior, cap.Denoise) and not has(problem.prior, cap.Value):
+        share = DENOISER_SHARE
+    if share is None:
+        return None
+    count = known_count(problem)
+    # the data term is |noise|^2 / 2 or, for other noises, on average as much as that
+    variance = 2 * problem.noise.expected(problem.y, count) / count
+    return share * variance.clamp_min(FINEST**2)

@@ -1,0 +1,71 @@
+"""Plug-and-play accelerated proximal gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ipx import Problem, Solver, State, image_dot
+from ipx_plugins.solvers import PNP_FISTA as NEEDS
+from ipx_plugins.solvers import PnPFISTAOptions
+from ipx_plugins.solvers.common import column, first_step, start
+from ipx_plugins.solvers.schedule import denoised, settled, sigma_at, sigmas
+
+
+@dataclass(frozen=True)
+class PnPFISTAState(State):
+    """x, the extrapolated point v, momentum number t and step ``(B,)``."""
+
+    v: Tensor
+    t: Tensor
+    step: Tensor
+    table: Tensor  # sigma (steps, B)
+    steps: int
+    matches: object
+
+
+class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
+    """x+ = D(v - s grad f(v), sigma), v+ = x+ + (t - 1)/t+ (x+ - x).
+
+    Kamilov, Mansour, Wohlberg 2017. Needs only the gradient of the data term, so that it takes
+    every noise that has one. Momentum is dropped where it points uphill.
+    """
+
+    needs = NEEDS
+    iterations = 40
+
+    def init(self, problem: Problem) -> PnPFISTAState:
+        """No momentum."""
+        x = start(problem)
+        step = first_step(problem, x, problem.data.grad)
+        table = sigmas(problem, self.options, x)
+        return PnPFISTAState(x, x, torch.ones_like(step), step, table, 0, None)
+
+    def step(self, problem: Problem, state: PnPFISTAState) -> PnPFISTAState:
+        """Gradient step, denoiser, extrapolation."""
+        s = state
+        g = problem.data.grad(s.v)
+        step, moved = s.step, s.v - column(s.step, s.v) * g
+        if not problem.data.quadratic:
+            for _ in range(20):
+                d = moved - s.v
+                bend = image_dot(problem.data.grad(moved) - g, d)
+                good = bend * step <= image_dot(d, d)
+                if bool(good.all()):
+                    break
+                step = torch.where(good, step, step / 2)
+                moved = s.v - column(step, s.v) * g
+        sigma = sigma_at(s.table, s.steps)
+        x, matches = denoised(problem, self.options, moved, sigma, s.steps, s.matches)
+        t = (1 + torch.sqrt(1 + 4 * s.t**2)) / 2
+        uphill = image_dot(s.v - x, x - s.x) > 0
+        t = torch.where(uphill, torch.ones_like(t), t)
+        weight = torch.where(uphill, torch.zeros_like(t), (s.t - 1) / t)
+        v = x + column(weight, x) * (x - s.x)
+        return replace(s, x=x, v=v, t=t, step=step, steps=s.steps + 1, matches=matches)
+
+    def residual(self, problem: Problem, before: PnPFISTAState, after: PnPFISTAState) -> Tensor:
+        """Relative change of x."""
+        return settled(super().residual(problem, before, after), after.steps, self.options)

@@ -1,0 +1,49 @@
+"""Plug-and-play half-quadratic splitting, as DPIR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ipx import Problem, Solver, State
+from ipx_plugins.solvers import PNP_HQS as NEEDS
+from ipx_plugins.solvers import PnPOptions
+from ipx_plugins.solvers.common import start
+from ipx_plugins.solvers.schedule import denoised, penalty_at, settled, sigma_at, sigmas
+
+
+@dataclass(frozen=True)
+class PnPHQSState(State):
+    """The denoised image, sigma of all steps ``(steps, B)``, steps done."""
+
+    table: Tensor
+    steps: int
+    matches: object
+
+
+class PnPHQS(Solver[PnPOptions, PnPHQSState]):
+    """v = prox_{f / rho}(x), x = D(v, sigma), with sigma falling and rho = lam / sigma^2.
+
+    Zhang et al. 2022 (DPIR), equations 6a and 6b. There is no objective; the residual is the
+    change of x in the last step, once sigma is constant.
+    """
+
+    needs = NEEDS
+    iterations = 8
+
+    def init(self, problem: Problem) -> PnPHQSState:
+        """The start, holes filled in."""
+        x = start(problem)
+        return PnPHQSState(x, sigmas(problem, self.options, x), 0, None)
+
+    def step(self, problem: Problem, state: PnPHQSState) -> PnPHQSState:
+        """Data, then denoiser."""
+        sigma = sigma_at(state.table, state.steps)
+        v = problem.data.prox(state.x, 1 / penalty_at(problem, sigma), guess=state.x)
+        x, matches = denoised(problem, self.options, v, sigma, state.steps, state.matches)
+        return PnPHQSState(x, state.table, state.steps + 1, matches)
+
+    def residual(self, problem: Problem, before: PnPHQSState, after: PnPHQSState) -> Tensor:
+        """Relative change of x."""
+        return settled(super().residual(problem, before, after), after.steps, self.options)

@@ -1,0 +1,73 @@
+"""What plug-and-play algorithms share: the denoiser's strength from step to step, its use.
+
+A denoiser D(x, sigma) stands for the prior at one noise level: it is the proximal map of
+sigma^2 R, were it one. So where classical splitting has the threshold lam / rho, plug-and-play has
+sigma^2 = lam / rho, and the algorithm runs sigma down instead of rho up. The last sigma is that of
+the noise for lam = `NOISE_SHARE` times its variance, DPIR's rule and what lam="auto" gives.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ipx import Denoise, Matching, Problem, has
+from ipx_plugins.solvers import PnPOptions
+from ipx_plugins.solvers.common import vector
+
+NOISE_SHARE = 0.23  # Zhang et al. 2022, section 4.2
+_FINEST = 0.255 / 255  # below this no picture has noise (the same place)
+
+
+def sigmas(problem: Problem, options: PnPOptions, like: Tensor) -> Tensor:
+    """Sigma of each step and image, ``(steps, B)``, from strong to weak."""
+    lam = vector(problem.lam, like)
+    low = (
+        (lam / NOISE_SHARE).sqrt() if options.sigma_end is None else vector(options.sigma_end, lam)
+    )
+    low = low.clamp_min(_FINEST)
+    high = torch.maximum(vector(options.sigma_start, lam), low)
+    share = torch.linspace(0, 1, options.steps).to(lam)[:, None]
+    if options.schedule == "constant":
+        return low.expand(options.steps, -1)
+    if options.schedule == "linear":
+        return torch.lerp(high, low, share)
+    return high * (low / high) ** share
+
+
+def sigma_at(table: Tensor, step: int) -> Tensor:
+    """Sigma of a step, ``(B,)``; the last one after the end."""
+    return table[min(step, len(table) - 1)]
+
+
+def denoised(
+    problem: Problem, options: PnPOptions, x: Tensor, sigma: Tensor, step: int, matches: object
+) -> tuple[Tensor, object]:
+    """D(x, sigma), and the blocks that were matched, for the next step.
+
+    With ``refresh`` above 1 a denoiser that matches blocks looks for them anew only at every so
+    many steps. Otherwise, with ``ensemble``, the picture is turned and flipped in another way at
+    each step, so that no direction is preferred (Zhang et al. 2022, section 4.3).
+    """
+    prior = cast(Denoise, problem.prior)
+    if options.refresh > 1 and has(problem.prior, Matching):
+        matching = cast(Matching, problem.prior)
+        found = matching.match(x, sigma) if step % options.refresh == 0 else matches
+        return matching.denoise(x, sigma, found), found
+    turn = step % 8 if options.ensemble else 0
+    moved = x.flip(-1) if turn & 4 else x
+    moved = prior.denoise(torch.rot90(moved, turn & 3, (-2, -1)), sigma)
+    moved = torch.rot90(moved, -(turn & 3), (-2, -1))
+    return (moved.flip(-1) if turn & 4 else moved).contiguous(), None
+
+
+def penalty_at(problem: Problem, sigma: Tensor) -> Tensor:
+    """rho = lam / sigma^2, ``(B,)``."""
+    return vector(problem.lam, sigma[:, None]) / sigma**2
+
+
+def settled(residual: Tensor, step: int, options: PnPOptions) -> Tensor:
+    """A residual that cannot pass for convergence while sigma still changes."""
+    return residual.clamp_min(1.0) if step < options.steps else residual
