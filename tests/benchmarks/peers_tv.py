@@ -133,6 +133,7 @@ def deepinv(y: torch.Tensor, op: Any, lam: float) -> Iterator[tuple[str, Run]]:
     if not torch.allclose(physics.A(probe), op.forward(probe), atol=1e-5):
         raise RuntimeError("DeepInverse's operator is not the same")
     for inner in (5, 10, 20):
+
         def fista(steps: int, inner: int = inner) -> np.ndarray:
             with torch.no_grad():
                 solver = FISTA(
@@ -265,9 +266,8 @@ def main() -> None:
     text = f"{__doc__.strip()}\n\n" if __doc__ else ""
     if missing:
         text += f"Not installed: {', '.join(sorted(missing))}.\n\n"
-    text += (
-        "| task | software | steps | PSNR, converged | ms | time / ipx |\n|---|---|---|---|---|---|\n"
-    )
+    text += "| task | software | steps | PSNR, converged | ms | time / ipx |\n"
+    text += "|---|---|---|---|---|---|\n"
     packages = tuple(
         p for p in ("scico", "jax", "deepinv", "pyproximal") if not any(p in m for m in missing)
     )

@@ -26,6 +26,7 @@ AnyLinear = LinearOperator[Any]
 
 DATA_PENALTY = 3.0  # on w = Ax, for data terms of curvature about one in pictures in [0, 1]
 SHARPER = 4.0  # once a quick start is made, the penalties grow by so much
+_HALVINGS = 60
 _THRESHOLD = 0.2  # lam / rho: what one step takes off the edges of a picture in [0, 1]
 
 
@@ -103,6 +104,26 @@ def first_step(problem: Problem, x: Tensor, gradient: Callable[[Tensor], Tensor]
     d = -column(ahead, g) * g
     bend = image_dot(gradient(x + d) - g, d) / image_dot(d, d).clamp_min(1e-30)
     return torch.maximum(bound, 1 / bend.clamp_min(1e-8))
+
+
+def descend(problem: Problem, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient of the data term at x, and a step ``(B,)`` at which it surely falls.
+
+    Where the Lipschitz constant is only a bound the step may grow a little, and is halved until
+    f's quadratic model holds.
+    """
+    g = problem.data.grad(x)
+    if problem.data.quadratic:
+        return g, step
+    step = 1.2 * step
+    for _ in range(_HALVINGS):
+        d = -column(step, g) * g
+        bend = image_dot(problem.data.grad(x + d) - g, d)
+        good = bend * step <= image_dot(d, d)
+        if bool(good.all()):
+            break
+        step = torch.where(good, step, step / 2)
+    return g, step
 
 
 def penalty(problem: Problem, like: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor
 from ipx import Problem, Solver, State, image_dot
 from ipx_plugins.solvers import PNP_FISTA as NEEDS
 from ipx_plugins.solvers import PnPFISTAOptions
-from ipx_plugins.solvers.common import column, first_step, start
-from ipx_plugins.solvers.schedule import denoised, settled, sigma_at, sigmas
+from ipx_plugins.solvers.common import column, descend, first_step, start
+from ipx_plugins.solvers.schedule import NOISE_SHARE, denoised, settled, sigma_at, sigmas
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PnPFISTAState(State):
 
 
 class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
-    """x+ = D(v - s grad f(v), sigma), v+ = x+ + (t - 1)/t+ (x+ - x).
+    """x+ = D(v - s grad f(v), sqrt(s lam)), v+ = x+ + (t - 1)/t+ (x+ - x).
 
     Kamilov, Mansour, Wohlberg 2017. Needs only the gradient of the data term, so that it takes
     every noise that has one. Momentum is dropped where it points uphill.
@@ -46,18 +46,10 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
     def step(self, problem: Problem, state: PnPFISTAState) -> PnPFISTAState:
         """Gradient step, denoiser, extrapolation."""
         s = state
-        g = problem.data.grad(s.v)
-        step, moved = s.step, s.v - column(s.step, s.v) * g
-        if not problem.data.quadratic:
-            for _ in range(20):
-                d = moved - s.v
-                bend = image_dot(problem.data.grad(moved) - g, d)
-                good = bend * step <= image_dot(d, d)
-                if bool(good.all()):
-                    break
-                step = torch.where(good, step, step / 2)
-                moved = s.v - column(step, s.v) * g
-        sigma = sigma_at(s.table, s.steps)
+        g, step = descend(problem, s.v, s.step)
+        moved = s.v - column(step, s.v) * g
+        # prox_{s lam R} is the denoiser at sqrt(s lam), lam running down with sigma
+        sigma = (step * NOISE_SHARE).sqrt() * sigma_at(s.table, s.steps)
         x, matches = denoised(problem, self.options, moved, sigma, s.steps, s.matches)
         t = (1 + torch.sqrt(1 + 4 * s.t**2)) / 2
         uphill = image_dot(s.v - x, x - s.x) > 0

@@ -9,7 +9,7 @@ from torch import Tensor
 from ipx import Problem, Solver, State
 from ipx_plugins.solvers import RED as NEEDS
 from ipx_plugins.solvers import PnPFISTAOptions
-from ipx_plugins.solvers.common import column, first_step, start
+from ipx_plugins.solvers.common import column, descend, first_step, start
 from ipx_plugins.solvers.schedule import denoised, penalty_at, settled, sigma_at, sigmas
 
 
@@ -46,9 +46,10 @@ class RED(Solver[PnPFISTAOptions, REDState]):
         sigma = sigma_at(s.table, s.steps)
         rho = penalty_at(problem, sigma)
         clean, matches = denoised(problem, self.options, s.x, sigma, s.steps, s.matches)
-        slope = problem.data.grad(s.x) + column(rho, s.x) * (s.x - clean)
-        x = s.x - column(1 / (1 / s.step + rho), s.x) * slope
-        return replace(s, x=x, clean=clean, steps=s.steps + 1, matches=matches)
+        g, step = descend(problem, s.x, s.step)
+        slope = g + column(rho, s.x) * (s.x - clean)
+        x = s.x - column(1 / (1 / step + rho), s.x) * slope
+        return replace(s, x=x, clean=clean, step=step, steps=s.steps + 1, matches=matches)
 
     def residual(self, problem: Problem, before: REDState, after: REDState) -> Tensor:
         """Relative change of x."""

@@ -1,0 +1,93 @@
+"""Classical denoisers, as priors for plug-and-play."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipx import Denoise, Options, PriorSpec, hookimpl, opt
+
+
+class NLMOptions(Options):
+    """Non-local means."""
+
+    patch: int = opt(default=5, min=3, max=21, help="Width of the patches compared.", unit="pixels")
+    reach: int = opt(default=8, min=1, max=50, help="How far away they may be.", unit="pixels")
+    strength: float = opt(default=0.6, above=0.0, help="Cut-off of the distance, times sigma.")
+
+
+class MedianOptions(Options):
+    """The median of a window."""
+
+    size: int = opt(default=5, min=3, max=15, help="Width of the window, odd.", unit="pixels")
+
+
+class BilateralOptions(Options):
+    """The bilateral filter."""
+
+    reach: float = opt(default=1.5, above=0.0, help="Deviation of the distance.", unit="pixels")
+    contrast: float = opt(
+        default=3.0, above=0.0, help="Deviation of the difference of intensity, times sigma."
+    )
+
+
+class TVFilterOptions(Options):
+    """Total variation as a denoiser."""
+
+    strength: float = opt(default=0.7, above=0.0, help="Weight of total variation over sigma.")
+
+
+class WaveletFilterOptions(Options):
+    """Wavelet shrinkage."""
+
+    wavelet: str = opt(default="sym4", help="An orthogonal wavelet of PyWavelets.")
+    shifts: int = opt(
+        default=3, min=0, max=15, help="Averaged over shifts by 0 to so many pixels, both ways."
+    )
+
+
+@hookimpl
+def ipx_components() -> Iterable[PriorSpec]:
+    """Declare the priors."""
+    here = "ipx_plugins.filters."
+    return [
+        PriorSpec(
+            name="nlm",
+            target=here + "nlm:NonLocalMeans",
+            options=NLMOptions,
+            provides=(Denoise,),
+            summary="Denoiser: non-local means.",
+            source="Buades, Coll, Morel, CVPR 2005; Froment, IPOL 2014",
+        ),
+        PriorSpec(
+            name="median",
+            target=here + "simple:Median",
+            options=MedianOptions,
+            provides=(Denoise,),
+            summary="Denoiser: the median of a window, mixed in as far as sigma asks.",
+            source="Tukey, Exploratory Data Analysis, 1977",
+        ),
+        PriorSpec(
+            name="bilateral",
+            target=here + "simple:Bilateral",
+            options=BilateralOptions,
+            provides=(Denoise,),
+            summary="Denoiser: the bilateral filter.",
+            source="Tomasi, Manduchi, ICCV 1998",
+        ),
+        PriorSpec(
+            name="tv-filter",
+            target=here + "simple:TVFilter",
+            options=TVFilterOptions,
+            provides=(Denoise,),
+            summary="Denoiser: the proximal map of total variation, for plug-and-play.",
+            source="Rudin, Osher, Fatemi, Physica D 60, 1992",
+        ),
+        PriorSpec(
+            name="wavelet-filter",
+            target=here + "simple:WaveletFilter",
+            options=WaveletFilterOptions,
+            provides=(Denoise,),
+            summary="Denoiser: wavelet shrinkage with a threshold for each band, cycle-spun.",
+            source="Chang, Yu, Vetterli, IEEE TIP 9, 2000; Coifman, Donoho 1995",
+        ),
+    ]

@@ -1,0 +1,45 @@
+"""Non-local means, by scikit-image."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from skimage.restoration import denoise_nl_means
+from torch import Tensor
+
+from ipx import Prior, Scalar
+from ipx_plugins.filters import NLMOptions
+from ipx_plugins.filters.levels import each_image
+
+
+class NonLocalMeans(Prior[NLMOptions]):
+    """Weighted means of pixels whose surroundings are alike; colours together.
+
+    scikit-image's fast mode, with the expected distance of two noisy patches, 2 sigma^2, taken
+    off. No gradient flows through it.
+    """
+
+    @torch.no_grad()
+    def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
+        """An estimate of the clean image.
+
+        Args:
+            x: ``(B, C, H, W)``, nominally in [0, 1].
+            sigma: deviation of the noise, >= 0: a number, or one per image ``(B,)``; of a map
+                the root mean square.
+        """
+        o = self.options
+
+        def one(image: np.ndarray, level: float) -> np.ndarray:
+            grey = len(image) == 1
+            out: np.ndarray = denoise_nl_means(
+                image[0] if grey else np.moveaxis(image, 0, -1),
+                o.patch,
+                o.reach,
+                h=o.strength * level,
+                sigma=level,
+                channel_axis=None if grey else -1,
+            )
+            return out[None] if grey else np.moveaxis(out, -1, 0)
+
+        return each_image(x, sigma, one, least=o.patch)

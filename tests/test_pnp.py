@@ -1,0 +1,153 @@
+"""Plug-and-play: schedule, symmetry, fixed points, and pictures better than with TV."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from skimage import data, transform
+
+import ipx
+from ipx.iterate import iterate
+from ipx.metrics import psnr
+from ipx.problem import Problem
+from ipx_plugins.solvers import PnPOptions
+from ipx_plugins.solvers.schedule import denoised, penalty_at, sigmas
+
+SOLVERS = ("pnp-hqs", "pnp-admm", "pnp-fista", "red", "diffpir")
+TASKS = {
+    "blur": {"name": "blur", "sigma": 1.6},
+    "uniform blur": {"name": "blur", "kind": "uniform", "size": 5},
+    "inpaint": {"name": "inpaint", "missing": 0.6},
+    "super-resolution": {"name": "super-resolution", "factor": 2},
+}
+
+
+def photograph(size: int) -> torch.Tensor:
+    image = transform.resize(data.camera() / 255.0, (size, size), anti_aliasing=True)
+    return torch.as_tensor(image, dtype=torch.float32)[None, None]
+
+
+class Line(ipx.Prior[ipx.NoOptions]):
+    """A linear symmetric denoiser: D(x, s) = x / (1 + s^2), the proximal map of s^2 |x|^2 / 2."""
+
+    def denoise(self, x: torch.Tensor, sigma: ipx.Scalar) -> torch.Tensor:
+        level = torch.as_tensor(ipx.per_image(sigma, x), dtype=x.dtype)
+        return x / (1 + level**2)
+
+
+class Still(ipx.Prior[ipx.NoOptions]):
+    """Leaves every picture alone, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matched = 0
+
+    def match(self, x: torch.Tensor, sigma: ipx.Scalar) -> Any:
+        self.matched += 1
+        return self.matched
+
+    def denoise(self, x: torch.Tensor, sigma: ipx.Scalar, matches: Any = None) -> torch.Tensor:
+        return x.clone()
+
+
+def problem(prior: Any, lam: float = 0.05) -> Problem:
+    x = torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    op = ipx.operator("blur", (1, 12, 12), boundary="circular")
+    weights = torch.tensor([lam, 2 * lam], dtype=torch.float64)
+    return Problem(op.forward(x), op, ipx.noise("gaussian", sigma=0.1), prior, weights)
+
+
+def test_the_schedule_is_dpirs() -> None:
+    p = problem(Line(), 0.23 * (5 / 255) ** 2)
+    table = sigmas(p, PnPOptions(), p.y)
+    assert table.shape == (8, 2)
+    assert math.isclose(float(table[0, 0]), 49 / 255)
+    assert math.isclose(float(table[-1, 0]), 5 / 255, rel_tol=1e-9)
+    ratios = table[1:, 0] / table[:-1, 0]
+    assert torch.allclose(ratios, ratios[:1].expand(7))
+    # rho = 0.23 (noise / sigma)^2
+    assert math.isclose(float(penalty_at(p, table[0])[0]), 0.23 * (5 / 49) ** 2, rel_tol=1e-9)
+    assert float(sigmas(p, PnPOptions(schedule="constant"), p.y)[0, 1]) > float(table[-1, 0])
+
+
+def test_the_self_ensemble_is_undone() -> None:
+    p = problem(Still())
+    x = torch.rand(2, 1, 7, 9)
+    sigma = torch.tensor([0.1, 0.1])
+    for step in range(8):
+        out, _ = denoised(p, PnPOptions(), x, sigma, step, None)
+        assert torch.equal(out, x), step
+
+
+def test_blocks_are_matched_again_every_so_many_steps() -> None:
+    prior = Still()
+    iterate(problem(prior), ipx.solver("pnp-hqs", refresh=3), iterations=8, tol=0.0)
+    assert prior.matched == 3
+
+
+@pytest.mark.parametrize("solver", ["pnp-hqs", "pnp-admm", "pnp-fista", "red"])
+def test_a_denoiser_that_is_a_proximal_map_gives_a_fixed_point(solver: str) -> None:
+    """At constant sigma each has a fixed point, of the problem it stands for."""
+    p = problem(Line())
+    s = 0.3
+    made = ipx.solver(solver, schedule="constant", sigma_end=s, steps=1, ensemble=False)
+    result = iterate(p, made, iterations=4000, tol=1e-12)
+    gram = torch.fft.rfft2(p.operator.forward(_point()))
+    h = (gram.abs() ** 2).to(torch.float64)
+    data_side = torch.fft.rfft2(p.operator.adjoint(p.y))
+    lam = torch.as_tensor(p.lam).view(-1, 1, 1, 1)
+    rho = lam / s**2
+    weight = {
+        "pnp-hqs": rho - rho / (1 + s**2),  # (A'A + rho) v = A'y + rho D(v)
+        "pnp-admm": rho * s**2,
+        "pnp-fista": torch.full_like(lam, 0.23 * s**2),
+        "red": rho - rho / (1 + s**2),
+    }[solver]
+    v = torch.fft.irfft2(data_side / (h + weight), s=(12, 12))
+    x = v / (1 + s**2) if solver in ("pnp-hqs",) else v
+    shown = result.state.clean * (1 + s**2) if solver == "red" else result.x
+    assert torch.allclose(shown, x, atol=1e-7), float((shown - x).abs().max())
+
+
+def _point() -> torch.Tensor:
+    x = torch.zeros(1, 1, 12, 12, dtype=torch.float64)
+    x[..., 0, 0] = 1
+    return x
+
+
+def test_the_weight_follows_from_the_noise() -> None:
+    y = ipx.degrade(photograph(48), op="identity", noise={"name": "gaussian", "sigma": 0.1})
+    how = ipx.solve(y, noise={"name": "gaussian", "sigma": 0.1}, prior="bm3d")
+    assert how.lam is not None
+    assert math.isclose(how.lam[0], 0.23 * 0.01, rel_tol=1e-5)
+    assert how.plan.solver == "pnp-hqs"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", list(TASKS))
+def test_bm3d_is_better_than_total_variation(task: str) -> None:
+    clean = photograph(128)
+    noise = {"name": "gaussian", "sigma": 0.02}
+    y = ipx.degrade(clean, op=TASKS[task], noise=noise, seed=2)
+    edges = ipx.solve(y, op=TASKS[task], noise=noise, prior="tv").x
+    found = ipx.solve(y, op=TASKS[task], noise=noise, prior="bm3d").x
+    assert float(psnr(found, clean) - psnr(edges, clean)) > 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("task", list(TASKS))
+def test_two_hundred_steps_do_not_diverge(solver: str, task: str) -> None:
+    clean = photograph(48)
+    noise = {"name": "gaussian", "sigma": 0.03}
+    y = ipx.degrade(clean, op=TASKS[task], noise=noise, seed=2)
+    how = ipx.solve(
+        y, op=TASKS[task], noise=noise, prior={"name": "tv-filter"}, solver=solver,
+        iterations=200, tol=0.0,
+    )  # fmt: skip
+    assert how.status == ["budget"]
+    start = ipx.solve(y, op=TASKS[task], noise=noise, prior="tv-filter", iterations=1).before
+    assert float(psnr(how.x, clean)) > float(psnr(start, clean)) - 0.5
