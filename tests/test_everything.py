@@ -20,7 +20,7 @@ from ipx.registry import registry
 from ipx.specs import PriorSpec
 
 SIZE = 32
-BUDGET = 100  # enough for every solver to be better than the degraded picture
+BUDGET = 50  # enough for every solver to be better than the degraded picture
 # strengths at which a picture of this size is visibly spoilt; other noises use their own default
 LEVELS = {
     "photograph": {

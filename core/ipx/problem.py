@@ -113,6 +113,7 @@ class Problem:
         x0: start ``(B, C, H, W)``; ``operator.preview(y)`` when None.
         hard: the data are free of noise; measured pixels of a diagonal operator are then kept
             as they are.
+        estimated: the noise level was estimated from y, not told.
         bridges: data bridges chosen by a plan.
     """
 
@@ -123,6 +124,7 @@ class Problem:
     lam: Scalar = 1.0
     x0: Tensor | None = None
     hard: bool = False
+    estimated: bool = False
     bridges: dict[type, AdapterSpec] | None = None
 
     def __post_init__(self) -> None:

@@ -246,9 +246,10 @@ def solve(
         regulariser: Prior[Any] = build("prior", prior)
         start = None if x0 is None else to_tensor(x0, y.device, y.dtype)[0]
         hard = isinstance(model.level, (int, float)) and model.level == 0
-        if model.level is None:
+        untold = model.level is None
+        if untold:
             model = model.estimated(y, operator.known(y))
-        problem = Problem(y, operator, model, regulariser, 0.0, start, hard)
+        problem = Problem(y, operator, model, regulariser, 0.0, start, hard, untold)
         names = (_name(op, "operator"), _name(noise, "noise"), _name(prior, "prior"))
         algorithm, plan = _solver(solver, problem, exact, names)
         problem = attach(problem, plan)

@@ -7,23 +7,22 @@ noise: of the m values it leaves only ``m - df`` free, df the trace of the map `
 missing pixels). With it, for Tikhonov denoising, it gives exactly the Wiener weight.
 
 For a blur the criterion is nearly flat below the best weight (any of those leaves white noise),
-so that an estimate of sigma 1 % too low would send lam far down: the target is set 1.5 % higher.
-
-The trace is estimated with one random probe b of signs (Ramani, Blu, Unser 2008),
-``m - df = b . (b - (A x(y + e b) - A x(y)) / e)``, at the price of a second solve.
+so that a sigma 1 % too low would send lam far down: the target is set 1.5 % higher, and where sigma
+was estimated from the same picture another rule takes over.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ipx import Problem, Result, Solve, Tuned, Tuner, image_dot, known_count
+from ipx import Problem, Result, Solve, Tuned, Tuner, known_count
 from ipx_plugins.discrepancy import DiscrepancyOptions
+from ipx_plugins.discrepancy.freedom import free_values, merge
+from ipx_plugins.discrepancy.gcv import GCV
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
@@ -36,10 +35,13 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
 
+        A noise level that was estimated, from Gaussian noise, is not trusted: `GCV` does without.
         The criterion grows with lam. Where it never reaches its target (data that any smooth
         picture fits) the largest weight tried is taken, and the smallest where it always
         exceeds it.
         """
+        if problem.estimated and self.options.estimated == "gcv" and problem.data.quadratic:
+            return GCV().tune(problem, solve)
         count = known_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
         expected = expected.maximum(0.5 * count * _FLOOR**2)
@@ -58,7 +60,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             gap = self._gap(problem, result, solve, log.exp(), expected, count)
             trace.append({"lam": log.exp().tolist(), "log_ratio": gap.tolist()})
             better = active & (gap.abs() < best_gap)
-            best = _merge(best, result, better)
+            best = merge(best, result, better)
             best_log = torch.where(better, log, best_log)
             best_gap = torch.where(better, gap.abs(), best_gap)
             below = gap < 0
@@ -107,47 +109,8 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         value = problem.data.value(result.x)
         target = expected
         if self.options.effective:
-            free = self._free(problem, result, solve, lam, expected, count)
+            spread = (2 * expected / count).sqrt()
+            free = free_values(problem, result, solve, lam, spread)
             target = expected * (free / count).clamp(1e-3, 1.0)
         tiny = torch.finfo(value.dtype).tiny
         return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny))
-
-    def _free(
-        self,
-        problem: Problem,
-        result: Result,
-        solve: Solve,
-        lam: Tensor,
-        expected: Tensor,
-        count: Tensor,
-    ) -> Tensor:
-        """m - df by one probe of a tenth of the noise."""
-        y = problem.y
-        generator = torch.Generator().manual_seed(0)
-        signs = torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2.0 - 1.0
-        probe = signs.to(y)
-        known = problem.operator.known(y)
-        if known is not None:
-            probe = probe * known
-        spread = (2 * expected / count).sqrt()
-        size = (0.1 * spread).view(-1, *([1] * (y.ndim - 1)))
-        moved = replace(problem, y=y + size * probe, lam=lam, x0=result.x)
-        after = solve(moved).x
-        forward = problem.operator.forward
-        change = (forward(after) - forward(result.x)) / size
-        return image_dot(probe.expand_as(y), probe - change)
-
-
-def _merge(old: Result | None, new: Result, take: Tensor) -> Result:
-    """The results image by image: ``new`` where ``take``."""
-    if old is None:
-        return new
-    column = take.view(-1, *([1] * (new.x.ndim - 1)))
-    return replace(
-        new,
-        x=torch.where(column, new.x, old.x),
-        status=[n if t else o for t, n, o in zip(take, new.status, old.status, strict=True)],
-        iterations=torch.where(take, new.iterations, old.iterations),
-        residual=torch.where(take, new.residual, old.residual),
-        objective=torch.where(take, new.objective, old.objective),
-    )

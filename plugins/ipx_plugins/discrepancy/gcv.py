@@ -1,0 +1,94 @@
+"""Generalised cross-validation: the weight without the noise level.
+
+    lam = argmin |A x_lam - y|^2 / (m - df_lam)^2
+
+(Golub, Heath, Wahba 1979; for nonlinear estimates with the degrees of freedom by a random probe,
+Girard 1989, Ramani et al. 2008). Where sigma^2 = |A x - y|^2 / (m - df) hardly changes with lam, as
+behind a blur, it takes the smoothest picture of those; there any rule that trusts an estimate of
+sigma is at the mercy of its last per cent.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx import Problem, Result, Solve, Tuned, Tuner, known_count
+from ipx_plugins.discrepancy import GCVOptions
+from ipx_plugins.discrepancy.freedom import free_values, merge
+
+_LOWEST, _HIGHEST = math.log(1e-7), math.log(1e3)
+_FLOOR = 1e-3  # noise below this (an 8-bit rounding error) is not told from none
+
+
+class GCV(Tuner[GCVOptions]):
+    """Goes down from a smooth picture by factors of ``step``, then fits parabolas."""
+
+    def tune(self, problem: Problem, solve: Solve) -> Tuned:
+        """Choose lam for each image and solve."""
+        count = known_count(problem)
+        noise = (2 * problem.noise.expected(problem.y, count) / count).sqrt().clamp_min(_FLOOR)
+        points: list[list[tuple[float, float]]] = [[] for _ in noise]  # (log lam, score)
+        log = torch.log(noise).clamp(_LOWEST, _HIGHEST)
+        least = torch.full_like(log, math.inf)
+        chosen, best = log.clone(), None
+        trace: list[dict[str, Any]] = []
+        guess = problem.x0
+        active = torch.ones_like(log, dtype=torch.bool)
+        for _ in range(self.options.evaluations):
+            lam = log.exp()
+            result: Result = solve(problem.with_lam(lam, guess))
+            score = self._score(problem, result, solve, lam, noise, count)
+            trace.append({"lam": lam.tolist(), "score": score.tolist()})
+            better = active & (score < least)
+            best = merge(best, result, better)
+            chosen, least = torch.where(better, log, chosen), torch.where(better, score, least)
+            for i, on in enumerate(active.tolist()):
+                if on:
+                    points[i].append((float(log[i]), float(score[i])))
+            proposed = [self._next(p) for p in points]
+            active = active & torch.tensor([v is not None for v in proposed], device=log.device)
+            if not bool(active.any()):
+                break
+            fresh = torch.tensor([0.0 if v is None else v for v in proposed]).to(log)
+            log = torch.where(active, fresh, log)
+            guess = result.x
+        assert best is not None
+        return Tuned(lam=chosen.exp(), result=best, trace=trace)
+
+    def _next(self, points: list[tuple[float, float]]) -> float | None:
+        """Where to look next; None when the minimum is known closely enough."""
+        ordered = sorted(points)
+        k = min(range(len(ordered)), key=lambda i: ordered[i][1])
+        at, step = ordered[k][0], math.log(self.options.step)
+        if k == 0:
+            return max(at - step, _LOWEST) if at > _LOWEST else None
+        if k == len(ordered) - 1:
+            return min(at + step, _HIGHEST) if at < _HIGHEST else None
+        (a, fa), (b, fb), (c, fc) = ordered[k - 1 : k + 2]
+        if c - a < 0.75 * step:
+            return None
+        slope, bend = (b - a) * (fb - fc), (b - c) * (fb - fa)
+        vertex = b - 0.5 * ((b - a) * slope - (b - c) * bend) / min(slope - bend, -1e-300)
+        near = 0.1 * (c - a)  # not at a point that is known, and inside
+        if abs(vertex - b) < near:
+            vertex = b + (near if c - b > b - a else -near)
+        return min(max(vertex, a + near), c - near)
+
+    def _score(
+        self,
+        problem: Problem,
+        result: Result,
+        solve: Solve,
+        lam: Tensor,
+        noise: Tensor,
+        count: Tensor,
+    ) -> Tensor:
+        """log |A x - y|^2 - 2 log(m - df), per image."""
+        misfit = problem.data.value(result.x)
+        free = free_values(problem, result, solve, lam, noise)
+        tiny = torch.finfo(misfit.dtype).tiny
+        return torch.log(misfit.clamp_min(tiny)) - 2 * torch.log(free.maximum(1e-3 * count))
