@@ -216,10 +216,12 @@ def test_shipped_weights_are_whole_and_described(name: str, weights: str) -> Non
 @pytest.mark.parametrize(("name", "weights"), SHIPPED)
 @pytest.mark.parametrize("level", [15, 25, 50])
 def test_shipped_weights_beat_bm3d(name: str, weights: str, level: int) -> None:
-    """On pictures that are in no training set, on average, same noise."""
+    """On the pictures that bm3d is measured on, brick with its repeats too; same noise, mean."""
     gains = []
-    for picture in (data.camera() / 255.0, data.astronaut() / 255.0, data.coffee() / 255.0):
-        x = torch.as_tensor(picture[100:356, 100:356], dtype=torch.float32)
+    for name_of in ("camera", "astronaut", "brick"):
+        picture = getattr(data, name_of)() / 255.0
+        small = picture.reshape(256, 2, 256, 2, -1).mean((1, 3)).squeeze()
+        x = torch.as_tensor(small, dtype=torch.float32)
         x = x[None, None] if x.ndim == 2 else x.permute(2, 0, 1)[None]
         if weights == "grey" and x.shape[1] == 3:
             x = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)

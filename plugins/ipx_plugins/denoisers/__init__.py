@@ -12,6 +12,9 @@ SOURCES = {
     "drunet": "Zhang et al., IEEE TPAMI 44, 2022 (DPIR)",
 }
 
+WEIGHTS: dict[str, tuple[str, ...]] = {}
+"""Shipped weights by model: only what beats bm3d on the pictures of the tests."""
+
 
 class DenoiserOptions(Options):
     """A denoiser and the noise it is trained for."""
@@ -72,7 +75,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
             options=options,
             summary=f"Denoiser: {told[name]}.",
             source=SOURCES[name],
-            weights=(),
+            weights=WEIGHTS.get(name, ()),
             recipe=recipe,
         )
         for name, cls, options in (
