@@ -16,7 +16,7 @@ from ipx.problem import Problem
 from ipx_plugins.solvers import PnPOptions
 from ipx_plugins.solvers.schedule import denoised, penalty_at, sigmas
 
-SOLVERS = ("pnp-hqs", "pnp-admm", "pnp-fista", "red", "diffpir")
+SOLVERS = ("pnp-hqs", "pnp-admm", "pnp-fista", "red")
 TASKS = {
     "blur": {"name": "blur", "sigma": 1.6},
     "uniform blur": {"name": "blur", "kind": "uniform", "size": 5},

@@ -18,7 +18,7 @@ class NLMOptions(Options):
 class MedianOptions(Options):
     """The median of a window."""
 
-    size: int = opt(default=5, min=3, max=15, help="Width of the window, odd.", unit="pixels")
+    size: int = opt(default=3, min=3, max=15, help="Width of the window, odd.", unit="pixels")
 
 
 class BilateralOptions(Options):

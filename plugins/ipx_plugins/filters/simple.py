@@ -11,8 +11,7 @@ from skimage.restoration import denoise_wavelet
 from torch import Tensor
 from torch.nn import functional
 
-import ipx
-from ipx import OptionError, Prior, Scalar, per_image
+from ipx import OptionError, Prior, Scalar, per_image, prior
 from ipx_plugins.filters import (
     BilateralOptions,
     MedianOptions,
@@ -71,7 +70,7 @@ class TVFilter(Prior[TVFilterOptions]):
 
     def __init__(self, options: TVFilterOptions | None = None, **values: Any) -> None:
         super().__init__(options, **values)
-        self._tv: Any = ipx.prior("tv", tol=1e-3)
+        self._tv: Any = prior("tv", tol=1e-3)
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
         """An estimate of the clean image; sigma a number or ``(B,)``; of a map the mean."""

@@ -16,6 +16,7 @@ from ipx import (
     Options,
     Prox,
     ProxConjugate,
+    Quadratic,
     QuadraticPrior,
     SolverSpec,
     Spectrum,
@@ -43,9 +44,8 @@ GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)
 PNP_HQS = (Need((DataProx,), (Denoise,), rank=90),)
 PNP_FISTA = (Need((DataGrad,), (Denoise,), rank=85),)
-PNP_ADMM = (Need((DataProx,), (Denoise,), rank=70),)
+PNP_ADMM = (Need((DataProx, Quadratic), (Denoise,), rank=70),)
 RED = (Need((DataGrad,), (Denoise,), rank=65),)
-DIFFPIR = (Need((DataProx,), (Denoise,), rank=50),)
 ADAM = (Need((DataGrad,), (Grad,), rank=10),)
 
 
@@ -175,16 +175,6 @@ class PnPFISTAOptions(PnPOptions):
     steps: int = opt(default=30, min=1, help="Steps from the first sigma to the last.")
 
 
-class DiffPIROptions(PnPOptions):
-    """DiffPIR."""
-
-    steps: int = opt(default=20, min=2, help="Steps from the first sigma to the last.")
-    zeta: float = opt(
-        default=1.0, min=0.0, max=1.0, help="Share of fresh noise; 1: all (best with BM3D)."
-    )
-    seed: int = opt(default=0, min=0, help="Of the noise.")
-
-
 @hookimpl
 def ipx_components() -> Iterable[SolverSpec]:
     """Declare the solvers."""
@@ -285,13 +275,5 @@ def ipx_components() -> Iterable[SolverSpec]:
             summary="Regularisation by denoising: gradient descent with x - D(x).",
             needs=RED,
             source="Romano, Elad, Milanfar, SIAM J. Imaging Sci. 10, 2017",
-        ),
-        SolverSpec(
-            name="diffpir",
-            target=here + "diffpir:DiffPIR",
-            options=DiffPIROptions,
-            summary="A diffusion run backwards by the denoiser; may add what was not there.",
-            needs=DIFFPIR,
-            source="Zhu et al., CVPR workshops 2023",
         ),
     ]

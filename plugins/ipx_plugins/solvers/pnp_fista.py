@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ipx import Problem, Solver, State, image_dot
+from ipx import Problem, Solver, State, image_dot, image_norm
 from ipx_plugins.solvers import PNP_FISTA as NEEDS
 from ipx_plugins.solvers import PnPFISTAOptions
 from ipx_plugins.solvers.common import column, descend, first_step, start
@@ -24,13 +25,15 @@ class PnPFISTAState(State):
     table: Tensor  # sigma (steps, B)
     steps: int
     matches: object
+    change: Tensor  # |x+ - x| of the last step (B,)
 
 
 class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
     """x+ = D(v - s grad f(v), sqrt(s lam)), v+ = x+ + (t - 1)/t+ (x+ - x).
 
     Kamilov, Mansour, Wohlberg 2017. Needs only the gradient of the data term, so that it takes
-    every noise that has one. Momentum is dropped where it points uphill.
+    every noise that has one. Momentum is dropped where it points uphill or the steps grow: many a
+    denoiser is no contraction.
     """
 
     needs = NEEDS
@@ -41,7 +44,8 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
         x = start(problem)
         step = first_step(problem, x, problem.data.grad)
         table = sigmas(problem, self.options, x)
-        return PnPFISTAState(x, x, torch.ones_like(step), step, table, 0, None)
+        far = torch.full_like(step, math.inf)
+        return PnPFISTAState(x, x, torch.ones_like(step), step, table, 0, None, far)
 
     def step(self, problem: Problem, state: PnPFISTAState) -> PnPFISTAState:
         """Gradient step, denoiser, extrapolation."""
@@ -52,11 +56,14 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
         sigma = (step * NOISE_SHARE).sqrt() * sigma_at(s.table, s.steps)
         x, matches = denoised(problem, self.options, moved, sigma, s.steps, s.matches)
         t = (1 + torch.sqrt(1 + 4 * s.t**2)) / 2
-        uphill = image_dot(s.v - x, x - s.x) > 0
-        t = torch.where(uphill, torch.ones_like(t), t)
-        weight = torch.where(uphill, torch.zeros_like(t), (s.t - 1) / t)
+        change = image_norm(x - s.x)
+        drop = (image_dot(s.v - x, x - s.x) > 0) | (change > s.change)
+        t = torch.where(drop, torch.ones_like(t), t)
+        weight = torch.where(drop, torch.zeros_like(t), (s.t - 1) / t)
         v = x + column(weight, x) * (x - s.x)
-        return replace(s, x=x, v=v, t=t, step=step, steps=s.steps + 1, matches=matches)
+        return replace(
+            s, x=x, v=v, t=t, step=step, steps=s.steps + 1, change=change, matches=matches
+        )
 
     def residual(self, problem: Problem, before: PnPFISTAState, after: PnPFISTAState) -> Tensor:
         """Relative change of x."""
