@@ -66,10 +66,13 @@ class Component(Generic[O]):
             raise TypeError("give either an options object or single values, not both")
         self.options = options if options is not None else self.options_type(**values)  # type: ignore[assignment]  # options_type is O's class
         self._buffers: dict[tuple[Any, ...], Tensor] = {}
+        self._capabilities: frozenset[type] | None = None
 
     def provides(self) -> frozenset[type]:
         """The capabilities of this instance; narrowed where they depend on the options."""
-        return frozenset(c for c in _protocols() if isinstance(self, c))
+        if self._capabilities is None:  # such a check is slow, and asked for at every step
+            self._capabilities = frozenset(c for c in _protocols() if isinstance(self, c))
+        return self._capabilities
 
     def buffer(self, name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
         """``make()`` in the dtype and device of ``like``, made once for each (a pure cache).
