@@ -41,7 +41,22 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         exceeds it.
         """
         if problem.estimated and self.options.estimated == "gcv" and problem.data.quadratic:
-            return GCV().tune(problem, solve)
+            free = GCV().tune(problem, solve)
+            scores = torch.tensor([t["score"] for t in free.trace])
+            # pixels shrunk one by one score the same whatever lam is
+            decided = (scores.amax(0) - scores.amin(0) > 1e-3).to(problem.y.device)
+            if bool(decided.all()):
+                return free
+            told = self._from_level(problem, solve)
+            return Tuned(
+                lam=torch.where(decided, free.lam, told.lam),
+                result=merge(told.result, free.result, decided),
+                trace=[*free.trace, *told.trace],
+            )
+        return self._from_level(problem, solve)
+
+    def _from_level(self, problem: Problem, solve: Solve) -> Tuned:
+        """The root of the criterion."""
         count = known_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
         expected = expected.maximum(0.5 * count * _FLOOR**2)

@@ -1,0 +1,95 @@
+"""The rules that choose lam: against exact criteria, and against the best with the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import fft, ndimage, optimize
+from skimage import data, transform
+
+import ipx
+from ipx.metrics import psnr
+from ipx.problem import Problem
+from ipx.weigh import weigh
+
+
+def photograph(name: str, size: int) -> torch.Tensor:
+    image = transform.resize(getattr(data, name)() / 255.0, (size, size), anti_aliasing=True)
+    return torch.as_tensor(image, dtype=torch.float64)[None, None]
+
+
+def test_gcv_finds_the_minimum_of_its_exact_criterion() -> None:
+    """Denoising with |Dx|^2 is diagonal in the DCT: residual and trace are known."""
+    y = torch.as_tensor(ndimage.gaussian_filter(photograph("camera", 64).numpy(), (0, 0, 2, 2)))
+    y = y + 0.1 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).double()
+    c = fft.dctn(y[0, 0].numpy(), norm="ortho")
+    k = 2 - 2 * np.cos(np.pi * np.arange(64) / 64)
+    gram = k[:, None] + k
+
+    def score(log: float) -> float:
+        kept = np.exp(log) * gram / (1 + np.exp(log) * gram)
+        return float(np.log(((kept * c) ** 2).sum()) - 2 * np.log(kept.sum()))
+
+    exact = float(np.exp(optimize.minimize_scalar(score, bounds=(-8, 5), method="bounded").x))
+    how = ipx.solve(y, prior="smooth", tuner="gcv")
+    assert how.lam is not None
+    assert score(np.log(how.lam[0])) - score(np.log(exact)) < 2e-3
+    assert 0.6 < how.lam[0] / exact < 1.7
+
+
+@pytest.mark.parametrize("prior", ["tv", "smooth"])
+@pytest.mark.parametrize("sigma", [0.01, 0.05])
+def test_blur_without_the_noise_level(prior: str, sigma: float) -> None:
+    truth = photograph("coins", 96).float()
+    op = {"name": "blur", "sigma": 1.6}
+    y = ipx.degrade(truth, op=op, noise={"name": "gaussian", "sigma": sigma}, seed=1)
+    grid = torch.logspace(-4, 0.5, 14)
+    many = ipx.solve(
+        y.expand(len(grid), -1, -1, -1), op=op, noise={"name": "gaussian", "sigma": sigma},
+        prior=prior, lam=grid,
+    )  # fmt: skip
+    best = float(psnr(many.x, truth.expand_as(many.x)).max())
+    assert best - float(psnr(ipx.solve(y, op=op, prior=prior).x, truth)) < 0.25
+
+
+def test_where_every_weight_scores_the_same_the_estimated_level_decides() -> None:
+    y = photograph("camera", 48)
+    y = y + 0.1 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).double()
+    free = ipx.solve(y, prior="tikhonov")
+    trust = ipx.solve(y, prior="tikhonov", tuner={"name": "discrepancy", "estimated": "trust"})
+    assert free.lam == trust.lam
+
+
+def test_a_batch_is_many_single_pictures() -> None:
+    op = {"name": "blur", "sigma": 1.2}
+    y = torch.cat([photograph("camera", 32), photograph("coins", 32)])
+    y = ipx.degrade(y, op=op, noise={"name": "gaussian", "sigma": 0.03}, seed=1)
+    both = ipx.solve(y, op=op, prior="tv").lam
+    assert both is not None
+    for i in range(2):
+        alone = ipx.solve(y[i : i + 1], op=op, prior="tv").lam
+        assert alone is not None
+        assert abs(alone[0] / both[i] - 1) < 1e-3
+
+
+def test_a_weight_per_unit_of_variance_needs_no_search() -> None:
+    class Known(ipx.Prior[ipx.NoOptions]):
+        lam_per_variance = 2.0
+
+        def value(self, x: torch.Tensor) -> torch.Tensor:
+            return ipx.image_sum(x * x) / 2
+
+        def grad(self, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+    y = torch.rand(2, 1, 8, 8)
+    op = ipx.operator("identity", (1, 8, 8))
+    problem = Problem(y, op, ipx.noise("gaussian", sigma=0.1), Known())
+    solver = ipx.solver("gradient")
+    plan = ipx.iterate(problem.with_lam(0.1), solver, iterations=1).plan
+    lam, trace, result = weigh(problem, solver, plan, "auto", "discrepancy", 200, 1e-7, [])
+    assert lam is not None
+    assert np.allclose(lam, 0.02)
+    assert trace == []
+    assert torch.allclose(result.x, y / 1.02, atol=1e-4)
