@@ -97,14 +97,17 @@ class Normal(_DataBridge):
 
     def exact_with(self, part: AnyLinear | None) -> bool:
         """True when the system with this K (None: K = I) has a closed form."""
-        if has(self.linear, cap.Diagonal):
-            return part is None or has(part, cap.Diagonal)
+        if self._pixelwise(part):
+            return True
         weight = self._weight(part)
         if weight is None:
             return False
         if has(self.linear, cap.Spectrum):
             return cast(cap.Spectrum, self.linear).spectrum(self.y).fits(weight)
         return has(self.linear, cap.NormalSolve) and self._own_fits(weight)
+
+    def _pixelwise(self, part: AnyLinear | None) -> bool:
+        return has(self.linear, cap.Diagonal) and (part is None or has(part, cap.Diagonal))
 
     def _own_fits(self, weight: Spectral) -> bool:
         basis = getattr(self.linear, "normal_basis", "fft")
@@ -128,7 +131,7 @@ class Normal(_DataBridge):
         """
         scale = per_image(rho, b)
         if self.exact_with(part):
-            if has(self.linear, cap.Diagonal):
+            if self._pixelwise(part):
                 d = cast(cap.Diagonal, self.linear).diagonal(b)
                 k = cast(cap.Diagonal, part).diagonal(b) if part is not None else 1.0
                 return b / (d * d + scale * k * k)

@@ -122,7 +122,7 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         if given is not None:
             return vector(given, w)
         if problem.data.quadratic:
-            return 0.15 * vector(problem.data.lipschitz(), w)
+            return 0.02 * vector(problem.data.lipschitz(), w)
         return vector(DATA_PENALTY, w)
 
     def step(self, problem: Problem, state: ADMMState) -> ADMMState:
