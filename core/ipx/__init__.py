@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         per_image,
     )
     from ipx.compose import model, noise, operator, prior, solver, tuner
+    from ipx.generative import Generative
     from ipx.gradient import Gradient
     from ipx.iterate import Result, iterate, known_count
     from ipx.metrics import psnr
@@ -97,6 +98,7 @@ _LAZY = {
     "ipx.gradient": ("Gradient",),
     "ipx.iterate": ("Result", "iterate", "known_count"),
     "ipx.metrics": ("psnr",),
+    "ipx.generative": ("Generative",),
     "ipx.model": ("Model",),
     "ipx.noise": ("Noise",),
     "ipx.operator": ("LinearOperator", "Operator", "operator_norm"),
@@ -146,6 +148,7 @@ __all__ = [
     "DataTerm",
     "Denoise",
     "Diagonal",
+    "Generative",
     "Grad",
     "Gradient",
     "Identity",

@@ -1,0 +1,56 @@
+"""Generative models: networks with a latent code z ~ N(0, I) and pictures x near D(z).
+
+Priors are made of them without knowing which they are: flows, variational autoencoders and
+adversarial networks all encode, decode, and, where they can, give a density.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from ipx.capabilities import Shape
+from ipx.component import O
+from ipx.model import Model
+
+
+class Generative(Model[O]):
+    """Base of the models that priors can be made of.
+
+    Pictures are ``(B, C, H, W)``, nominally in [0, 1], with ``C == colors``. Codes are ``(B, n)``.
+    Everything is differentiable, in evaluation mode, and image by image: a batch gives what its
+    images give alone. What has no meaning for a size of picture raises ShapeError with one line.
+
+    Class attributes:
+        invertible: D is the inverse of E.
+        density: what `log_prob` is: the logarithm of the density itself, a lower bound of it
+            (the evidence lower bound), or nothing.
+    """
+
+    invertible: ClassVar[bool] = False
+    density: ClassVar[Literal["exact", "bound", "none"]] = "none"
+
+    def latent_size(self, image_shape: Shape) -> int:
+        """n, the numbers in the code of a picture ``(C, H, W)``.
+
+        Raises:
+            ShapeError: the model cannot make pictures of this shape; says which it can.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define latent_size")
+
+    def encode(self, net: nn.Module, x: Tensor) -> Tensor:
+        """E(x), ``(B, n)``: the code, or the mean of its distribution."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode")
+
+    def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
+        """D(z), ``(B, *image_shape)``: the picture, or the mean of its distribution."""
+        raise NotImplementedError(f"{type(self).__name__} must define decode")
+
+    def log_prob(self, net: nn.Module, x: Tensor) -> Tensor:
+        """log p(x) in nats, ``(B,)``, of pictures in [0, 1]; see ``density``."""
+        raise NotImplementedError(f"{type(self).__name__} has no density")
+
+    def deviation(self, net: nn.Module) -> float:
+        """Standard deviation of pictures about D(z), as the model has it; 0 for a flow."""
+        return 0.0
