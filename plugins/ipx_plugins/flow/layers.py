@@ -1,0 +1,212 @@
+"""The invertible layers.
+
+Each takes and gives ``(B, C, H, W)``; ``forward`` also the log-determinant of its Jacobian,
+``(B,)`` or one number for all, and ``inverse`` undoes it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+BOUND = 2.0
+"""|log scale| of a coupling stays below this, so that no step can blow up its inverse."""
+
+
+class Layer(nn.Module):
+    """An invertible map."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The value, and log |det J|."""
+        raise NotImplementedError
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """x with forward(x) = y."""
+        raise NotImplementedError
+
+    def initialise(self, x: Tensor) -> None:
+        """Set what depends on data from the first batch that arrives here."""
+
+
+class Squeeze(Layer):
+    """Blocks of 2 x 2 pixels become four channels."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return F.pixel_unshuffle(x, 2), x.new_zeros(())
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return F.pixel_shuffle(y, 2)
+
+
+class ActNorm(Layer):
+    """y = exp(s) (x + b), channel by channel; unit variance and mean zero on the first batch."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.log_scale = nn.Parameter(torch.zeros(channels))
+
+    def initialise(self, x: Tensor) -> None:
+        self.bias.copy_(-x.mean((0, 2, 3)))
+        self.log_scale.copy_(-x.std((0, 2, 3)).clamp_min(1e-4).log())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        out = (x + _map(self.bias)) * _map(self.log_scale.exp())
+        return out, self.log_scale.sum() * (x.shape[2] * x.shape[3])
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return y * _map((-self.log_scale).exp()) - _map(self.bias)
+
+
+class Mix(Layer):
+    """Actnorm, then an invertible 1x1 convolution W = P L (U + diag(d)), as one convolution.
+
+    Kingma and Dhariwal 2018, sections 3.1 and 3.2. P and the signs of d are fixed, |d| > 0.
+    """
+
+    sign: Tensor
+    permutation: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = ActNorm(channels)
+        rotation = torch.linalg.qr(torch.randn(channels, channels))[0]
+        p, low, up = torch.linalg.lu(rotation)
+        self.register_buffer("permutation", p)
+        self.register_buffer("sign", up.diagonal().sign())
+        self.low = nn.Parameter(low.tril(-1))
+        self.up = nn.Parameter(up.triu(1))
+        self.log_d = nn.Parameter(up.diagonal().abs().log())
+
+    def initialise(self, x: Tensor) -> None:
+        self.norm.initialise(x)
+
+    def _weight(self) -> Tensor:
+        """W diag(exp(s)), ``(C, C)``."""
+        low = self.low.tril(-1) + torch.eye(len(self.low), device=self.low.device)
+        up = self.up.triu(1) + torch.diag(self.sign * self.log_d.exp())
+        return self.permutation @ low @ up * self.norm.log_scale.exp()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(x.device.type, enabled=False):
+            w = self._weight()
+            out = F.conv2d(x, w[..., None, None], w @ self.norm.bias)
+        pixels = x.shape[2] * x.shape[3]
+        return out, (self.norm.log_scale.sum() + self.log_d.sum()) * pixels
+
+    def inverse(self, y: Tensor) -> Tensor:
+        back = torch.linalg.inv(self._weight().double()).to(y.dtype)
+        return F.conv2d(y, back[..., None, None]) - _map(self.norm.bias)
+
+
+class Coupling(Layer):
+    """One half of the channels is scaled and shifted by a network of the other half."""
+
+    def __init__(self, channels: int, width: int, swap: bool = False) -> None:
+        super().__init__()
+        self.kept = channels // 2
+        self.moved = channels - self.kept
+        self.swap = swap
+        if swap:
+            self.kept, self.moved = self.moved, self.kept
+        self.net = network(self.kept, width, 2 * self.moved)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self._halves(x)
+        log_scale, shift = self._affine(a)
+        return self._whole(a, (b + shift) * log_scale.exp()), log_scale.flatten(1).sum(1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        a, b = self._halves(y)
+        log_scale, shift = self._affine(a)
+        return self._whole(a, b * (-log_scale).exp() - shift)
+
+    def _affine(self, a: Tensor) -> tuple[Tensor, Tensor]:
+        raw, shift = self.net(a).to(a.dtype).chunk(2, 1)
+        return bounded(raw), shift
+
+    def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.swap:
+            b, a = x.split([self.moved, self.kept], 1)
+            return a, b
+        a, b = x.split([self.kept, self.moved], 1)
+        return a, b
+
+    def _whole(self, a: Tensor, b: Tensor) -> Tensor:
+        return torch.cat([b, a] if self.swap else [a, b], 1)
+
+
+class Checkerboard(Layer):
+    """Every other pixel is scaled and shifted by a network of those between (Dinh et al., 3.4)."""
+
+    def __init__(self, channels: int, width: int, parity: int) -> None:
+        super().__init__()
+        self.parity = parity
+        self.net = network(channels + 1, width, 2 * channels)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        log_scale, shift = self._affine(x)
+        return (x + shift) * log_scale.exp(), log_scale.flatten(1).sum(1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        log_scale, shift = self._affine(y)
+        return y * (-log_scale).exp() - shift
+
+    def _affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Zero where the pixel is kept, which is all that the network sees."""
+        rows, columns = (torch.arange(n, device=x.device) for n in x.shape[2:])
+        kept = ((rows[:, None] + columns + self.parity) % 2).to(x.dtype)
+        shown = torch.cat([x * kept, kept.expand(x.shape[0], 1, -1, -1)], 1)
+        raw, shift = self.net(shown).to(x.dtype).chunk(2, 1)
+        return bounded(raw) * (1 - kept), shift * (1 - kept)
+
+
+class Split(nn.Module):
+    """Takes half of the channels out as a code, whitened by what the other half tells of it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.kept = channels // 2
+        self.taken = channels - self.kept
+        self.net = zero_conv(self.kept, 2 * self.taken)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What goes on, the code, log |det J|."""
+        a, b = x.split([self.kept, self.taken], 1)
+        raw, mean = self.net(a).chunk(2, 1)
+        log_scale = bounded(raw)
+        return a, (b - mean) * log_scale.exp(), log_scale.flatten(1).sum(1)
+
+    def inverse(self, a: Tensor, code: Tensor) -> Tensor:
+        """The two halves together again."""
+        raw, mean = self.net(a).chunk(2, 1)
+        return torch.cat([a, code * (-bounded(raw)).exp() + mean], 1)
+
+
+def bounded(raw: Tensor) -> Tensor:
+    """A log scale between -BOUND and BOUND; the identity near 0."""
+    return BOUND * torch.tanh(raw / BOUND)
+
+
+def network(into: int, width: int, out: int) -> nn.Sequential:
+    """Three convolutions, 3-1-3, as in Glow; it gives zero at first, so a step is the identity."""
+    first, middle = nn.Conv2d(into, width, 3, padding=1), nn.Conv2d(width, width, 1)
+    for conv in (first, middle):
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # it has one
+    return nn.Sequential(
+        first, nn.ReLU(inplace=True), middle, nn.ReLU(inplace=True), zero_conv(width, out)
+    )
+
+
+def zero_conv(into: int, out: int) -> nn.Conv2d:
+    """A 3x3 convolution that gives zero at first."""
+    conv = nn.Conv2d(into, out, 3, padding=1)
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # it has one
+    return conv
+
+
+def _map(values: Tensor) -> Tensor:
+    return values.view(1, -1, 1, 1)
