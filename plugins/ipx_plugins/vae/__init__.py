@@ -1,0 +1,48 @@
+"""Variational autoencoder: a latent code, a decoder with one deviation, a bound of log p(x)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ipx import ModelSpec, Options, hookimpl, opt
+
+WEIGHTS: tuple[str, ...] = ()
+
+
+class VAEOptions(Options):
+    """Pictures are ``size`` x ``size`` exactly."""
+
+    colors: int = opt(default=3, min=1, max=3, help="Channels: 1 grey, 3 colour.")
+    size: int = opt(
+        default=64, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
+    )
+    latent: int = opt(default=128, min=1, help="Numbers in the code.")
+    width: int = opt(default=32, min=1, help="Features at half the size; they double down to 8x.")
+    deviation: str = opt(
+        default="learned",
+        help="Standard deviation of pictures about the decoder's: learned, or a number.",
+    )
+    kl: float = opt(default=1.0, min=0.0, help="Weight of the divergence in the loss; 1: ELBO.")
+    input_noise: float = opt(
+        default=15 / 255,
+        min=0.0,
+        help="Standard deviation of noise added to what is encoded in training; the target is "
+        "clean.",
+    )
+
+
+@hookimpl
+def ipx_components() -> Iterable[ModelSpec]:
+    """Declare the model."""
+    return [
+        ModelSpec(
+            name="vae",
+            target="ipx_plugins.vae.model:VAE",
+            options=VAEOptions,
+            summary="Variational autoencoder, convolutional, with one learned deviation.",
+            source="Kingma, Welling, ICLR 2014; as in Gonzalez, Almansa, Tan, SIAM J. Imaging Sci. "
+            "15, 2022 (JPMAP)",
+            weights=WEIGHTS,
+            recipe={"lr": 1e-3, "betas": (0.9, 0.99), "batch": 32, "ema": 0.998},
+        )
+    ]

@@ -1,0 +1,71 @@
+"""Encoder and decoder: strided 4 x 4 convolutions and their transposes, ELU, no normalisation."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+CORNER = 4
+"""Side of the smallest feature map."""
+
+
+class Net(nn.Module):
+    """x -> (mean, logvar) of the code; z -> mean picture; and the deviation about it.
+
+    The features double with each halving up to 8 times ``width``; between the smallest map and
+    the code is one linear layer each way.
+    """
+
+    def __init__(
+        self, colors: int, size: int, latent: int, width: int, deviation: float | None
+    ) -> None:
+        super().__init__()
+        halvings = (size // CORNER).bit_length() - 1
+        widths = [colors, *(width * min(8, 1 << i) for i in range(halvings))]
+        down: list[nn.Module] = []
+        up: list[nn.Module] = []
+        for fine, coarse in pairwise(widths):
+            down += [_started(nn.Conv2d(fine, coarse, 4, 2, 1), 16 * fine), nn.ELU()]
+            grow = nn.ConvTranspose2d(coarse, fine, 4, 2, 1)
+            # 4 of the 16 taps meet a pixel
+            up = [_started(grow, 4 * coarse), *([nn.ELU()] if up else []), *up]
+        self.shape = (widths[-1], CORNER, CORNER)
+        inner = widths[-1] * CORNER**2
+        self.down = nn.Sequential(*down)
+        self.code = nn.Linear(inner, 2 * latent)
+        self.start = nn.Sequential(_started(nn.Linear(latent, inner), latent), nn.ELU())
+        self.up = nn.Sequential(*up)
+        self.log_deviation: Tensor
+        if deviation is None:
+            self.log_deviation = nn.Parameter(torch.tensor(0.25).log())
+        else:
+            self.register_buffer("log_deviation", torch.tensor(deviation).log())
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and logarithm of the variance of the code, ``(B, n)`` each."""
+        mean, logvar = self.code(self.down(2 * x - 1).flatten(1)).chunk(2, 1)
+        # far outside what any code needs: keeps exp and the first steps finite
+        return mean, logvar.clamp(-12.0, 4.0)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The mean picture, ``(B, C, H, W)``, in [0, 1]."""
+        out: Tensor = self.up(self.start(z).unflatten(1, self.shape)).sigmoid()
+        return out
+
+    @property
+    def tail(self) -> nn.ConvTranspose2d:
+        """The last layer of the decoder."""
+        last = self.up[-1]
+        assert isinstance(last, nn.ConvTranspose2d)
+        return last
+
+
+def _started(layer: nn.Module, fan: int) -> nn.Module:
+    """Weights that keep the size of the features under ELU."""
+    assert isinstance(layer.weight, Tensor)
+    assert isinstance(layer.bias, Tensor)
+    nn.init.normal_(layer.weight, std=1.25 * fan**-0.5)
+    nn.init.zeros_(layer.bias)
+    return layer
