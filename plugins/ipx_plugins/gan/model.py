@@ -1,0 +1,167 @@
+"""The adversarial network as a generative model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ipx import Generative, OptionError, Shape, ShapeError, psnr
+from ipx_plugins.gan import GANOptions
+from ipx_plugins.gan.augment import augmented
+from ipx_plugins.gan.distance import sliced_wasserstein
+from ipx_plugins.gan.losses import discriminator_loss, generator_loss, r1, unit_slope
+from ipx_plugins.gan.net import Net
+
+PICTURES = 10.0
+"""Weight of pixels against codes in the encoder's loss: codes are of size 1, errors of 0.1."""
+
+
+class GAN(Generative[GANOptions]):
+    """z ~ N(0, I), pictures G(z); E inverts G; D judges, in training only.
+
+    Each step trains discriminator, generator and encoder once, with an optimiser each (with
+    wasserstein-gp too: one step of the critic, not five). The gradient penalty is taken on a
+    quarter of the batch, which is the same on average and four times cheaper.
+    """
+
+    score = "distance"
+
+    def __init__(self, options: GANOptions | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        o = self.options
+        if o.colors == 2:
+            raise OptionError("option colors must be 1 or 3, not 2")
+        if o.size & (o.size - 1):
+            raise OptionError(f"option size must be a power of two, not {o.size}")
+
+    @property
+    def multiple(self) -> int:
+        """Pictures are of this size."""
+        return self.options.size
+
+    def network(self) -> nn.Module:
+        """Fresh weights."""
+        o = self.options
+        return Net(o.colors, o.size, o.latent, o.width)
+
+    def parts(self, net: nn.Module) -> Mapping[str, Iterable[nn.Parameter]]:
+        """Discriminator, generator, encoder (with the deviation)."""
+        n = cast("Net", net)
+        return {
+            "discriminator": n.discriminator.parameters(),
+            "generator": n.generator.parameters(),
+            "encoder": [*n.encoder.parameters(), n.log_deviation],
+        }
+
+    def part_loss(
+        self, part: str, net: nn.Module, batch: Tensor, rng: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        """The loss of one part."""
+        self._check(tuple(batch.shape[1:]))
+        n = cast("Net", net)
+        if part == "discriminator":
+            return self._discriminator_loss(n, batch, rng)
+        if part == "generator":
+            made = n.generator(self._codes(batch, rng))
+            judged = n.discriminator(self._shown(made, rng))[:, 0]
+            return {"generator": generator_loss(self.options.objective, judged)}
+        return self._encoder_loss(n, batch, rng)
+
+    def _discriminator_loss(
+        self, n: Net, batch: Tensor, rng: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        objective, weight = self.options.objective, self.options.penalty
+
+        def critic(x: Tensor) -> Tensor:
+            logits: Tensor = n.discriminator(x)
+            return logits[:, 0]
+
+        with torch.no_grad():
+            fake = self._shown(n.generator(self._codes(batch, rng)), rng)
+        real = self._shown(batch, rng)
+        loss = discriminator_loss(objective, critic(real), critic(fake))
+        some = -(-batch.shape[0] // 4)
+        if objective == "wasserstein-gp":
+            extra = unit_slope(critic, real[:some], fake[:some], rng)
+            weight = 10.0 if weight is None else weight
+        else:
+            extra = r1(critic, real[:some])
+            weight = 1.0 if weight is None else weight
+        return {"discriminator": loss + weight * extra, "penalty": extra.detach()}
+
+    def _encoder_loss(self, n: Net, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """|E(G(z)) - z|^2, |G(E(x)) - x| on generated and real pictures; and the deviation.
+
+        On half of the batch each: generated pictures are free, but not fast.
+        """
+        half = -(-batch.shape[0] // 2)
+        real = batch[:half]
+        z = self._codes(real, rng)
+        with torch.no_grad():
+            made = n.generator(z)
+        codes = n.encoder(torch.cat([made, real]))
+        again = n.generator(codes)
+        error = (again - torch.cat([made, real])).abs().mean()
+        spread = (again[half:] - real).detach().square().mean()
+        # its minimum over the deviation is the root mean square error of real pictures
+        fit = n.log_deviation + spread / (2 * (2 * n.log_deviation).exp())
+        drift = (codes[:half] - z).square().mean()
+        return {"encoder": drift + PICTURES * error + fit, "pixels": error.detach()}
+
+    def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """``distance``: sliced Wasserstein distance between generated and held-out pictures.
+
+        A distance between two sets: all pictures of the batch have the same. ``psnr``: of
+        G(E(x)), in dB.
+        """
+        n = cast("Net", net)
+        self._check(tuple(batch.shape[1:]))
+        far = sliced_wasserstein(n.generator(self._codes(batch, rng)), batch, rng)
+        again = n.generator(n.encoder(batch))
+        return {"distance": far.expand(batch.shape[0]), "psnr": psnr(again, batch)}
+
+    def latent_size(self, image_shape: Shape) -> int:
+        """The option ``latent``."""
+        self._check(image_shape)
+        return self.options.latent
+
+    def encode(self, net: nn.Module, x: Tensor) -> Tensor:
+        """E(x)."""
+        self._check(tuple(x.shape[1:]))
+        code: Tensor = cast("Net", net).encoder(_for(net, x))
+        return code.to(x.dtype)
+
+    def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
+        """G(z), in [0, 1]."""
+        self._check(image_shape)
+        made: Tensor = cast("Net", net).generator(_for(net, z))
+        return made.to(z.dtype)
+
+    def deviation(self, net: nn.Module) -> float:
+        """Root mean square of G(E(x)) - x over the pictures of the training."""
+        return float(cast("Net", net).log_deviation.detach().exp())
+
+    def _codes(self, like: Tensor, rng: torch.Generator) -> Tensor:
+        """One z a picture."""
+        shape = (like.shape[0], self.options.latent)
+        return torch.randn(shape, generator=rng, device=like.device, dtype=like.dtype)
+
+    def _shown(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """What the discriminator sees of pictures."""
+        return augmented(x, rng) if self.options.augment else x
+
+    def _check(self, shape: Shape) -> None:
+        o = self.options
+        if tuple(shape) != (o.colors, o.size, o.size):
+            raise ShapeError(
+                f"this gan is for pictures of shape {(o.colors, o.size, o.size)}, not "
+                f"{tuple(shape)}; scale or cut the picture, or train one with --model.size"
+            )
+
+
+def _for(net: nn.Module, x: Tensor) -> Tensor:
+    """In the type of the network."""
+    return x.to(next(net.parameters()).dtype)
