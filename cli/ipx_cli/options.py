@@ -15,14 +15,14 @@ from click.shell_completion import CompletionItem
 from ipx.errors import InputError, OptionError, UsageError, did_you_mean
 from ipx.options import OptionInfo
 from ipx.registry import registry
-from ipx.request import ALGEBRA, ROLES, Request, files_of
+from ipx.request import ALGEBRA, PRIOR, ROLES, Request, files_of, prior_for
 from ipx_cli import config as files
 from ipx_cli.config import Config
 
 DEFAULTS = {
     "op": "identity",
     "noise": "gaussian",
-    "prior": "tv",
+    "prior": PRIOR,
     "solver": "auto",
     "tuner": "discrepancy",
 }
@@ -234,7 +234,11 @@ class ComponentCommand(click.Command):
         for role in self.roles:
             given = probe.params.get(role)
             in_file = config.components.get(role, {}) if config is not None else {}
-            names[role] = given or in_file.get("name") or DEFAULTS.get(role, "")
+            usual = DEFAULTS.get(role, "")
+            if role == "prior":  # a trained network has its own
+                with suppress(*forgive):
+                    usual = prior_for(_solver(probe, config))
+            names[role] = given or in_file.get("name") or usual
             if not names[role]:  # a required argument; click says so
                 options[role] = []
                 continue
@@ -284,6 +288,12 @@ class ComponentCommand(click.Command):
         for role, options in found.options.items():
             if role in found.named:
                 section(f"{KINDS[role].capitalize()} {found.names[role]}", options)
+
+
+def _solver(probe: click.Context, config: Config | None) -> str:
+    """The solver that was named on the command line or in the file."""
+    in_file = config.components.get("solver", {}) if config is not None else {}
+    return str(probe.params.get("solver") or in_file.get("name") or DEFAULTS["solver"])
 
 
 def _same(role: str, one: str, other: str) -> bool:

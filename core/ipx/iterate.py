@@ -162,7 +162,13 @@ def plan_for(problem: Problem, solver: Solver[Any, Any], exact: bool = False) ->
     Raises:
         PlanError: they do not fit.
     """
-    spec = SolverSpec(name=type(solver).__name__, target="", summary="", needs=solver.needs)
+    spec = SolverSpec(
+        name=type(solver).__name__,
+        target="",
+        summary="",
+        needs=solver.needs,
+        own_prior=solver.own_prior,
+    )
     plan, why = fits(parts_of(problem), spec, exact_only=exact)
     if plan is None:
         raise PlanError(f"solver {type(solver).__name__} does not fit: {why}")
@@ -207,7 +213,8 @@ def iterate(
     began = time.perf_counter()
     plan = plan if plan is not None else plan_for(problem, solver, exact)
     problem = attach(problem, plan)
-    budget = 1 if solver.one_shot else (iterations if iterations is not None else solver.iterations)
+    usual = solver.budget(problem) if iterations is None else iterations
+    budget = 1 if solver.one_shot else usual
     rule = converged(tol) if stop is None else any_of(converged(tol), stop)
     every = record_every or (1 if callbacks else 0)
     state = solver.init(problem) if state is None else state

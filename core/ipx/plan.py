@@ -41,6 +41,7 @@ class Plan:
     solver: str
     need: Need
     bridges: dict[type, AdapterSpec] = field(default_factory=dict)
+    own_prior: bool = False  # the solver is a trained network
 
     @property
     def exact(self) -> bool:
@@ -50,6 +51,8 @@ class Plan:
     def lines(self) -> list[str]:
         """The plan in words, one bridge a line."""
         out = [f"{self.solver}: minimise {self.noise}({self.operator}(x), y) + lam {self.prior}(x)"]
+        if self.own_prior:
+            out = [f"{self.solver}: a trained network for {self.noise}({self.operator}(x), y)"]
         for gives, bridge in self.bridges.items():
             how = "exact" if bridge.exact else "approximate"
             out.append(f"{cap.name_of(gives)} by {bridge.name} ({how}): {bridge.summary}")
@@ -105,7 +108,9 @@ def fits(
         if missing:
             reasons.append(" and ".join(missing))
             continue
-        found = Plan(parts.operator, parts.noise, parts.prior, solver.name, need, bridges)
+        found = Plan(
+            parts.operator, parts.noise, parts.prior, solver.name, need, bridges, solver.own_prior
+        )
         if best is None or (found.exact and not best.exact):
             best = found
     if best is not None:
@@ -115,6 +120,8 @@ def fits(
 
 def _nothing_to_do(parts: Parts, solver: SolverSpec) -> str:
     """Combinations that run but cannot restore anything, refused with the reason."""
+    if solver.own_prior:
+        return "" if not parts.informs else "it has a prior of its own, learned; take prior none"
     diagonal = cap.Diagonal in parts.data_caps
     if not parts.informs and diagonal:
         return f"without a prior {parts.operator} leaves each pixel as it was measured"
@@ -163,7 +170,8 @@ def make_plan(
     for spec in solvers:
         plan, reason = fits(parts, spec, extra, exact_only)
         if plan is not None:
-            plans.append(plan)
+            if solver == spec.name or not spec.own_prior:
+                plans.append(plan)
         elif spec.name == solver:
             why = reason
         else:

@@ -168,11 +168,18 @@ class Problem:
         other.__dict__["data"] = self.data
         return other
 
+    def with_prior(self, prior: Prior[Any], lam: Scalar) -> Problem:
+        """The same problem with another prior; the data term is shared, as in `with_lam`."""
+        other = replace(self, prior=prior, lam=lam)
+        other.__dict__["data"] = self.data
+        return other
+
     def keep_known(self, x: Tensor) -> Tensor:
         """x with the measured pixels put back, when the data are free of noise."""
-        if not self.hard or not has(self.operator, cap.Diagonal):
+        operator = self.operator.physical
+        if not self.hard or not has(operator, cap.Diagonal):
             return x
-        d = cast(cap.Diagonal, self.operator).diagonal(x)
+        d = cast(cap.Diagonal, operator).diagonal(x)
         seen = d != 0
         return torch.where(seen, self.y / torch.where(seen, d, torch.ones_like(d)), x)
 

@@ -28,6 +28,9 @@ ROLES = {
 }
 """Roles in a request to kinds of component."""
 
+PRIOR = "tv"
+"""The prior where none was named."""
+
 Table = dict[str, Any]
 
 
@@ -38,6 +41,7 @@ class Request:
     Attributes:
         op: ``{"name": "blur", "sigma": 2}``; the other components alike. An operator may be
             composed, see `ipx.compose`.
+        prior: without a name it is tv, or none for a solver that is a trained network.
         lam: weight of the prior, or ``"auto"``.
         iterations: budget of steps; the solver's usual one when None.
         tol: stop at this fixed-point residual.
@@ -48,7 +52,7 @@ class Request:
 
     op: Table = field(default_factory=lambda: {"name": "identity"})
     noise: Table = field(default_factory=lambda: {"name": "gaussian"})
-    prior: Table = field(default_factory=lambda: {"name": "tv"})
+    prior: Table = field(default_factory=dict)
     solver: Table = field(default_factory=lambda: {"name": "auto"})
     tuner: Table = field(default_factory=lambda: {"name": "discrepancy"})
     lam: float | str = "auto"
@@ -57,6 +61,10 @@ class Request:
     exact: bool = False
     seed: int = 0
     device: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.prior:
+            object.__setattr__(self, "prior", {"name": prior_for(str(self.solver.get("name")))})
 
     def to_mapping(self) -> Table:
         """Plain values, every option of every component in full; paths are made absolute.
@@ -88,6 +96,18 @@ class Request:
             specs = [s for s in specs if s.name != chosen.name or s.id == chosen.id]
             name = chosen.name
         return make_plan(parts, specs, name, reg.all("adapter"), self.exact)
+
+
+def prior_for(solver: str) -> str:
+    """The prior where none was named: a solver that is a trained network has its own.
+
+    Raises:
+        UnknownNameError: there is no such solver.
+    """
+    if solver == "auto":
+        return PRIOR
+    spec = registry().get("solver", solver)
+    return "none" if isinstance(spec, SolverSpec) and spec.own_prior else PRIOR
 
 
 def named(table: Mapping[str, Any]) -> tuple[str, Table]:

@@ -30,8 +30,10 @@ from ipx.plan import Plan, make_plan
 from ipx.prior import Prior
 from ipx.problem import Problem
 from ipx.registry import registry
+from ipx.request import PRIOR, prior_for
 from ipx.solver import Solver
 from ipx.specs import SolverSpec
+from ipx.starts import first_guess, lowest
 from ipx.weigh import weigh
 
 Image = TypeVar("Image", "np.ndarray[Any, Any]", Tensor)
@@ -169,6 +171,13 @@ def _solver(
     return made, plan
 
 
+def usual_prior(solver: Description) -> str:
+    """The prior where none was named."""
+    if isinstance(solver, Solver):
+        return "none" if solver.own_prior else PRIOR
+    return prior_for(split(solver, "solver")[0])
+
+
 def _name(description: Description, kind: str) -> str:
     if isinstance(description, (str, dict)):
         return split(description, kind)[0]
@@ -196,7 +205,7 @@ def solve(
     *,
     op: Description = "identity",
     noise: Description = "gaussian",
-    prior: Description = "tv",
+    prior: Description | None = None,
     solver: Description = "auto",
     lam: float | Sequence[float] | Tensor | str = "auto",
     tuner: Description = "discrepancy",
@@ -216,14 +225,21 @@ def solve(
             ``(C, H, W)`` or ``(B, C, H, W)``, nominally in [0, 1] (integers in their range).
         op: forward operator: a name, a table ``{"name": "blur", "sigma": 2}``, or an instance.
         noise: noise model, likewise; its level is estimated from y when it is not given.
-        prior: prior, likewise.
+        prior: prior, likewise; by default ``"tv"``, and ``"none"`` for a solver that is a trained
+            network.
         solver: solver, likewise; ``"auto"`` takes the best one that fits.
         lam: weight of the prior, >= 0, one or per image; ``"auto"`` lets the tuner choose.
         tuner: the rule for ``lam="auto"``.
         image_shape: ``(C, H, W)`` of the result where the data do not tell it.
         x0: start of the iterations, an image like the result.
+        start: where to begin without ``x0``: ``auto``, ``preview``, ``mean``, ``random`` or the
+            name of another prior, see `ipx.starts`.
+        restarts: solve so often, each time from another random start, and keep what ends with
+            the lowest objective; for ``start="random"``.
+        seed: of the random starts.
         iterations: budget of steps; the solver's usual one by default.
         tol: stop at this fixed-point residual.
+        keep: the last iterate, or the best one by the objective, looked at every ten steps.
         exact: refuse approximate bridges.
         callbacks: called after each step, those of the tuner's trials included.
         device: where to work.
@@ -237,6 +253,8 @@ def solve(
     """
     began = time.perf_counter()
     keep_freed()
+    if prior is None:
+        prior = usual_prior(solver)
     y, back = to_tensor(image, device, dtype)
     with _memory():
         operator = operator_from(op, image_shape or image_shape_of(op, tuple(y.shape[1:])))
@@ -244,12 +262,14 @@ def solve(
             y = y.flatten(1)
         model: Noise[Any] = build("noise", noise)
         regulariser: Prior[Any] = build("prior", prior)
-        start = None if x0 is None else to_tensor(x0, y.device, y.dtype)[0]
+        given = None if x0 is None else to_tensor(x0, y.device, y.dtype)[0]
+        if restarts < 1 or (restarts > 1 and (start != "random" or x0 is not None)):
+            raise OptionError("restarts must be at least 1, and more than 1 goes with start random")
         hard = isinstance(model.level, (int, float)) and model.level == 0
         untold = model.level is None
         if untold:
             model = model.estimated(y, operator.known(y))
-        problem = Problem(y, operator, model, regulariser, 0.0, start, hard, untold)
+        problem = Problem(y, operator, model, regulariser, 0.0, given, hard, untold)
         names = (_name(op, "operator"), _name(noise, "noise"), _name(prior, "prior"))
         algorithm, plan = _solver(solver, problem, exact, names)
         problem = attach(problem, plan)
@@ -268,6 +288,14 @@ def solve(
             trace=trace,
             seconds=time.perf_counter() - began,
         )
+
+
+def _classical(problem: Problem) -> Tensor:
+    """What another prior restores: with the solver that fits best, its weight chosen."""
+    names = (type(problem.operator).__name__, "noise", type(problem.prior).__name__)
+    algorithm, plan = _solver("auto", problem, False, names)
+    problem = attach(problem, plan)
+    return weigh(problem, algorithm, plan, "auto", "discrepancy", None, 1e-3, [])[2].x
 
 
 def restore(image: Image, **how: Any) -> Image:

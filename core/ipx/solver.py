@@ -41,11 +41,17 @@ class Solver(Component[O], ABC, Generic[O, S]):
             its `SolverSpec`).
         iterations: its usual budget.
         one_shot: True when one step is the whole algorithm (a closed form).
+        own_prior: as in its `SolverSpec`.
     """
 
     needs: ClassVar[tuple[Need, ...]] = ()
     iterations: ClassVar[int] = 300
     one_shot: ClassVar[bool] = False
+    own_prior: ClassVar[bool] = False
+
+    def budget(self, problem: Problem) -> int:
+        """How many steps it usually takes for this problem: ``iterations``."""
+        return self.iterations
 
     @abstractmethod
     def init(self, problem: Problem) -> S:

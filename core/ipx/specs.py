@@ -119,10 +119,15 @@ class PriorSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class SolverSpec(Spec):
-    """An algorithm, with what it needs in alternatives."""
+    """An algorithm, with what it needs in alternatives.
+
+    ``own_prior`` is True for a trained network, which knows what pictures look like: it runs with
+    prior none, and only when it is named.
+    """
 
     kind: ClassVar[str] = "solver"
     needs: tuple[Need, ...] = ()
+    own_prior: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,10 +45,11 @@ def weigh(
 
     def run(p: Problem, calls: Sequence[Callback] = (), every: int = 0) -> Result:
         # a prior without weight cannot hold the noise back: stopping at its level does
-        early = None if p.prior.weighted or p.hard else noise_reached()
+        settled = p.prior.weighted or p.hard or algorithm.own_prior
+        early = None if settled else noise_reached()
         return iterate(
             p, algorithm, iterations=iterations, tol=tol, stop=early, callbacks=calls, plan=plan,
-            record_every=every,
+            record_every=every, keep=keep,
         )  # fmt: skip
 
     trials = itertools.count(1)

@@ -16,10 +16,11 @@ from ipx_plugins.solvers.common import start, vector
 
 @dataclass(frozen=True)
 class HQSState(State):
-    """x, its copy z, and how many steps were done."""
+    """x, its copy z, how many steps were done, and a penalty ``(B,)`` for the next, if set."""
 
     z: Tensor
     steps: int
+    rho: Tensor | None = None
 
 
 class HQS(Solver[HQSOptions, HQSState]):
@@ -49,7 +50,7 @@ class HQS(Solver[HQSOptions, HQSState]):
 
     def step(self, problem: Problem, state: HQSState) -> HQSState:
         """z = prox of the prior at x, x = prox of the data term at z."""
-        rho = self._rho(problem, state.steps, state.x)
+        rho = self._rho(problem, state.steps, state.x) if state.rho is None else state.rho
         z = cast(Prox, problem.prior).prox(state.x, vector(problem.lam, state.x) / rho)
         x = problem.data.prox(z, 1 / rho, guess=state.x)
         return HQSState(x, z, state.steps + 1)

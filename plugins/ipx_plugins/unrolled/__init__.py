@@ -1,0 +1,191 @@
+"""Unrolled solvers: a few steps of a classical algorithm, its parameters and prox learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from ipx import (
+    DataGrad,
+    DataProx,
+    ModelSpec,
+    Need,
+    OptionError,
+    Options,
+    Quadratic,
+    SolverSpec,
+    hookimpl,
+    opt,
+)
+
+PROXED = (Need((DataProx, Quadratic), ()),)
+GRADED = (Need((DataGrad, Quadratic), ()),)
+WEIGHTS: dict[str, tuple[str, ...]] = {}
+"""Shipped weights by model."""
+
+
+class UnrolledOptions(Options):
+    """The algorithm, the learned prox, and what it is trained for."""
+
+    base: Literal["admm", "hqs", "fista", "pdhg"] = opt(
+        default="admm", help="The algorithm that is unrolled."
+    )
+    stages: int = opt(default=8, min=1, help="Its steps, each with parameters of its own.")
+    prox: Literal["drunet", "cnn", "shrinkage", "filters"] = opt(
+        default="drunet",
+        help="The learned prox: the U-Net of that name, a small residual network, shrinkage in "
+        "a learned frame, or (admm, pdhg) a penalty on learned filters.",
+    )
+    shared: bool = opt(default=True, help="One prox for all stages; off: each has its own.")
+    widths: tuple[int, ...] = opt(
+        default=(32, 64, 96), help="Features of each scale (drunet); the first (cnn)."
+    )
+    blocks: int = opt(
+        default=2, min=1, help="Residual blocks of each scale (drunet); hidden layers (cnn)."
+    )
+    unshuffle: int = opt(
+        default=2, min=1, help="Blocks of so many pixels are channels (drunet).", unit="pixels"
+    )
+    taps: int = opt(
+        default=3, min=1, help="Side of the learned filters (shrinkage, filters).", unit="pixels"
+    )
+    points: int = opt(
+        default=101, min=3, help="Control points of a shrinkage curve on [-1, 1]."
+    )
+    sigma_start: float = opt(
+        default=49 / 255, above=0.0, help="First strength of drunet and cnn.", unit="image range"
+    )
+    lam: float = opt(default=0.01, above=0.0, help="First weight (shrinkage, filters).")
+    rho: float = opt(default=0.2, above=0.0, help="First penalty (shrinkage, filters).")
+    fixed_point: bool = opt(
+        default=False,
+        help="Deep equilibrium: one stage, run to its fixed point, with implicit gradients.",
+    )
+    deep: float = opt(
+        default=0.0, min=0.0, help="Weight of the loss of each stage but the last."
+    )
+    checkpoint: bool = opt(
+        default=False, help="Training keeps one stage in memory and computes the others twice."
+    )
+    start: str = opt(
+        default="", help="Weights of the denoiser (shipped name or file) the prox starts from."
+    )
+    colors: int = opt(default=1, min=1, max=3, help="Channels: 1 grey, 3 colour.")
+    tasks: tuple[str, ...] = opt(
+        default=("blur", "inpaint", "super-resolution"),
+        help="Operators it is trained for, their options drawn at random.",
+    )
+    missing: tuple[float, float] = opt(
+        default=(0.2, 0.8), min=0.0, max=1.0, help="Shares of missing pixels (inpaint)."
+    )
+    factors: tuple[int, ...] = opt(default=(2, 4), help="Factors of super-resolution.")
+    sigma: tuple[float, float] = opt(
+        default=(0.0, 0.05), min=0.0, help="Noise between these.", unit="image range"
+    )
+
+    def __post_init__(self) -> None:
+        if self.colors == 2:
+            raise OptionError("option colors must be 1 or 3, not 2")
+        if self.prox == "filters" and self.base not in ("admm", "pdhg"):
+            raise OptionError(f"{self.base} takes no prox of kind filters; take shrinkage")
+        if not self.tasks:
+            raise OptionError("option tasks names no operator")
+
+
+class ADMMOptions(UnrolledOptions):
+    """ADMM with a learned denoiser, told the strength of each stage."""
+
+
+class HQSOptions(UnrolledOptions):
+    """Half-quadratic splitting with a learned denoiser (USRNet)."""
+
+    base: Literal["admm", "hqs", "fista", "pdhg"] = opt(
+        default="hqs", help="The algorithm that is unrolled."
+    )
+
+
+class ADMMNetOptions(UnrolledOptions):
+    """ADMM with learned filters, shrinkage curves and multiplier rates."""
+
+    stages: int = opt(default=10, min=1, help="Its steps, each with parameters of its own.")
+    prox: Literal["drunet", "cnn", "shrinkage", "filters"] = opt(
+        default="filters", help="The learned prox."
+    )
+    shared: bool = opt(default=False, help="One prox for all stages; off: each has its own.")
+
+
+class LISTAOptions(UnrolledOptions):
+    """Proximal gradient with learned steps, thresholds and frames."""
+
+    base: Literal["admm", "hqs", "fista", "pdhg"] = opt(
+        default="fista", help="The algorithm that is unrolled."
+    )
+    stages: int = opt(default=16, min=1, help="Its steps, each with parameters of its own.")
+    prox: Literal["drunet", "cnn", "shrinkage", "filters"] = opt(
+        default="shrinkage", help="The learned prox."
+    )
+    shared: bool = opt(default=False, help="One prox for all stages; off: each has its own.")
+
+
+class TrainedOptions(Options):
+    """A trained network."""
+
+    weights: str = opt(
+        default="auto",
+        help="Shipped weights, or a file. auto: color for 3 channels where there are such weights, "
+        "else grey, channel by channel.",
+    )
+
+
+@hookimpl
+def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
+    """Declare the models to train and the solvers to use."""
+    here = "ipx_plugins.unrolled."
+    recipe = {"lr": 3e-4, "betas": (0.9, 0.99), "batch": 6, "steps": 20_000}
+    table: tuple[tuple[str, str, type[Options], tuple[Need, ...], str, str], ...] = (
+        (
+            "unrolled-admm", "UnrolledADMM", ADMMOptions, PROXED,
+            "ADMM of eight stages with a learned denoiser.",
+            "Yang et al., NeurIPS 2016; Aggarwal et al., IEEE TMI 38, 2019 (MoDL)",
+        ),
+        (
+            "unrolled-hqs", "UnrolledHQS", HQSOptions, PROXED,
+            "Half-quadratic splitting with a learned denoiser.",
+            "Zhang, Van Gool, Timofte, CVPR 2020 (USRNet)",
+        ),
+        (
+            "admm-net", "ADMMNet", ADMMNetOptions, PROXED,
+            "ADMM with learned filters and shrinkage curves.",
+            "Yang, Sun, Li, Xu, NeurIPS 2016",
+        ),
+        (
+            "lista", "LISTA", LISTAOptions, GRADED,
+            "Proximal gradient with learned steps, thresholds, frames.",
+            "Gregor, LeCun, ICML 2010; Zhang, Ghanem, CVPR 2018 (ISTA-Net)",
+        ),
+    )  # fmt: skip
+    models = [
+        ModelSpec(
+            name=name,
+            target=here + f"model:{cls}Model",
+            options=options,
+            summary=f"Unrolled: {summary}",
+            source=source,
+            weights=WEIGHTS.get(name, ()),
+            recipe=recipe,
+        )
+        for name, cls, options, _, summary, source in table
+    ]
+    solvers = [
+        SolverSpec(
+            name=name,
+            target=here + f"solver:{cls}",
+            options=TrainedOptions,
+            summary=f"Learned: {summary}",
+            source=source,
+            needs=needs,
+            own_prior=True,
+        )
+        for name, cls, _, needs, summary, source in table
+    ]
+    return [*models, *solvers]

@@ -1,0 +1,113 @@
+"""Deep equilibrium: the fixed point of one learned stage, and gradients through it.
+
+x* = g(x*) is found without keeping anything (Anderson acceleration); by the implicit function
+theorem its gradient is that of one more step, with the incoming gradient v replaced by the
+solution of w = v + (dg/dx*)^T w, which Anderson finds too (Bai, Kolter, Koltun, NeurIPS 2019;
+Gilton, Ongie, Willett, IEEE TCI 7, 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx import Problem
+from ipx_plugins.unrolled.solver import Unrolled, UnrolledState
+
+MEMORY = 5
+STEPS = 60
+TOL = 1e-5
+_RIDGE = 1e-8
+
+
+def equilibrium(solver: Unrolled, problem: Problem) -> Tensor:
+    """The fixed point of the stage, ``(B, C, H, W)``, with implicit gradients."""
+    with torch.no_grad():
+        start = solver.init(problem)
+        names = _moving(start.inner)
+
+        def forward(v: Tensor) -> Tensor:
+            return _joined(_stepped(solver, problem, start, names, v), names)
+
+        point = anderson(forward, _joined(start, names))
+    if not torch.is_grad_enabled():
+        return _stepped(solver, problem, start, names, point).x
+    point = point.detach().requires_grad_()
+    after = _stepped(solver, problem, start, names, point)
+    moved = _joined(after, names)
+    # a second pass over the same map, whose graph gives products with its Jacobian
+    seen = point.detach().requires_grad_()
+    again = _joined(_stepped(solver, problem, start, names, seen), names)
+
+    def hook(v: Tensor) -> Tensor:
+        def backward(w: Tensor) -> Tensor:
+            (product,) = torch.autograd.grad(again, seen, w, retain_graph=True)
+            return v + product
+
+        return anderson(backward, v)
+
+    moved = _Implicit.apply(moved, hook)
+    return _stepped(solver, problem, start, names, moved).x
+
+
+class _Implicit(torch.autograd.Function):
+    """The identity, whose gradient goes through a function."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, hook: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.hook = hook
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> tuple[Tensor, None]:
+        return ctx.hook(v), None
+
+
+def anderson(
+    function: Callable[[Tensor], Tensor], x: Tensor, steps: int = STEPS, tol: float = TOL
+) -> Tensor:
+    """A fixed point of ``function``, image by image (Anderson 1965; Walker, Ni 2011)."""
+    batch = x.shape[0]
+    points: list[Tensor] = []
+    values: list[Tensor] = []
+    for _ in range(steps):
+        value = function(x)
+        points, values = [*points[1 - MEMORY :], x], [*values[1 - MEMORY :], value]
+        rests = torch.stack([(g - p).flatten(1) for g, p in zip(values, points, strict=True)], 1)
+        last = rests[:, -1].norm(dim=1) / value.flatten(1).norm(dim=1).clamp_min(1e-12)
+        if bool((last <= tol).all()):
+            return value
+        gram = rests @ rests.mT
+        size = len(points)
+        unit = torch.eye(size, dtype=x.dtype, device=x.device)
+        scale = gram.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1e-30).view(-1, 1, 1)
+        ones = x.new_ones(batch, size, 1)
+        share = torch.linalg.solve(gram / scale + _RIDGE * unit, ones)
+        share = share / share.sum(1, keepdim=True)
+        x = (share * torch.stack([g.flatten(1) for g in values], 1)).sum(1).view_as(value)
+    return value
+
+
+def _moving(inner: Any) -> list[str]:
+    """The pictures among the variables of the base algorithm."""
+    return [
+        f.name
+        for f in fields(inner)
+        if isinstance(getattr(inner, f.name), Tensor) and getattr(inner, f.name).ndim == 4
+    ]
+
+
+def _joined(state: UnrolledState, names: list[str]) -> Tensor:
+    return torch.cat([getattr(state.inner, n) for n in names], 1)
+
+
+def _stepped(
+    solver: Unrolled, problem: Problem, start: UnrolledState, names: list[str], v: Tensor
+) -> UnrolledState:
+    sizes = [getattr(start.inner, n).shape[1] for n in names]
+    parts = dict(zip(names, v.split(sizes, 1), strict=True))
+    return solver.step(problem, replace(start, inner=replace(start.inner, **parts)))

@@ -1,0 +1,101 @@
+"""The learned part of an unrolled solver: a penalty and a strength for each stage, the proxes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ipx import Problem, known_count
+from ipx_plugins.unrolled import UnrolledOptions
+from ipx_plugins.unrolled.prox import (
+    TOLD,
+    Filters,
+    LearnedFilters,
+    LearnedProx,
+    multiple,
+    network,
+)
+
+SHARE = 0.23
+"""lam over the variance of the noise (Zhang et al. 2022, section 4.2)."""
+
+_FINEST = 0.255 / 255  # no picture is taken for better than this
+_ONE = math.log(math.e - 1)  # softplus of it is 1
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage works with: penalty and weight ``(B,)``, rate of the multiplier, prior."""
+
+    penalty: Tensor
+    lam: Tensor
+    rate: Tensor
+    prior: LearnedProx | LearnedFilters
+
+
+class Stages(nn.Module):
+    """Parameters of all stages; before training they are those of the classical algorithm.
+
+    Each stage has a factor on its penalty and one on its strength, both softplus of a parameter
+    and 1 at first, and a rate of its multiplier.
+    """
+
+    def __init__(self, options: UnrolledOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.count = 1 if options.fixed_point else options.stages
+        self.penalty = nn.Parameter(torch.full((self.count,), _ONE))
+        self.strength = nn.Parameter(torch.full((self.count,), _ONE))
+        self.rate = nn.Parameter(torch.ones(self.count))
+        proxes = 1 if options.shared else self.count
+        self.prox = nn.ModuleList([network(options) for _ in range(proxes)])
+        self.sides = multiple(options)
+
+    def stage(self, problem: Problem, number: int) -> Stage:
+        """Stage ``number`` for this problem; after the last one, the last again.
+
+        A denoiser is run from ``sigma_start`` down to the noise sigma with penalty 0.23 sigma^2 /
+        sigma_k^2 (DPIR); shrinkage has one penalty rho and one weight lam. For proximal gradient
+        the penalty is the inverse of the step, 1 over the Lipschitz constant.
+        """
+        o, k = self.options, min(number, self.count - 1)
+        variance = noise_variance(problem)
+        factor = F.softplus(self.penalty[k]).to(variance)
+        strength = F.softplus(self.strength[k]).to(variance)
+        if o.prox in TOLD:
+            square = (strength * self._level(variance, k)) ** 2
+            penalty = factor * SHARE * variance / square
+        else:
+            square = strength * o.lam / o.rho + 0 * variance
+            penalty = factor * o.rho + 0 * variance
+        if o.base == "fista":
+            penalty = factor * problem.data.lipschitz() + 0 * variance
+        if o.base == "fista" and o.prox not in TOLD:
+            square = strength * o.lam / penalty.detach()
+        net = self.prox[min(k, len(self.prox) - 1)]
+        prior = (
+            LearnedFilters(net)
+            if isinstance(net, Filters)
+            else LearnedProx(net, o, self.sides)
+        )
+        return Stage(penalty, square * penalty, self.rate[k].to(variance), prior)
+
+    def _level(self, variance: Tensor, k: int) -> Tensor:
+        """Strength of stage k before training, ``(B,)``."""
+        last = variance.sqrt()
+        if self.count == 1:
+            return last
+        first = last.clamp_min(self.options.sigma_start)
+        return first * (last / first) ** (k / (self.count - 1))
+
+
+def noise_variance(problem: Problem) -> Tensor:
+    """Variance of the noise per image ``(B,)``, that of the finest pictures at least."""
+    count = known_count(problem)
+    # the data term is |noise|^2 / 2 or, for other noises, on average as much as that
+    variance: Tensor = 2 * problem.noise.expected(problem.y, count) / count
+    return variance.clamp_min(_FINEST**2)

@@ -1,0 +1,73 @@
+"""Degradations drawn at random, made by the operators themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import ipx
+from ipx import Problem
+from ipx_plugins.unrolled import UnrolledOptions
+
+
+class Draw:
+    """Random numbers for options."""
+
+    def __init__(self, rng: torch.Generator) -> None:
+        self.rng = rng
+
+    def between(self, low: float, high: float) -> float:
+        """Uniform."""
+        return low + (high - low) * float(
+            torch.rand((), generator=self.rng, device=self.rng.device)
+        )
+
+    def whole(self, count: int) -> int:
+        """0 .. count - 1."""
+        return int(torch.randint(count, (), generator=self.rng, device=self.rng.device))
+
+
+def options_for(task: str, options: UnrolledOptions, draw: Draw, side: int) -> dict[str, Any]:
+    """Random options of an operator; those it has by default for one not known here."""
+    if task == "blur":
+        return _blur(draw, side)
+    if task == "inpaint":
+        return {"missing": draw.between(*options.missing), "seed": draw.whole(1 << 30)}
+    if task == "super-resolution":
+        fitting = [f for f in options.factors if side % f == 0] or [2]
+        return {"factor": fitting[draw.whole(len(fitting))]}
+    return {}
+
+
+def _blur(draw: Draw, side: int) -> dict[str, Any]:
+    """Gaussian, uniform, disk, motion: PSFs of up to about 25 pixels, within the picture.
+
+    Even ones with mirrored borders, paths with periodic ones: those the data term proxes exactly.
+    """
+    reach = min(1.0, side / 32)
+    kind = ("gaussian", "uniform", "disk", "motion", "random-motion")[draw.whole(5)]
+    if kind == "gaussian":
+        return {"kind": kind, "sigma": draw.between(0.5, 3.0 * reach)}
+    if kind == "uniform":
+        return {"kind": kind, "size": 3 + 2 * draw.whole(max(1, int(6 * reach)))}
+    if kind == "disk":
+        return {"kind": kind, "radius": draw.between(1.0, 5.0 * reach)}
+    more = {"angle": draw.between(0, 180)} if kind == "motion" else {"seed": draw.whole(1 << 30)}
+    length = draw.between(5.0, 20.0) * reach
+    return {"kind": kind, "length": max(length, 1.0), "boundary": "circular", **more}
+
+
+def simulated(task: str, clean: Tensor, options: UnrolledOptions, rng: torch.Generator) -> Problem:
+    """A problem whose data are ``clean`` ``(B, C, H, W)`` degraded by ``task``.
+
+    The level of the noise is known to the solver, as it is where it was estimated well.
+    """
+    draw = Draw(rng)
+    shape = tuple(clean.shape[1:])
+    operator = ipx.operator(task, shape, **options_for(task, options, draw, min(shape[1:])))
+    noise = ipx.noise("gaussian", sigma=draw.between(*options.sigma))
+    seeded = torch.Generator().manual_seed(draw.whole(1 << 62))
+    y = noise.sample(operator.forward(clean), seeded)
+    return Problem(y, operator, noise, ipx.prior("none"), 1.0)
