@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipx.capabilities import (
     Adjoint,
+    CodePenalty,
     DataDual,
     DataGrad,
     DataProx,
@@ -33,7 +34,9 @@ from ipx.capabilities import (
     Sample,
     Scalar,
     Shape,
+    SoftRange,
     Spectrum,
+    StochasticGrad,
     Value,
 )
 from ipx.errors import (
@@ -140,6 +143,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "AdapterSpec",
     "Adjoint",
+    "CodePenalty",
     "Component",
     "DataDual",
     "DataGrad",
@@ -190,12 +194,14 @@ __all__ = [
     "Scalar",
     "Shape",
     "ShapeError",
+    "SoftRange",
     "Solve",
     "Solver",
     "SolverSpec",
     "Spectral",
     "Spectrum",
     "State",
+    "StochasticGrad",
     "Tuned",
     "Tuner",
     "TunerSpec",

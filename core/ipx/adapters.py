@@ -104,6 +104,15 @@ BUILTIN: tuple[AdapterSpec, ...] = (
         rank=10,
     ),
     AdapterSpec(
+        name="change-of-variable",
+        target="ipx.codes:ChangeOfVariable",
+        summary="The unknown is the code z, the picture x = D(z), the operator A D.",
+        side="prior",
+        gives=cap.Grad,
+        needs=(cap.Latent, cap.CodePenalty),
+        exact=True,
+    ),
+    AdapterSpec(
         name="moreau-envelope",
         target=_B + "MoreauEnvelope",
         summary="A smooth R: its Moreau envelope, with gradient (x - prox(x))/mu.",

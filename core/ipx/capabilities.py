@@ -183,12 +183,47 @@ class Matching(Protocol):
 class Latent(Protocol):
     """A decoder D, and an encoder E with D(E(x)) near x for pictures the model knows."""
 
-    def encode(self, x: Tensor) -> Tensor:
-        """E(x), shape ``(B, ...)``."""
+    def code_size(self, image_shape: Shape) -> int:
+        """n, the numbers in the code of a picture of this shape."""
         ...
 
-    def decode(self, z: Tensor) -> Tensor:
-        """D(z), shape ``(B, C, H, W)``."""
+    def encode(self, x: Tensor) -> Tensor:
+        """E(x), shape ``(B, n)``."""
+        ...
+
+    def decode(self, z: Tensor, image_shape: Shape) -> Tensor:
+        """D(z), shape ``(B, *image_shape)``."""
+        ...
+
+
+@runtime_checkable
+class CodePenalty(Protocol):
+    """R lives on a code and the picture is D(z): min_z f(D(z)) + lam R(z). With `Latent`."""
+
+    def code_value(self, z: Tensor) -> Tensor:
+        """R(z), ``(B,)``."""
+        ...
+
+    def code_grad(self, z: Tensor) -> Tensor:
+        """Gradient of R, ``(B, n)``."""
+        ...
+
+
+@runtime_checkable
+class SoftRange(Protocol):
+    """R(x) = min_z |x - D(z)|^2 / (2 gamma^2) + |z|^2 / 2. With `Latent`."""
+
+    def deviation(self) -> float:
+        """gamma, in image units."""
+        ...
+
+
+@runtime_checkable
+class StochasticGrad(Protocol):
+    """R is a mean over random draws, each of which has a gradient."""
+
+    def grad_draw(self, x: Tensor, draw: int) -> Tensor:
+        """The gradient of draw number ``draw``; the same number gives the same draw."""
         ...
 
 

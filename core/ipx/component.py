@@ -34,6 +34,9 @@ _PROTOCOLS: tuple[type, ...] = (
     cap.Denoise,
     cap.Matching,
     cap.Latent,
+    cap.CodePenalty,
+    cap.SoftRange,
+    cap.StochasticGrad,
     cap.LogProb,
     cap.Sample,
 )

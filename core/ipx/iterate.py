@@ -9,12 +9,14 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
 
 from ipx import capabilities as cap
+from ipx.codes import ChangeOfVariable, Decoded
 from ipx.component import has
 from ipx.errors import PlanError
 from ipx.plan import Parts, Plan, fits
@@ -33,11 +35,16 @@ class Progress:
     problem: Problem
     iteration: int  # steps done, from 1
     budget: int
-    x: Tensor  # present solution (B, C, H, W)
+    unknown: Tensor  # present solution: a picture (B, C, H, W), or its code (B, n)
     residual: Tensor  # fixed-point residual per image (B,)
     seconds: float
     objective: Tensor | None  # (B,) where it was computed at this step
     trial: int = 0  # while a weight is chosen: number of the trial, from 1; 0 for the final solve
+
+    @cached_property
+    def x(self) -> Tensor:
+        """The present picture ``(B, C, H, W)``."""
+        return self.problem.operator.picture(self.unknown)
 
 
 Stop = Callable[[Progress], Tensor]
@@ -60,7 +67,7 @@ def noise_reached(factor: float = 1.0) -> Stop:
     def rule(p: Progress) -> Tensor:
         noise, y = p.problem.noise, p.problem.y
         level = noise.expected(y, known_count(p.problem))
-        return p.problem.data.value(p.x) <= factor * level
+        return p.problem.data.value(p.unknown) <= factor * level
 
     return rule
 
@@ -132,6 +139,11 @@ def attach(problem: Problem, plan: Plan) -> Problem:
                 prior = cast("Prior[Any]", made(prior, problem.operator.image_shape))
         else:
             data[capability] = bridge
+    if isinstance(problem.operator, Decoded):  # attached before
+        return problem
+    if isinstance(prior, ChangeOfVariable):
+        decoded = Decoded(problem.operator, prior.prior)
+        return replace(problem, operator=decoded, prior=prior, bridges={})
     if prior is problem.prior and data == (problem.bridges or {}):
         return problem
     attached = replace(problem, prior=prior, bridges=data)
@@ -187,6 +199,7 @@ def iterate(
     exact: bool = False,
     state: State | None = None,
     record_every: int = 0,
+    keep: Literal["last", "best"] = "last",
 ) -> Result:
     """Run a solver until every image is done.
 
@@ -202,6 +215,8 @@ def iterate(
         state: go on from this state instead of starting.
         record_every: compute and record the objective every so many steps (0: at the end
             only; a callback makes it every step).
+        keep: return the last iterate, or the one of lowest objective among every tenth and the
+            last; the last one where there is no objective.
 
     Returns:
         The result; a step that turned non-finite, or an objective that grew a thousandfold,
@@ -228,6 +243,8 @@ def iterate(
     steps = torch.zeros(count, dtype=torch.int64, device=device)
     last = torch.full((count,), math.inf, dtype=problem.y.dtype, device=device)
     history: list[dict[str, Any]] = []
+    choosy = keep == "best" and has(problem.prior, cap.Value)
+    lowest, kept = torch.full_like(last, math.inf), best
 
     for k in range(1, budget + 1):
         after = solver.step(problem, state)
@@ -246,6 +263,11 @@ def iterate(
         fresh = active & finite
         best = x if bool(fresh.all()) else torch.where(_column(fresh, x), x, best)
         diverged |= active & ~finite
+        if choosy and (k % 10 == 0 or k == budget):
+            value = problem.objective(best)
+            better = active & (value < lowest)
+            lowest = torch.where(better, value, lowest)
+            kept = torch.where(_column(better, best), best, kept)
         steps += active
         last = torch.where(fresh, residual, last)
         progress = Progress(
@@ -268,7 +290,10 @@ def iterate(
         if not bool(active.any()):
             break
 
-    x = problem.keep_known(best)
+    if choosy:
+        take = (lowest < problem.objective(best)) | diverged & lowest.isfinite()
+        best = torch.where(_column(take, best), kept, best)
+    x = problem.keep_known(problem.operator.picture(best))
     status: list[Status] = [
         "diverged" if bad else "converged" if ok else "budget"
         for bad, ok in zip(diverged.tolist(), done.tolist(), strict=True)
@@ -278,7 +303,7 @@ def iterate(
         status=status,
         iterations=steps,
         residual=last,
-        objective=problem.objective(x),
+        objective=problem.objective(best if isinstance(problem.operator, Decoded) else x),
         history=history,
         problem=problem,
         plan=plan,

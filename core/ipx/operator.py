@@ -58,6 +58,19 @@ class Operator(Component[O], ABC):
             raise ShapeError(f"{type(self).__name__} gives no preview of its data")
         return y
 
+    @property
+    def physical(self) -> Operator[Any]:
+        """The operator on pictures; another one only where the unknown is a code."""
+        return self
+
+    def picture(self, unknown: Tensor) -> Tensor:
+        """The picture that the unknown of a solver stands for: itself, or D(z) of a code."""
+        return unknown
+
+    def unknown(self, picture: Tensor) -> Tensor:
+        """Where a solver begins that should begin at this picture: itself, or its code."""
+        return picture
+
     def known(self, like: Tensor) -> Tensor | None:
         """Boolean data mask, true where a measurement exists; None when all do."""
         return None

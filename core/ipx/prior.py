@@ -21,12 +21,16 @@ class Prior(Component[O]):
 
     ``lam_per_variance`` is set by priors that stand for -log p of pictures: their weight follows
     from the noise, lam = lam_per_variance * sigma^2, and lam="auto" needs no search.
+    ``start_from`` is where iterations are best begun, see `ipx.starts`. ``unit`` is the size of a
+    usual change of the unknown, 1 for pictures in [0, 1]: the scale of steps of fixed length.
     """
 
     weighted: bool = True
     informs: bool = True
     pixelwise: bool = False
     lam_per_variance: float | None = None
+    start_from: str = "preview"
+    unit: float = 1.0
 
 
 class OuterProx(Prior[O]):

@@ -110,7 +110,8 @@ class Problem:
         noise: the noise model, which is the data term.
         prior: the prior.
         lam: weight of the prior, >= 0, one or per image ``(B,)``.
-        x0: start ``(B, C, H, W)``; ``operator.preview(y)`` when None.
+        x0: start ``(B, C, H, W)``; ``operator.preview(y)`` when None. Where the unknown is a
+            code ``(B, n)`` it may be one.
         hard: the data are free of noise; measured pixels of a diagonal operator are then kept
             as they are.
         estimated: the noise level was estimated from y, not told.
@@ -133,10 +134,11 @@ class Problem:
                 f"the data have shape {tuple(self.y.shape[1:])}, "
                 f"the operator gives {self.operator.data_shape}"
             )
-        if self.x0 is not None and tuple(self.x0.shape[1:]) != self.operator.image_shape:
+        picture = self.operator.physical.image_shape
+        fits = (picture, self.operator.image_shape)
+        if self.x0 is not None and tuple(self.x0.shape[1:]) not in fits:
             raise ShapeError(
-                f"the start has shape {tuple(self.x0.shape[1:])}, "
-                f"the operator takes {self.operator.image_shape}"
+                f"the start has shape {tuple(self.x0.shape[1:])}, the operator takes {picture}"
             )
         known = self.operator.known(self.y)
         if known is not None:  # what stands where nothing was measured is no data
@@ -156,8 +158,11 @@ class Problem:
         return value + self.lam * cast(cap.Value, self.prior).value(x)
 
     def start(self) -> Tensor:
-        """The start of the iterations."""
-        return self.x0 if self.x0 is not None else self.operator.preview(self.y)
+        """The start of the iterations: a picture, or a code where that is the unknown."""
+        x = self.x0 if self.x0 is not None else self.operator.preview(self.y)
+        if tuple(x.shape[1:]) == self.operator.image_shape:
+            return x
+        return self.operator.unknown(x)
 
     def with_lam(self, lam: Scalar, x0: Tensor | None = None) -> Problem:
         """The same problem with another weight, and another start when one is given.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -211,8 +211,12 @@ def solve(
     tuner: Description = "discrepancy",
     image_shape: Shape | None = None,
     x0: Any = None,
+    start: str = "auto",
+    restarts: int = 1,
+    seed: int = 0,
     iterations: int | None = None,
     tol: float = 1e-4,
+    keep: Literal["last", "best"] = "last",
     exact: bool = False,
     callbacks: Sequence[Callback] = (),
     device: torch.device | str | None = None,
@@ -273,9 +277,17 @@ def solve(
         names = (_name(op, "operator"), _name(noise, "noise"), _name(prior, "prior"))
         algorithm, plan = _solver(solver, problem, exact, names)
         problem = attach(problem, plan)
-        weights, trace, result = weigh(
-            problem, algorithm, plan, lam, tuner, iterations, tol, callbacks
-        )
+        results = []
+        for number in range(restarts):
+            begun = problem
+            if given is None:
+                guess = first_guess(problem, start, seed + number, _classical)
+                begun = problem if guess is None else problem.with_lam(0.0, guess)
+            weights, trace, result = weigh(
+                begun, algorithm, plan, lam, tuner, iterations, tol, callbacks, keep
+            )
+            results.append(result)
+        result = lowest(results)
         return Restoration(
             image=back(result.x),
             x=result.x,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -39,6 +39,7 @@ def weigh(
     iterations: int | None,
     tol: float,
     callbacks: Sequence[Callback],
+    keep: Literal["last", "best"] = "last",
 ) -> tuple[list[float] | None, list[dict[str, Any]], Result]:
     """Choose the weight where there is one, and solve."""
     count = problem.y.shape[0]

@@ -20,6 +20,7 @@ from ipx import (
     QuadraticPrior,
     SolverSpec,
     Spectrum,
+    StochasticGrad,
     hookimpl,
     opt,
 )
@@ -46,7 +47,10 @@ PNP_HQS = (Need((DataProx,), (Denoise,), rank=90),)
 PNP_FISTA = (Need((DataGrad,), (Denoise,), rank=85),)
 PNP_ADMM = (Need((DataProx, Quadratic), (Denoise,), rank=70),)
 RED = (Need((DataGrad,), (Denoise,), rank=65),)
-ADAM = (Need((DataGrad,), (Grad,), rank=10),)
+ADAM = (
+    Need((DataGrad,), (StochasticGrad,), rank=75),
+    Need((DataGrad,), (Grad,), rank=10),
+)
 
 
 class DirectOptions(Options):
