@@ -49,9 +49,7 @@ class UnrolledOptions(Options):
     taps: int = opt(
         default=3, min=1, help="Side of the learned filters (shrinkage, filters).", unit="pixels"
     )
-    points: int = opt(
-        default=101, min=3, help="Control points of a shrinkage curve on [-1, 1]."
-    )
+    points: int = opt(default=101, min=3, help="Control points of a shrinkage curve on [-1, 1].")
     sigma_start: float = opt(
         default=49 / 255, above=0.0, help="First strength of drunet and cnn.", unit="image range"
     )
@@ -61,9 +59,7 @@ class UnrolledOptions(Options):
         default=False,
         help="Deep equilibrium: one stage, run to its fixed point, with implicit gradients.",
     )
-    deep: float = opt(
-        default=0.0, min=0.0, help="Weight of the loss of each stage but the last."
-    )
+    deep: float = opt(default=0.0, min=0.0, help="Weight of the loss of each stage but the last.")
     checkpoint: bool = opt(
         default=False, help="Training keeps one stage in memory and computes the others twice."
     )

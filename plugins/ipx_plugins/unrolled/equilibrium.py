@@ -50,7 +50,7 @@ def equilibrium(solver: Unrolled, problem: Problem) -> Tensor:
 
         return anderson(backward, v)
 
-    moved = _Implicit.apply(moved, hook)
+    moved = _Implicit.apply(moved, hook)  # type: ignore[no-untyped-call]  # missing in its stubs
     return _stepped(solver, problem, start, names, moved).x
 
 
@@ -109,5 +109,5 @@ def _stepped(
     solver: Unrolled, problem: Problem, start: UnrolledState, names: list[str], v: Tensor
 ) -> UnrolledState:
     sizes = [getattr(start.inner, n).shape[1] for n in names]
-    parts = dict(zip(names, v.split(sizes, 1), strict=True))
+    parts = dict(zip(names, torch.split(v, sizes, 1), strict=True))
     return solver.step(problem, replace(start, inner=replace(start.inner, **parts)))

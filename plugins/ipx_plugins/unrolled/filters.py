@@ -40,7 +40,7 @@ class Bank(LinearOperator[NoOptions]):
 
     def adjoint(self, y: Tensor) -> Tensor:
         """K^T y, ``(B, C, H, W)``."""
-        split = torch.fft.rfft2(y.unflatten(1, (-1, len(self.filters))))
+        split = torch.fft.rfft2(split_up(y, len(self.filters)))
         total = (split * self._response(y).conj()).sum(2)
         return irfft2(total, (y.shape[-2], y.shape[-1]))
 
@@ -68,11 +68,9 @@ class Curves(nn.Module):
 
     def forward(self, u: Tensor, t: Scalar) -> Tensor:
         """``(B, C L, H, W)`` to the same shape; ``t`` is per image."""
-        v = u.unflatten(1, (-1, len(self.values)))
-        threshold = per_image(t, v)
-        soft = v - v.clamp(-threshold, threshold) if isinstance(threshold, float) else _soft(
-            v, threshold
-        )
+        v = split_up(u, len(self.values))
+        threshold = torch.as_tensor(per_image(t, v), dtype=v.dtype, device=v.device)
+        soft = v - torch.minimum(torch.maximum(v, -threshold), threshold)
         last = self.values.shape[1] - 1
         place = (v.clamp(-1, 1) + 1) * (last / 2)
         left = place.detach().floor().clamp(max=last - 1)
@@ -84,8 +82,9 @@ class Curves(nn.Module):
         return bent.flatten(1, 2)
 
 
-def _soft(v: Tensor, t: Tensor) -> Tensor:
-    return v - torch.minimum(torch.maximum(v, -t), t)
+def split_up(x: Tensor, count: int) -> Tensor:
+    """``(B, C L, H, W)`` as ``(B, C, L, H, W)``, L = ``count``."""
+    return x.reshape(x.shape[0], -1, count, *x.shape[2:])
 
 
 def cosines(side: int) -> Tensor:

@@ -68,7 +68,7 @@ class UnrolledModel(Model[UnrolledOptions]):
         return total / batch.shape[0]
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """PSNR of each task, with operators drawn anew for each batch, and the mean, which counts."""
+        """PSNR of each task, its operator drawn anew for each batch; their mean counts."""
         found = {}
         for task in self.options.tasks:
             problem = simulated(task, batch, self.options, rng)

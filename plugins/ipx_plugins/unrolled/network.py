@@ -25,6 +25,7 @@ SHARE = 0.23
 
 _FINEST = 0.255 / 255  # no picture is taken for better than this
 _ONE = math.log(math.e - 1)  # softplus of it is 1
+_PACE = 10.0  # the few scalars of a stage learn faster than the weights of its prox
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,17 @@ class Stage:
 class Stages(nn.Module):
     """Parameters of all stages; before training they are those of the classical algorithm.
 
-    Each stage has a factor on its penalty and one on its strength, both softplus of a parameter
-    and 1 at first, and a rate of its multiplier.
+    Each stage has a factor on its penalty and one on its strength, both a softplus and 1 at
+    first, and a rate of its multiplier, also 1; the parameters themselves start at 0.
     """
 
     def __init__(self, options: UnrolledOptions) -> None:
         super().__init__()
         self.options = options
         self.count = 1 if options.fixed_point else options.stages
-        self.penalty = nn.Parameter(torch.full((self.count,), _ONE))
-        self.strength = nn.Parameter(torch.full((self.count,), _ONE))
-        self.rate = nn.Parameter(torch.ones(self.count))
+        self.penalty = nn.Parameter(torch.zeros(self.count))
+        self.strength = nn.Parameter(torch.zeros(self.count))
+        self.rate = nn.Parameter(torch.zeros(self.count))
         proxes = 1 if options.shared else self.count
         self.prox = nn.ModuleList([network(options) for _ in range(proxes)])
         self.sides = multiple(options)
@@ -64,8 +65,8 @@ class Stages(nn.Module):
         """
         o, k = self.options, min(number, self.count - 1)
         variance = noise_variance(problem)
-        factor = F.softplus(self.penalty[k]).to(variance)
-        strength = F.softplus(self.strength[k]).to(variance)
+        factor = F.softplus(_ONE + _PACE * self.penalty[k]).to(variance)
+        strength = F.softplus(_ONE + _PACE * self.strength[k]).to(variance)
         if o.prox in TOLD:
             square = (strength * self._level(variance, k)) ** 2
             penalty = factor * SHARE * variance / square
@@ -77,12 +78,9 @@ class Stages(nn.Module):
         if o.base == "fista" and o.prox not in TOLD:
             square = strength * o.lam / penalty.detach()
         net = self.prox[min(k, len(self.prox) - 1)]
-        prior = (
-            LearnedFilters(net)
-            if isinstance(net, Filters)
-            else LearnedProx(net, o, self.sides)
-        )
-        return Stage(penalty, square * penalty, self.rate[k].to(variance), prior)
+        prior = LearnedFilters(net) if isinstance(net, Filters) else LearnedProx(net, o, self.sides)
+        rate = (1 + _PACE * self.rate[k]).to(variance)
+        return Stage(penalty, square * penalty, rate, prior)
 
     def _level(self, variance: Tensor, k: int) -> Tensor:
         """Strength of stage k before training, ``(B,)``."""

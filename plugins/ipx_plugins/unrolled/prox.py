@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 import ipx
 from ipx import Identity, LinearOperator, Model, NoOptions, OuterProx, Scalar, Shape, per_image
 from ipx_plugins.unrolled import UnrolledOptions
-from ipx_plugins.unrolled.filters import Bank, Curves, cosines
+from ipx_plugins.unrolled.filters import Bank, Curves, cosines, split_up
 
 TOLD = ("drunet", "cnn")
 """Proxes that are told a noise level."""
@@ -53,9 +53,9 @@ class Frame(nn.Module):
     def forward(self, x: Tensor, t: Scalar) -> Tensor:
         """Same shape."""
         bank = Bank(tuple(x.shape[1:]), self.filters)
-        u = bank.forward(x).unflatten(1, (-1, len(self.filters)))
+        u = split_up(bank.forward(x), len(self.filters))
         shrunk = self.curves(u[:, :, self.kept :].flatten(1, 2), t)
-        shrunk = shrunk.unflatten(1, (x.shape[1], -1))
+        shrunk = split_up(shrunk, len(self.curves.values))
         return bank.adjoint(torch.cat([u[:, :, : self.kept], shrunk], 2).flatten(1, 2))
 
 

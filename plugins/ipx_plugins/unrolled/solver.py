@@ -149,4 +149,4 @@ class LISTA(Unrolled):
     needs = GRADED
 
 
-__all__ = ["ADMMNet", "LISTA", "Unrolled", "UnrolledADMM", "UnrolledHQS", "UnrolledState"]
+__all__ = ["LISTA", "ADMMNet", "Unrolled", "UnrolledADMM", "UnrolledHQS", "UnrolledState"]

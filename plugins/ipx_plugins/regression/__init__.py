@@ -1,0 +1,105 @@
+"""Supervised regression: networks that map what is seen to the picture, for one operator each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from ipx import ModelSpec, Need, OptionError, Options, SolverSpec, hookimpl, opt
+
+ANYTHING = (Need((), ()),)
+WEIGHTS: dict[str, tuple[str, ...]] = {}
+"""Shipped weights by model."""
+
+
+class RegressionOptions(Options):
+    """What a network is trained for."""
+
+    op: str = opt(default="super-resolution", help="The operator it undoes.")
+    varied: tuple[str, ...] = opt(
+        default=("factor=2|4", "filter=mean|bicubic"),
+        help="Options of the operator, drawn at random: NAME=A|B|C, or NAME=LOW..HIGH. All others "
+        "have their defaults.",
+    )
+    sigma: tuple[float, float] = opt(
+        default=(0.0, 0.0), min=0.0, help="White Gaussian noise between these.", unit="image range"
+    )
+    colors: int = opt(default=1, min=1, max=3, help="Channels: 1 grey, 3 colour.")
+
+    def __post_init__(self) -> None:
+        if self.colors == 2:
+            raise OptionError("option colors must be 1 or 3, not 2")
+        for entry in self.varied:
+            name, _, values = entry.partition("=")
+            if not name or not values:
+                raise OptionError(f"varied: {entry!r} is neither NAME=A|B nor NAME=LOW..HIGH")
+
+
+class SRCNNOptions(RegressionOptions):
+    """Three convolutions, 9-5-5."""
+
+    widths: tuple[int, int] = opt(default=(64, 32), min=1, help="Features of the first two.")
+
+
+class VDSROptions(RegressionOptions):
+    """A deep plain network of the residual."""
+
+    width: int = opt(default=64, min=1, help="Features.")
+    depth: int = opt(default=20, min=3, help="Convolutions.")
+
+
+class UNetOptions(RegressionOptions):
+    """A U-Net of the residual."""
+
+    widths: tuple[int, ...] = opt(default=(32, 64, 128), help="Features of each scale.")
+
+
+class FeedforwardOptions(Options):
+    """One pass through a trained network."""
+
+    model: Literal["srcnn", "vdsr", "unet", "dncnn", "ffdnet", "drunet"] = opt(
+        default="vdsr", help="The network; the last three remove noise, operator identity."
+    )
+    weights: str = opt(
+        default="auto",
+        help="Shipped weights, or a file. auto: color for 3 channels where there are such weights, "
+        "else grey, channel by channel.",
+    )
+
+
+@hookimpl
+def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
+    """Declare the models and the solver that uses them."""
+    here = "ipx_plugins.regression."
+    recipe = {"lr": 1e-3, "batch": 16}
+    models = [
+        ModelSpec(
+            name=name,
+            target=here + f"{name}:{cls}",
+            options=options,
+            summary=f"Regression: {summary}",
+            source=source,
+            weights=WEIGHTS.get(name, ()),
+            recipe=recipe,
+        )
+        for name, cls, options, summary, source in (
+            ("srcnn", "SRCNN", SRCNNOptions, "three convolutions after the interpolation.",
+             "Dong, Loy, He, Tang, IEEE TPAMI 38, 2016"),
+            ("vdsr", "VDSR", VDSROptions, "a deep plain network of what interpolation misses.",
+             "Kim, Lee, Lee, CVPR 2016"),
+            ("unet", "UNet", UNetOptions, "a U-Net, for any operator.",
+             "Ronneberger, Fischer, Brox, MICCAI 2015; Jin et al., IEEE TIP 26, 2017"),
+        )
+    ]  # fmt: skip
+    return [
+        *models,
+        SolverSpec(
+            name="feedforward",
+            target=here + "solver:Feedforward",
+            options=FeedforwardOptions,
+            summary="Learned: one pass through a network trained for this very operator.",
+            source="Dong et al., IEEE TPAMI 38, 2016; Kim et al., CVPR 2016",
+            needs=ANYTHING,
+            own_prior=True,
+        ),
+    ]

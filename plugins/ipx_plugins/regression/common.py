@@ -1,0 +1,43 @@
+"""What the regression networks share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ipx import Model, psnr
+from ipx_plugins.regression import RegressionOptions
+from ipx_plugins.regression.domain import measured
+
+D = TypeVar("D", bound=RegressionOptions)
+
+
+class Regression(Model[D]):
+    """A network ``net(x)``: what is seen, at the size of the picture, to the picture.
+
+    The loss is the mean square error.
+    """
+
+    score = "psnr"
+    higher_is_better = True
+
+    @property
+    def multiple(self) -> int:
+        """What the factors of super-resolution divide."""
+        factors = [v[7:] for v in self.options.varied if v.startswith("factor=")]
+        return math.lcm(1, *(int(n) for f in factors for n in f.split("|")))
+
+    def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
+        """Mean |net(seen) - x|^2."""
+        return F.mse_loss(net(measured(batch, self.options, rng)), batch)
+
+    def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """PSNR, and its gain over what is seen."""
+        seen = measured(batch, self.options, rng)
+        score = psnr(net(seen), batch)
+        return {"psnr": score, "gain": score - psnr(seen, batch)}

@@ -1,0 +1,101 @@
+"""What a regression network is trained for: an operator, ranges of its options, noise levels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import ipx
+from ipx import Operator, OptionError, PlanError, Problem, known_count
+from ipx_plugins.regression import RegressionOptions
+
+_SLACK = 1e-3  # of the noise level, which may have been estimated
+
+
+def words(options: RegressionOptions) -> str:
+    """The domain in words."""
+    low, high = options.sigma
+    noise = f"noise sigma {low:g} to {high:g}" if high else "no noise"
+    return " ".join([options.op, *options.varied]) + f", {noise}"
+
+
+def drawn(options: RegressionOptions, rng: torch.Generator) -> dict[str, Any]:
+    """Random options of the operator."""
+    return {name: _draw(name, values, rng) for name, values in _ranges(options)}
+
+
+def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) -> Tensor:
+    """What a network sees of ``clean`` ``(B, C, H, W)``: the preview of simulated data."""
+    operator = ipx.operator(options.op, tuple(clean.shape[1:]), **drawn(options, rng))
+    low, high = options.sigma
+    sigma = low + (high - low) * torch.rand(
+        clean.shape[0], 1, 1, 1, generator=rng, device=rng.device
+    )
+    y = operator.forward(clean)
+    noise = torch.randn(y.shape, generator=rng, device=rng.device)
+    return operator.preview(y + sigma.to(y.device) * noise.to(y.device))
+
+
+def refuse(problem: Problem, options: RegressionOptions, model: str) -> None:
+    """Stop where the network was not trained for the problem.
+
+    Raises:
+        PlanError: says what it was trained for.
+    """
+    wrong = _wrong(problem, options)
+    if wrong:
+        raise PlanError(
+            f"solver feedforward: {model} was trained for {words(options)}; this is {wrong}"
+        )
+
+
+def _wrong(problem: Problem, options: RegressionOptions) -> str:
+    operator: Operator[Any] = problem.operator
+    example = ipx.operator(
+        options.op, operator.image_shape, **{n: _first(v) for n, v in _ranges(options)}
+    )
+    if type(operator) is not type(example):
+        return type(operator).__name__
+    ranges = dict(_ranges(options))
+    usual = example.options.to_mapping()
+    for name, value in operator.options.to_mapping().items():
+        inside = _within(value, ranges[name]) if name in ranges else value == usual[name]
+        if not inside:
+            return f"{options.op} {name}={value}"
+    if type(problem.noise) is not type(ipx.noise("gaussian")):
+        return f"noise {type(problem.noise).__name__}"
+    count = known_count(problem)
+    level = (2 * problem.noise.expected(problem.y, count) / count).sqrt().max()
+    if float(level) > options.sigma[1] + max(_SLACK, 0.1 * options.sigma[1]):
+        return f"noise sigma {float(level):.3g}"
+    return ""
+
+
+def _ranges(options: RegressionOptions) -> list[tuple[str, str]]:
+    return [(e.partition("=")[0], e.partition("=")[2]) for e in options.varied]
+
+
+def _first(values: str) -> str:
+    return values.partition("..")[0].partition("|")[0]
+
+
+def _draw(name: str, values: str, rng: torch.Generator) -> Any:
+    if ".." not in values:
+        choices = values.split("|")
+        return choices[int(torch.randint(len(choices), (), generator=rng, device=rng.device))]
+    try:
+        low, high = (float(v) for v in values.split(".."))
+    except ValueError:
+        raise OptionError(f"varied: {name}={values} is no range LOW..HIGH") from None
+    share = float(torch.rand((), generator=rng, device=rng.device))
+    value = low + (high - low) * share
+    return round(value) if name in ("seed", "size", "count", "thickness") else value
+
+
+def _within(value: Any, values: str) -> bool:
+    if ".." in values:
+        low, high = (float(v) for v in values.split(".."))
+        return isinstance(value, (int, float)) and low <= value <= high
+    return str(value) in values.split("|")

@@ -1,0 +1,82 @@
+"""Feedforward: one pass through a network that was trained for the operator."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+import ipx
+from ipx import Denoise, PlanError, Problem, Solver, State, known_count, load_weights
+from ipx_plugins.regression import ANYTHING, FeedforwardOptions, RegressionOptions
+from ipx_plugins.regression.domain import refuse
+
+DENOISERS = ("dncnn", "ffdnet", "drunet")
+
+
+class Feedforward(Solver[FeedforwardOptions, State]):
+    """x = net(what is seen). It takes no operator and no noise but those of its training."""
+
+    needs = ANYTHING
+    iterations = 1
+    one_shot = True
+    own_prior = True
+
+    def __init__(self, options: FeedforwardOptions | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        self._nets: dict[tuple[Any, ...], tuple[nn.Module, RegressionOptions]] = {}
+
+    def init(self, problem: Problem) -> State:
+        """What is seen.
+
+        Raises:
+            PlanError: the network was trained for something else; says for what.
+            MissingExtraError: no weights come with it.
+        """
+        name = self.options.model
+        if name in DENOISERS:
+            _only_noise(problem, name)
+        else:
+            refuse(problem, self._network(problem)[1], name)
+        return State(problem.start())
+
+    def step(self, problem: Problem, state: State) -> State:
+        """The picture."""
+        x, name = state.x, self.options.model
+        if name in DENOISERS:
+            prior = cast(Denoise, ipx.prior(name, weights=self.options.weights))
+            count = known_count(problem)
+            level = (2 * problem.noise.expected(problem.y, count) / count).sqrt()
+            return State(prior.denoise(x, level))
+        net, options = self._network(problem)
+        seen = x if options.colors == 3 else x.flatten(0, 1)[:, None]
+        return State(cast(Tensor, net(seen)).reshape(x.shape))
+
+    def _network(self, problem: Problem) -> tuple[nn.Module, RegressionOptions]:
+        """The network for this precision, device and number of channels (a pure cache)."""
+        y, channels = problem.y, problem.operator.image_shape[0]
+        key = (channels, y.dtype, y.device)
+        if key not in self._nets:
+            loaded = load_weights(self.options.weights, self.options.model, channels)
+            options = cast(RegressionOptions, loaded.model.options)
+            if options.colors == 3 and channels != 3:
+                raise PlanError(f"these weights are for 3 channels; the picture has {channels}")
+            net = loaded.network().to(device=y.device, dtype=y.dtype)
+            self._nets[key] = (net.to(memory_format=torch.channels_last), options)  # type: ignore[call-overload]  # missing in its stubs
+        return self._nets[key]
+
+
+def _only_noise(problem: Problem, name: str) -> None:
+    """Stop where there is more to undo than Gaussian noise."""
+    operator, noise = problem.operator, problem.noise
+    if type(operator) is not type(ipx.operator("identity", operator.image_shape)):
+        wrong = type(operator).__name__
+    elif type(noise) is not type(ipx.noise("gaussian")):
+        wrong = f"noise {type(noise).__name__}"
+    else:
+        return
+    raise PlanError(
+        f"solver feedforward: {name} was trained for operator identity, Gaussian noise; "
+        f"this is {wrong}"
+    )

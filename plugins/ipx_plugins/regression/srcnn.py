@@ -1,0 +1,42 @@
+"""SRCNN (Dong et al. 2016): patches, a non-linear map, reconstruction."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ipx_plugins.regression import SRCNNOptions
+from ipx_plugins.regression.common import Regression
+
+
+class SRCNN(Regression[SRCNNOptions]):
+    """The paper's 9-5-5, 57 thousand parameters."""
+
+    def network(self) -> nn.Module:
+        """Fresh weights; at first the picture itself goes through one feature, unchanged.
+
+        The paper starts from noise and needs 10^8 crops to learn as much.
+        """
+        o = self.options
+        first, second = o.widths
+        c = o.colors
+        net = nn.Sequential(
+            nn.Conv2d(c, first, 9, padding=4, padding_mode="replicate"),
+            nn.ReLU(),
+            nn.Conv2d(first, second, 5, padding=2, padding_mode="replicate"),
+            nn.ReLU(),
+            nn.Conv2d(second, c, 5, padding=2, padding_mode="replicate"),
+        )
+        with torch.no_grad():
+            for i, wide in ((0, first), (2, second), (4, c)):
+                conv = net[i]
+                assert isinstance(conv, nn.Conv2d)
+                middle = conv.kernel_size[0] // 2
+                if i == 4:
+                    conv.weight.mul_(0.1)
+                for channel in range(min(c, wide)):
+                    conv.weight[channel] = 0.0
+                    conv.weight[channel, channel, middle, middle] = 1.0
+                if conv.bias is not None:
+                    conv.bias.zero_()
+        return net

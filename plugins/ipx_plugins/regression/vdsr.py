@@ -1,0 +1,37 @@
+"""VDSR (Kim et al. 2016): many 3 x 3 convolutions give what interpolation misses."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ipx_plugins.regression import VDSROptions
+from ipx_plugins.regression.common import Regression
+
+
+class VDSR(Regression[VDSROptions]):
+    """The paper's network at any width and depth."""
+
+    def network(self) -> nn.Module:
+        """Fresh weights (He initialisation); the residual is zero at first."""
+        return Net(self.options.colors, self.options.width, self.options.depth)
+
+
+class Net(nn.Module):
+    """x + body(x)."""
+
+    def __init__(self, colors: int, width: int, depth: int) -> None:
+        super().__init__()
+        convs = [nn.Conv2d(colors, width, 3, padding=1)]
+        convs += [nn.Conv2d(width, width, 3, padding=1) for _ in range(depth - 2)]
+        for conv in convs:
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # it has a bias
+        last = nn.Conv2d(width, colors, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]  # it has a bias
+        self.body = nn.Sequential(*(m for conv in convs for m in (conv, nn.ReLU())), last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape."""
+        out: Tensor = x + self.body(x)
+        return out
