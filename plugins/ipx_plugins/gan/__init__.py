@@ -25,7 +25,7 @@ class GANOptions(Options):
     penalty: float | None = opt(
         default=None,
         min=0.0,
-        help="Weight of the gradient penalty: of R1, where none means 1; for wasserstein-gp of "
+        help="Weight of the gradient penalty: of R1, where none means 0.25; for wasserstein-gp of "
         "(|gradient| - 1)^2, where none means 10.",
     )
     augment: bool = opt(
@@ -48,12 +48,13 @@ def ipx_components() -> Iterable[ModelSpec]:
             "Mescheder, Geiger, Nowozin, ICML 2018",
             weights=WEIGHTS,
             recipe={
-                "lr": 5e-4,
+                "lr": 8e-4,
                 "betas": (0.0, 0.99),
                 "batch": 16,
                 "clip": 10.0,
-                "ema": 0.998,
+                "ema": 0.995,
                 "final": 0.1,
+                "warmup": 50,
             },
         )
     ]

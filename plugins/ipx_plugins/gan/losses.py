@@ -51,7 +51,8 @@ def r1(critic: Critic, real: Tensor) -> Tensor:
 def unit_slope(critic: Critic, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     """Mean of (|grad D| - 1)^2 between real and generated pictures (Gulrajani 2017, eq. 3)."""
     t = torch.rand(real.shape[0], 1, 1, 1, generator=rng, device=real.device)
-    slopes = _gradients(critic, real.lerp(fake, t)).flatten(1).norm(dim=1)
+    found = _gradients(critic, real.lerp(fake, t)).flatten(1)
+    slopes: Tensor = torch.linalg.vector_norm(found, dim=1)
     return (slopes - 1).square().mean()
 
 

@@ -89,7 +89,7 @@ class GAN(Generative[GANOptions]):
             weight = 10.0 if weight is None else weight
         else:
             extra = r1(critic, real[:some])
-            weight = 1.0 if weight is None else weight
+            weight = 0.25 if weight is None else weight
         return {"discriminator": loss + weight * extra, "penalty": extra.detach()}
 
     def _encoder_loss(self, n: Net, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
