@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from ipx.capabilities import Shape
@@ -31,6 +32,11 @@ class Generative(Model[O]):
     invertible: ClassVar[bool] = False
     density: ClassVar[Literal["exact", "bound", "none"]] = "none"
 
+    @property
+    def only_shape(self) -> Shape | None:
+        """The one shape of picture ``(C, H, W)`` that it makes; None if there are many."""
+        return None
+
     def latent_size(self, image_shape: Shape) -> int:
         """n, the numbers in the code of a picture ``(C, H, W)``.
 
@@ -50,6 +56,13 @@ class Generative(Model[O]):
     def log_prob(self, net: nn.Module, x: Tensor) -> Tensor:
         """log p(x) in nats, ``(B,)``, of pictures in [0, 1]; see ``density``."""
         raise NotImplementedError(f"{type(self).__name__} has no density")
+
+    def spread(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """x with the noise that the model was trained with (dequantisation); x itself if none.
+
+        The density is one of such pictures. The same noise for all images of the batch.
+        """
+        return x
 
     def deviation(self, net: nn.Module) -> float:
         """Standard deviation of pictures about D(z), as the model has it; 0 for a flow."""

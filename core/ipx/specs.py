@@ -111,7 +111,7 @@ class PriorSpec(Spec):
     """
 
     kind: ClassVar[str] = "prior"
-    suits: Literal["photograph", "sparse"] = "photograph"
+    suits: Literal["photograph", "sparse", "face"] = "photograph"
     weighted: bool = True
     informs: bool = True
     pixelwise: bool = False

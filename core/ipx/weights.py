@@ -78,7 +78,8 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
 
     Args:
         name: a name of shipped weights; ``auto`` for ``color`` when ``channels`` is 3 and there
-            are such weights, else ``grey`` (to be used channel by channel); or a path to a file.
+            are such weights, else ``grey`` (to be used channel by channel), or the first there
+            are where they have other names; or a path to a file.
         model: the model that they must be of.
         channels: of the picture, for ``auto``.
 
@@ -137,6 +138,8 @@ def _check(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 def _find(spec: ModelSpec, name: str, channels: int | None) -> Path:
     """The file that a name means."""
+    if name == "auto" and spec.weights and not {"color", "grey"} & set(spec.weights):
+        name = spec.weights[0]
     if name == "auto":
         name = "color" if channels == 3 and "color" in spec.weights else "grey"
         if name not in spec.weights:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ class Net(nn.Module):
         """The code ``(B, n)``, finest scale first, and log |det J| ``(B,)``."""
         h, log_det, codes = x - 0.5, x.new_zeros(x.shape[0]), []
         for i, level in enumerate(self.levels):
-            for layer in level:  # type: ignore[union-attr]  # a ModuleList
+            for layer in _of(level):
                 h, d = layer(h)
                 log_det = log_det + d
             if i < len(self.splits):
@@ -54,13 +54,13 @@ class Net(nn.Module):
             channels, height, width = 2 * channels, height // 2, width // 2
             shapes.append((channels, height, width))
         shapes.append((4 * channels, height // 2, width // 2))
-        parts = z.split([math.prod(s) for s in shapes], 1)
+        parts = torch.split(z, [math.prod(s) for s in shapes], 1)
         codes = [p.reshape(-1, *s) for p, s in zip(parts, shapes, strict=True)]
         h: Tensor = self.last.inverse(codes[-1])
         for i in reversed(range(len(self.levels))):
             if i < len(self.splits):
                 h = self.splits[i].inverse(h, codes[i])  # type: ignore[operator]  # a Split
-            for layer in reversed(self.levels[i]):  # type: ignore[call-overload]  # a ModuleList
+            for layer in reversed(_of(self.levels[i])):
                 h = layer.inverse(h)
         return h + 0.5
 
@@ -68,12 +68,18 @@ class Net(nn.Module):
         """Data-dependent first values, layer after layer."""
         h = x - 0.5
         for i, level in enumerate(self.levels):
-            for layer in level:  # type: ignore[union-attr]  # a ModuleList
+            for layer in _of(level):
                 layer.initialise(h)
                 h = layer(h)[0]
             if i < len(self.splits):
                 h = self.splits[i](h)[0]
         self.last.initialise(h)
+
+
+def _of(level: nn.Module) -> list[Layer]:
+    """The layers of a level, typed."""
+    assert isinstance(level, nn.ModuleList)
+    return cast("list[Layer]", list(level))
 
 
 class Flow(Generative[F]):
@@ -124,6 +130,12 @@ class Flow(Generative[F]):
         noise = torch.rand(batch.shape, generator=rng, device=batch.device) - 0.5
         density = self.log_prob(net, batch + 2.0**-self.options.bits * noise)
         return self.options.bits - density / (math.log(2) * batch[0].numel())
+
+    def spread(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """x + u, u uniform of width 2^-bits."""
+        noise = torch.rand((1, *x.shape[1:]), generator=rng, dtype=x.dtype, device=x.device) - 0.5
+        spread: Tensor = x + 2.0**-self.options.bits * noise
+        return spread
 
     def latent_size(self, image_shape: Shape) -> int:
         """As many numbers as the picture has."""

@@ -128,9 +128,9 @@ class Coupling(Layer):
 
     def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.swap:
-            b, a = x.split([self.moved, self.kept], 1)
+            b, a = torch.split(x, [self.moved, self.kept], 1)
             return a, b
-        a, b = x.split([self.kept, self.moved], 1)
+        a, b = torch.split(x, [self.kept, self.moved], 1)
         return a, b
 
     def _whole(self, a: Tensor, b: Tensor) -> Tensor:
@@ -173,7 +173,7 @@ class Split(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What goes on, the code, log |det J|."""
-        a, b = x.split([self.kept, self.taken], 1)
+        a, b = torch.split(x, [self.kept, self.taken], 1)
         raw, mean = self.net(a).chunk(2, 1)
         log_scale = bounded(raw)
         return a, (b - mean) * log_scale.exp(), log_scale.flatten(1).sum(1)

@@ -1,0 +1,37 @@
+"""Analysis: the code of the picture is small."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ipx import image_sum
+from ipx_plugins.generative import AnalysisOptions
+from ipx_plugins.generative.network import Formulation, gradient
+
+DEVIATION = 0.1
+"""gamma of models that do not know it: how far a decoder trained for looks is from a picture."""
+
+
+class Analysis(Formulation[AnalysisOptions]):
+    """R(x) = |E(x)|^2 (Oberlin and Verm 2021, equation 4), + |x - D(E(x))|^2 / gamma^2 if D E != I.
+
+    The second term keeps x near the range of a decoder that has no inverse; with it R is twice
+    the joint posterior of x and z = E(x) (Gonzalez et al. 2022, equation 8).
+    """
+
+    def value(self, x: Tensor) -> Tensor:
+        """R(x), ``(B,)``."""
+        model, net, shown = self.generator, self.net(x), self.into(x)
+        z = model.encode(net, shown)
+        size = image_sum(z * z)
+        if model.invertible:
+            return size
+        weight = self.options.range_weight
+        if weight is None:
+            weight = 1 / (model.deviation(net) or DEVIATION) ** 2
+        apart = shown - model.decode(net, z, tuple(shown.shape[1:]))
+        return size + weight * image_sum(apart * apart)
+
+    def grad(self, x: Tensor) -> Tensor:
+        """2 J_E^T E(x), and that of the range."""
+        return gradient(self.value, x)

@@ -1,0 +1,48 @@
+"""The flow as a denoiser, for plug-and-play splitting."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ipx import Scalar, per_image
+from ipx_plugins.generative import HQSOptions
+from ipx_plugins.generative.network import Formulation, gradient
+
+
+class HQS(Formulation[HQSOptions]):
+    """D(x, sigma) = argmin_v |v - x|^2 / (2 sigma^2) - tau log p(v), by a few steps of Adam.
+
+    With half-quadratic splitting (``pnp-hqs``) and lam the variance of the noise this is the
+    maximum a posteriori of `Map`, reached from strong to weak coupling: the data are met by their
+    closed form and the flow sees pictures with Gaussian noise, as it likes them. The noise that
+    the flow was trained with is drawn anew at each step.
+    """
+
+    lam_per_variance = 1.0
+
+    def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
+        """The estimate of the clean picture, like ``x``; x itself where sigma is 0."""
+        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(x.shape[0])
+        column = per_image(level, x)
+        variance = torch.as_tensor(column).clamp_min(1e-12) ** 2
+        v, mean, square = x, torch.zeros_like(x), torch.zeros_like(x)
+        steps = self.options.steps
+        for k in range(1, steps + 1):
+            g = v - x + variance * self.options.temperature * self._score(v, k)
+            mean = torch.lerp(g, mean, 0.9)
+            square = torch.lerp(g * g, square, 0.95)
+            root = torch.sqrt(square / (1 - 0.95**k)) + 1e-12
+            size = 0.5 * column * (1 - (k - 1) / steps)  # what one step moves: shares of the noise
+            v = v - size * (mean / (1 - 0.9**k)) / root
+        return torch.where(torch.as_tensor(column) > 0, v, x)
+
+    def _score(self, x: Tensor, draw: int) -> Tensor:
+        """-grad log p at x with noise number ``draw``."""
+
+        def energy(v: Tensor) -> Tensor:
+            rng = torch.Generator(x.device).manual_seed(draw)
+            shown = self.generator.spread(self.into(v), rng)
+            return -self.generator.log_prob(self.net(x), shown)
+
+        return gradient(energy, x)

@@ -1,0 +1,82 @@
+"""Joint posterior maximisation with an autoencoding prior (JPMAP)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ipx import Latent, Problem, Shape, SoftRange, Solver, State, image_dot, image_sum, per_image
+from ipx.options import NoOptions
+from ipx_plugins.generative import JOINT
+from ipx_plugins.generative.network import gradient
+
+WEAK = 0.1  # the coupling starts so much weaker than the model's
+GROWTH = 0.25  # largest growth of log beta in a step
+CLOSE = 1 / 255  # picture and D(z) end so close, root mean square
+DESCENT = 25  # steps on z where the encoder is no better
+
+
+@dataclass(frozen=True)
+class JPMAPState(State):
+    """Picture, code, and the coupling beta ``(B,)``."""
+
+    z: Tensor
+    beta: Tensor
+
+
+class JPMAP(Solver[NoOptions, JPMAPState]):
+    """min over x and z of f(x) + lam (beta/2 |x - D(z)|^2 + |z|^2 / 2), x and z in turn.
+
+    The x-step is the data term's proximal map at D(z). The z-step takes the first of E(x) and
+    descent from E(x) and from the last z that lowers the objective (Gonzalez et al. 2022,
+    algorithm 2); beta grows by exp(rho (|x - D(z)|^2 / n - CLOSE^2)), from a tenth of 1/gamma^2,
+    until x is within a grey level of the range (algorithm 3).
+    """
+
+    needs = JOINT
+    iterations = 60
+
+    def init(self, problem: Problem) -> JPMAPState:
+        """x at the start, z = E(x)."""
+        x = problem.start()
+        gamma = cast(SoftRange, problem.prior).deviation()
+        z = cast(Latent, problem.prior).encode(x)
+        return JPMAPState(x, z, x.new_full((x.shape[0],), WEAK / gamma**2))
+
+    def step(self, problem: Problem, state: JPMAPState) -> JPMAPState:
+        """x, then z, then beta."""
+        model = cast(Latent, problem.prior)
+        shape: Shape = tuple(state.x.shape[1:])
+        lam = torch.as_tensor(problem.lam, dtype=state.x.dtype, device=state.x.device)
+        made = model.decode(state.z, shape)
+        x = problem.data.prox(made, 1 / (lam * state.beta).clamp_min(1e-12), guess=state.x)
+
+        def joint(z: Tensor) -> Tensor:
+            apart = x - model.decode(z, shape)
+            return state.beta / 2 * image_dot(apart, apart) + image_sum(z * z) / 2
+
+        z, best = state.z, joint(state.z)
+        first = model.encode(x)
+        for candidate in (first, _descended(joint, first), _descended(joint, state.z)):
+            value = joint(candidate)
+            better = value < best
+            z, best = torch.where(better[:, None], candidate, z), torch.where(better, value, best)
+            if bool(better.all()):
+                break
+        apart = image_sum((x - model.decode(z, shape)) ** 2) / x[0].numel()
+        growth = (100 * (apart - CLOSE**2)).clamp(-GROWTH, GROWTH)
+        return JPMAPState(x, z, state.beta * growth.exp())
+
+
+def _descended(joint: object, z: Tensor) -> Tensor:
+    """A few steps of Adam on the code."""
+    mean, square = torch.zeros_like(z), torch.zeros_like(z)
+    for k in range(1, DESCENT + 1):
+        g = gradient(joint, z)
+        mean, square = torch.lerp(g, mean, 0.9), torch.lerp(g * g, square, 0.99)
+        root = torch.sqrt(square / (1 - 0.99**k)) + 1e-12
+        z = z - 0.05 * per_image(mean / (1 - 0.9**k), z) / root
+    return z

@@ -1,0 +1,116 @@
+"""What every formulation starts from: a trained model, and pictures of any kind brought to it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ipx import Generative, Prior, Shape, ShapeError, UsageError, load_weights
+from ipx_plugins.generative import GenerativeOptions
+
+G = TypeVar("G", bound=GenerativeOptions)
+
+
+class Formulation(Prior[G]):
+    """A prior made of a generative model.
+
+    A grey picture is shown to a model of colours three times, and of what it makes the mean is
+    taken. Sides that are no multiple of the model's are mirrored up to one, and cut back.
+    Networks work in the precision of the picture.
+    """
+
+    start_from = "smooth"
+    lam_per_variance = 0.5  # lam |z|^2 is then the variance times -log N(z; 0, I)
+
+    def __init__(self, options: G | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        self._nets: dict[tuple[torch.dtype, torch.device], nn.Module] = {}
+
+    @property
+    def generator(self) -> Generative[Any]:
+        """The model, loaded on first use.
+
+        Raises:
+            MissingExtraError: no weights come with it and none were given.
+            UsageError: the model is of another kind.
+        """
+        return _model(self.options.model, self.options.weights)[0]
+
+    def net(self, like: Tensor) -> nn.Module:
+        """The network in the precision and on the device of ``like`` (a pure cache)."""
+        key = (like.dtype, like.device)
+        if key not in self._nets:
+            made = _model(self.options.model, self.options.weights)[1]()
+            made = made.to(dtype=like.dtype, device=like.device)
+            self._nets[key] = made.to(memory_format=torch.channels_last)
+        return self._nets[key]
+
+    def framed(self, image_shape: Shape) -> Shape:
+        """The shape in which the model sees pictures of this shape."""
+        channels, height, width = image_shape
+        colors, m = self.generator.colors, self.generator.multiple
+        if channels not in (1, colors):
+            raise ShapeError(
+                f"the weights of {self.options.model} are for {colors} channel(s), "
+                f"the picture has {channels}"
+            )
+        if not self.generator.invertible:
+            return colors, height, width
+        return colors, -(-height // m) * m, -(-width // m) * m
+
+    def into(self, x: Tensor) -> Tensor:
+        """A picture as the model sees it."""
+        colors, height, width = self.framed(tuple(x.shape[1:]))
+        self.generator.latent_size((colors, height, width))
+        rows, columns = _mirrored(x.shape[2], height, x), _mirrored(x.shape[3], width, x)
+        if (height, width) != tuple(x.shape[2:]):
+            x = x[:, :, rows][..., columns]
+        x = x.expand(-1, colors, -1, -1)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def back(self, shown: Tensor, image_shape: Shape) -> Tensor:
+        """A picture of the model in the shape asked for."""
+        channels, height, width = image_shape
+        x = shown[..., :height, :width]
+        if channels == 1 and shown.shape[1] != 1:
+            x = x.mean(1, keepdim=True)
+        return x.contiguous()
+
+    def code_size(self, image_shape: Shape) -> int:
+        """Numbers in the code of a picture of this shape."""
+        return self.generator.latent_size(self.framed(image_shape))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """E(x), ``(B, n)``."""
+        return self.generator.encode(self.net(x), self.into(x))
+
+    def decode(self, z: Tensor, image_shape: Shape) -> Tensor:
+        """D(z), ``(B, *image_shape)``."""
+        shown = self.generator.decode(self.net(z), z, self.framed(image_shape))
+        return self.back(shown, image_shape)
+
+
+def gradient(function: Any, x: Tensor) -> Tensor:
+    """Gradient of the sum of ``function(x)``, image by image; part of the graph if x asks."""
+    with torch.enable_grad():
+        keep = x.requires_grad
+        point = x if keep else x.detach().requires_grad_(True)
+        (found,) = torch.autograd.grad(function(point).sum(), point, create_graph=keep)
+    return found
+
+
+def _mirrored(n: int, to: int, like: Tensor) -> Tensor:
+    i = torch.arange(to, device=like.device) % (2 * n)
+    return torch.where(i < n, i, 2 * n - 1 - i)
+
+
+@cache
+def _model(name: str, weights: str) -> tuple[Generative[Any], Any]:
+    """The model, and a function that makes a network with its weights."""
+    loaded = load_weights(weights, name)
+    if not isinstance(loaded.model, Generative):
+        raise UsageError(f"model {name} generates no pictures; take glow, realnvp, vae or gan")
+    return loaded.model, loaded.network

@@ -1,0 +1,55 @@
+"""The density of patches as a prior of pictures of any size."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ipx_plugins.generative import PatchOptions
+from ipx_plugins.generative.network import Formulation, gradient
+
+
+class Patches(Formulation[PatchOptions]):
+    """R(x) = -sum over tiles of log p(tile), the grid of tiles moved at random at each step.
+
+    Altekrueger et al. 2023 (patchNR) draw patches and scale by their number; here the tiles of a
+    draw cover the picture once, so R has the scale of -log p of the whole and lam means the same.
+    A picture smaller than a patch is one patch. The picture is continued by mirroring.
+    """
+
+    def __init__(self, options: PatchOptions | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        self.lam_per_variance = self.options.temperature
+
+    def value(self, x: Tensor) -> Tensor:
+        """R(x) with draw 0."""
+        return self._drawn(x, 0)
+
+    def grad(self, x: Tensor) -> Tensor:
+        """Gradient of `value`."""
+        return self.grad_draw(x, 0)
+
+    def grad_draw(self, x: Tensor, draw: int) -> Tensor:
+        """Gradient with grid and noise number ``draw``."""
+        return gradient(lambda v: self._drawn(v, draw), x)
+
+    def _drawn(self, x: Tensor, draw: int) -> Tensor:
+        m = self.generator.multiple
+        side = -(-self.options.patch // m) * m
+        rng = torch.Generator(x.device).manual_seed(draw)
+        shown = x.expand(-1, self.framed(tuple(x.shape[1:]))[0], -1, -1)
+        for axis in (2, 3):
+            n = shown.shape[axis]
+            first = torch.randint(side, (1,), generator=rng, device=x.device)
+            moved = int(first) if n > side else 0
+            i = torch.arange(-(-(n + moved) // side) * side, device=x.device) - moved
+            i = i % (2 * n)
+            shown = shown.index_select(axis, torch.where(i < n, i, 2 * n - 1 - i))
+        batch, colors, height, width = shown.shape
+        tiles = shown.unfold(2, side, side).unfold(3, side, side)
+        tiles = tiles.permute(0, 2, 3, 1, 4, 5).reshape(-1, colors, side, side)
+        if self.options.smoothing:
+            tiles = self.generator.spread(tiles, rng)
+        score = -self.generator.log_prob(self.net(x), tiles).view(batch, -1).sum(1)
+        # mirrored pixels count twice: back to the number that the picture has
+        return score * (x.shape[2] * x.shape[3] / (height * width))

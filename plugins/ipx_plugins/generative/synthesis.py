@@ -1,0 +1,26 @@
+"""Synthesis: the picture is D(z)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ipx import image_sum
+from ipx_plugins.generative import GenerativeOptions
+from ipx_plugins.generative.network import Formulation
+
+
+class Synthesis(Formulation[GenerativeOptions]):
+    """min_z f(D(z)) + lam |z|^2 (Bora et al. 2017, equation 3; Asim et al. 2020, equation 6).
+
+    With lam half the variance of the noise it is the maximum of the posterior of z. For a flow
+    the same function of x as `Analysis`, which is another problem to an algorithm: steps in z are
+    steps in x with the metric of D.
+    """
+
+    def code_value(self, z: Tensor) -> Tensor:
+        """|z|^2."""
+        return image_sum(z * z)
+
+    def code_grad(self, z: Tensor) -> Tensor:
+        """2 z."""
+        return 2 * z
