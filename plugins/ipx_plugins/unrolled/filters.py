@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ipx import LinearOperator, NoOptions, Scalar, Shape, Spectral, irfft2, per_image
+from ipx import LinearOperator, NoOptions, Scalar, Shape, Spectral, irfft2
 
 
 class Bank(LinearOperator[NoOptions]):
@@ -67,9 +67,9 @@ class Curves(nn.Module):
         self.values = nn.Parameter(torch.zeros(count, points))
 
     def forward(self, u: Tensor, t: Scalar) -> Tensor:
-        """``(B, C L, H, W)`` to the same shape; ``t`` is per image."""
+        """``(B, C L, H, W)`` to the same shape; ``t`` is one or per image."""
         v = split_up(u, len(self.values))
-        threshold = torch.as_tensor(per_image(t, v), dtype=v.dtype, device=v.device)
+        threshold = torch.as_tensor(t, dtype=v.dtype, device=v.device).reshape(-1, 1, 1, 1, 1)
         soft = v - torch.minimum(torch.maximum(v, -threshold), threshold)
         last = self.values.shape[1] - 1
         place = (v.clamp(-1, 1) + 1) * (last / 2)

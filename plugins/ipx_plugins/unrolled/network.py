@@ -67,20 +67,18 @@ class Stages(nn.Module):
         variance = noise_variance(problem)
         factor = F.softplus(_ONE + _PACE * self.penalty[k]).to(variance)
         strength = F.softplus(_ONE + _PACE * self.strength[k]).to(variance)
-        if o.prox in TOLD:
-            square = (strength * self._level(variance, k)) ** 2
-            penalty = factor * SHARE * variance / square
-        else:
-            square = strength * o.lam / o.rho + 0 * variance
-            penalty = factor * o.rho + 0 * variance
+        square = (strength * self._level(variance, k)) ** 2
         if o.base == "fista":
             penalty = factor * problem.data.lipschitz() + 0 * variance
-        if o.base == "fista" and o.prox not in TOLD:
-            square = strength * o.lam / penalty.detach()
+        elif o.prox in TOLD:
+            penalty = factor * SHARE * variance / square
+        else:
+            penalty = factor * o.rho + 0 * variance
+        lam = square * penalty if o.prox in TOLD else strength * o.lam + 0 * variance
         net = self.prox[min(k, len(self.prox) - 1)]
         prior = LearnedFilters(net) if isinstance(net, Filters) else LearnedProx(net, o, self.sides)
         rate = (1 + _PACE * self.rate[k]).to(variance)
-        return Stage(penalty, square * penalty, rate, prior)
+        return Stage(penalty, lam, rate, prior)
 
     def _level(self, variance: Tensor, k: int) -> Tensor:
         """Strength of stage k before training, ``(B,)``."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 import ipx
-from ipx import Identity, LinearOperator, Model, NoOptions, OuterProx, Scalar, Shape, per_image
+from ipx import Identity, LinearOperator, Model, NoOptions, OuterProx, Scalar, Shape
 from ipx_plugins.unrolled import UnrolledOptions
 from ipx_plugins.unrolled.filters import Bank, Curves, cosines, split_up
 
@@ -111,7 +111,7 @@ class LearnedProx(OuterProx[NoOptions]):
         if not self.told:
             shrunk: Tensor = self.net(x, t)
             return shrunk
-        level = torch.as_tensor(per_image(t, x), dtype=x.dtype, device=x.device).sqrt()
+        level = torch.as_tensor(t, dtype=x.dtype, device=x.device).sqrt()
         level = level.reshape(-1, 1, 1, 1).expand(x.shape[0], 1, 1, 1)
         batch, channels, height, width = x.shape
         y = x
