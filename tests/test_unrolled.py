@@ -10,6 +10,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
+from torch import Tensor
+
+import ipx
+from ipx.iterate import iterate
+from ipx.problem import Problem
 from ipx_cli.main import cli
 from ipx_plugins.unrolled import UnrolledOptions
 from ipx_plugins.unrolled.equilibrium import anderson, equilibrium
@@ -17,12 +23,6 @@ from ipx_plugins.unrolled.model import run
 from ipx_plugins.unrolled.network import Stages
 from ipx_plugins.unrolled.simulate import Draw, options_for, simulated
 from ipx_plugins.unrolled.solver import UnrolledADMM
-from PIL import Image
-from torch import Tensor
-
-import ipx
-from ipx.iterate import iterate
-from ipx.problem import Problem
 
 SMALL = {"widths": (4, 6), "blocks": 1}
 CLASSICAL = {
