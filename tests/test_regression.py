@@ -117,7 +117,7 @@ def test_other_options_than_the_varied_must_be_the_usual_ones(tmp_path: Path) ->
 
 def test_a_denoiser_is_for_noise_alone() -> None:
     solver = {"name": "feedforward", "model": "ffdnet"}
-    with pytest.raises(ipx.PlanError, match="ffdnet was trained for operator identity.*Blur"):
+    with pytest.raises(ipx.PlanError, match=r"ffdnet was trained for operator identity.*Blur"):
         ipx.solve(picture(), op="blur", solver=solver)
 
 
