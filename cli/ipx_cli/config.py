@@ -13,7 +13,7 @@ from ipx.record import one_line, read_record
 from ipx.request import ALGEBRA, ROLES, checked, named, operator_capabilities
 
 PATHS = ("inputs", "output", "truth", "panel")
-SCALARS = ("lam", "iterations", "tol", "exact", "seed", "device")
+SCALARS = ("lam", "iterations", "tol", "start", "restarts", "keep", "exact", "seed", "device")
 
 
 @dataclass(frozen=True)

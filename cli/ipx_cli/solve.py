@@ -48,6 +48,21 @@ class SolveCommand(ComponentCommand):
 @click.option(
     "--tol", type=click.FloatRange(min=0), help="Stop at this relative change.  [default: 1e-4]"
 )
+@click.option(
+    "--start",
+    help="Where to begin: preview (the data), mean or random (priors with a decoder), or the name "
+    "of another prior.  [default: auto, the prior's choice]",
+)
+@click.option(
+    "--restarts",
+    type=click.IntRange(min=1),
+    help="Solve from so many random starts and keep the lowest objective.  [default: 1]",
+)
+@click.option(
+    "--keep",
+    type=click.Choice(["last", "best"]),
+    help="The last step, or the best by the objective.  [default: last]",
+)
 @click.option("--exact/--no-exact", default=None, help="Refuse approximate bridges.")
 @click.option(
     "-o",
@@ -67,7 +82,7 @@ class SolveCommand(ComponentCommand):
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), help="Of the noise when there are no files.  [default: 0]"
+    "--seed", type=click.IntRange(min=0), help="Of simulated noise and random starts.  [default: 0]"
 )
 @click.option("--device", help="Where to work: cpu, cuda, mps.  [default: cpu]")
 @click.option("--resume", is_flag=True, help="Skip inputs that were done in the same way before.")
@@ -119,7 +134,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     show = output.json_line if given["as_json"] else partial(_line, quiet=quiet)
 
     if not inputs:
-        note("no files given: degrading and restoring the bundled photograph")
+        note(f"no files given: degrading and restoring the bundled {request.subject}")
         paths.protect([(folder, folder / "restored.png")], read, given["panel"], given["force"])
 
         def demo(source: Path, target: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -248,9 +248,14 @@ def sha256(path: str | os.PathLike[str]) -> str:
         raise InputError(f"{path}: cannot be read: {one_line(error)}") from error
 
 
-def bundled() -> Picture:
-    """The photograph that comes with ipx, 256x256 in colour, see assets/README.md."""
-    return read(Path(__file__).parent / "assets" / "astronaut.png")
+def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:
+    """A picture that comes with ipx, in colour, see assets/README.md.
+
+    Args:
+        subject: a ``photograph`` of 256x256, or a ``face`` of 64x64.
+    """
+    name = {"photograph": "astronaut.png", "face": "face.png"}[subject]
+    return read(Path(__file__).parent / "assets" / name)
 
 
 # --- the affine map -----------------------------------------------------------------------

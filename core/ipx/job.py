@@ -49,17 +49,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Watch:
-    """Where a job reports to.
+    """Where a job reports to."""
 
-    Attributes:
-        step: called now and then while a solve runs; None when nobody looks.
-        note: called with a line that the user should see.
-        command: the command line, for the record.
-    """
-
-    step: Callable[[Step], None] | None = None
-    note: Callable[[str], None] = lambda line: None
-    command: Sequence[str] = ()
+    step: Callable[[Step], None] | None = None  # now and then while a solve runs
+    note: Callable[[str], None] = lambda line: None  # lines that the user should see
+    command: Sequence[str] = ()  # the command line, for the record
 
 
 @dataclass
@@ -127,13 +121,12 @@ def solve_file(
 def solve_bundled(
     request: Request, folder: Path, *, panel: Path | None = None, watch: Watch | None = None
 ) -> Table:
-    """Degrade the bundled photograph, restore it, and write all of it to a folder.
+    """Degrade a bundled picture that suits the prior, restore it, and write to a folder.
 
-    Writes truth.png, degraded.tif (float32, what was really restored), restored.png, its record
-    and panel.png.
+    truth.png, degraded.tif (float32, what was really restored), restored.png, record, panel.png.
     """
     watch = watch or Watch()
-    picture = images.bundled()
+    picture = images.bundled(request.subject)
     sheet = panel if panel is not None else folder / "panel.png"
     output = folder / "restored.png"
     device = _device(request)
@@ -289,6 +282,10 @@ def _solve(request: Request, y: Tensor, clean: Picture | None, watch: Watch) -> 
         lam=request.lam,
         iterations=request.iterations,
         tol=request.tol,
+        start=request.start,
+        restarts=request.restarts,
+        keep=request.keep,
+        seed=request.seed,
         exact=request.exact,
         callbacks=[] if watch.step is None else [_callback(watch.step, reference)],
         device=device,

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ipx import capabilities as cap
 from ipx.errors import InputError, OptionError, UsageError
@@ -45,8 +45,11 @@ class Request:
         lam: weight of the prior, or ``"auto"``.
         iterations: budget of steps; the solver's usual one when None.
         tol: stop at this fixed-point residual.
+        start: where to begin, see `ipx.starts`.
+        restarts: solves from so many random starts; the lowest objective counts.
+        keep: the ``last`` iterate, or the ``best`` by the objective.
         exact: refuse approximate bridges.
-        seed: of the simulated noise.
+        seed: of the simulated noise and of random starts.
         device: where to work; the CPU when None.
     """
 
@@ -58,6 +61,9 @@ class Request:
     lam: float | str = "auto"
     iterations: int | None = None
     tol: float = 1e-4
+    start: str = "auto"
+    restarts: int = 1
+    keep: Literal["last", "best"] = "last"
     exact: bool = False
     seed: int = 0
     device: str | None = None
@@ -65,6 +71,12 @@ class Request:
     def __post_init__(self) -> None:
         if not self.prior:
             object.__setattr__(self, "prior", {"name": prior_for(str(self.solver.get("name")))})
+
+    @property
+    def subject(self) -> Literal["photograph", "face"]:
+        """Which bundled picture suits the prior."""
+        spec, _ = checked("prior", self.prior)
+        return "face" if isinstance(spec, PriorSpec) and spec.suits == "face" else "photograph"
 
     def to_mapping(self) -> Table:
         """Plain values, every option of every component in full; paths are made absolute.

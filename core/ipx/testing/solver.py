@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
-from ipx.capabilities import Scalar, Value
+from ipx.capabilities import Scalar, Shape, Value
 from ipx.component import has, image_norm
 from ipx.compose import noise, operator, prior
 from ipx.errors import MissingExtraError, PlanError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ipx.testing import Check
 
 SHAPE = (1, 24, 24)
-PRIORS = ("tikhonov", "tv", "wavelet", "denoiser")
+PRIORS = ("tikhonov", "tv", "wavelet", "denoiser", "decoder")
 
 
 def _pictures() -> Tensor:
@@ -48,6 +48,26 @@ class _Denoiser(Prior[NoOptions]):
         return cast(Tensor, self.edges.prox(x, weight))
 
 
+class _Decoder(Prior[NoOptions]):
+    """A generative model that knows the pictures of these checks: their span."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.basis: Tensor = torch.linalg.qr(_pictures().flatten(1).T)[0]  # (n, 3), orthonormal
+
+    def code_size(self, image_shape: Shape) -> int:
+        return self.basis.shape[1]
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.basis
+
+    def decode(self, z: Tensor, image_shape: Shape) -> Tensor:
+        return (z @ self.basis.T).view(-1, *image_shape)
+
+    def deviation(self) -> float:
+        return 0.1
+
+
 def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
     """Decrease of objective or error, purity, independence of the images of a batch."""
     solver: Any = make(spec, options)
@@ -58,8 +78,8 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
             for name in ("none",) if solver.own_prior else PRIORS:
                 y = operator(op, SHAPE).forward(_pictures()) + 0.1 * (draw(1, 3, *SHAPE) - 0.5)
                 lam = torch.tensor([0.02, 0.05, 0.2], dtype=y.dtype)
-                if name == "denoiser":
-                    regulariser: Prior[Any] = _Denoiser()
+                if name in ("denoiser", "decoder"):
+                    regulariser: Prior[Any] = _Denoiser() if name == "denoiser" else _Decoder()
                     lam = 0.01 * lam
                 else:
                     regulariser = prior(name)
@@ -82,7 +102,7 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
     def decrease() -> None:
         for problem in problems():
             result = iterate(problem, solver)
-            # a denoiser or a network: no objective, but the picture is known
+            # no objective, but the picture is known
             if solver.own_prior or not has(problem.prior, Value):
                 clean = _pictures()
                 before = image_norm(problem.start() - clean)

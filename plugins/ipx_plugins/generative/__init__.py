@@ -156,7 +156,7 @@ FORMULATIONS = {
     "patches": Formulation(
         "patches:Patches",
         PatchOptions,
-        (Value, Grad, StochasticGrad),
+        (Value, Grad, StochasticGrad, Latent),
         ("glow",),
         "mean of -log p over patches, any size of picture.",
         "Altekrueger et al., Inverse Problems 2023 (patchNR)",

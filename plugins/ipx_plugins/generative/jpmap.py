@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -58,20 +60,21 @@ class JPMAP(Solver[NoOptions, JPMAPState]):
             apart = x - model.decode(z, shape)
             return state.beta / 2 * image_dot(apart, apart) + image_sum(z * z) / 2
 
-        z, best = state.z, joint(state.z)
-        first = model.encode(x)
-        for candidate in (first, _descended(joint, first), _descended(joint, state.z)):
-            value = joint(candidate)
-            better = value < best
-            z, best = torch.where(better[:, None], candidate, z), torch.where(better, value, best)
-            if bool(better.all()):
+        down = partial(_descended, joint)
+        z, last, first = state.z, joint(state.z), model.encode(x)
+        left = torch.ones_like(last, dtype=torch.bool)  # images without a better code so far
+        for begin, descend in ((first, False), (first, True), (state.z, True)):
+            tried = down(begin) if descend else begin
+            take = left & (joint(tried) < last)
+            z, left = torch.where(take[:, None], tried, z), left & ~take
+            if not bool(left.any()):
                 break
         apart = image_sum((x - model.decode(z, shape)) ** 2) / x[0].numel()
         growth = (100 * (apart - CLOSE**2)).clamp(-GROWTH, GROWTH)
         return JPMAPState(x, z, state.beta * growth.exp())
 
 
-def _descended(joint: object, z: Tensor) -> Tensor:
+def _descended(joint: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """A few steps of Adam on the code."""
     mean, square = torch.zeros_like(z), torch.zeros_like(z)
     for k in range(1, DESCENT + 1):
