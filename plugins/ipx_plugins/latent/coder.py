@@ -1,0 +1,126 @@
+"""A trained generative model as a pair of maps: pictures to codes, codes to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ipx import Generative, InputError, Shape, UsageError, load_weights
+from ipx.registry import registry
+
+CHUNK = 16
+"""Pictures that go through the network at once."""
+
+
+@dataclass(frozen=True)
+class Coder:
+    """Encoder E and decoder D of trained weights.
+
+    Attributes:
+        name: of the model.
+        model: the model.
+        net: its network, on the device where the work is done.
+        sha256: of the weights, which codes belong to.
+        device: where the network is.
+    """
+
+    name: str
+    model: Generative[Any]
+    net: nn.Module
+    sha256: str
+    device: str
+
+    def encode(self, x: Tensor) -> Tensor:
+        """E(x), ``(N, C, H, W)`` to ``(N, n)``, on the CPU.
+
+        Raises:
+            ShapeError: the model cannot encode pictures of this shape.
+            InputError: the code is not finite.
+        """
+        self.model.latent_size(tuple(x.shape[1:]))
+        z = self._chunks(lambda part: self.model.encode(self.net, part), x)
+        if not bool(z.isfinite().all()):
+            raise InputError(f"the code that {self.name} gives is not finite")
+        return z
+
+    def decode(self, z: Tensor, shape: Shape) -> Tensor:
+        """D(z), ``(N, n)`` to ``(N, *shape)``, on the CPU.
+
+        Raises:
+            ShapeError: the model cannot make pictures of this shape.
+            InputError: the codes have another length, or pictures are not finite.
+        """
+        n = self.model.latent_size(shape)
+        if z.ndim != 2 or z.shape[1] != n:
+            raise InputError(f"codes of pictures {shape} have {n} numbers, not {z.shape[-1]}")
+        x = self._chunks(lambda part: self.model.decode(self.net, part, shape), z)
+        bad = int((~x.flatten(1).isfinite().all(1)).sum())
+        if bad:
+            raise InputError(
+                f"{bad} of {len(x)} pictures that {self.name} makes of these codes are not "
+                "finite; take codes nearer to those of pictures"
+            )
+        return x
+
+    def shape(self, side: int | None) -> Shape:
+        """The shape of pictures to make: the only one there is, or a square of this side.
+
+        Raises:
+            ShapeError: the model makes no pictures of this side.
+        """
+        only = self.model.only_shape
+        if only is not None and side is None:
+            return only
+        shape = (self.model.colors, side or 64, side or 64)
+        self.model.latent_size(shape)
+        return shape
+
+    def _chunks(self, function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+        with torch.no_grad():
+            parts = [function(p.to(self.device)).cpu() for p in torch.split(values, CHUNK)]
+        return torch.cat(parts)
+
+
+def coder(name: str, weights: str, device: str) -> Coder:
+    """Load a model with its weights.
+
+    Raises:
+        UsageError: the model is of another kind, or there is no such device.
+        IpxError: what `ipx.load_weights` raises.
+    """
+    if not issubclass(registry().get("model", name).load(), Generative):
+        raise UsageError(f"model {name} generates no pictures; take glow, realnvp, vae or gan")
+    loaded = load_weights(weights, name, 3)
+    assert isinstance(loaded.model, Generative)
+    try:
+        net = loaded.network().to(device)
+    except (RuntimeError, AssertionError) as e:
+        raise UsageError(f"device {device}: {' '.join(str(e).split())[:200]}") from e
+    return Coder(name, loaded.model, net, str(loaded.card["sha256"]), device)
+
+
+def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Points on the arc from ``a`` to ``b`` ``(n,)``, ``(len(t), n)`` (Shoemake 1985, slerp).
+
+    Codes of pictures lie near a sphere, |z|^2 = n, which the straight line leaves: halfway its
+    points are as short as no code drawn from N(0, I). The norm goes from |a| to |b| linearly.
+    """
+    na, nb = a.norm(), b.norm()
+    if min(float(na), float(nb)) == 0:
+        return linear(a, b, t)
+    u, v = a / na, b / nb
+    angle = torch.arccos((u @ v).clamp(-1, 1))
+    if float(angle.sin()) < 1e-4:  # the same direction, or opposite ones, which no arc joins
+        return linear(a, b, t)
+    column = t[:, None]
+    arc: Tensor = ((1 - column) * angle).sin() * u + (column * angle).sin() * v
+    return torch.lerp(na, nb, column) * arc / angle.sin()
+
+
+def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """(1 - t) a + t b, ``(len(t), n)``."""
+    return torch.lerp(a[None], b[None], t[:, None])

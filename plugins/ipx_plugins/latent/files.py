@@ -1,0 +1,144 @@
+"""Pictures in, grids of pictures out, codes in and out; nothing is ever half written."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import is_zipfile
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ipx import InputError, Shape
+from ipx.images import SUFFIXES, read, write
+from ipx.record import one_line, write_atomic
+
+GAP = 2
+"""White pixels between the pictures of a grid."""
+
+
+def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tensor, list[str]]:
+    """All pictures of files and folders as one batch ``(N, colors, H, W)``, and their paths.
+
+    Args:
+        paths: files, and folders whose pictures are taken in the order of their names.
+        colors: 1 or 3; grey becomes three equal channels, colour becomes Rec. 601 luma.
+        side: cut the largest square from the middle and resize it (Lanczos) to this side.
+
+    Raises:
+        InputError: none, unreadable, or of several sizes.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise InputError(f"{path}: has no pictures ({', '.join(SUFFIXES)})")
+            files += inside
+        else:
+            files.append(path)
+    batch = [_one(file, colors, side) for file in files]
+    for file, picture in zip(files, batch, strict=True):
+        if picture.shape != batch[0].shape:
+            (h, w), (height, width) = picture.shape[1:], batch[0].shape[1:]
+            raise InputError(
+                f"{file}: is {h} x {w}, {files[0]} is {height} x {width}; "
+                "--size brings all to one size"
+            )
+    return torch.stack(batch), [str(f) for f in files]
+
+
+def _one(path: Path, colors: int, side: int | None) -> Tensor:
+    pixels = read(path).pixels.astype(np.float32)
+    if pixels.shape[0] != colors:
+        luma = np.array([0.299, 0.587, 0.114], np.float32)
+        pixels = pixels.repeat(3, 0) if colors == 3 else np.tensordot(luma, pixels, 1)[None]
+    if side is not None:
+        _, h, w = pixels.shape
+        least = min(h, w)
+        top, left = (h - least) // 2, (w - least) // 2
+        box = (left, top, left + least, top + least)
+        resized = [
+            Image.fromarray(c).resize((side, side), Image.Resampling.LANCZOS, box) for c in pixels
+        ]
+        pixels = np.stack([np.asarray(c) for c in resized])
+    return torch.from_numpy(np.ascontiguousarray(pixels))
+
+
+def grid(path: Path, batch: Tensor, columns: int) -> None:
+    """Write ``(N, C, H, W)`` row by row, clipped to 8 bits; one picture is written as it is.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    count, c, h, w = batch.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    sheet = np.ones((c, rows * (h + GAP) - GAP, columns * (w + GAP) - GAP), np.float32)
+    for i, picture in enumerate(batch.float().cpu().numpy()):
+        top, left = (i // columns) * (h + GAP), (i % columns) * (w + GAP)
+        sheet[:, top : top + h, left : left + w] = picture
+    write(path, sheet, dtype="uint8")
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes as in a file.
+
+    Attributes:
+        z: ``(N, n)`` float32.
+        shape: of the pictures, ``(C, H, W)``.
+        model: whose codes they are.
+        sha256: of the weights.
+        names: of the pictures.
+    """
+
+    z: Tensor
+    shape: Shape
+    model: str
+    sha256: str
+    names: list[str]
+
+    def save(self, path: Path) -> None:
+        """Write an NPZ file.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        out = io.BytesIO()
+        np.savez(
+            out,
+            z=self.z.numpy(),
+            shape=np.array(self.shape),
+            model=np.array(self.model),
+            sha256=np.array(self.sha256),
+            names=np.array(self.names),
+        )
+        write_atomic(path, out.getvalue())
+
+
+def load_codes(path: Path) -> Codes:
+    """Read what `Codes.save` wrote.
+
+    Raises:
+        InputError: missing, damaged, or another kind of file.
+    """
+    if path.is_file() and not is_zipfile(path):
+        raise InputError(f"{path}: is no file of codes; ipx latent encode writes one")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            z = torch.from_numpy(file["z"]).float()
+            shape = tuple(int(n) for n in file["shape"])
+            model, sha256 = str(file["model"]), str(file["sha256"])
+            names = [str(n) for n in file["names"]]
+    except KeyError as e:
+        raise InputError(f"{path}: is no file of codes: it has no {e.args[0]}") from e
+    except Exception as e:  # NumPy raises what zipfile, zlib and the system raise
+        raise InputError(f"{path}: is no file of codes: {one_line(e)}") from e
+    if z.ndim != 2 or not len(z) or len(shape) != 3 or not bool(z.isfinite().all()):
+        raise InputError(f"{path}: holds no codes (N, n) of pictures (C, H, W)")
+    return Codes(z, shape, model, sha256, names)
