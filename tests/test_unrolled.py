@@ -16,6 +16,7 @@ from torch import Tensor
 import ipx
 from ipx.iterate import iterate
 from ipx.problem import Problem
+from ipx.weights import save_weights
 from ipx_cli.main import cli
 from ipx_plugins.unrolled import UnrolledOptions
 from ipx_plugins.unrolled.equilibrium import anderson, equilibrium
@@ -320,3 +321,16 @@ def test_train_and_use_on_the_command_line(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert '"solver": "lista"' in done.output
     assert out.exists()
+
+
+def test_colour_weights_need_colours(tmp_path: Path) -> None:
+    model = ipx.model("unrolled-hqs", colors=3, prox="cnn", stages=2, **SMALL)
+    path = tmp_path / "w.safetensors"
+    card = {"model": "unrolled/unrolled-hqs", "options": model.options.to_mapping()}
+    save_weights(path, model.network().state_dict(), card)
+    solver = {"name": "unrolled-hqs", "weights": str(path)}
+    with pytest.raises(ipx.PlanError, match="for 3 channels; the picture has 1"):
+        ipx.solve(picture().float(), op="blur", solver=solver)
+    how = ipx.solve(picture().float().expand(2, 3, 16, 16), op="blur", solver=solver)
+    assert how.iterations == [2, 2]
+    assert how.lam is None

@@ -20,7 +20,7 @@ from ipx_plugins.unrolled.equilibrium import equilibrium
 from ipx_plugins.unrolled.network import Stages
 from ipx_plugins.unrolled.prox import TOLD, multiple
 from ipx_plugins.unrolled.simulate import simulated
-from ipx_plugins.unrolled.solver import Unrolled, UnrolledADMM
+from ipx_plugins.unrolled.solver import UnrolledADMM
 
 _BRIGHTEST = 1e-5  # mean square error at which the loss levels off: 50 dB
 
@@ -129,6 +129,3 @@ class LISTAModel(UnrolledModel):
     """Proximal gradient with learned frames."""
 
     options_type = LISTAOptions
-
-
-__all__ = ["ADMMNetModel", "LISTAModel", "Unrolled", "UnrolledADMMModel", "UnrolledHQSModel"]

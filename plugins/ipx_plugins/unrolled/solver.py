@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import ipx
-from ipx import Problem, Solver, State, load_weights
+from ipx import PlanError, Problem, Solver, State, load_weights
 from ipx_plugins.unrolled import GRADED, PROXED, TrainedOptions, UnrolledOptions
 from ipx_plugins.unrolled.network import Stage, Stages
 from ipx_plugins.unrolled.prox import LearnedFilters
@@ -103,6 +103,8 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
         if key not in self._nets:
             net = load_weights(self.options.weights, self.model, channels).network()
             assert isinstance(net, Stages)
+            if net.options.colors == 3 and channels != 3:
+                raise PlanError(f"these weights are for 3 channels; the picture has {channels}")
             net = net.to(device=like.device, dtype=like.dtype)
             # a quarter faster
             self._nets[key] = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stubs
