@@ -1,0 +1,251 @@
+"""Methods: from the data of a task to pictures, with what it took."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+import ipx
+from ipx import Generative, UnknownNameError, load_weights
+from ipx.errors import did_you_mean
+from ipx.registry import registry
+from ipx.specs import ModelSpec
+from ipx.weigh import FINEST
+from ipx_plugins.seeds import METHODS, Method
+from ipx_plugins.seeds.pca import PCA, posterior_mean
+from ipx_plugins.seeds.tasks import Case
+
+CHUNK = 16
+"""Pictures that are solved as one batch."""
+
+
+@dataclass(frozen=True)
+class How:
+    """What is the same for all methods.
+
+    Attributes:
+        lam: the weight, None for the automatic one.
+        start, keep, iterations: of `ipx.solve`, for methods with a generative model.
+        weights: of each model.
+        pca: gives the Gaussian prior; None where there are no training pictures.
+    """
+
+    lam: float | None = None
+    start: str = "auto"
+    keep: Literal["last", "best"] = "last"
+    iterations: int | None = None
+    weights: dict[str, str] = field(default_factory=dict)
+    pca: Callable[[], PCA] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Pictures ``(N, 3, H, W)`` and what they took.
+
+    ``lam`` is the weight of each picture, None for a method without; ``evaluations`` the calls of
+    encoder, decoder or density that a picture needed, None for a method without a model.
+    """
+
+    x: Tensor
+    lam: list[float] | None
+    status: dict[str, int]
+    iterations: float
+    seconds: float
+    evaluations: float | None
+    solver: str
+
+
+def method_of(name: str) -> Method:
+    """A row by its name; any prior is one.
+
+    Raises:
+        UnknownNameError: neither a row nor a prior.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    priors = registry().names("prior")
+    if name in priors:
+        return Method(name, name)
+    near = did_you_mean(name, [*METHODS, *priors])
+    raise UnknownNameError(
+        f"no method is called {name}{near} (there are: {', '.join(METHODS)}, and any prior)"
+    )
+
+
+def available(method: Method, how: How) -> str:
+    """Why a method cannot be used here; empty if it can."""
+    if method.name == "pca" and how.pca is None:
+        return "it needs training pictures (--train)"
+    if method.model:
+        spec = registry().get("model", method.model)
+        assert isinstance(spec, ModelSpec)
+        if not spec.weights and method.model not in how.weights:
+            return f"there are no weights of {method.model} (--weights {method.model}=FILE)"
+    return ""
+
+
+def weights_for(model: str, how: How) -> str:
+    """The weights to take: what was asked for, else those of faces, else the first there are."""
+    spec = registry().get("model", model)
+    assert isinstance(spec, ModelSpec)
+    return how.weights.get(model, "faces" if "faces" in spec.weights else "auto")
+
+
+def identity(method: Method, how: How) -> dict[str, Any]:
+    """What the result of a method depends on, for resuming: plain values."""
+    found: dict[str, Any] = {"name": method.name, "lam": how.lam}
+    if method.model:
+        card = load_weights(weights_for(method.model, how), method.model, 3).card
+        found |= {"weights": card["sha256"], "start": how.start, "keep": how.keep}
+        found["iterations"] = how.iterations
+    return found
+
+
+def restore(method: Method, case: Case, how: How, lam: list[float] | None = None) -> Outcome:
+    """Restore all pictures of a case, in batches.
+
+    Args:
+        method: the row.
+        case: data and operator.
+        how: what is the same for all methods.
+        lam: weight of each picture instead of the automatic one.
+    """
+    began, count = time.perf_counter(), len(case.y)
+    parts: list[tuple[Outcome, int]] = []
+    for first in range(0, count, CHUNK):
+        chunk = slice(first, first + CHUNK)
+        some = case.part(chunk)
+        weights = None if lam is None else lam[chunk]
+        if method.function:
+            run = {"degraded": _degraded, "bicubic": _bicubic, "biharmonic": _biharmonic}
+            made = _pca(some, how, weights) if method.name == "pca" else run[method.name](some)
+        else:
+            made = _solved(method, some, how, weights)
+        parts.append((made, len(some.y)))
+    outcomes = [o for o, _ in parts]
+    status: Counter[str] = Counter()
+    for o in outcomes:
+        status.update(o.status)
+    lams = [v for o in outcomes for v in o.lam or []]
+    calls = [o.evaluations * n for o, n in parts if o.evaluations is not None]
+    return Outcome(
+        x=torch.cat([o.x for o in outcomes]),
+        lam=lams or None,
+        status=dict(status),
+        iterations=sum(o.iterations * n for o, n in parts) / count,
+        seconds=(time.perf_counter() - began) / count,
+        evaluations=sum(calls) / count if calls else None,
+        solver=outcomes[0].solver,
+    )
+
+
+def _solved(method: Method, case: Case, how: How, lam: list[float] | None) -> Outcome:
+    """By `ipx.solve`."""
+    values: dict[str, Any] = {}
+    if method.model:
+        weights = weights_for(method.model, how)
+        prior = ipx.prior(method.name, weights=weights)
+        values = {"start": how.start, "keep": how.keep, "iterations": how.iterations}
+    else:
+        prior = ipx.prior(method.name)
+    generator = getattr(prior, "generator", None) if method.model else None
+    weight: Any = lam if lam is not None else "auto" if how.lam is None else how.lam
+    with counted(generator) as calls:
+        r = ipx.solve(case.y, op=case.operator, noise=case.noise, prior=prior, lam=weight, **values)
+    return Outcome(
+        x=r.x,
+        lam=r.lam,
+        status=dict(Counter(r.status)),
+        iterations=sum(r.iterations) / len(r.iterations),
+        seconds=r.seconds,
+        evaluations=float(calls["n"]) if generator is not None else None,
+        solver=r.plan.solver,
+    )
+
+
+@contextmanager
+def counted(generator: Generative[Any] | None) -> Iterator[Counter[str]]:
+    """Counts calls of encode, decode and log_prob, not those that they make of each other.
+
+    A call for a whole batch is one call for each of its pictures.
+    """
+    calls: Counter[str] = Counter()
+    names = ("encode", "decode", "log_prob")
+    if generator is None:
+        yield calls
+        return
+
+    def counting(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def run(*args: Any) -> Tensor:
+            calls["n"] += calls["inside"] == 0
+            calls["inside"] += 1
+            try:
+                return function(*args)
+            finally:
+                calls["inside"] -= 1
+
+        return run
+
+    for name in names:
+        generator.__dict__[name] = counting(getattr(generator, name))
+    try:
+        yield calls
+    finally:
+        for name in names:
+            del generator.__dict__[name]
+
+
+def _plain(x: Tensor, solver: str, lam: list[float] | None = None) -> Outcome:
+    return Outcome(x, lam, {"converged": len(x)}, 1, 0.0, None, solver)
+
+
+def _degraded(case: Case) -> Outcome:
+    """The data as a picture."""
+    return _plain(case.operator.preview(case.y), "none")
+
+
+def _bicubic(case: Case) -> Outcome:
+    """Keys' interpolation, coarse pixels in the middle of their blocks."""
+    size = tuple(case.truth.shape[2:])
+    x = functional.interpolate(case.y, size=size, mode="bicubic", align_corners=False)
+    return _plain(x, "bicubic")
+
+
+def _biharmonic(case: Case) -> Outcome:
+    """Damelin and Hoang 2018, of scikit-image: holes are filled, known pixels stay."""
+    from skimage.restoration import inpaint_biharmonic
+
+    known = cast(Tensor, case.operator.known(case.y)).expand(1, *case.truth.shape[1:])
+    hole = ~known[0, 0].cpu().numpy()
+    pictures = [
+        inpaint_biharmonic(y.cpu().double().numpy().transpose(1, 2, 0), hole, channel_axis=-1)
+        for y in case.y
+    ]
+    stacked = np.stack([p.transpose(2, 0, 1) for p in pictures])
+    return _plain(torch.from_numpy(stacked).to(case.y), "biharmonic")
+
+
+def _pca(case: Case, how: How, lam: list[float] | None) -> Outcome:
+    """Mean of the posterior; lam stands for the variance of the noise."""
+    assert how.pca is not None
+    variance = max(case.level, FINEST) ** 2 if how.lam is None else how.lam
+    weights = lam if lam is not None else [variance] * len(case.y)
+    pca, y = how.pca(), case.y.cpu()
+    operator = case.operator
+    x = torch.empty(len(y), *operator.image_shape)
+    for value in sorted(set(weights)):
+        those = [i for i, w in enumerate(weights) if w == value]
+        x[those] = posterior_mean(pca, operator, y[those], value).float()
+    known = operator.known(y)
+    if case.level == 0 and known is not None:
+        x = torch.where(known, y, x)
+    return _plain(x.to(case.y), "direct", list(weights))

@@ -1,0 +1,95 @@
+"""Clean pictures: tiles of mosaics, folders, and crops of scikit-image's pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ipx import InputError
+from ipx.images import SUFFIXES, read
+from ipx.record import one_line
+
+SIDE = 64
+VALIDATION = 128
+"""Pictures of a mosaic before this number are for tables, those from it on for the weight."""
+
+SHRINK = {
+    "chelsea": 2,
+    "coffee": 2,
+    "rocket": 2,
+    "immunohistochemistry": 2,
+    "hubble_deep_field": 2,
+    "astronaut": 2,
+    "retina": 4,
+}
+"""Colour pictures that come with scikit-image, and by how much they are shrunk."""
+
+
+def tiles(path: Path, leave_out: Path | None = None) -> Tensor:
+    """All pictures ``(N, 3, 64, 64)`` in [0, 1] of a mosaic, or of a folder of such files.
+
+    A file whose sides are multiples of 64 is cut into tiles, row by row; black tiles, with
+    which mosaics are filled up, do not count.
+
+    Args:
+        path: file or folder (PNG, TIFF, JPEG, NPY, WebP).
+        leave_out: a file or a folder whose files are not to be read.
+
+    Raises:
+        InputError: no such file, unreadable, or of other sides.
+    """
+    if path.is_dir():
+        endings = (*SUFFIXES, ".webp")
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in endings)
+    else:
+        files = [path]
+    if leave_out is not None:
+        held = leave_out.resolve()
+        files = [p for p in files if held not in (p.resolve(), p.resolve().parent)]
+    if not files:
+        raise InputError(f"{path}: has no pictures")
+    found = []
+    for file in files:
+        x = _read(file)
+        h, w = x.shape[1:]
+        if h % SIDE or w % SIDE:
+            raise InputError(f"{file}: is {h} x {w}, no mosaic of tiles of {SIDE} x {SIDE}")
+        cut = x.unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE).permute(1, 2, 0, 3, 4)
+        found.append(cut.reshape(-1, 3, SIDE, SIDE))
+    every = torch.cat(found)
+    return every[every.flatten(1).any(1)].contiguous()
+
+
+def crops(count: int) -> Tensor:
+    """``(count, 3, 64, 64)`` crops of scikit-image's colour pictures, always the same."""
+    import skimage.data
+
+    rng = np.random.default_rng(0)
+    names, found = list(SHRINK), []
+    for i in range(count):
+        name = names[i % len(names)]
+        k = SHRINK[name]
+        pixels = getattr(skimage.data, name)()[..., :3]
+        h, w = (n // k for n in pixels.shape[:2])
+        small = pixels[: h * k, : w * k].reshape(h, k, w, k, 3).mean((1, 3)) / 255
+        top, left = (int(rng.integers(n - SIDE + 1)) for n in (h, w))
+        found.append(small[top : top + SIDE, left : left + SIDE].transpose(2, 0, 1))
+    return torch.from_numpy(np.stack(found)).float()
+
+
+def _read(path: Path) -> Tensor:
+    """``(3, H, W)`` float32."""
+    if path.suffix.lower() == ".webp":
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1) / np.float32(255)
+        except (OSError, ValueError) as e:
+            raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
+    else:
+        pixels = read(path).pixels.astype(np.float32)
+    x = torch.from_numpy(np.ascontiguousarray(pixels))
+    return x.expand(3, -1, -1)

@@ -1,0 +1,172 @@
+"""The cells as Markdown, JSON and a grid of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ipx.images import read
+from ipx.panel import Column, panel
+from ipx.record import environment, write_atomic, write_record
+from ipx_plugins.seeds import METHODS, TASKS
+from ipx_plugins.seeds.methods import method_of
+from ipx_plugins.seeds.run import Bench, Cell
+
+ENLARGE = 4
+
+
+def save(bench: Bench, cells: Sequence[Cell]) -> None:
+    """Write table.md, table.json and grid.png.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    folder, s = bench.settings.folder, bench.settings
+    settings = {k: v for k, v in asdict(s).items() if k != "how"}
+    how = {k: v for k, v in vars(s.how).items() if k != "pca"}
+    counts = {name: len(x) for name, x in bench.sets.items()}
+    write_atomic(folder / "table.md", markdown(cells, counts).encode())
+    write_record(
+        folder / "table.json",
+        {
+            "settings": {**settings, **how},
+            "pictures": counts,
+            "failures": bench.failures,
+            "environment": environment(),
+            "cells": [{**cell, **summary(cell)} for cell in cells],
+        },
+    )
+    grid(bench, cells)
+
+
+def spread(values: Sequence[float | None]) -> tuple[float, float]:
+    """Mean and standard deviation over the pictures; without those equal to the truth."""
+    finite = [v for v in values if v is not None]
+    if not finite:
+        return float("inf"), 0.0
+    return float(np.mean(finite)), float(np.std(finite, ddof=1)) if len(finite) > 1 else 0.0
+
+
+def summary(cell: Cell) -> dict[str, Any]:
+    """Means and deviations of a cell."""
+    names = [n for n in ("psnr", "ssim", "hole", "residual") if n in cell]
+    return {f"{n}_mean": spread(cell[n])[0] for n in names} | {
+        f"{n}_std": spread(cell[n])[1] for n in names
+    }
+
+
+def markdown(cells: Sequence[Cell], counts: dict[str, int]) -> str:
+    """All tables."""
+    out = [
+        "# Five tasks",
+        "PSNR (dB) +- standard deviation over the pictures / SSIM (Gaussian window 11x11); of "
+        "masks the PSNR in the hole alone in brackets. The best PSNR of a column is bold; * means that "
+        "a picture diverged. Sigma 0: the data are rounded to 8 bits.",
+    ]
+    for name, count in counts.items():
+        for sigma in dict.fromkeys(c["sigma"] for c in cells):
+            for tuned in (False, True):
+                some = [
+                    c for c in cells
+                    if c["set"] == name and c["sigma"] == sigma
+                    and (c["factor"] is not None) == tuned
+                ]  # fmt: skip
+                if not some:
+                    continue
+                weight = "lam tuned on other pictures" if tuned else "automatic lam"
+                out.append(f"## {name}: {count} pictures, sigma {sigma:g}, {weight}")
+                out.append(_table(some, _quality))
+                if not tuned:
+                    out.append("Seconds a picture / evaluations of the network:")
+                    out.append(_table(some, _cost))
+    return "\n\n".join(out) + "\n"
+
+
+def _table(cells: Sequence[Cell], text: Any) -> str:
+    tasks = [t for t in TASKS if any(c["task"] == t for c in cells)]
+    rows = _rows(cells)
+    best: dict[str, float] = {}
+    for c in cells:
+        if c["method"] != "degraded":
+            best[c["task"]] = max(best.get(c["task"], 0.0), spread(c["psnr"])[0])
+    lines = [
+        "| method | " + " | ".join(TASKS[t].title for t in tasks) + " |",
+        "|---" * (1 + len(tasks)) + "|",
+    ]
+    for row in rows:
+        found = {c["task"]: c for c in cells if c["method"] == row}
+        words = [text(found[t], best.get(t)) if t in found else "-" for t in tasks]
+        lines.append(f"| {method_of(row).title} | " + " | ".join(words) + " |")
+    return "\n".join(lines)
+
+
+def _rows(cells: Sequence[Cell]) -> list[str]:
+    """Methods in the order of `METHODS`, others after them."""
+    there = list(dict.fromkeys(c["method"] for c in cells))
+    known = list(METHODS)
+    return sorted(there, key=lambda m: known.index(m) if m in known else len(known))
+
+
+def _quality(cell: Cell, best: float | None) -> str:
+    mean, deviation = spread(cell["psnr"])
+    value = f"{mean:.2f}"
+    if mean == best:
+        value = f"**{value}**"
+    text = f"{value} +- {deviation:.2f} / {spread(cell['ssim'])[0]:.3f}"
+    if "hole" in cell:
+        text += f" ({spread(cell['hole'])[0]:.2f})"
+    if cell["factor"] is not None:
+        text += f", x{cell['factor']:g}"
+    return text + "*" * ("diverged" in cell["status"])
+
+
+def _cost(cell: Cell, best: float | None) -> str:
+    calls = cell["evaluations"]
+    return f"{cell['seconds']:.2f}" + ("" if calls is None else f" / {calls:.0f}")
+
+
+def grid(bench: Bench, cells: Sequence[Cell]) -> None:
+    """One column a method, one row a task, each of another picture; the first set, one sigma.
+
+    The sigma is 0.02 if that was measured, else the first.
+    """
+    sigmas = bench.settings.sigmas
+    sigma = 0.02 if 0.02 in sigmas else sigmas[0]
+    name, truth = next(iter(bench.sets.items()))
+    tasks = bench.settings.tasks
+    some = [
+        c
+        for c in cells
+        if c["set"] == name and c["sigma"] == sigma and c["factor"] is None
+    ]  # fmt: skip
+    which = [list(TASKS).index(t) % len(truth) for t in tasks]
+    columns: list[Column] = [
+        ("truth", _stack([truth[i].numpy() for i in which]), f"{name}, sigma {sigma:g}")
+    ]
+    for row in _rows(some):
+        found = {c["task"]: c for c in some if c["method"] == row}
+        pictures, words = [], []
+        for task, i in zip(tasks, which, strict=True):
+            if task not in found:
+                pictures.append(np.ones_like(truth[0].numpy()))
+                words.append("-")
+                continue
+            cell = found[task]
+            path: Path = bench.settings.folder / "pictures" / cell["picture"]
+            pictures.append(read(path).pixels)
+            score = cell["psnr"][i]
+            words.append("equal" if score is None else f"{TASKS[task].title}: {score:.2f} dB")
+        columns.append((method_of(row).title, _stack(pictures), "\n".join(words)))
+    panel(bench.settings.folder / "grid.png", columns)
+
+
+def _stack(pictures: Sequence[Any]) -> Any:
+    """One above the other, enlarged, with white lines between."""
+    big = [p.repeat(ENLARGE, 1).repeat(ENLARGE, 2) for p in pictures]
+    line = np.ones((3, 2 * ENLARGE, big[0].shape[2]), np.float32)
+    parts = [part for p in big for part in (p, line)][:-1]
+    return np.concatenate(parts, 1)
