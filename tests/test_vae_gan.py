@@ -54,6 +54,7 @@ def test_shapes_and_types(name: str, colors: int) -> None:
     model, net = started(name, colors=colors)
     shape = (colors, 16, 16)
     assert model.latent_size(shape) == 6
+    assert model.only_shape == shape
     for dtype in (torch.float32, torch.float64):
         x = drawn(2, *shape).to(dtype)
         z = model.encode(net.eval(), x)

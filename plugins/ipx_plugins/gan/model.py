@@ -42,6 +42,12 @@ class GAN(Generative[GANOptions]):
         """Pictures are of this size."""
         return self.options.size
 
+    @property
+    def only_shape(self) -> Shape:
+        """Square, of this size."""
+        o = self.options
+        return (o.colors, o.size, o.size)
+
     def network(self) -> nn.Module:
         """Fresh weights."""
         o = self.options
@@ -154,11 +160,10 @@ class GAN(Generative[GANOptions]):
         return augmented(x, rng) if self.options.augment else x
 
     def _check(self, shape: Shape) -> None:
-        o = self.options
-        if tuple(shape) != (o.colors, o.size, o.size):
+        if tuple(shape) != self.only_shape:
             raise ShapeError(
-                f"this gan is for pictures of shape {(o.colors, o.size, o.size)}, not "
-                f"{tuple(shape)}; scale or cut the picture, or train one with --model.size"
+                f"this gan is for pictures of shape {self.only_shape}, not {tuple(shape)}; "
+                "scale or cut the picture, or train one with --model.size"
             )
 
 

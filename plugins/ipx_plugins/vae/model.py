@@ -40,6 +40,12 @@ class VAE(Generative[VAEOptions]):
         """Pictures are of this size."""
         return self.options.size
 
+    @property
+    def only_shape(self) -> Shape:
+        """Square, of this size."""
+        o = self.options
+        return (o.colors, o.size, o.size)
+
     def network(self) -> nn.Module:
         """Fresh weights."""
         o = self.options
@@ -119,11 +125,10 @@ class VAE(Generative[VAEOptions]):
         return log_likelihood(x, n.decode(z), n.log_deviation.exp()), divergence(mean, logvar)
 
     def _check(self, shape: Shape) -> None:
-        o = self.options
-        if tuple(shape) != (o.colors, o.size, o.size):
+        if tuple(shape) != self.only_shape:
             raise ShapeError(
-                f"this vae is for pictures of shape {(o.colors, o.size, o.size)}, not "
-                f"{tuple(shape)}; scale or cut the picture, or train one with --model.size"
+                f"this vae is for pictures of shape {self.only_shape}, not {tuple(shape)}; "
+                "scale or cut the picture, or train one with --model.size"
             )
 
 
