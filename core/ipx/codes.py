@@ -55,6 +55,7 @@ class Decoded(Operator[NoOptions]):
 class ChangeOfVariable(Prior[NoOptions]):
     """The penalty of a prior on codes, as a prior of the unknown."""
 
+    convex = False
     unit = 3.0  # a code has unit variance, a picture about a third of that deviation
 
     def __init__(self, prior: Prior[Any], image_shape: Shape) -> None:

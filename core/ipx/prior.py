@@ -21,6 +21,7 @@ class Prior(Component[O]):
 
     ``lam_per_variance`` is set by priors that stand for -log p of pictures: their weight follows
     from the noise, lam = lam_per_variance * sigma^2, and lam="auto" needs no search.
+    ``convex`` is False where R has hollows to be caught in: line searches then look closer.
     ``start_from`` is where iterations are best begun, see `ipx.starts`. ``unit`` is the size of a
     usual change of the unknown, 1 for pictures in [0, 1]: the scale of steps of fixed length.
     """
@@ -29,6 +30,7 @@ class Prior(Component[O]):
     informs: bool = True
     pixelwise: bool = False
     lam_per_variance: float | None = None
+    convex: bool = True
     start_from: str = "preview"
     unit: float = 1.0
 

@@ -22,6 +22,7 @@ class Formulation(Prior[G]):
     Networks work in the precision of the picture.
     """
 
+    convex = False
     start_from = "smooth"
     lam_per_variance = 0.5  # lam |z|^2 is then the variance times -log N(z; 0, I)
 

@@ -15,6 +15,7 @@ from ipx_plugins.solvers.gradient import gradient_of
 
 _TRIALS = 30
 _ARMIJO, _WOLFE = 0.1, 0.9
+_DECREASE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class LBFGS(Solver[LBFGSOptions, LBFGSState]):
     The search compares slopes d^T grad F, not values: for a convex F a slope at the new point
     that is below a tenth of the first, and not more than that uphill, means enough decrease
     and enough curvature (the approximate Wolfe conditions of Hager and Zhang 2005), and
-    slopes do not cancel near the minimum.
+    slopes do not cancel near the minimum. For a prior that is not convex slopes tell too little:
+    there the objective itself has to fall (Armijo), and a point that was backed up to is taken
+    whatever its curvature.
     """
 
     needs = NEEDS
@@ -80,6 +83,9 @@ class LBFGS(Solver[LBFGSOptions, LBFGSState]):
         self, problem: Problem, x: Tensor, d: Tensor, slope: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The new point and its gradient; each image has its own step and bracket."""
+        convex = problem.prior.convex
+        now = slope if convex else problem.objective(x)
+        alive = torch.isfinite(slope) & torch.isfinite(now)
         t = torch.ones_like(slope)
         low, high = torch.zeros_like(t), torch.full_like(t, torch.inf)
         moved = x
@@ -90,7 +96,11 @@ class LBFGS(Solver[LBFGSOptions, LBFGSState]):
             there = image_dot(d, fresh)
             far = ~(there <= (2 * _ARMIJO - 1) * slope)  # beyond the minimum, or not finite
             near = there < _WOLFE * slope
-            if not bool((far | near).any()):
+            if not convex:
+                rise = problem.objective(moved) - now
+                far = ~((rise <= _DECREASE * t * slope) & torch.isfinite(there))
+                near = ~far & near & high.isinf()
+            if not bool(((far | near) & alive).any()):
                 break
             high, low = torch.where(far, t, high), torch.where(near, t, low)
             middle = torch.where(high.isinf(), 2 * t, (low + high) / 2)
