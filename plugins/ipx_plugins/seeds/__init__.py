@@ -76,7 +76,7 @@ METHODS = {
 
 QUICK = {
     "count": 4,
-    "tasks": ("blur", "square"),
+    "tasks": ("blur", "pixels"),
     "sigmas": (0.02,),
     "methods": ("degraded", "harmonic", "biharmonic", "wiener", "tv"),
 }

@@ -79,4 +79,5 @@ def posterior_mean(pca: PCA, operator: Operator[Any], y: Tensor, variance: float
     share = (1 - pca.rest / pca.variance).clamp_min(1e-6)
     inner = torch.diag(t / share) - solved @ u
     d = first + torch.linalg.solve(inner, u.T @ first.T).T @ solved
-    return (mean + d.view(-1, *shape)).to(y.dtype)
+    x: Tensor = mean + d.view(-1, *shape)
+    return x.to(y.dtype)

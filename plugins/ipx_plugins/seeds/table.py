@@ -63,9 +63,9 @@ def markdown(cells: Sequence[Cell], counts: dict[str, int]) -> str:
     """All tables."""
     out = [
         "# Five tasks",
-        "PSNR (dB) +- standard deviation over the pictures / SSIM (Gaussian window 11x11); of "
-        "masks the PSNR in the hole alone in brackets. The best PSNR of a column is bold; * means that "
-        "a picture diverged. Sigma 0: the data are rounded to 8 bits.",
+        "PSNR (dB) +- standard deviation over the pictures / SSIM (Gaussian window 11x11); in "
+        "brackets, of masks, the PSNR in the hole alone. The best PSNR of a column is bold; * "
+        "means that a picture diverged. Sigma 0: the data are rounded to 8 bits.",
     ]
     for name, count in counts.items():
         for sigma in dict.fromkeys(c["sigma"] for c in cells):
