@@ -32,8 +32,9 @@ class HQS(Formulation[HQSOptions]):
             g = v - x + variance * self.options.temperature * self._score(v, k)
             mean = torch.lerp(g, mean, 0.9)
             square = torch.lerp(g * g, square, 0.95)
-            root = torch.sqrt(square / (1 - 0.95**k)) + 1e-12
-            size = 0.5 * column * (1 - (k - 1) / steps)  # what one step moves: shares of the noise
+            # gradients far below the noise are not blown up to whole steps
+            root = torch.sqrt(square / (1 - 0.95**k)) + 0.1 * column + 1e-12
+            size = 0.5 * column * (1 - (k - 1) / steps)  # a step moves a share of the noise
             v = v - size * (mean / (1 - 0.9**k)) / root
         return torch.where(torch.as_tensor(column) > 0, v, x)
 

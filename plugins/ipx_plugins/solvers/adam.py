@@ -77,6 +77,11 @@ class Adam(Solver[AdamOptions, AdamState]):
             scale,
         )
 
+    def residual(self, problem: Problem, before: AdamState, after: AdamState) -> Tensor:
+        """Relative change of x; 1 for an image that was set back."""
+        change = super().residual(problem, before, after)
+        return torch.where(after.scale < before.scale, change.clamp_min(1.0), change)
+
 
 def _gradient(problem: Problem, x: Tensor, draw: int) -> Tensor:
     """Gradient of f + lam R; of a random R a new draw each step."""

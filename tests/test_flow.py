@@ -1,0 +1,169 @@
+"""Flows: exact inverse, exact determinant, exact density."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ipx
+from ipx.weights import load_weights, save_weights
+from ipx_plugins.flow.layers import ActNorm, Checkerboard, Coupling, Layer, Mix, Split, Squeeze
+
+SMALL: dict[str, dict[str, Any]] = {
+    "glow": {"steps": 2, "levels": 2, "width": 16},
+    "realnvp": {"steps": 2, "levels": 2, "width": 16},
+}
+
+
+def stirred(
+    model: ipx.Generative[Any], dtype: torch.dtype, size: int, by: float = 0.05
+) -> tuple[nn.Module, Tensor]:
+    """A network away from its first weights, and a batch of pictures."""
+    torch.manual_seed(0)
+    net = model.network().to(dtype)
+    x = torch.rand(4, model.colors, size, size, dtype=dtype)
+    with torch.no_grad():
+        model.initialise(net, x)
+        for p in net.parameters():
+            p.add_(by * torch.randn_like(p))
+    return net.eval().requires_grad_(False), x
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_inverse_and_determinant(name: str) -> None:
+    model = ipx.model(name, colors=1, **SMALL[name])
+    net, x = stirred(model, torch.float64, 8)
+    z = model.encode(net, x)
+    assert float((model.decode(net, z, (1, 8, 8)) - x).abs().max()) < 1e-12
+    jacobian = torch.autograd.functional.jacobian(
+        lambda v: model.encode(net, v.view(1, 1, 8, 8))[0], x[0].flatten()
+    )
+    # log p = log N(z) + log |det J|
+    gaussian = -(z[0] ** 2).sum() / 2 - 32 * math.log(2 * math.pi)
+    wanted = gaussian + torch.linalg.slogdet(jacobian)[1]
+    assert float(model.log_prob(net, x)[0]) == pytest.approx(float(wanted), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_inverse_in_single_precision(name: str) -> None:
+    model = ipx.model(name, levels=4, width=32)
+    net, x = stirred(model, torch.float32, 64, 0.003)
+    again = model.decode(net, model.encode(net, x), (3, 64, 64))
+    assert float((again - x).abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [Squeeze(), ActNorm(4), Mix(4), Coupling(4, 8), Coupling(5, 8, True), Checkerboard(2, 8, 1)],
+)
+def test_layers_invert(layer: Layer) -> None:
+    torch.manual_seed(1)
+    layer = layer.double()
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.add_(0.3 * torch.randn_like(p))
+    channels = {Squeeze: 3, Checkerboard: 2}.get(
+        type(layer), 5 if isinstance(layer, Coupling) and layer.swap else 4
+    )
+    x = torch.randn(2, channels, 4, 4, dtype=torch.float64)
+    y, log_det = layer(x)
+    assert torch.allclose(layer.inverse(y), x, atol=1e-12)
+    for i in range(2):
+        jacobian = torch.autograd.functional.jacobian(
+            lambda v: layer(v.view(1, *x.shape[1:]))[0].flatten(), x[i].flatten()
+        )
+        det = log_det.expand(2)[i] if isinstance(log_det, Tensor) else torch.tensor(log_det)
+        assert float(torch.linalg.slogdet(jacobian)[1]) == pytest.approx(
+            float(det.detach()), abs=1e-9
+        )
+
+
+def test_split_is_whitened_and_inverts() -> None:
+    torch.manual_seed(2)
+    split = Split(6).double()
+    with torch.no_grad():
+        for p in split.parameters():
+            p.normal_(0, 0.2)
+    x = torch.randn(2, 6, 4, 4, dtype=torch.float64)
+    kept, code, _ = split(x)
+    assert kept.shape == code.shape == (2, 3, 4, 4)
+    assert torch.allclose(split.inverse(kept, code), x, atol=1e-12)
+
+
+def test_density_of_a_plane_integrates_to_one() -> None:
+    torch.manual_seed(3)
+    layers = [Mix(2), Coupling(2, 16), Mix(2), Coupling(2, 16), ActNorm(2)]
+    for layer in layers:
+        layer.double()
+        with torch.no_grad():
+            for p in layer.parameters():
+                p.add_(0.2 * torch.randn_like(p))
+    line = torch.linspace(-40, 40, 801, dtype=torch.float64)
+    h = torch.cartesian_prod(line, line)[:, :, None, None]
+    log_det = torch.zeros(len(h), dtype=torch.float64)
+    with torch.no_grad():
+        for layer in layers:
+            h, d = layer(h)
+            log_det = log_det + d
+    density = torch.exp(log_det - (h**2).sum((1, 2, 3)) / 2) / (2 * math.pi)
+    step = float(line[1] - line[0])
+    assert float(density.sum()) * step**2 == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_untrained_is_a_gaussian(name: str) -> None:
+    """Fresh weights turn and sort the picture, nothing else: p is N(1/2, I)."""
+    model = ipx.model(name, colors=1, **SMALL[name])
+    torch.manual_seed(4)
+    net = model.network().double()
+    x = torch.rand(2, 1, 8, 8, dtype=torch.float64)
+    wanted = -((x - 0.5) ** 2).flatten(1).sum(1) / 2 - 32 * math.log(2 * math.pi)
+    assert torch.allclose(model.log_prob(net, x), wanted, atol=1e-9)
+    bits = model.loss(net, x, torch.Generator().manual_seed(0))
+    # -log2 p / n + bits, of pictures with the noise of dequantisation
+    assert float(bits.detach()) == pytest.approx(5 + float((-wanted / 64).mean()) / math.log(2), abs=0.01)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_weight_learns(name: str) -> None:
+    model = ipx.model(name, **SMALL[name])
+    net, x = stirred(model, torch.float32, 16)
+    net.requires_grad_(True)
+    model.loss(net, x, torch.Generator().manual_seed(0)).backward()
+    for key, p in net.named_parameters():
+        if p.numel() > 1 and not key.endswith(("low", "up")):  # triangular: half is not used
+            assert p.grad is not None
+            assert bool((p.grad != 0).any()), key
+
+
+def test_saved_and_loaded_bit_for_bit(tmp_path: Path) -> None:
+    model = ipx.model("glow", **SMALL["glow"])
+    net, x = stirred(model, torch.float32, 16)
+    path = tmp_path / "flow.safetensors"
+    save_weights(
+        path, net.state_dict(), {"model": "flow/glow", "options": model.options.to_mapping()}
+    )
+    loaded = load_weights(path, "glow")
+    assert torch.equal(loaded.model.encode(loaded.network(), x), model.encode(net, x))
+
+
+def test_sizes_that_do_not_fit() -> None:
+    model = ipx.model("glow", levels=3)
+    with pytest.raises(ipx.ShapeError, match="multiples of 8"):
+        model.latent_size((3, 12, 16))
+    with pytest.raises(ipx.ShapeError, match="3 channel"):
+        model.latent_size((1, 16, 16))
+    with pytest.raises(ipx.OptionError, match="1 or 3"):
+        ipx.model("glow", colors=2)
+
+
+def test_any_size_with_the_same_weights() -> None:
+    model = ipx.model("glow", **SMALL["glow"])
+    net, _ = stirred(model, torch.float64, 16)
+    x = torch.rand(1, 3, 24, 40, dtype=torch.float64)
+    assert torch.allclose(model.decode(net, model.encode(net, x), (3, 24, 40)), x, atol=1e-10)
