@@ -37,7 +37,7 @@ def _sigmas(ctx: object, parameter: object, value: str | None) -> tuple[float, .
 @click.option("--count", type=click.IntRange(min=1), help="How many of them.  [default: 50]")
 @click.option("--train", type=FILE, help="Folder of tiles for the PCA-Gaussian row.")
 @click.option(
-    "--components", type=click.IntRange(min=1), default=200, show_default=True, help="Of it."
+    "--components", type=click.IntRange(min=1), default=500, show_default=True, help="Of it."
 )
 @click.option(
     "--ood", type=FILE, help="Folder of other pictures.  [default: crops of scikit-image's]"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
@@ -12,6 +14,8 @@ from torch import Tensor
 from ipx import InputError
 from ipx.images import SUFFIXES, read
 from ipx.record import one_line
+
+Array: TypeAlias = npt.NDArray[Any]
 
 SIDE = 64
 VALIDATION = 128
@@ -69,16 +73,22 @@ def crops(count: int) -> Tensor:
     import skimage.data
 
     rng = np.random.default_rng(0)
-    names, found = list(SHRINK), []
+    names = list(SHRINK)[:count]
+    small = {name: _shrunk(getattr(skimage.data, name)(), SHRINK[name]) for name in names}
+    found = []
     for i in range(count):
-        name = names[i % len(names)]
-        k = SHRINK[name]
-        pixels = getattr(skimage.data, name)()[..., :3]
-        h, w = (n // k for n in pixels.shape[:2])
-        small = pixels[: h * k, : w * k].reshape(h, k, w, k, 3).mean((1, 3)) / 255
-        top, left = (int(rng.integers(n - SIDE + 1)) for n in (h, w))
-        found.append(small[top : top + SIDE, left : left + SIDE].transpose(2, 0, 1))
+        x = small[names[i % len(names)]]
+        top, left = (int(rng.integers(n - SIDE + 1)) for n in x.shape[1:])
+        found.append(x[:, top : top + SIDE, left : left + SIDE])
     return torch.from_numpy(np.stack(found)).float()
+
+
+def _shrunk(pixels: Array, k: int) -> Array:
+    """Block means of ``(H, W, 3)`` bytes, ``(3, H/k, W/k)`` in [0, 1]."""
+    h, w = (n // k for n in pixels.shape[:2])
+    blocks = pixels[: h * k, : w * k, :3].reshape(h, k, w, k, 3)
+    mean: Array = blocks.mean((1, 3), dtype=np.float32).transpose(2, 0, 1) / 255
+    return mean
 
 
 def _read(path: Path) -> Tensor:

@@ -95,6 +95,8 @@ class Bench:
         self.failures: list[str] = []
         self.sets: dict[str, Tensor] = {}
         s = settings
+        self.how = s.how if s.train is None else replace(s.how, pca=lambda: self.pca)
+        self.methods = self._methods()
         held = None if s.faces is None else tiles(s.faces)
         if held is not None:
             if len(held) < s.count:
@@ -114,8 +116,6 @@ class Bench:
                     f"uses those from number {first} on"
                 )
             self.validation = held[first : first + s.tune].to(s.device)
-        self.how = s.how if s.train is None else replace(s.how, pca=lambda: self.pca)
-        self.methods = self._methods()
         self.store = Store(s.folder / "results.jsonl")
 
     @cached_property
