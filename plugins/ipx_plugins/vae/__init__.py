@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ipx import ModelSpec, Options, hookimpl, opt
 
-WEIGHTS: tuple[str, ...] = ()
+WEIGHTS = ("faces", "digits")
 
 
 class VAEOptions(Options):
