@@ -20,7 +20,7 @@ from ipx.images import read, write
 from ipx.weights import save_weights
 from ipx_cli.main import cli, guarded
 from ipx_plugins.seeds import METHODS, SIGMAS, TASKS, ipx_commands
-from ipx_plugins.seeds.methods import How, counted, restore
+from ipx_plugins.seeds.methods import How, counted, method_of, restore
 from ipx_plugins.seeds.pca import PCA, fit, posterior_mean
 from ipx_plugins.seeds.pictures import crops, tiles
 from ipx_plugins.seeds.run import Store
@@ -248,6 +248,12 @@ def test_batches_do_not_matter(pictures: torch.Tensor, monkeypatch: pytest.Monke
     assert parts.status == whole.status
 
 
+def test_any_prior_is_a_method() -> None:
+    assert method_of("tikhonov").model == ""
+    assert method_of("glow-patches").model == "glow"
+    assert method_of("wiener").name == "smooth"
+
+
 def test_evaluations_are_counted_and_nothing_stays(flow: Path) -> None:
     prior: Any = ipx.prior("glow-map", weights=str(flow))
     model = prior.generator
@@ -293,6 +299,9 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (2, "did you mean blur", ("--tasks", "blurr")),
         (2, "no method is called tvv; did you mean tv", ("--methods", "tvv")),
         (2, "training pictures", ("--methods", "pca")),
+        (2, "no weights of realnvp", ("--methods", "realnvp-map", "--weights", "vae=none")),
+        (2, "neither shipped nor a file", ("--methods", "realnvp-map", "--weights", "realnvp=x")),
+        (2, "device", ("--device", "nonsense")),
         (2, "noise levels", ("--sigmas", "-1")),
         (2, "auto or a number", ("--lam", "much")),
         (2, "nothing to measure", ("--ood-count", 0)),

@@ -9,6 +9,7 @@ import click
 
 from ipx.errors import InputError, UnknownNameError, UsageError, did_you_mean
 from ipx.record import one_line
+from ipx.registry import registry
 from ipx_plugins.seeds import METHODS, QUICK, SIGMAS, TASKS
 
 FILE = click.Path(path_type=Path)
@@ -122,7 +123,7 @@ def seeds(**given: Any) -> int:
     save(bench, cells)
     if not given["quiet"]:
         click.echo((folder / "table.md").read_text())
-    for line in bench.failures:
+    for line in bench.failures if given["quiet"] else ():  # else told when it happened
         click.echo(f"ipx: error: {line}", err=True)
     return 1 if bench.failures else 0
 
@@ -141,7 +142,7 @@ def _lam(text: str) -> float | None:
 
 def _weights(given: tuple[str, ...]) -> dict[str, str]:
     """``glow=FILE``; a value without a model is for glow."""
-    models = {m.model for m in METHODS.values() if m.model}
+    models = registry().names("model")
     found = {}
     for text in given:
         model, equals, name = text.partition("=")

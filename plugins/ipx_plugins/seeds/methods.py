@@ -74,7 +74,9 @@ def method_of(name: str) -> Method:
         return METHODS[name]
     priors = registry().names("prior")
     if name in priors:
-        return Method(name, name)
+        options = registry().get("prior", name).options.infos()
+        generative = {"model", "weights"} <= set(options)
+        return Method(name, name, model=str(options["model"].default) if generative else "")
     near = did_you_mean(name, [*METHODS, *priors])
     raise UnknownNameError(
         f"no method is called {name}{near} (there are: {', '.join(METHODS)}, and any prior)"

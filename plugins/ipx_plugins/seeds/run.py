@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ipx import InputError, IpxError, UsageError
@@ -87,7 +88,7 @@ class Bench:
 
     Raises:
         InputError: pictures cannot be read, or are too few.
-        UsageError: an unknown task or method, or one without weights that was asked for.
+        UsageError: an unknown method or device, or a method without weights that was asked for.
     """
 
     def __init__(self, settings: Settings, note: Callable[[str], None]) -> None:
@@ -95,6 +96,10 @@ class Bench:
         self.failures: list[str] = []
         self.sets: dict[str, Tensor] = {}
         s = settings
+        try:
+            torch.empty(0, device=s.device)
+        except (RuntimeError, AssertionError) as e:
+            raise UsageError(f"device {s.device}: {one_line(e)[:200]}") from e
         self.how = s.how if s.train is None else replace(s.how, pca=lambda: self.pca)
         self.methods = self._methods()
         held = None if s.faces is None else tiles(s.faces)
