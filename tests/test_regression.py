@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from skimage import color, data, transform
 from torch import Tensor
 
 import ipx
@@ -165,3 +166,26 @@ def test_train_and_use_on_the_command_line(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     with Image.open(tmp_path / "out.png") as picture:
         assert picture.size == (96, 96)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factor", [2, 4])
+def test_the_shipped_networks_are_above_interpolation_in_their_order(factor: int) -> None:
+    """Means over eight pictures and both filters: vdsr > srcnn > bicubic."""
+    scores: dict[str, list[float]] = {"bicubic": [], "srcnn": [], "vdsr": []}
+    noise = {"name": "gaussian", "sigma": 0.0}
+    for name in ("camera", "astronaut", "chelsea", "coffee", "rocket", "brick", "moon", "coins"):
+        image = getattr(data, name)()
+        image = color.rgb2gray(image) if image.ndim == 3 else image / 255.0
+        small = transform.resize(image, (256, 256), anti_aliasing=True)
+        truth = torch.as_tensor(small, dtype=torch.float32)[None, None]
+        for kind in ("bicubic", "mean"):
+            op = {"name": "super-resolution", "factor": factor, "filter": kind}
+            y = ipx.degrade(truth, op=op, noise=noise)
+            for model in ("srcnn", "vdsr"):
+                solver = {"name": "feedforward", "model": model}
+                how = ipx.solve(y, op=op, noise=noise, solver=solver)
+                scores[model].append(float(ipx.psnr(how.x, truth)))
+            scores["bicubic"].append(float(ipx.psnr(how.before, truth)))
+    means = {k: float(np.mean(v)) for k, v in scores.items()}
+    assert means["vdsr"] > means["srcnn"] > means["bicubic"], means

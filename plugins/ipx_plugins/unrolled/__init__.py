@@ -20,7 +20,7 @@ from ipx import (
 
 PROXED = (Need((DataProx, Quadratic), ()),)
 GRADED = (Need((DataGrad, Quadratic), ()),)
-WEIGHTS: dict[str, tuple[str, ...]] = {}
+WEIGHTS: dict[str, tuple[str, ...]] = {"unrolled-admm": ("grey",)}
 """Shipped weights by model."""
 
 
