@@ -37,8 +37,8 @@ GENERAL: dict[str, tuple[Table, Table, Table]] = {
         {"name": "blur", "kind": "airy", "radius": 4.0}, CLEAN, CLEAN,
     ),
     "unseen kernel: Gaussian PSF 4": ({"name": "blur", "sigma": 4.0}, CLEAN, CLEAN),
-    "unseen border: dark, motion": (
-        {"name": "blur", "kind": "motion", "boundary": "zero"}, CLEAN, CLEAN,
+    "unseen kernel: motion over 31 pixels": (
+        {"name": "blur", "kind": "motion", "length": 31.0, "boundary": "circular"}, CLEAN, CLEAN,
     ),
     "unseen share: 95 % missing": ({"name": "inpaint", "missing": 0.95}, CLEAN, CLEAN),
     "unseen mask: scratches": ({"name": "inpaint", "kind": "scratches"}, CLEAN, CLEAN),

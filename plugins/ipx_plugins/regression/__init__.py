@@ -8,7 +8,7 @@ from typing import Literal
 from ipx import ModelSpec, Need, OptionError, Options, SolverSpec, hookimpl, opt
 
 ANYTHING = (Need((), ()),)
-WEIGHTS: dict[str, tuple[str, ...]] = {}
+WEIGHTS: dict[str, tuple[str, ...]] = {"srcnn": ("grey",), "vdsr": ("grey",)}
 """Shipped weights by model."""
 
 
