@@ -64,6 +64,10 @@ class ChangeOfVariable(Prior[NoOptions]):
         self.weighted, self.lam_per_variance = prior.weighted, prior.lam_per_variance
         self.start_from = prior.start_from
 
+    def typical(self, image_shape: Shape) -> float | None:
+        """That of the prior, of pictures."""
+        return self.prior.typical(image_shape)
+
     def value(self, x: Tensor) -> Tensor:
         """R(z)."""
         return self._on.code_value(x)

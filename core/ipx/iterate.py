@@ -72,6 +72,22 @@ def noise_reached(factor: float = 1.0) -> Stop:
     return rule
 
 
+def typical_reached() -> Stop:
+    """Done when the objective is down to what it is at the clean picture, on average.
+
+    That is the data term of the noise alone and the prior's `Prior.typical`; see there.
+    """
+
+    def rule(p: Progress) -> Tensor:
+        problem, y = p.problem, p.problem.y
+        usual = problem.prior.typical(problem.operator.physical.image_shape)
+        assert usual is not None
+        level = problem.noise.expected(y, known_count(problem)) + problem.lam * usual
+        return problem.objective(p.unknown) <= level
+
+    return rule
+
+
 def any_of(*rules: Stop) -> Stop:
     """Done when one of the rules says so."""
 

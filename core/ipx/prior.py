@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ipx.capabilities import Scalar
+from ipx.capabilities import Scalar, Shape
 from ipx.component import Component, O, per_image
 
 
@@ -22,6 +22,7 @@ class Prior(Component[O]):
     ``lam_per_variance`` is set by priors that stand for -log p of pictures: their weight follows
     from the noise, lam = lam_per_variance * sigma^2, and lam="auto" needs no search.
     ``convex`` is False where R has hollows to be caught in: line searches then look closer.
+    ``upright`` is True for one that knows which way is up: pictures are then not turned for it.
     ``start_from`` is where iterations are best begun, see `ipx.starts`. ``unit`` is the size of a
     usual change of the unknown, 1 for pictures in [0, 1]: the scale of steps of fixed length.
     """
@@ -31,8 +32,16 @@ class Prior(Component[O]):
     pixelwise: bool = False
     lam_per_variance: float | None = None
     convex: bool = True
+    upright: bool = False
     start_from: str = "preview"
     unit: float = 1.0
+
+    def typical(self, image_shape: Shape) -> float | None:
+        """R of a clean picture of this shape, where a lower value is no better: it ends iterations.
+
+        For penalties that are no -log p of pictures, whose minimum is no picture. None for others.
+        """
+        return None
 
 
 class OuterProx(Prior[O]):

@@ -14,7 +14,15 @@ from ipx import capabilities as cap
 from ipx.component import has
 from ipx.compose import Description, build
 from ipx.errors import OptionError
-from ipx.iterate import Callback, Progress, Result, iterate, known_count, noise_reached
+from ipx.iterate import (
+    Callback,
+    Progress,
+    Result,
+    iterate,
+    known_count,
+    noise_reached,
+    typical_reached,
+)
 from ipx.plan import Plan
 from ipx.problem import Problem
 from ipx.solver import Solver
@@ -48,6 +56,8 @@ def weigh(
         # a prior without weight cannot hold the noise back: stopping at its level does
         settled = p.prior.weighted or p.hard or algorithm.own_prior
         early = None if settled else noise_reached()
+        if p.prior.typical(p.operator.physical.image_shape) is not None:
+            early = typical_reached()
         return iterate(
             p, algorithm, iterations=iterations, tol=tol, stop=early, callbacks=calls, plan=plan,
             record_every=every, keep=keep,

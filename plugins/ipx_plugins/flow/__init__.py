@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from ipx import ModelSpec, Options, hookimpl, opt
 
-WEIGHTS: dict[str, tuple[str, ...]] = {}
+WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces")}
+"""Shipped weights by model, the default first."""
 
 
 class FlowOptions(Options):

@@ -55,7 +55,7 @@ class MapOptions(GenerativeOptions):
     """-log p(x)."""
 
     temperature: float = opt(
-        default=1.0, above=0.0, help="lam is this times the variance of the noise, unless given."
+        default=0.5, above=0.0, help="lam is this times the variance of the noise, unless given."
     )
     smoothing: bool = opt(
         default=True,

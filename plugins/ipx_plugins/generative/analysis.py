@@ -19,6 +19,8 @@ class Analysis(Formulation[AnalysisOptions]):
     the joint posterior of x and z = E(x) (Gonzalez et al. 2022, equation 8).
     """
 
+    ends_at_typical = True
+
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``."""
         model, net, shown = self.generator, self.net(x), self.into(x)

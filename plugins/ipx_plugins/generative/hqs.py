@@ -19,7 +19,7 @@ class HQS(Formulation[HQSOptions]):
     the flow was trained with is drawn anew at each step.
     """
 
-    lam_per_variance = 1.0
+    lam_per_variance = 0.5
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
         """The estimate of the clean picture, like ``x``; x itself where sigma is 0."""

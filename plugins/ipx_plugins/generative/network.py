@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ipx import Generative, Prior, Shape, ShapeError, UsageError, load_weights
 from ipx_plugins.generative import GenerativeOptions
+
+TYPICAL = 0.82**2
+"""Mean square of the codes of pictures not trained on; below 1, since flows train on noisy ones."""
 
 G = TypeVar("G", bound=GenerativeOptions)
 
@@ -23,6 +26,8 @@ class Formulation(Prior[G]):
     """
 
     convex = False
+    upright = True
+    ends_at_typical: ClassVar[bool] = False  # R is |z|^2
     start_from = "smooth"
     lam_per_variance = 0.5  # lam |z|^2 is then the variance times -log N(z; 0, I)
 
@@ -79,6 +84,12 @@ class Formulation(Prior[G]):
         if channels == 1 and shown.shape[1] != 1:
             x = x.mean(1, keepdim=True)
         return x.contiguous()
+
+    def typical(self, image_shape: Shape) -> float | None:
+        """|z|^2 of a clean picture, of a flow, whose minimum D(0) is no picture."""
+        if not (self.ends_at_typical and self.generator.invertible):
+            return None
+        return TYPICAL * self.generator.latent_size(self.framed(image_shape))
 
     def code_size(self, image_shape: Shape) -> int:
         """Numbers in the code of a picture of this shape."""

@@ -17,6 +17,8 @@ class Synthesis(Formulation[GenerativeOptions]):
     steps in x with the metric of D.
     """
 
+    ends_at_typical = True
+
     def code_value(self, z: Tensor) -> Tensor:
         """|z|^2."""
         return image_sum(z * z)

@@ -49,7 +49,8 @@ def denoised(
 
     With ``refresh`` above 1 a denoiser that matches blocks looks for them anew only at every so
     many steps. Otherwise, with ``ensemble``, the picture is turned and flipped in another way at
-    each step, so that no direction is preferred (Zhang et al. 2022, section 4.3).
+    each step, so that no direction is preferred (Zhang et al. 2022, section 4.3); only mirrored
+    for a prior that knows which way is up.
     """
     prior = cast(Denoise, problem.prior)
     if options.refresh > 1 and has(problem.prior, Matching):
@@ -57,6 +58,8 @@ def denoised(
         found = matching.match(x, sigma) if step % options.refresh == 0 else matches
         return matching.denoise(x, sigma, found), found
     turn = step % 8 if options.ensemble else 0
+    if problem.prior.upright:  # left and right are all the same, up and down are not
+        turn = 4 * (turn % 2)
     moved = x.flip(-1) if turn & 4 else x
     moved = prior.denoise(torch.rot90(moved, turn & 3, (-2, -1)), sigma)
     moved = torch.rot90(moved, -(turn & 3), (-2, -1))
