@@ -52,11 +52,19 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
         batched(prior.value, x, what="value")
 
     def grad() -> None:
-        d, h = draw(1, *SHAPE) - 0.5, 1e-6
+        # a network of ReLUs has kinks everywhere: the step must be too short to meet many
+        d, h = draw(1, *SHAPE) - 0.5, 1e-9 if spec.suits == "face" else 1e-6
         slope = (prior.value(x + h * d) - prior.value(x - h * d)) / (2 * h)
         close(image_dot(pure(prior.grad, x, what="grad"), d), slope, 1e-5, "grad")
         batched(prior.grad, x, what="grad")
-        kept_dtype(prior.grad, x, what="grad")
+        if spec.suits != "face":
+            kept_dtype(prior.grad, x, what="grad")
+            return
+        # rounding takes some ReLUs to the other side of their kink: single values differ, few do
+        single, double = prior.grad(x.float()), prior.grad(x)
+        gap = image_norm(single.double() - double) / image_norm(double)
+        if single.dtype != torch.float32 or not bool((gap < 2e-3).all()):
+            raise AssertionError(f"grad in float32: {single.dtype}, off by {gap.tolist()}")
 
     def prox() -> None:
         for t in (1e-3, 0.05, 2.0):

@@ -133,8 +133,8 @@ class Flow(Generative[F]):
 
     def spread(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """x + u, u uniform of width 2^-bits."""
-        noise = torch.rand((1, *x.shape[1:]), generator=rng, dtype=x.dtype, device=x.device) - 0.5
-        spread: Tensor = x + 2.0**-self.options.bits * noise
+        noise = torch.rand((1, *x.shape[1:]), generator=rng, device=x.device) - 0.5
+        spread: Tensor = x + 2.0**-self.options.bits * noise.to(x.dtype)  # the same in each type
         return spread
 
     def latent_size(self, image_shape: Shape) -> int:

@@ -33,7 +33,7 @@ class HQS(Formulation[HQSOptions]):
             mean = torch.lerp(g, mean, 0.9)
             square = torch.lerp(g * g, square, 0.95)
             # gradients far below the noise are not blown up to whole steps
-            root = torch.sqrt(square / (1 - 0.95**k)) + 0.1 * column + 1e-12
+            root = torch.sqrt(square / (1 - 0.95**k)) + 0.5 * column + 1e-12
             size = 0.5 * column * (1 - (k - 1) / steps)  # a step moves a share of the noise
             v = v - size * (mean / (1 - 0.9**k)) / root
         return torch.where(torch.as_tensor(column) > 0, v, x)

@@ -10,8 +10,18 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ipx import Latent, Problem, Shape, SoftRange, Solver, State, image_dot, image_sum, per_image
-from ipx.options import NoOptions
+from ipx import (
+    Latent,
+    NoOptions,
+    Problem,
+    Shape,
+    SoftRange,
+    Solver,
+    State,
+    image_dot,
+    image_sum,
+    per_image,
+)
 from ipx_plugins.generative import JOINT
 from ipx_plugins.generative.network import gradient
 
