@@ -15,17 +15,17 @@ from torch import Tensor
 from torch.nn import functional
 
 import ipx
-from ipx import Generative, UnknownNameError, load_weights
+from ipx import Generative, ModelSpec, UnknownNameError, load_weights
 from ipx.errors import did_you_mean
 from ipx.registry import registry
-from ipx.specs import ModelSpec
-from ipx.weigh import FINEST
 from ipx_plugins.seeds import METHODS, Method
 from ipx_plugins.seeds.pca import PCA, posterior_mean
 from ipx_plugins.seeds.tasks import Case
 
 CHUNK = 16
 """Pictures that are solved as one batch."""
+
+_FINEST = 0.255 / 255  # data are never taken for better than this
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _biharmonic(case: Case) -> Outcome:
 def _pca(case: Case, how: How, lam: list[float] | None) -> Outcome:
     """Mean of the posterior; lam stands for the variance of the noise."""
     assert how.pca is not None
-    variance = max(case.level, FINEST) ** 2 if how.lam is None else how.lam
+    variance = max(case.level, _FINEST) ** 2 if how.lam is None else how.lam
     weights = lam if lam is not None else [variance] * len(case.y)
     pca, y = how.pca(), case.y.cpu()
     operator = case.operator

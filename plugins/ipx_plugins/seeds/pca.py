@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 import ipx
-from ipx import DataTerm, InputError
-from ipx.operator import Operator
+from ipx import DataTerm, InputError, Operator
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 import ipx
+from ipx import Operator
 from ipx.metrics import psnr, ssim
-from ipx.operator import Operator
 from ipx_plugins.seeds import MASKS, TASKS
 
 ROUNDING = 1 / (255 * math.sqrt(12))
