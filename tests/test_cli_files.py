@@ -135,7 +135,7 @@ def test_degrade_to_integers_says_that_it_clips(folder: Path) -> None:
 
 def test_without_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = images.read("clean.png")
-    monkeypatch.setattr(images, "bundled", lambda: small)
+    monkeypatch.setattr(images, "bundled", lambda subject: small)
     told = call("solve", *BLUR, *ROUGH, "--json")
     assert told.exit_code == 0, told.stderr
     (row,) = rows(told)
