@@ -215,6 +215,7 @@ def iterate(
     exact: bool = False,
     state: State | None = None,
     record_every: int = 0,
+    ready: Stop | None = None,
     keep: Literal["last", "best"] = "last",
 ) -> Result:
     """Run a solver until every image is done.
@@ -231,6 +232,7 @@ def iterate(
         state: go on from this state instead of starting.
         record_every: compute and record the objective every so many steps (0: at the end
             only; a callback makes it every step).
+        ready: where this holds at the start already, no step is taken.
         keep: return the last iterate, or the one of lowest objective among every tenth and the
             last; the last one where there is no objective.
 
@@ -262,7 +264,12 @@ def iterate(
     choosy = keep == "best" and has(problem.prior, cap.Value)
     lowest, kept = torch.full_like(last, math.inf), best
 
+    if ready is not None:
+        done = ready(Progress(problem, 0, budget, best, last, 0.0, None))
+        active = ~done
     for k in range(1, budget + 1):
+        if not bool(active.any()):
+            break
         after = solver.step(problem, state)
         x = solver.solution(problem, after)
         residual = solver.residual(problem, state, after)
@@ -303,8 +310,6 @@ def iterate(
         stopped = fresh & (torch.ones_like(fresh) if solver.one_shot else rule(progress))
         done |= stopped
         active = fresh & ~stopped
-        if not bool(active.any()):
-            break
 
     if choosy:
         take = (lowest < problem.objective(best)) | diverged & lowest.isfinite()

@@ -55,12 +55,12 @@ def weigh(
     def run(p: Problem, calls: Sequence[Callback] = (), every: int = 0) -> Result:
         # a prior without weight cannot hold the noise back: stopping at its level does
         settled = p.prior.weighted or p.hard or algorithm.own_prior
-        early = None if settled else noise_reached()
+        early, ready = None if settled else noise_reached(), None
         if p.prior.typical(p.operator.physical.image_shape) is not None:
-            early = typical_reached()
+            early = ready = typical_reached()
         return iterate(
             p, algorithm, iterations=iterations, tol=tol, stop=early, callbacks=calls, plan=plan,
-            record_every=every, keep=keep,
+            record_every=every, ready=ready, keep=keep,
         )  # fmt: skip
 
     trials = itertools.count(1)

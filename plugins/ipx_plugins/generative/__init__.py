@@ -116,7 +116,7 @@ FORMULATIONS = {
     "analysis": Formulation(
         "analysis:Analysis",
         AnalysisOptions,
-        (Value, Grad, Latent),
+        (Value, Grad, StochasticGrad, Latent),
         ("glow", "realnvp", "vae", "gan"),
         "a penalty |E(x)|^2 on the code of the picture.",
         "Oberlin, Verm, ICIP 2021",
