@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from ipx_plugins.generative import PatchOptions
-from ipx_plugins.generative.network import Formulation, gradient
+from ipx_plugins.generative.map import Density
 
 
-class Patches(Formulation[PatchOptions]):
+class Patches(Density[PatchOptions]):
     """R(x) = -sum over tiles of log p(tile), the grid of tiles moved at random at each step.
 
     Altekrueger et al. 2023 (patchNR) draw patches and scale by their number; here the tiles of a
@@ -17,23 +17,8 @@ class Patches(Formulation[PatchOptions]):
     A picture smaller than a patch is one patch. The picture is continued by mirroring.
     """
 
-    def __init__(self, options: PatchOptions | None = None, **values: object) -> None:
-        super().__init__(options, **values)
-        self.lam_per_variance = self.options.temperature
-
-    def value(self, x: Tensor) -> Tensor:
-        """R(x) with draw 0."""
-        return self._drawn(x, 0)
-
-    def grad(self, x: Tensor) -> Tensor:
-        """Gradient of `value`."""
-        return self.grad_draw(x, 0)
-
-    def grad_draw(self, x: Tensor, draw: int) -> Tensor:
-        """Gradient with grid and noise number ``draw``."""
-        return gradient(lambda v: self._drawn(v, draw), x)
-
-    def _drawn(self, x: Tensor, draw: int) -> Tensor:
+    def drawn(self, x: Tensor, draw: int) -> Tensor:
+        """R(x) with grid and noise number ``draw``."""
         m = self.generator.multiple
         side = -(-self.options.patch // m) * m
         rng = torch.Generator(x.device).manual_seed(draw)
