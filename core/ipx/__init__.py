@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     from ipx.generative import Generative
     from ipx.gradient import Gradient
     from ipx.iterate import Result, iterate, known_count
-    from ipx.metrics import psnr
+    from ipx.metrics import log_error, psnr
     from ipx.model import Model
     from ipx.noise import Noise
     from ipx.operator import LinearOperator, Operator, operator_norm
@@ -100,7 +100,7 @@ _LAZY = {
     "ipx.compose": ("model", "noise", "operator", "prior", "solver", "tuner"),
     "ipx.gradient": ("Gradient",),
     "ipx.iterate": ("Result", "iterate", "known_count"),
-    "ipx.metrics": ("psnr",),
+    "ipx.metrics": ("log_error", "psnr"),
     "ipx.generative": ("Generative",),
     "ipx.model": ("Model",),
     "ipx.noise": ("Noise",),
@@ -222,6 +222,7 @@ __all__ = [
     "iterate",
     "known_count",
     "load_weights",
+    "log_error",
     "model",
     "noise",
     "operator",

@@ -8,9 +8,8 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
-from ipx import Model, psnr
+from ipx import Model, log_error, psnr
 from ipx_plugins.regression import RegressionOptions
 from ipx_plugins.regression.domain import measured
 
@@ -20,7 +19,7 @@ D = TypeVar("D", bound=RegressionOptions)
 class Regression(Model[D]):
     """A network ``net(x)``: what is seen, at the size of the picture, to the picture.
 
-    The loss is the mean square error.
+    The loss is the mean log10 of the mean square error, so that easy pictures count as much.
     """
 
     score = "psnr"
@@ -33,8 +32,8 @@ class Regression(Model[D]):
         return math.lcm(1, *(int(n) for f in factors for n in f.split("|")))
 
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
-        """Mean |net(seen) - x|^2."""
-        return F.mse_loss(net(measured(batch, self.options, rng)), batch)
+        """Mean log10 of the mean square error."""
+        return log_error(net(measured(batch, self.options, rng)), batch).mean()
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
         """PSNR, and its gain over what is seen."""

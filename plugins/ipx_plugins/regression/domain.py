@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import ipx
-from ipx import Operator, OptionError, PlanError, Problem, known_count
+from ipx import Operator, OptionError, Problem, known_count
 from ipx_plugins.regression import RegressionOptions
 
 _SLACK = 1e-3  # of the noise level, which may have been estimated
@@ -38,20 +38,8 @@ def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) ->
     return operator.preview(y + sigma.to(y.device) * noise.to(y.device))
 
 
-def refuse(problem: Problem, options: RegressionOptions, model: str) -> None:
-    """Stop where the network was not trained for the problem.
-
-    Raises:
-        PlanError: says what it was trained for.
-    """
-    wrong = _wrong(problem, options)
-    if wrong:
-        raise PlanError(
-            f"solver feedforward: {model} was trained for {words(options)}; this is {wrong}"
-        )
-
-
-def _wrong(problem: Problem, options: RegressionOptions) -> str:
+def mismatch(problem: Problem, options: RegressionOptions) -> str:
+    """What the network was not trained for, in words; empty where it was trained for all."""
     operator: Operator[Any] = problem.operator
     example = ipx.operator(
         options.op, operator.image_shape, **{n: _first(v) for n, v in _ranges(options)}

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 import ipx
 from ipx import Denoise, PlanError, Problem, Solver, State, known_count, load_weights
-from ipx_plugins.regression import ANYTHING, FeedforwardOptions, RegressionOptions
-from ipx_plugins.regression.domain import refuse
+from ipx_plugins.regression import ANYTHING, WEIGHTS, FeedforwardOptions, RegressionOptions
+from ipx_plugins.regression.domain import mismatch, words
 
 DENOISERS = ("dncnn", "ffdnet", "drunet")
 
@@ -38,7 +38,11 @@ class Feedforward(Solver[FeedforwardOptions, State]):
         if name in DENOISERS:
             _only_noise(problem, name)
         else:
-            refuse(problem, self._network(problem)[1], name)
+            options = self._network(problem)[1]
+            if wrong := mismatch(problem, options):
+                raise PlanError(
+                    f"solver feedforward: {name} was trained for {words(options)}; this is {wrong}"
+                )
         return State(problem.start())
 
     def step(self, problem: Problem, state: State) -> State:
@@ -54,11 +58,20 @@ class Feedforward(Solver[FeedforwardOptions, State]):
         return State(cast(Tensor, net(seen)).reshape(x.shape))
 
     def _network(self, problem: Problem) -> tuple[nn.Module, RegressionOptions]:
-        """The network for this precision, device and number of channels (a pure cache)."""
+        """The network for the problem; of several shipped the first that was trained for it."""
+        names: tuple[str, ...] = (self.options.weights,)
+        shipped = WEIGHTS.get(self.options.model, ())
+        if names == ("auto",) and shipped and not {"color", "grey"} & set(shipped):
+            names = shipped
+        found = [self._loaded(problem, name) for name in names]
+        return next((f for f in found if not mismatch(problem, f[1])), found[0])
+
+    def _loaded(self, problem: Problem, weights: str) -> tuple[nn.Module, RegressionOptions]:
+        """A network in the precision and on the device of the problem (a pure cache)."""
         y, channels = problem.y, problem.operator.image_shape[0]
-        key = (channels, y.dtype, y.device)
+        key = (weights, channels, y.dtype, y.device)
         if key not in self._nets:
-            loaded = load_weights(self.options.weights, self.options.model, channels)
+            loaded = load_weights(weights, self.options.model, channels)
             options = cast(RegressionOptions, loaded.model.options)
             if options.colors == 3 and channels != 3:
                 raise PlanError(f"these weights are for 3 channels; the picture has {channels}")

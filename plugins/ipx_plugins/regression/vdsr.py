@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ipx_plugins.regression import VDSROptions
@@ -13,7 +14,9 @@ class VDSR(Regression[VDSROptions]):
 
     def network(self) -> nn.Module:
         """Fresh weights (He initialisation); the residual is zero at first."""
-        return Net(self.options.colors, self.options.width, self.options.depth)
+        net = Net(self.options.colors, self.options.width, self.options.depth)
+        # Convolutions of few features are a third faster so on a CPU.
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 class Net(nn.Module):

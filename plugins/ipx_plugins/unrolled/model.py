@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ipx import Model, Problem, load_weights, psnr
+from ipx import Model, Problem, load_weights, log_error, psnr
 from ipx_plugins.unrolled import (
     ADMMNetOptions,
     ADMMOptions,
@@ -21,8 +21,6 @@ from ipx_plugins.unrolled.network import Stages
 from ipx_plugins.unrolled.prox import TOLD, multiple
 from ipx_plugins.unrolled.simulate import simulated
 from ipx_plugins.unrolled.solver import UnrolledADMM
-
-_BRIGHTEST = 1e-5  # mean square error at which the loss levels off: 50 dB
 
 
 class UnrolledModel(Model[UnrolledOptions]):
@@ -61,7 +59,7 @@ class UnrolledModel(Model[UnrolledOptions]):
         for task, clean in self._shared_out(batch, rng):
             problem = simulated(task, clean, o, rng)
             outputs = run(net, problem, o)
-            values = [_log_error(x, clean).sum() for x in outputs]
+            values = [log_error(x, clean).sum() for x in outputs]
             total = total + values[-1]
             if o.deep:
                 total = total + o.deep * torch.stack(values[:-1] or values).mean()
@@ -100,11 +98,6 @@ def run(net: nn.Module, problem: Problem, options: UnrolledOptions) -> list[Tens
             state = solver.step(problem, state)
         outputs.append(state.x)
     return outputs
-
-
-def _log_error(x: Tensor, clean: Tensor) -> Tensor:
-    """log10 of the mean square error, ``(B,)``."""
-    return ((x - clean) ** 2).flatten(1).mean(1).add(_BRIGHTEST).log10()
 
 
 class UnrolledADMMModel(UnrolledModel):
