@@ -206,6 +206,36 @@ class Rivals(Mean):
         return {"loss": gap.detach().expand(batch.shape[0])}
 
 
+class Finished(Mean):
+    """Puts a level into the trained weights."""
+
+    def __init__(self, level: float | None) -> None:
+        super().__init__()
+        self.level = level
+
+    def finish(self, net: nn.Module, pictures: Iterable[Tensor]) -> bool:
+        shown = torch.cat(list(pictures))
+        assert len(shown) >= loop.LAST_LOOK
+        net.level.fill_(float(shown.mean()) if self.level is None else self.level)
+        return True
+
+
+@pytest.mark.parametrize(("level", "kept"), [(None, True), (5.0, False)])
+def test_a_finish_is_kept_if_it_scores_better(
+    folder: Path, tmp_path: Path, level: float | None, kept: bool
+) -> None:
+    out = tmp_path / "a.safetensors"
+    few = quick(steps=1, lr=1e-9)
+    card = loop.train(Finished(level), "t/f", data(folder), out, few)
+    assert bool(card["history"][-1].get("finished")) is kept
+    assert len(card["history"]) == 1 + kept
+    if kept:
+        assert card["score"]["held_out"] == card["history"][-1]["loss"]
+        assert card["score"]["held_out"] < card["history"][0]["loss"]
+    found = float(safetensors.torch.load_file(out)["level"])
+    assert (abs(found - 0.2) < 0.05) is kept
+
+
 def test_several_optimisers_and_a_start_from_data(folder: Path, tmp_path: Path) -> None:
     card = loop.train(
         Rivals(),

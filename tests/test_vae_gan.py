@@ -208,6 +208,21 @@ def test_the_first_network_decodes_the_mean_colour() -> None:
     assert torch.allclose(made.mean((0, 2, 3)), batch.mean((0, 2, 3)), atol=1e-5)
 
 
+def test_whitened_codes_are_standard_normal() -> None:
+    torch.manual_seed(3)
+    model = ipx.model("vae", colors=1, size=8, latent=4, width=4)
+    net = model.network().eval().requires_grad_(False)
+    x = torch.rand(400, 1, 8, 8)
+    mean, _ = net.encode(x)
+    before = net.decode(mean)
+    assert model.finish(net, x.split(100))
+    code, logvar = net.encode(x)
+    assert torch.allclose(net.decode(code), before, atol=1e-5)
+    assert float(code.mean(0).abs().max()) < 1e-3
+    spread = torch.cov(code.T) + torch.diag(logvar.exp().mean(0))
+    assert torch.allclose(spread, torch.eye(4), atol=0.02)
+
+
 def test_a_fixed_deviation_stays() -> None:
     model, net = started("vae", deviation="0.07")
     model.initialise(net, drawn(4, 3, 16, 16))

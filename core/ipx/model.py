@@ -81,6 +81,20 @@ class Model(Component[O]):
         first = value if isinstance(value, Tensor) else next(iter(value.values()))
         return {"loss": first.detach().expand(batch.shape[0])}
 
+    def finish(self, net: nn.Module, pictures: Iterable[Tensor]) -> bool:
+        """Change the trained weights once more, with the training pictures: nothing by default.
+
+        What is better for it by `score` is kept.
+
+        Args:
+            net: the best weights, in evaluation mode, without gradients.
+            pictures: batches of training pictures ``(B, C, H, W)``, some thousands in all.
+
+        Returns:
+            True if it changed anything.
+        """
+        return False
+
     def trained(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         """A network with these weights, in evaluation mode, without gradients of its own.
 

@@ -26,6 +26,9 @@ from ipx.weights import fill, save_weights
 HOPELESS = 100
 """So many steps in a row without a finite gradient end the run."""
 
+LAST_LOOK = 4096
+"""So many training pictures are shown to `Model.finish`."""
+
 
 @dataclass(frozen=True)
 class Tick:
@@ -88,6 +91,8 @@ def train(
         run = _Run(model, name, data, output, training, world, watch or Watch())
         run.start(init, resume)
         run.work()
+        if world.first:
+            run.finish()
         card = run.card(about or {})
         if world.first:
             save_weights(output, run.state.best, card, training.half)
@@ -186,6 +191,23 @@ class _Run:
             if stop:
                 break
 
+    @torch.no_grad()
+    def finish(self) -> None:
+        """Let the model change its best weights once more; kept if they score better."""
+        model, p, device = self.model, self.state.progress, self.world.device
+        net = model.trained(self.state.best).to(device)
+        batch = self.training.batch
+        steps = range(-(-LAST_LOOK // batch))
+        shown = (self._placed(self.pictures.batch(self.training.seed, i, batch)) for i in steps)
+        if not model.finish(net, shown):
+            return
+        scores = self._scores(net)
+        if self._better(scores[model.score]):
+            p.best = scores[model.score]
+            self.state.best = {k: v.cpu().clone() for k, v in net.state_dict().items()}
+            p.history.append({"step": p.best_step, "finished": True, **scores})
+            self.watch.note(f"finished: {_told(scores)}")
+
     def card(self, about: Mapping[str, str]) -> dict[str, Any]:
         """What is to be known of the weights."""
         t, p = self.training, self.state.progress
@@ -260,23 +282,25 @@ class _Run:
         with torch.no_grad():
             scores = self._scores(self.state.shadow)
         score = scores[model.score]
-        better = math.isfinite(score) and (
-            p.best is None or (score > p.best if model.higher_is_better else score < p.best)
-        )
+        better = self._better(score)
         p.worse = 0 if better else p.worse + 1
         if better:
             p.best, p.best_step = score, p.step
             state = self.state.shadow.state_dict()
             self.state.best = {k: v.detach().cpu().clone() for k, v in state.items()}
         p.history.append({"step": p.step, "loss_now": loss, **scores})
-        told = ", ".join(f"{k} {v:.4g}" for k, v in scores.items())
-        self.watch.note(
-            f"step {p.step}/{t.steps}, {p.seconds:.0f} s: {told}{'' if better else ' (not better)'}"
-            + (f", {p.skipped} steps skipped" if p.skipped else "")
-        )
+        told = f"step {p.step}/{t.steps}, {p.seconds:.0f} s: {_told(scores)}"
+        told += "" if better else " (not better)"
+        told += f", {p.skipped} steps skipped" if p.skipped else ""
+        self.watch.note(told)
         if p.step == t.steps and not self.state.best:
             raise InputError("the score was never finite: no weights are worth keeping")
         return bool(t.patience and p.worse >= t.patience)
+
+    def _better(self, score: float) -> bool:
+        """Than any score so far."""
+        best, up = self.state.progress.best, self.model.higher_is_better
+        return math.isfinite(score) and (best is None or (score > best if up else score < best))
 
     def _scores(self, net: nn.Module) -> dict[str, float]:
         """Means over the held-out pictures, with the same noise each time."""
@@ -307,6 +331,10 @@ class _Run:
         """Bytes as floats in [0, 1], where the network is."""
         on = batch.to(self.world.device, non_blocking=True)
         return on.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def _told(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{k} {v:.4g}" for k, v in scores.items())
 
 
 def rate(t: Training, step: int) -> float:

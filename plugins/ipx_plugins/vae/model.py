@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -13,6 +13,7 @@ from ipx import Generative, OptionError, Shape, ShapeError, psnr
 from ipx_plugins.vae import VAEOptions
 from ipx_plugins.vae.elbo import divergence, log_likelihood
 from ipx_plugins.vae.net import Net
+from ipx_plugins.vae.whiten import whiten
 
 
 class VAE(Generative[VAEOptions]):
@@ -83,6 +84,11 @@ class VAE(Generative[VAEOptions]):
         bits = (kl - fit) / (batch[0].numel() * math.log(2)) + 8
         out = cast("Net", net).decode(cast("Net", net).encode(batch)[0])
         return {"bits": bits, "psnr": psnr(out, batch), "kl": kl}
+
+    def finish(self, net: nn.Module, pictures: Iterable[Tensor]) -> bool:
+        """Codes of mean 0 and covariance I, by the linear layers next to them."""
+        whiten(cast("Net", net), pictures)
+        return True
 
     def latent_size(self, image_shape: Shape) -> int:
         """The option ``latent``."""
