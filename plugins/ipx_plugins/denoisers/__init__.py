@@ -10,10 +10,11 @@ SOURCES = {
     "dncnn": "Zhang et al., IEEE TIP 26, 2017; without biases: Mohan et al., ICLR 2020",
     "ffdnet": "Zhang, Zuo, Zhang, IEEE TIP 27, 2018",
     "drunet": "Zhang et al., IEEE TPAMI 44, 2022 (DPIR)",
+    "gs-drunet": "Hurault, Leclaire, Papadakis, ICLR 2022 (gradient-step denoiser)",
 }
 
-WEIGHTS: dict[str, tuple[str, ...]] = {}
-"""Shipped weights by model: only what beats bm3d on the pictures of the tests."""
+WEIGHTS: dict[str, tuple[str, ...]] = {"drunet": ("grey",)}
+"""Shipped weights by model: only what beats bm3d on photographs held out."""
 
 
 class DenoiserOptions(Options):
@@ -49,6 +50,16 @@ class DRUNetOptions(DenoiserOptions):
     )
 
 
+class GSDRUNetOptions(DenoiserOptions):
+    """A gradient step on a potential made of a small smooth DRUNet."""
+
+    widths: tuple[int, ...] = opt(default=(24, 48), help="Features of each scale.")
+    blocks: int = opt(default=2, min=1, help="Residual blocks of each scale and direction.")
+    unshuffle: int = opt(
+        default=2, min=1, help="Fold blocks of so many pixels into channels first; the paper: 1."
+    )
+
+
 class LearnedOptions(Options):
     """A trained denoiser."""
 
@@ -67,11 +78,12 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
         "dncnn": "a plain deep residual network",
         "ffdnet": "a plain network at half the size, fast",
         "drunet": "a U-Net of residual blocks, the best of the three",
+        "gs-drunet": "a gradient step on an explicit potential",
     }
     models = [
         ModelSpec(
             name=name,
-            target=f"ipx_plugins.denoisers.{name}:{cls}",
+            target=f"ipx_plugins.denoisers.{name.replace('-', '_')}:{cls}",
             options=options,
             summary=f"Denoiser: {told[name]}.",
             source=SOURCES[name],
@@ -82,6 +94,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
             ("dncnn", "DnCNN", DnCNNOptions),
             ("ffdnet", "FFDNet", FFDNetOptions),
             ("drunet", "DRUNet", DRUNetOptions),
+            ("gs-drunet", "GSDRUNet", GSDRUNetOptions),
         )
     ]
     priors = [
@@ -93,6 +106,6 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
             summary=f"Learned denoiser: {told[m.name]}.",
             source=SOURCES[m.name],
         )
-        for m in models
+        for m in models[:3]
     ]
     return [*models, *priors]

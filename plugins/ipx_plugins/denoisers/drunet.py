@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -9,6 +10,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from ipx_plugins.denoisers import DRUNetOptions
 from ipx_plugins.denoisers.common import Denoiser, with_level
+
+Activation = Callable[[Tensor], Tensor]
 
 
 class DRUNet(Denoiser[DRUNetOptions]):
@@ -27,16 +30,17 @@ class DRUNet(Denoiser[DRUNetOptions]):
 
 
 class Block(nn.Module):
-    """x + conv(relu(conv(x)))."""
+    """x + conv(activation(conv(x)))."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, activation: Activation) -> None:
         super().__init__()
+        self.activation = activation
         self.first = _conv(width, width)
         self.second = _conv(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape."""
-        out: Tensor = x + self.second(F.relu(self.first(x)))
+        out: Tensor = x + self.second(self.activation(self.first(x)))
         return out
 
 
@@ -47,8 +51,19 @@ class Net(nn.Module):
     what follows homogeneous: f(k x, k sigma) = k f(x, sigma).
     """
 
-    def __init__(self, colors: int, widths: tuple[int, ...], blocks: int, unshuffle: int) -> None:
+    def __init__(
+        self,
+        colors: int,
+        widths: tuple[int, ...],
+        blocks: int,
+        unshuffle: int,
+        activation: Activation = F.relu,
+    ) -> None:
         super().__init__()
+
+        def chain(width: int) -> list[nn.Module]:
+            return [Block(width, activation) for _ in range(blocks)]
+
         self.unshuffle = unshuffle
         inner = colors * unshuffle**2
         self.head = _conv(inner + 1, widths[0])
@@ -59,13 +74,17 @@ class Net(nn.Module):
             grow = nn.ConvTranspose2d(large, small, 2, stride=2, bias=False)
             nn.init.orthogonal_(shrink.weight, 1.0)
             nn.init.orthogonal_(grow.weight, 1.0)
-            self.down.append(nn.Sequential(*(Block(small) for _ in range(blocks)), shrink))
-            self.up.insert(0, nn.Sequential(grow, *(Block(small) for _ in range(blocks))))
-        self.middle = nn.Sequential(*(Block(widths[-1]) for _ in range(blocks)))
+            self.down.append(nn.Sequential(*chain(small), shrink))
+            self.up.insert(0, nn.Sequential(grow, *chain(small)))
+        self.middle = nn.Sequential(*chain(widths[-1]))
         self.tail = _conv(widths[0], inner)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoised, same shape as ``x``, whose sides are multiples of the model's."""
+        return x + self.residual(x, sigma)
+
+    def residual(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """What is added to ``x``."""
         u = self.unshuffle
         level = F.avg_pool2d(sigma, u) if sigma.shape[2] > 1 else sigma
         h = self.head(with_level(F.pixel_unshuffle(x, u), level))
@@ -76,8 +95,7 @@ class Net(nn.Module):
         h = self.middle(h) + kept.pop()
         for up in self.up:
             h = up(h) + kept.pop()
-        out: Tensor = x + F.pixel_shuffle(self.tail(h), u)
-        return out
+        return F.pixel_shuffle(self.tail(h), u)
 
 
 def _conv(into: int, out: int) -> nn.Conv2d:

@@ -11,12 +11,18 @@ from ipx import Prior, Scalar, ShapeError, load_weights, per_image
 from ipx_plugins.denoisers import LearnedOptions
 
 
+_LEAST = 3 / 255
+"""Below this level training saw too little: there networks take off more than the noise."""
+
+
 class Learned(Prior[LearnedOptions]):
     """A trained network as a denoiser, whatever the size, the type and the level.
 
     The network computes in float32. It is never asked beyond the levels it was trained for:
     where sigma is larger than sigma_max, the picture is divided by k = sigma / sigma_max first
-    and multiplied by k after, image by image. sigma = 0 gives the picture itself.
+    and multiplied by k after, image by image. Where sigma is smaller than 3/255, D(x, sigma) = x +
+    (sigma / s)^2 (D(x, s) - x) with s = 3/255: for little noise (D(x, sigma) - x) / sigma^2 hardly
+    depends on sigma (it is the gradient of log p, Tweedie's formula). sigma = 0 gives x itself.
     """
 
     model: ClassVar[str]
@@ -46,7 +52,7 @@ class Learned(Prior[LearnedOptions]):
         y = x.float()
         level, mapped = _level(sigma, y)
         factor = (level.amax((1, 2, 3), keepdim=True) / top).clamp_min(1.0)
-        y, small = y / factor, level / factor
+        y, small = y / factor, level.clamp_min(_LEAST) / factor
         if colors == 1:
             y = y.reshape(batch * channels, 1, height, width)
             small = small.expand(batch, channels, *small.shape[2:]).flatten(0, 1)[:, None]
@@ -58,7 +64,8 @@ class Learned(Prior[LearnedOptions]):
         with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
             out: Tensor = net(y, small)[..., :height, :width]
         out = out.reshape(x.shape) * factor
-        return torch.where(level > 0, out.to(x.dtype), x)
+        share = (level / _LEAST).clamp_max(1.0) ** 2
+        return torch.where(level > 0, torch.lerp(x.float(), out, share).to(x.dtype), x)
 
     def _network(self, x: Tensor) -> tuple[nn.Module, int, float, int]:
         """The network for the channels and the device of ``x``: loaded once (a pure cache)."""

@@ -1,0 +1,69 @@
+"""A denoiser that is a gradient step on an explicit potential (Hurault et al., ICLR 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ipx import image_sum
+from ipx_plugins.denoisers import GSDRUNetOptions
+from ipx_plugins.denoisers.common import Denoiser
+from ipx_plugins.denoisers.drunet import Net as DRUNet
+
+_SMALLEST = 1e-5  # levels of noise below this are taken for this
+
+
+class GSDRUNet(Denoiser[GSDRUNetOptions]):
+    """D(x) = x - grad g(x), g(x) = 1/2 |x - N(x)|^2 (equations 8 and 12), N a smooth DRUNet."""
+
+    @property
+    def multiple(self) -> int:
+        """What the unshuffling and the scales divide."""
+        o = self.options
+        return o.unshuffle << (len(o.widths) - 1)
+
+    def network(self) -> nn.Module:
+        """Fresh weights."""
+        o = self.options
+        return Net(o.colors, o.widths, o.blocks, o.unshuffle)
+
+
+class Net(nn.Module):
+    """x - grad g, where x - N(x) = sigma r(x / sigma) for one network r without biases.
+
+    So g(k x, k sigma) = k^2 g(x, sigma), as for the denoisers with ReLU: what holds at one level
+    of noise helps at all others, and none is beyond its range. ELU in place of ReLU makes g
+    continuously differentiable.
+    """
+
+    def __init__(self, colors: int, widths: tuple[int, ...], blocks: int, unshuffle: int) -> None:
+        super().__init__()
+        self.body = DRUNet(colors, widths, blocks, unshuffle, F.elu)
+        for conv in (self.body.head, self.body.tail):  # grad g is of second order in them
+            nn.init.orthogonal_(conv.weight, 0.5)
+
+    def residual(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """x - N(x), shape of ``x``; ``sigma`` is ``(B, 1, 1, 1)``."""
+        scale = sigma.clamp_min(_SMALLEST)
+        out: Tensor = scale * self.body.residual(x / scale, torch.ones_like(scale))
+        return out
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Denoised, same shape as ``x``, whose sides are multiples of the model's."""
+        return x - slope(lambda z: self.residual(z, sigma), x)[1]
+
+
+def slope(residual: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """g = 1/2 |residual(x)|^2 per image, ``(B,)``, and its gradient, shape of ``x``.
+
+    Both can be differentiated again where gradients are on.
+    """
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        z = x if again and x.requires_grad else x.detach().requires_grad_()
+        g = 0.5 * image_sum(residual(z) ** 2)
+        (gradient,) = torch.autograd.grad(g.sum(), z, create_graph=again)
+    return (g, gradient) if again else (g.detach(), gradient)
