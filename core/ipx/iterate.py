@@ -38,13 +38,17 @@ class Progress:
     unknown: Tensor  # present solution: a picture (B, C, H, W), or its code (B, n)
     residual: Tensor  # fixed-point residual per image (B,)
     seconds: float
-    objective: Tensor | None  # (B,) where it was computed at this step
     trial: int = 0  # while a weight is chosen: number of the trial, from 1; 0 for the final solve
 
     @cached_property
     def x(self) -> Tensor:
         """The present picture ``(B, C, H, W)``."""
         return self.problem.operator.picture(self.unknown)
+
+    @cached_property
+    def objective(self) -> Tensor:
+        """f + lam R of the present solution, ``(B,)``, NaN where there is none; costs a pass."""
+        return self.problem.objective(self.unknown)
 
 
 Stop = Callable[[Progress], Tensor]
@@ -83,7 +87,7 @@ def typical_reached() -> Stop:
         usual = problem.prior.typical(problem.operator.physical.image_shape)
         assert usual is not None
         level = problem.noise.expected(y, known_count(problem)) + problem.lam * usual
-        return problem.objective(p.unknown) <= level
+        return p.objective <= level
 
     return rule
 
@@ -226,12 +230,12 @@ def iterate(
         iterations: budget of steps; the solver's usual one by default.
         tol: stop an image when the solver's residual is at most this; 0 never does.
         stop: a further stopping rule.
-        callbacks: called after each recorded step.
+        callbacks: called after each step.
         plan: the bridges to work over; made here when None.
         exact: refuse approximate bridges.
         state: go on from this state instead of starting.
-        record_every: compute and record the objective every so many steps (0: at the end
-            only; a callback makes it every step).
+        record_every: record the objective every so many steps (0: never); with callbacks also
+            where it is known, as it is where one of them asked for it.
         ready: where this holds at the start already, no step is taken.
         keep: return the last iterate, or the one of lowest objective among every tenth and the
             last; the last one where there is no objective.
@@ -249,7 +253,6 @@ def iterate(
     usual = solver.budget(problem) if iterations is None else iterations
     budget = 1 if solver.one_shot else usual
     rule = converged(tol) if stop is None else any_of(converged(tol), stop)
-    every = record_every or (1 if callbacks else 0)
     state = solver.init(problem) if state is None else state
     count = problem.y.shape[0]
     device = problem.y.device
@@ -265,7 +268,7 @@ def iterate(
     lowest, kept = torch.full_like(last, math.inf), best
 
     if ready is not None:
-        done = ready(Progress(problem, 0, budget, best, last, 0.0, None))
+        done = ready(Progress(problem, 0, budget, best, last, 0.0))
         active = ~done
     for k in range(1, budget + 1):
         if not bool(active.any()):
@@ -277,36 +280,31 @@ def iterate(
         finite = torch.isfinite(residual)
         if k == budget or not bool(finite.all()) or k % 10 == 0:
             finite = finite & torch.isfinite(x.flatten(1)).all(1)
-        objective = None
-        if every and k % every == 0:
-            objective = problem.objective(x)
+        now = Progress(problem, k, budget, x, residual, time.perf_counter() - began)
         if k % 10 == 0 and ceiling is not None:
-            now = objective if objective is not None else problem.objective(x)
-            finite = finite & ~(now > ceiling)
+            finite = finite & ~(now.objective > ceiling)
         fresh = active & finite
         best = x if bool(fresh.all()) else torch.where(_column(fresh, x), x, best)
         diverged |= active & ~finite
+        progress = now if best is x else replace(now, unknown=best)
         if choosy and (k % 10 == 0 or k == budget):
-            value = problem.objective(best)
-            better = active & (value < lowest)
-            lowest = torch.where(better, value, lowest)
+            better = active & (progress.objective < lowest)
+            lowest = torch.where(better, progress.objective, lowest)
             kept = torch.where(_column(better, best), best, kept)
         steps += active
         last = torch.where(fresh, residual, last)
-        progress = Progress(
-            problem, k, budget, best, residual, time.perf_counter() - began, objective
-        )
-        if objective is not None:
+        for callback in callbacks:
+            callback(progress)
+        asked = bool(callbacks) and "objective" in vars(progress)
+        if asked or (record_every and k % record_every == 0):
             history.append(
                 {
                     "iteration": k,
                     "seconds": progress.seconds,
-                    "objective": objective.detach().cpu().tolist(),
+                    "objective": progress.objective.detach().cpu().tolist(),
                     "residual": residual.detach().cpu().tolist(),
                 }
             )
-        for callback in callbacks:
-            callback(progress)
         stopped = fresh & (torch.ones_like(fresh) if solver.one_shot else rule(progress))
         done |= stopped
         active = fresh & ~stopped

@@ -7,6 +7,7 @@ dictionary; nothing is left behind when a step fails.
 from __future__ import annotations
 
 import datetime
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -308,7 +309,8 @@ def _callback(step: Callable[[Step], None], reference: Tensor | None) -> Callbac
             return
         last = time.perf_counter()
         quality = None if reference is None else float(psnr(p.x.cpu(), reference)[0])
-        objective = None if p.objective is None else float(p.objective[0])
+        value = float(p.objective[0])
+        objective = None if math.isnan(value) else value
         step(Step(p.iteration, p.budget, p.seconds, objective, quality, p.trial))
 
     return report
