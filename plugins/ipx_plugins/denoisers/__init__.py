@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import Denoise, ModelSpec, Options, PriorSpec, hookimpl, opt
+from ipx import Denoise, Grad, ModelSpec, Options, PriorSpec, Value, hookimpl, opt
 
 SOURCES = {
     "dncnn": "Zhang et al., IEEE TIP 26, 2017; without biases: Mohan et al., ICLR 2020",
@@ -70,6 +70,17 @@ class LearnedOptions(Options):
     )
 
 
+class GSOptions(LearnedOptions):
+    """A trained gradient-step denoiser."""
+
+    sigma: float = opt(
+        default=0.05,
+        above=0.0,
+        help="Noise for which the potential is taken; plug-and-play solvers have their own.",
+        unit="image range",
+    )
+
+
 @hookimpl
 def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
     """Declare the models and the priors."""
@@ -106,6 +117,17 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
             summary=f"Learned denoiser: {told[m.name]}.",
             source=SOURCES[m.name],
         )
-        for m in models[:3]
+        for m in models
+        if m.name != "gs-drunet"
     ]
+    priors.append(
+        PriorSpec(
+            name="gs-drunet",
+            target="ipx_plugins.denoisers.gs_prior:GSDRUNetPrior",
+            options=GSOptions,
+            provides=(Value, Grad, Denoise),
+            summary=f"Learned denoiser: {told['gs-drunet']}.",
+            source=SOURCES["gs-drunet"],
+        )
+    )
     return [*models, *priors]

@@ -29,7 +29,7 @@ class Learned(Prior[LearnedOptions]):
 
     def __init__(self, options: LearnedOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
-        self._nets: dict[tuple[int, torch.device], tuple[nn.Module, int, float, int]] = {}
+        self._loaded = Loaded(self.model, self.options.weights)
 
     def denoise(self, x: Tensor, sigma: Scalar | Tensor) -> Tensor:
         """The estimate of the clean picture.
@@ -47,9 +47,9 @@ class Learned(Prior[LearnedOptions]):
             InputError: the weights cannot be used.
             ShapeError: ``sigma`` has another shape, or colour weights meet no colours.
         """
-        net, colors, top, multiple = self._network(x)
-        batch, channels, height, width = x.shape
         y = x.float()
+        net, colors, top, multiple = self._loaded.network(y)
+        batch, channels, height, width = x.shape
         level, mapped = _level(sigma, y)
         factor = (level.amax((1, 2, 3), keepdim=True) / top).clamp_min(1.0)
         y, small = y / factor, level.clamp_min(_LEAST) / factor
@@ -58,7 +58,7 @@ class Learned(Prior[LearnedOptions]):
             small = small.expand(batch, channels, *small.shape[2:]).flatten(0, 1)[:, None]
         elif small.shape[1] != 1:
             raise ShapeError("colour weights take one map of sigma for all channels")
-        rows, columns = (_mirrored(n, multiple, x.device) for n in (height, width))
+        rows, columns = (mirrored(n, multiple, x.device) for n in (height, width))
         y = y[:, :, rows][..., columns]
         small = small[:, :, rows][..., columns] if mapped else small
         with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
@@ -67,19 +67,32 @@ class Learned(Prior[LearnedOptions]):
         share = (level / _LEAST).clamp_max(1.0) ** 2
         return torch.where(level > 0, torch.lerp(x.float(), out, share).to(x.dtype), x)
 
-    def _network(self, x: Tensor) -> tuple[nn.Module, int, float, int]:
-        """The network for the channels and the device of ``x``: loaded once (a pure cache)."""
-        key = (x.shape[1], x.device)
+
+class Loaded:
+    """The networks of a prior, by channels, device and type: each loaded once (a pure cache)."""
+
+    def __init__(self, model: str, weights: str) -> None:
+        self.model, self.weights = model, weights
+        self._nets: dict[tuple[object, ...], tuple[nn.Module, int, float, int]] = {}
+
+    def network(self, x: Tensor) -> tuple[nn.Module, int, float, int]:
+        """The network for the channels, device and type of ``x``, its colours, sigma_max, multiple.
+
+        Raises:
+            MissingExtraError: no weights come with this model and none were given.
+            InputError: the weights cannot be used.
+            ShapeError: colour weights meet no colours.
+        """
+        key = (x.shape[1], x.device, x.dtype)
         if key not in self._nets:
-            loaded = load_weights(self.options.weights, self.model, x.shape[1])
+            loaded = load_weights(self.weights, self.model, x.shape[1])
             model = loaded.model
             if model.colors == 3 and x.shape[1] != 3:
                 raise ShapeError(f"these weights are for 3 channels; the picture has {x.shape[1]}")
-            colors, top = model.colors, float(model.options.sigma_max)
-            net = loaded.network().to(x.device)
+            net = loaded.network().to(device=x.device, dtype=x.dtype)
             # a quarter faster
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stubs
-            self._nets[key] = (net, colors, top, model.multiple)
+            self._nets[key] = (net, model.colors, float(model.options.sigma_max), model.multiple)
         return self._nets[key]
 
 
@@ -95,7 +108,7 @@ def _level(sigma: Scalar, like: Tensor) -> tuple[Tensor, bool]:
     return level.expand(batch, -1, -1, -1), level.shape[2:] != (1, 1)
 
 
-def _mirrored(n: int, multiple: int, device: torch.device) -> Tensor:
+def mirrored(n: int, multiple: int, device: torch.device) -> Tensor:
     """Indices 0 .. n-1 and on by mirroring, the border pixel repeated, to a multiple."""
     i = torch.arange(-(-n // multiple) * multiple, device=device) % (2 * n)
     return torch.where(i < n, i, 2 * n - 1 - i)

@@ -18,7 +18,7 @@ from ipx_plugins.fourier.masks import mask_for
 class Fourier(LinearOperator[FourierOptions]):
     """A x = M F x, F the unitary two-dimensional transform, M of zeros and ones.
 
-    The data are real, ``(C, 2 H, W)``: the real parts above the imaginary parts, each with the
+    The data are real, ``(2 C, H, W)``: the real parts of all channels, then the imaginary parts,
     frequencies in the order of ``torch.fft.fft2``, 0 where nothing was measured. White noise of
     the data with deviation sigma is, where all is measured, white noise of the picture with sigma.
 
@@ -37,34 +37,34 @@ class Fourier(LinearOperator[FourierOptions]):
         if len(self.image_shape) != 3:
             raise ShapeError(f"fourier takes images (C, H, W), not of shape {self.image_shape}")
         channels, height, width = self.image_shape
-        self.data_shape = (channels, 2 * height, width)
+        self.data_shape = (2 * channels, height, width)
         self._mask = torch.from_numpy(mask_for(self.options, height, width))
 
     @classmethod
     def image_shape_of(cls, data_shape: Shape, options: FourierOptions) -> Shape:  # type: ignore[override]  # its own options
-        """Half the rows: the other half are imaginary parts."""
-        *channels, rows, width = data_shape
-        if rows % 2:
+        """Half the channels: the other half are imaginary parts."""
+        channels, *size = data_shape
+        if channels % 2:
             raise ShapeError(
-                f"data of fourier have real above imaginary parts: an even number of rows, "
-                f"not {rows}"
+                f"data of fourier are real, then imaginary parts: an even number of channels, "
+                f"not {channels}"
             )
-        return (*channels, rows // 2, width)
+        return (channels // 2, *size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """M F x, ``(B, C, H, W)`` to ``(B, C, 2 H, W)``."""
+        """M F x, ``(B, C, H, W)`` to ``(B, 2 C, H, W)``."""
         c = torch.fft.fft2(x, norm="ortho")
-        return self._measured(torch.cat([c.real, c.imag], -2))
+        return self._measured(torch.cat([c.real, c.imag], 1))
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Re F* M y, ``(B, C, 2 H, W)`` to ``(B, C, H, W)``: zeros where nothing was measured."""
-        real, imaginary = self._measured(y).chunk(2, -2)
+        """Re F* M y, ``(B, 2 C, H, W)`` to ``(B, C, H, W)``: zeros where nothing was measured."""
+        real, imaginary = self._measured(y).chunk(2, 1)
         x: Tensor = torch.fft.ifft2(torch.complex(real, imaginary), norm="ortho").real
         return x
 
     def known(self, like: Tensor) -> Tensor:
-        """M for real and imaginary parts, boolean ``(1, 2 H, W)``."""
-        return self.buffer("known", like, lambda: self._mask.repeat(2, 1)[None])
+        """M as booleans, ``(1, H, W)``."""
+        return self.buffer("known", like, lambda: self._mask[None])
 
     def _measured(self, y: Tensor) -> Tensor:
         return torch.where(self.known(y), y, torch.zeros((), dtype=y.dtype, device=y.device))

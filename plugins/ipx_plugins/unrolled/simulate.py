@@ -38,6 +38,10 @@ def options_for(task: str, options: UnrolledOptions, draw: Draw, side: int) -> d
     if task == "super-resolution":
         fitting = [f for f in options.factors if side % f == 0] or [2]
         return {"factor": fitting[draw.whole(len(fitting))]}
+    if task == "fourier":
+        kind = ("radial", "lines", "random")[draw.whole(3)]
+        share = draw.between(0.15, 0.5)
+        return {"kind": kind, "share": share, "seed": draw.whole(1 << 30)}
     return {}
 
 
