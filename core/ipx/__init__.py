@@ -76,7 +76,7 @@ if TYPE_CHECKING:
         per_image,
     )
     from ipx.compose import model, noise, operator, prior, solver, tuner
-    from ipx.generative import Generative
+    from ipx.generative import Generative, OneSize
     from ipx.gradient import Gradient
     from ipx.iterate import Result, iterate, known_count
     from ipx.metrics import log_error, psnr
@@ -101,7 +101,7 @@ _LAZY = {
     "ipx.gradient": ("Gradient",),
     "ipx.iterate": ("Result", "iterate", "known_count"),
     "ipx.metrics": ("log_error", "psnr"),
-    "ipx.generative": ("Generative",),
+    "ipx.generative": ("Generative", "OneSize"),
     "ipx.model": ("Model",),
     "ipx.noise": ("Noise",),
     "ipx.operator": ("LinearOperator", "Operator", "operator_norm"),
@@ -174,6 +174,7 @@ __all__ = [
     "Norm",
     "Normal",
     "NormalSolve",
+    "OneSize",
     "Operator",
     "OperatorSpec",
     "OptionError",

@@ -6,13 +6,14 @@ adversarial networks all encode, decode, and, where they can, give a density.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ipx.capabilities import Shape
 from ipx.component import O
+from ipx.errors import OptionError, ShapeError
 from ipx.model import Model
 
 
@@ -67,3 +68,40 @@ class Generative(Model[O]):
     def deviation(self, net: nn.Module) -> float:
         """Standard deviation of pictures about D(z), as the model has it; 0 for a flow."""
         return 0.0
+
+
+class OneSize(Generative[O]):
+    """Base of models whose pictures are squares of one size, with codes of one length.
+
+    Its options have ``colors`` (1 or 3), ``size`` (a power of two) and ``latent``.
+    """
+
+    def __init__(self, options: Any = None, **values: object) -> None:
+        super().__init__(options, **values)
+        channels, size, _ = self.only_shape
+        if channels == 2:
+            raise OptionError("option colors must be 1 or 3, not 2")
+        if size & (size - 1):
+            raise OptionError(f"option size must be a power of two, not {size}")
+
+    @property
+    def only_shape(self) -> Shape:
+        """Square."""
+        o: Any = self.options
+        return (o.colors, o.size, o.size)
+
+    @property
+    def multiple(self) -> int:
+        """The one size."""
+        return self.only_shape[1]
+
+    def latent_size(self, image_shape: Shape) -> int:
+        """The option ``latent``."""
+        if tuple(image_shape) != self.only_shape:
+            name = type(self).__name__.lower()
+            raise ShapeError(
+                f"this {name} is for pictures of shape {self.only_shape}, not "
+                f"{tuple(image_shape)}; scale or cut the picture, or train one with --model.size"
+            )
+        o: Any = self.options
+        return int(o.latent)

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ipx import Generative, OptionError, Shape, ShapeError, psnr
+from ipx import OneSize, Shape, psnr
 from ipx_plugins.gan import GANOptions
 from ipx_plugins.gan.augment import augmented
 from ipx_plugins.gan.distance import sliced_wasserstein
@@ -19,7 +19,7 @@ PICTURES = 10.0
 """Weight of pixels against codes in the encoder's loss: codes are of size 1, errors of 0.1."""
 
 
-class GAN(Generative[GANOptions]):
+class GAN(OneSize[GANOptions]):
     """z ~ N(0, I), pictures G(z); E inverts G; D judges, in training only.
 
     Each step trains discriminator, generator and encoder once, with an optimiser each (with
@@ -28,25 +28,6 @@ class GAN(Generative[GANOptions]):
     """
 
     score = "distance"
-
-    def __init__(self, options: GANOptions | None = None, **values: object) -> None:
-        super().__init__(options, **values)
-        o = self.options
-        if o.colors == 2:
-            raise OptionError("option colors must be 1 or 3, not 2")
-        if o.size & (o.size - 1):
-            raise OptionError(f"option size must be a power of two, not {o.size}")
-
-    @property
-    def multiple(self) -> int:
-        """Pictures are of this size."""
-        return self.options.size
-
-    @property
-    def only_shape(self) -> Shape:
-        """Square, of this size."""
-        o = self.options
-        return (o.colors, o.size, o.size)
 
     def network(self) -> nn.Module:
         """Fresh weights."""
@@ -66,7 +47,7 @@ class GAN(Generative[GANOptions]):
         self, part: str, net: nn.Module, batch: Tensor, rng: torch.Generator
     ) -> Mapping[str, Tensor]:
         """The loss of one part."""
-        self._check(tuple(batch.shape[1:]))
+        self.latent_size(tuple(batch.shape[1:]))
         n = cast("Net", net)
         if part == "discriminator":
             return self._discriminator_loss(n, batch, rng)
@@ -124,25 +105,20 @@ class GAN(Generative[GANOptions]):
         G(E(x)), in dB.
         """
         n = cast("Net", net)
-        self._check(tuple(batch.shape[1:]))
+        self.latent_size(tuple(batch.shape[1:]))
         far = sliced_wasserstein(n.generator(self._codes(batch, rng)), batch, rng)
         again = n.generator(n.encoder(batch))
         return {"distance": far.expand(batch.shape[0]), "psnr": psnr(again, batch)}
 
-    def latent_size(self, image_shape: Shape) -> int:
-        """The option ``latent``."""
-        self._check(image_shape)
-        return self.options.latent
-
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
         """E(x)."""
-        self._check(tuple(x.shape[1:]))
+        self.latent_size(tuple(x.shape[1:]))
         code: Tensor = cast("Net", net).encoder(_for(net, x))
         return code.to(x.dtype)
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
         """G(z), in [0, 1]."""
-        self._check(image_shape)
+        self.latent_size(image_shape)
         made: Tensor = cast("Net", net).generator(_for(net, z))
         return made.to(z.dtype)
 
@@ -158,13 +134,6 @@ class GAN(Generative[GANOptions]):
     def _shown(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """What the discriminator sees of pictures."""
         return augmented(x, rng) if self.options.augment else x
-
-    def _check(self, shape: Shape) -> None:
-        if tuple(shape) != self.only_shape:
-            raise ShapeError(
-                f"this gan is for pictures of shape {self.only_shape}, not {tuple(shape)}; "
-                "scale or cut the picture, or train one with --model.size"
-            )
 
 
 def _for(net: nn.Module, x: Tensor) -> Tensor:

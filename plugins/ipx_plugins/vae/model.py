@@ -9,14 +9,14 @@ from typing import ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ipx import Generative, OptionError, Shape, ShapeError, psnr
+from ipx import OneSize, OptionError, Shape, psnr
 from ipx_plugins.vae import VAEOptions
 from ipx_plugins.vae.elbo import divergence, log_likelihood
 from ipx_plugins.vae.net import Net
 from ipx_plugins.vae.whiten import whiten
 
 
-class VAE(Generative[VAEOptions]):
+class VAE(OneSize[VAEOptions]):
     """p(z) = N(0, I), p(x|z) = N(D(z), g^2 I), q(z|x) = N(mean(x), diag var(x)).
 
     Trained to make the ELBO large, one sample of z a picture, with the denoising criterion: what
@@ -29,23 +29,7 @@ class VAE(Generative[VAEOptions]):
 
     def __init__(self, options: VAEOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
-        o = self.options
-        if o.colors == 2:
-            raise OptionError("option colors must be 1 or 3, not 2")
-        if o.size & (o.size - 1):
-            raise OptionError(f"option size must be a power of two, not {o.size}")
-        self._fixed = _number(o.deviation)
-
-    @property
-    def multiple(self) -> int:
-        """Pictures are of this size."""
-        return self.options.size
-
-    @property
-    def only_shape(self) -> Shape:
-        """Square, of this size."""
-        o = self.options
-        return (o.colors, o.size, o.size)
+        self._fixed = _number(self.options.deviation)
 
     def network(self) -> nn.Module:
         """Fresh weights."""
@@ -79,7 +63,7 @@ class VAE(Generative[VAEOptions]):
         The density is taken at the level instead of over its cell, which is 1/256 wide: no
         difference while the deviation is much larger. ``psnr``: of D(E(x)). ``kl``: in nats.
         """
-        self._check(tuple(batch.shape[1:]))
+        self.latent_size(tuple(batch.shape[1:]))
         fit, kl = self._terms(net, batch, batch, rng)
         bits = (kl - fit) / (batch[0].numel() * math.log(2)) + 8
         out = cast("Net", net).decode(cast("Net", net).encode(batch)[0])
@@ -90,19 +74,14 @@ class VAE(Generative[VAEOptions]):
         whiten(cast("Net", net), pictures)
         return True
 
-    def latent_size(self, image_shape: Shape) -> int:
-        """The option ``latent``."""
-        self._check(image_shape)
-        return self.options.latent
-
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
         """Mean of q(z|x)."""
-        self._check(tuple(x.shape[1:]))
+        self.latent_size(tuple(x.shape[1:]))
         return cast("Net", net).encode(_for(net, x))[0].to(x.dtype)
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
         """Mean of p(x|z), in [0, 1]."""
-        self._check(image_shape)
+        self.latent_size(image_shape)
         return cast("Net", net).decode(_for(net, z)).to(z.dtype)
 
     def log_prob(self, net: nn.Module, x: Tensor) -> Tensor:
@@ -111,7 +90,7 @@ class VAE(Generative[VAEOptions]):
         So it is a smooth function of x without noise. It is above the ELBO proper by about
         tr(J diag(var) J^T) / (2 g^2), J the derivative of D, where D is smooth.
         """
-        self._check(tuple(x.shape[1:]))
+        self.latent_size(tuple(x.shape[1:]))
         v, n = _for(net, x), cast("Net", net)
         mean, logvar = n.encode(v)
         bound = log_likelihood(v, n.decode(mean), n.log_deviation.exp()) - divergence(mean, logvar)
@@ -129,13 +108,6 @@ class VAE(Generative[VAEOptions]):
         mean, logvar = n.encode(seen)
         z = mean + (logvar / 2).exp() * _normal(mean, rng)
         return log_likelihood(x, n.decode(z), n.log_deviation.exp()), divergence(mean, logvar)
-
-    def _check(self, shape: Shape) -> None:
-        if tuple(shape) != self.only_shape:
-            raise ShapeError(
-                f"this vae is for pictures of shape {self.only_shape}, not {tuple(shape)}; "
-                "scale or cut the picture, or train one with --model.size"
-            )
 
 
 def _number(deviation: str) -> float | None:
