@@ -168,3 +168,42 @@ def test_any_size_with_the_same_weights() -> None:
     net, _ = stirred(model, torch.float64, 16)
     x = torch.rand(1, 3, 24, 40, dtype=torch.float64)
     assert torch.allclose(model.decode(net, model.encode(net, x), (3, 24, 40)), x, atol=1e-10)
+
+
+def test_a_step_is_that_of_normflows() -> None:
+    nf = pytest.importorskip("normflows")
+    torch.manual_seed(4)
+    x = torch.randn(3, 2, 8, 12, dtype=torch.float64)
+    squeezed, _ = Squeeze()(x)
+    assert torch.equal(squeezed, nf.flows.Squeeze().inverse(x)[0])
+
+    mix, coupling = Mix(8).double(), Coupling(8, 16).double()
+    for p in (*mix.parameters(), *coupling.parameters()):
+        p.data.add_(0.2 * torch.randn_like(p))
+
+    class Interleaved(nn.Module):
+        """Our shift is scaled too, and stands behind the scales, not between them."""
+
+        def forward(self, a: Tensor) -> Tensor:
+            log_scale, shift = coupling._affine(a)
+            return torch.stack([shift * log_scale.exp(), log_scale], 2).flatten(1, 2)
+
+    norm = nf.flows.ActNorm((8, 1, 1)).double()
+    norm.s.data = mix.norm.log_scale.data.view(1, -1, 1, 1)
+    norm.t.data = (mix.norm.bias * mix.norm.log_scale.exp()).data.view(1, -1, 1, 1)
+    norm.data_dep_init_done.fill_(1.0)
+    conv = nf.flows.Invertible1x1Conv(8, use_lu=True).double()
+    conv.P, conv.sign_S = mix.permutation, mix.sign
+    conv.L.data, conv.U.data, conv.log_S.data = mix.low.data, mix.up.data, mix.log_d.data
+    block = nf.flows.AffineCouplingBlock(Interleaved(), scale_map="exp")
+
+    ours, total = squeezed, torch.zeros(3, dtype=torch.float64)
+    for layer in (mix, coupling):
+        ours, log_det = layer(ours)
+        total = total + log_det
+    theirs, wanted = squeezed, torch.zeros(3, dtype=torch.float64)
+    for step in (norm, conv.inverse, block):
+        theirs, log_det = step(theirs)
+        wanted = wanted + log_det
+    assert torch.allclose(ours, theirs, atol=1e-12)
+    assert torch.allclose(total, wanted, atol=1e-9)
