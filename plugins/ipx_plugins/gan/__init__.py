@@ -28,6 +28,12 @@ class GANOptions(Options):
         help="Weight of the gradient penalty: of R1, where none means 0.25; for wasserstein-gp of "
         "(|gradient| - 1)^2, where none means 10.",
     )
+    fit: float = opt(
+        default=0.0,
+        min=0.0,
+        help="Weight of |G(E(x)) - x| in the loss of the generator: it learns to make the pictures "
+        "of the training too, which takes far fewer steps than by the discriminator alone.",
+    )
     augment: bool = opt(
         default=True,
         help="Show the discriminator pictures of changed colour and place, real and generated, "

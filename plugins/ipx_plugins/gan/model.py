@@ -24,7 +24,8 @@ class GAN(OneSize[GANOptions]):
 
     Each step trains discriminator, generator and encoder once, with an optimiser each (with
     wasserstein-gp too: one step of the critic, not five). The gradient penalty is taken on a
-    quarter of the batch, which is the same on average and four times cheaper.
+    quarter of the batch, which is the same on average and four times cheaper. With the option
+    ``fit`` the generator is a decoder too (Larsen et al., ICML 2016, with the error of pixels).
     """
 
     score = "distance"
@@ -54,7 +55,12 @@ class GAN(OneSize[GANOptions]):
         if part == "generator":
             made = n.generator(self._codes(batch, rng))
             judged = n.discriminator(self._shown(made, rng))[:, 0]
-            return {"generator": generator_loss(self.options.objective, judged)}
+            loss = generator_loss(self.options.objective, judged)
+            if self.options.fit:
+                with torch.no_grad():
+                    codes = n.encoder(batch)
+                loss = loss + self.options.fit * (n.generator(codes) - batch).abs().mean()
+            return {"generator": loss}
         return self._encoder_loss(n, batch, rng)
 
     def _discriminator_loss(
