@@ -6,6 +6,8 @@ A prior is R(x) up to its weight lam. It has no fixed set of methods: what it ca
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from ipx.capabilities import Scalar, Shape
@@ -25,6 +27,8 @@ class Prior(Component[O]):
     ``upright`` is True for one that knows which way is up: pictures are then not turned for it.
     ``start_from`` is where iterations are best begun, see `ipx.starts`. ``unit`` is the size of a
     usual change of the unknown, 1 for pictures in [0, 1]: the scale of steps of fixed length.
+    ``strongest`` is the largest noise level that a denoiser is good for: plug-and-play begins
+    with no more.
     """
 
     weighted: bool = True
@@ -35,6 +39,7 @@ class Prior(Component[O]):
     upright: bool = False
     start_from: str = "preview"
     unit: float = 1.0
+    strongest: float = math.inf
 
     def typical(self, image_shape: Shape) -> float | None:
         """R of a clean picture of this shape, where a lower value is no better: it ends iterations.

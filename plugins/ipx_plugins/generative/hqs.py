@@ -20,6 +20,7 @@ class HQS(Formulation[HQSOptions]):
     """
 
     lam_per_variance = 0.5
+    strongest = 0.05  # a dozen steps do not bring more noise down to a picture
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
         """The estimate of the clean picture, like ``x``; x itself where sigma is 0."""

@@ -18,6 +18,7 @@ from ipx_plugins.solvers import PnPOptions
 from ipx_plugins.solvers.common import vector
 
 NOISE_SHARE = 0.23  # Zhang et al. 2022, section 4.2
+_STRONG = 49 / 255  # where DPIR begins
 _FINEST = 0.255 / 255  # below this no picture has noise (the same place)
 
 
@@ -28,7 +29,10 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor) -> Tensor:
         (lam / NOISE_SHARE).sqrt() if options.sigma_end is None else vector(options.sigma_end, lam)
     )
     low = low.clamp_min(_FINEST)
-    high = torch.maximum(vector(options.sigma_start, lam), low)
+    first = options.sigma_start
+    if first is None:
+        first = min(_STRONG, problem.prior.strongest)
+    high = torch.maximum(vector(first, lam), low)
     share = torch.linspace(0, 1, options.steps).to(lam)[:, None]
     if options.schedule == "constant":
         return low.expand(options.steps, -1)
