@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from ipx import Prior, Scalar, ShapeError, load_weights, per_image
 from ipx_plugins.denoisers import LearnedOptions
 
-
 _LEAST = 3 / 255
 """Below this level training saw too little: there networks take off more than the noise."""
 

@@ -21,6 +21,7 @@ from ipx import (
     SolverSpec,
     Spectrum,
     StochasticGrad,
+    Value,
     hookimpl,
     opt,
 )
@@ -43,9 +44,14 @@ FISTA = (Need((DataGrad,), (Prox,), rank=60),)
 LBFGS = (Need((DataGrad,), (Grad,), rank=40),)
 GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)
+PGD = (
+    Need((DataProx,), (Value, Grad, Denoise), rank=95),
+    Need((DataProx,), (Value, Grad), rank=25),
+)
 PNP_HQS = (Need((DataProx,), (Denoise,), rank=90),)
 PNP_FISTA = (Need((DataGrad,), (Denoise,), rank=85),)
 PNP_ADMM = (Need((DataProx, Quadratic), (Denoise,), rank=70),)
+DIFFPIR = (Need((DataProx,), (Denoise,), rank=0),)  # random: never chosen by itself
 RED = (Need((DataGrad,), (Denoise,), rank=65),)
 ADAM = (
     Need((DataGrad,), (StochasticGrad,), rank=75),
@@ -149,8 +155,12 @@ class PnPOptions(Options):
     schedule: Literal["log", "linear", "constant"] = opt(
         default="log", help="How sigma falls; constant: it is the last one throughout."
     )
-    sigma_start: float = opt(
-        default=49 / 255, above=0.0, help="First strength of the denoiser.", unit="image range"
+    sigma_start: float | None = opt(
+        default=None,
+        above=0.0,
+        help="First strength of the denoiser; 49/255 by default, less for a prior that is not for "
+        "so much noise.",
+        unit="image range",
     )
     sigma_end: float | None = opt(
         default=None,
@@ -177,6 +187,19 @@ class PnPFISTAOptions(PnPOptions):
     """Plug-and-play with the gradient of the data term."""
 
     steps: int = opt(default=30, min=1, help="Steps from the first sigma to the last.")
+
+
+class DiffPIROptions(PnPOptions):
+    """Diffusion with a denoiser."""
+
+    steps: int = opt(default=12, min=1, help="Steps from the first sigma to the last.")
+    zeta: float = opt(
+        default=1.0, min=0.0, max=1.0, help="Share of new noise in the variance of each step."
+    )
+    strength: float = opt(
+        default=0.5, above=0.0, help="How much the denoised picture counts against the data."
+    )
+    seed: int = opt(default=0, min=0, help="Of the noise: the same seed, the same picture.")
 
 
 @hookimpl
@@ -249,6 +272,13 @@ def ipx_components() -> Iterable[SolverSpec]:
             source="Kingma, Ba, ICLR 2015",
         ),
         SolverSpec(
+            name="pgd",
+            target=here + "pgd:PGD",
+            summary="Gradient step on the prior, proximal map of the data; F never rises.",
+            needs=PGD,
+            source="Hurault, Leclaire, Papadakis, ICLR 2022, algorithm 1",
+        ),
+        SolverSpec(
             name="pnp-hqs",
             target=here + "pnp_hqs:PnPHQS",
             options=PnPOptions,
@@ -271,6 +301,14 @@ def ipx_components() -> Iterable[SolverSpec]:
             summary="Plug-and-play with the gradient of the data term: any noise.",
             needs=PNP_FISTA,
             source="Kamilov, Mansour, Wohlberg, IEEE SPL 24, 2017",
+        ),
+        SolverSpec(
+            name="diffpir",
+            target=here + "diffpir:DiffPIR",
+            options=DiffPIROptions,
+            summary="A short diffusion with a learned denoiser; another picture for each seed.",
+            needs=DIFFPIR,
+            source="Zhu et al., CVPR Workshops 2023",
         ),
         SolverSpec(
             name="red",

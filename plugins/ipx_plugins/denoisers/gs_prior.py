@@ -1,0 +1,75 @@
+"""The gradient-step denoiser as a prior: a potential, its gradient, and the denoiser they make."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ipx import Prior, Scalar, ShapeError, per_image
+from ipx_plugins.denoisers import GSOptions
+from ipx_plugins.denoisers.gs_drunet import Net, slope
+from ipx_plugins.denoisers.prior import Loaded, mirrored
+
+
+class GSDRUNetPrior(Prior[GSOptions]):
+    """R(x) = g(x) / s^2 with g(x) = 1/2 |x - N_s(x)|^2 and s the option sigma.
+
+    Its gradient is (x - D_s(x)) / s^2 and D_s = x - grad g, so that the objective f + lam R is
+    what the denoiser's steps make small, and every smooth solver does too (Hurault, Leclaire,
+    Papadakis, ICLR 2022). It is not convex. In float64 the network computes in float64, else
+    in float32.
+    """
+
+    convex = False
+    lam_per_variance = 0.23  # as for other denoisers
+
+    def __init__(self, options: GSOptions | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        self._loaded = Loaded("gs-drunet", self.options.weights)
+
+    def value(self, x: Tensor) -> Tensor:
+        """R, ``(B,)``; x is ``(B, C, H, W)``."""
+        return self._slope(x, self.options.sigma)[0].to(x.dtype) / self.options.sigma**2
+
+    def grad(self, x: Tensor) -> Tensor:
+        """Gradient of R, shape of x."""
+        return self._slope(x, self.options.sigma)[1].to(x.dtype) / self.options.sigma**2
+
+    def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
+        """x - grad g for any sigma >= 0.
+
+        Args:
+            x: ``(B, C, H, W)``, clean picture in [0, 1] plus noise, any C, H and W.
+            sigma: standard deviation of the noise: a number or ``(B,)``; it takes no maps.
+
+        Returns:
+            Like ``x``.
+
+        Raises:
+            MissingExtraError: no weights come with this model and none were given.
+            InputError: the weights cannot be used.
+            ShapeError: ``sigma`` has another shape, or colour weights meet no colours.
+        """
+        level = torch.as_tensor(per_image(sigma, x), dtype=x.dtype, device=x.device)
+        if level.numel() not in (1, x.shape[0]) or level.ndim not in (0, x.ndim):
+            raise ShapeError(f"sigma has shape {tuple(level.shape)}, the picture {tuple(x.shape)}")
+        with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
+            noise = self._slope(x, level.reshape(-1, 1, 1, 1))[1]
+        return torch.where(level > 0, x - noise.to(x.dtype), x)
+
+    def _slope(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor]:
+        """g per image ``(B,)`` and its gradient, in the type that the network computes in."""
+        y = x if x.dtype == torch.float64 else x.float()
+        net, colors, _, multiple = self._loaded.network(y)
+        assert isinstance(net, Net)
+        batch, channels, height, width = x.shape
+        level = torch.as_tensor(sigma, dtype=y.dtype, device=y.device).expand(batch, 1, 1, 1)
+        if colors == 1:
+            level = level.repeat_interleave(channels, 0)
+        rows, columns = (mirrored(n, multiple, x.device) for n in (height, width))
+
+        def residual(z: Tensor) -> Tensor:
+            flat = z.reshape(-1, colors, height, width)[:, :, rows][..., columns]
+            return net.residual(flat, level)[..., :height, :width].reshape(x.shape)
+
+        return slope(residual, y)

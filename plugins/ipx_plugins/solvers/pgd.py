@@ -1,0 +1,67 @@
+"""Proximal gradient the other way round: the prior by its gradient, the data by their prox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ipx import Grad, NoOptions, Problem, Solver, State, image_dot, image_norm
+from ipx_plugins.solvers import PGD as NEEDS
+from ipx_plugins.solvers.common import column, start, vector
+
+_TRIALS = 20
+_DECREASE = 0.1
+
+
+@dataclass(frozen=True)
+class PGDState(State):
+    """x, the objective there and the step to try next, both ``(B,)``."""
+
+    objective: Tensor
+    step: Tensor
+
+
+class PGD(Solver[NoOptions, PGDState]):
+    """x+ = prox_{t f}(x - t lam grad R(x)), t so small that F(x) - F(x+) >= 0.1 |x+ - x|^2 / t.
+
+    Hurault, Leclaire, Papadakis 2022, algorithm 1, where R is the potential of a denoiser and the
+    first half of the step is that denoiser, relaxed. The objective never rises, convex or not.
+    The first step is 1 over the curvature of lam R ahead; it grows by a tenth after each
+    success. An image for which no step helps any more, to rounding, stays where it is.
+    """
+
+    needs = NEEDS
+    iterations = 200
+
+    def init(self, problem: Problem) -> PGDState:
+        """The start, brought to the data."""
+        x = start(problem)
+        g = self._slope(problem, x)
+        ahead = 1e-3 * image_norm(x).clamp_min(1e-6) / image_norm(g).clamp_min(1e-12)
+        d = -column(ahead, g) * g
+        bend = image_dot(self._slope(problem, x + d) - g, d).abs()
+        step = torch.where(bend > 0, image_dot(d, d) / bend.clamp_min(1e-30), 1.0)
+        return PGDState(x, problem.objective(x), step.clamp(1e-6, 1e6))
+
+    def step(self, problem: Problem, state: PGDState) -> PGDState:
+        """One step, shortened by halves."""
+        x, t = state.x, state.step
+        g = self._slope(problem, x)
+        moved, value = x, state.objective
+        good = torch.zeros_like(t, dtype=torch.bool)
+        for _ in range(_TRIALS):
+            moved = problem.data.prox(x - column(t, x) * g, t, guess=x)
+            value = problem.objective(moved)
+            square = image_dot(moved - x, moved - x)
+            good = state.objective - value >= _DECREASE * square / t
+            if bool(good.all()):
+                break
+            t = torch.where(good, t, t / 2)
+        moved = torch.where(column(good, x), moved, x)
+        return PGDState(moved, torch.where(good, value, state.objective), 1.1 * t)
+
+    def _slope(self, problem: Problem, x: Tensor) -> Tensor:
+        return column(vector(problem.lam, x), x) * cast(Grad, problem.prior).grad(x)
