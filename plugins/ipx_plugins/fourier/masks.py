@@ -79,9 +79,9 @@ def _radial(low: Array, share: float, turn: float) -> Array:
     def size(number: int) -> int:
         return int(spokes(number).sum())
 
-    # a spoke has 2 reach + 1 frequencies at most; so many fill the grid but for a few corners
-    first, most = math.ceil(wanted / (2 * reach + 1)), 8 * (reach + 1)
-    last = first
+    # a spoke adds 2 reach + 1 frequencies at most; so many fill the grid but for a few corners
+    first, most = math.ceil((wanted - low.sum()) / (2 * reach + 1)), 8 * (reach + 1)
+    first = last = max(1, first)
     while size(last) < wanted and last < most:
         last *= 2
     enough = bisect_left(range(last), wanted, lo=first, key=size)
