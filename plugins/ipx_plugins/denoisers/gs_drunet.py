@@ -53,17 +53,19 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoised, same shape as ``x``, whose sides are multiples of the model's."""
-        return x - slope(lambda z: self.residual(z, sigma), x)[1]
+        return x - slope(lambda z: self.residual(z, sigma), x)
 
 
-def slope(residual: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """g = 1/2 |residual(x)|^2 per image, ``(B,)``, and its gradient, shape of ``x``.
+def potential(residual: Tensor) -> Tensor:
+    """g = 1/2 |residual|^2 per image, ``(B,)``."""
+    return 0.5 * image_sum(residual**2)
 
-    Both can be differentiated again where gradients are on.
-    """
+
+def slope(residual: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The gradient of g(residual(x)), shape of ``x``; with a graph where gradients are on."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         z = x if again and x.requires_grad else x.detach().requires_grad_()
-        g = 0.5 * image_sum(residual(z) ** 2)
-        (gradient,) = torch.autograd.grad(g.sum(), z, create_graph=again)
-    return (g, gradient) if again else (g.detach(), gradient)
+        g = potential(residual(z)).sum()
+        (gradient,) = torch.autograd.grad(g, z, create_graph=again)
+    return gradient

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from ipx import Prior, Scalar, ShapeError, per_image
 from ipx_plugins.denoisers import GSOptions
-from ipx_plugins.denoisers.gs_drunet import Net, slope
+from ipx_plugins.denoisers.gs_drunet import Net, potential, slope
 from ipx_plugins.denoisers.prior import Loaded, mirrored
 
 
@@ -29,11 +31,15 @@ class GSDRUNetPrior(Prior[GSOptions]):
 
     def value(self, x: Tensor) -> Tensor:
         """R, ``(B,)``; x is ``(B, C, H, W)``."""
-        return self._slope(x, self.options.sigma)[0].to(x.dtype) / self.options.sigma**2
+        y, residual = self._residual(x, self.options.sigma)
+        with _gradients(x):
+            return potential(residual(y)).to(x.dtype) / self.options.sigma**2
 
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of R, shape of x."""
-        return self._slope(x, self.options.sigma)[1].to(x.dtype) / self.options.sigma**2
+        y, residual = self._residual(x, self.options.sigma)
+        with _gradients(x):
+            return slope(residual, y).to(x.dtype) / self.options.sigma**2
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
         """x - grad g for any sigma >= 0.
@@ -53,12 +59,15 @@ class GSDRUNetPrior(Prior[GSOptions]):
         level = torch.as_tensor(per_image(sigma, x), dtype=x.dtype, device=x.device)
         if level.numel() not in (1, x.shape[0]) or level.ndim not in (0, x.ndim):
             raise ShapeError(f"sigma has shape {tuple(level.shape)}, the picture {tuple(x.shape)}")
-        with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
-            noise = self._slope(x, level.reshape(-1, 1, 1, 1))[1]
+        y, residual = self._residual(x, level.reshape(-1, 1, 1, 1))
+        with _gradients(x):
+            noise = slope(residual, y)
         return torch.where(level > 0, x - noise.to(x.dtype), x)
 
-    def _slope(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor]:
-        """g per image ``(B,)`` and its gradient, in the type that the network computes in."""
+    def _residual(
+        self, x: Tensor, sigma: Tensor | float
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """x in the type that the network computes in, and the map z -> z - N(z) of its shape."""
         y = x if x.dtype == torch.float64 else x.float()
         net, colors, _, multiple = self._loaded.network(y)
         assert isinstance(net, Net)
@@ -72,4 +81,9 @@ class GSDRUNetPrior(Prior[GSOptions]):
             flat = z.reshape(-1, colors, height, width)[:, :, rows][..., columns]
             return net.residual(flat, level)[..., :height, :width].reshape(x.shape)
 
-        return slope(residual, y)
+        return y, residual
+
+
+def _gradients(x: Tensor) -> torch.set_grad_enabled:
+    """A graph is kept only where one is asked for."""
+    return torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad)
