@@ -139,6 +139,17 @@ def test_admm_net_before_training_is_admm_on_the_cosine_filters() -> None:
     assert torch.allclose(mine, exact, atol=1e-6)
 
 
+def test_learned_filters_may_trust_the_data_more_where_there_is_less_noise() -> None:
+    net, p = untrained(prox="filters", lam=0.01, rho=0.2), problem(boundary="circular")
+    plain = net.stage(p, 0)
+    with torch.no_grad():
+        net.trust.fill_(0.2)  # the square of sigma / 0.01; sigma is 0.02
+    stage = net.stage(p, 0)
+    assert torch.allclose(plain.penalty, torch.tensor(0.2).double())
+    assert torch.allclose(stage.penalty, 4 * plain.penalty)
+    assert torch.allclose(stage.lam, 4 * plain.lam)
+
+
 def net_prior(net: Stages) -> ipx.Prior:
     from ipx_plugins.unrolled.prox import LearnedFilters
 
@@ -291,7 +302,7 @@ def test_filters_need_a_split() -> None:
         UnrolledOptions(base="hqs", prox="filters")
 
 
-@pytest.mark.parametrize("task", ["blur", "inpaint", "super-resolution", "identity"])
+@pytest.mark.parametrize("task", ["blur", "inpaint", "super-resolution", "fourier", "identity"])
 def test_degradations_are_drawn_from_the_generator(task: str) -> None:
     o, clean = UnrolledOptions(), picture(2, 64).float()
     one, two, other = (

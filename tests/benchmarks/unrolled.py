@@ -120,7 +120,7 @@ def main() -> None:
             text += f"{o - p:+.2f} | {slow:.2f}, {middle:.2f}, {fast:.2f} |\n"
     text += "\n## Each picture\n| picture | task | sigma | best TV | pnp | unrolled | over TV |\n"
     text += "|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
-    text += general() + regression()
+    text += general() + fourier() + regression()
     publish("unrolled", "Unrolled ADMM and regression networks", text)
 
 
@@ -138,6 +138,32 @@ def general() -> str:
         e, o = np.mean(scores, 0)
         text += f"| {label} | {e:.2f} | {o:.2f} | {o - e:+.2f} |\n"
         print(label, round(e, 2), round(o, 2), flush=True)
+    return text
+
+
+def fourier() -> str:
+    """Some of the frequencies, radial; ADMM-Net."""
+    if not shipped("admm-net"):
+        return ""
+    text = f"\n## Fourier sampling along spokes, means over {len(PICTURES)} pictures\n"
+    text += "| share | sigma | zero-filled | best TV | admm-net | over TV | seconds |\n"
+    text += "|---|---|---|---|---|---|---|\n"
+    for share in (0.2, 0.3):
+        for sigma in (0.005, 0.02):
+            op = {"name": "fourier", "kind": "radial", "share": share}
+            noise = {"name": "gaussian", "sigma": sigma}
+            rows = []
+            for name in PICTURES:
+                truth = picture(name)
+                y = ipx.degrade(truth, op=op, noise=noise, seed=1)
+                plain = ipx.operator(**op, image_shape=tuple(truth.shape[1:])).preview(y)
+                tv = best_tv(y, truth, op, noise)
+                own = solved(y, truth, op=op, noise=noise, solver="admm-net")
+                rows.append([float(psnr(plain, truth)), *tv, *own])
+            z, t, slow, o, fast = (float(v) for v in np.mean(rows, 0))
+            text += f"| {share} | {sigma} | {z:.2f} | {t:.2f} | {o:.2f} | {o - t:+.2f} | "
+            text += f"{slow:.2f}, {fast:.2f} |\n"
+            print(share, sigma, round(z, 2), round(t, 2), round(o, 2), flush=True)
     return text
 
 

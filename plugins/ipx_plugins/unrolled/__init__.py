@@ -108,6 +108,8 @@ class ADMMNetOptions(UnrolledOptions):
         default="filters", help="The learned prox."
     )
     shared: bool = opt(default=False, help="One prox for all stages; off: each has its own.")
+    lam: float = opt(default=0.001, above=0.0, help="First weight (shrinkage, filters).")
+    rho: float = opt(default=0.025, above=0.0, help="First penalty (shrinkage, filters).")
 
 
 class LISTAOptions(UnrolledOptions):

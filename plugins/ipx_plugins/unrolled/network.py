@@ -25,6 +25,7 @@ SHARE = 0.23
 
 _FINEST = 0.255 / 255  # no picture is taken for better than this
 _ONE = math.log(math.e - 1)  # softplus of it is 1
+_USUAL = 0.01  # noise at which penalty and weight of filters are as they are named
 _PACE = 10.0  # the few scalars of a stage learn faster than the weights of its prox
 
 
@@ -42,7 +43,8 @@ class Stages(nn.Module):
     """Parameters of all stages; before training they are those of the classical algorithm.
 
     Each stage has a factor on its penalty and one on its strength, both a softplus and 1 at
-    first, and a rate of its multiplier, also 1; the parameters themselves start at 0.
+    first, and a rate of its multiplier, also 1; the parameters themselves start at 0. Where the
+    prox is not told the noise (filters), penalty and weight go with a power of it, at first 0.
     """
 
     def __init__(self, options: UnrolledOptions) -> None:
@@ -52,6 +54,8 @@ class Stages(nn.Module):
         self.penalty = nn.Parameter(torch.zeros(self.count))
         self.strength = nn.Parameter(torch.zeros(self.count))
         self.rate = nn.Parameter(torch.zeros(self.count))
+        if options.prox == "filters":
+            self.trust = nn.Parameter(torch.zeros(self.count))
         proxes = 1 if options.shared else self.count
         self.prox = nn.ModuleList([network(options) for _ in range(proxes)])
         self.sides = multiple(options)
@@ -75,6 +79,9 @@ class Stages(nn.Module):
         else:
             penalty = factor * o.rho + 0 * variance
         lam = square * penalty if o.prox in TOLD else strength * o.lam + 0 * variance
+        if o.prox == "filters":  # the less noise, the more the data are to be trusted
+            power = (variance.sqrt() / _USUAL) ** (_PACE * self.trust[k]).to(variance)
+            penalty, lam = penalty * power, lam * power
         net = self.prox[min(k, len(self.prox) - 1)]
         prior = LearnedFilters(net) if isinstance(net, Filters) else LearnedProx(net, o, self.sides)
         rate = (1 + _PACE * self.rate[k]).to(variance)
