@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,18 +12,19 @@ from ipx import Model, OptionError, psnr
 from ipx_plugins.denoisers import DenoiserOptions
 
 D = TypeVar("D", bound=DenoiserOptions)
-LEVELS = (15, 25, 50)
-"""Noise levels of the scores, in 1/255, as in every table of the field."""
 
 
 class Denoiser(Model[D]):
     """A network ``net(x, sigma)``: noisy ``(B, C, H, W)``, level ``(B, 1, H or 1, W or 1)``.
 
     Trained with L1 on uniform levels between 0 and sigma_max, one a picture.
+
+    ``levels`` are those of the scores, in 1/255: 15, 25, 50 as in every table of the field.
     """
 
     score = "psnr"
     higher_is_better = True
+    levels: ClassVar[tuple[int, ...]] = (15, 25, 50)
 
     def __init__(self, options: D | None = None, **values: object) -> None:
         super().__init__(options, **values)
@@ -31,17 +32,21 @@ class Denoiser(Model[D]):
             raise OptionError("option colors must be 1 or 3, not 2")
 
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
-        """Mean |net(x + sigma n, sigma) - x|."""
+        """Mean w |net(x + sigma n, sigma) - x|, w from `weight`."""
         sigma = torch.rand(batch.shape[0], 1, 1, 1, generator=rng, device=batch.device)
         sigma = sigma * self.options.sigma_max
         noisy = batch + sigma * _noise(batch, rng)
-        mean: Tensor = (net(noisy, sigma) - batch).abs().mean()
+        mean: Tensor = ((net(noisy, sigma) - batch).abs() * self.weight(sigma)).mean()
         return mean
+
+    def weight(self, sigma: Tensor) -> Tensor:
+        """What an error counts at a level, ``(B, 1, 1, 1)``: the same at all."""
+        return torch.ones_like(sigma)
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
         """PSNR at the usual levels, and their mean, which counts."""
         found: dict[str, Tensor] = {}
-        for level in LEVELS:
+        for level in self.levels:
             if level / 255 <= self.options.sigma_max * 1.001:
                 sigma = batch.new_full((batch.shape[0], 1, 1, 1), level / 255)
                 noisy = batch + sigma * _noise(batch, rng)

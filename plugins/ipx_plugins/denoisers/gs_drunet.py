@@ -17,13 +17,24 @@ _SMALLEST = 1e-5  # levels of noise below this are taken for this
 
 
 class GSDRUNet(Denoiser[GSDRUNetOptions]):
-    """D(x) = x - grad g(x), g(x) = 1/2 |x - N(x)|^2 (equations 8 and 12), N a smooth DRUNet."""
+    """D(x) = x - grad g(x), g(x) = 1/2 |x - N(x)|^2 (equations 8 and 12), N a smooth DRUNet.
+
+    Errors count relative to the level: plug-and-play and the potential need the low levels, at
+    which a gradient step is hard to learn.
+    """
+
+    levels = (2, 5, 15, 25, 50)
 
     @property
     def multiple(self) -> int:
         """What the unshuffling and the scales divide."""
         o = self.options
         return o.unshuffle << (len(o.widths) - 1)
+
+    def weight(self, sigma: Tensor) -> Tensor:
+        """1 at the highest level, 17 at the lowest."""
+        least = 3 / 255
+        return (self.options.sigma_max + least) / (sigma + least)
 
     def network(self) -> nn.Module:
         """Fresh weights."""
