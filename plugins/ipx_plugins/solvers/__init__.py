@@ -151,7 +151,12 @@ class AdamOptions(Options):
 class PnPOptions(Options):
     """A denoiser in place of the prior's proximal map."""
 
-    steps: int = opt(default=8, min=1, help="Steps from the first sigma to the last.")
+    steps: int | None = opt(
+        default=None,
+        min=1,
+        help="Steps from the first sigma to the last; 8 by default, 24 where pixels are missing "
+        "and the denoiser does not match blocks.",
+    )
     schedule: Literal["log", "linear", "constant"] = opt(
         default="log", help="How sigma falls; constant: it is the last one throughout."
     )

@@ -18,6 +18,7 @@ from ipx_plugins.solvers.schedule import (
     settled,
     sigma_at,
     sigmas,
+    steps_of,
 )
 
 
@@ -49,7 +50,7 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
 
     def budget(self, problem: Problem) -> int:
         """As many as the schedule has."""
-        return self.options.steps
+        return steps_of(problem, self.options)
 
     def init(self, problem: Problem) -> DiffPIRState:
         """The start with noise of the first sigma."""
@@ -80,7 +81,7 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
         """Relative change of the denoised image, 1 or more within the schedule."""
         change = image_norm(after.clean - before.clean)
         change = change / image_norm(after.clean).clamp_min(1e-12)
-        return settled(change, after.steps, self.options)
+        return settled(change, after.steps, after.table)
 
     def _noise(self, like: Tensor, step: int) -> Tensor:
         """Normal numbers of one image, a function of seed and step only."""

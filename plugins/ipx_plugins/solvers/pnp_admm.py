@@ -55,4 +55,4 @@ class PnPADMM(Solver[PnPADMMOptions, PnPADMMState]):
         change = torch.maximum(
             image_norm(after.x - before.x), image_norm(after.v - after.x)
         ) / image_norm(after.x).clamp_min(1e-12)
-        return settled(change, after.steps, self.options)
+        return settled(change, after.steps, after.table)

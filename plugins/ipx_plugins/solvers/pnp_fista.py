@@ -67,4 +67,4 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
 
     def residual(self, problem: Problem, before: PnPFISTAState, after: PnPFISTAState) -> Tensor:
         """Relative change of x."""
-        return settled(super().residual(problem, before, after), after.steps, self.options)
+        return settled(super().residual(problem, before, after), after.steps, after.table)

@@ -10,7 +10,7 @@ from ipx import Problem, Solver, State
 from ipx_plugins.solvers import PNP_HQS as NEEDS
 from ipx_plugins.solvers import PnPOptions
 from ipx_plugins.solvers.common import start
-from ipx_plugins.solvers.schedule import denoised, penalty_at, settled, sigma_at, sigmas
+from ipx_plugins.solvers.schedule import denoised, penalty_at, settled, sigma_at, sigmas, steps_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
     needs = NEEDS
     iterations = 8
 
+    def budget(self, problem: Problem) -> int:
+        """As many as the schedule has."""
+        return steps_of(problem, self.options)
+
     def init(self, problem: Problem) -> PnPHQSState:
         """The start, holes filled in."""
         x = start(problem)
@@ -46,4 +50,4 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
 
     def residual(self, problem: Problem, before: PnPHQSState, after: PnPHQSState) -> Tensor:
         """Relative change of x."""
-        return settled(super().residual(problem, before, after), after.steps, self.options)
+        return settled(super().residual(problem, before, after), after.steps, after.table)

@@ -53,4 +53,4 @@ class RED(Solver[PnPFISTAOptions, REDState]):
 
     def residual(self, problem: Problem, before: REDState, after: REDState) -> Tensor:
         """Relative change of x."""
-        return settled(super().residual(problem, before, after), after.steps, self.options)
+        return settled(super().residual(problem, before, after), after.steps, after.table)

@@ -33,12 +33,26 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor) -> Tensor:
     if first is None:
         first = min(_STRONG, problem.prior.strongest)
     high = torch.maximum(vector(first, lam), low)
-    share = torch.linspace(0, 1, options.steps).to(lam)[:, None]
+    steps = steps_of(problem, options)
+    share = torch.linspace(0, 1, steps).to(lam)[:, None]
     if options.schedule == "constant":
-        return low.expand(options.steps, -1)
+        return low.expand(steps, -1)
     if options.schedule == "linear":
         return torch.lerp(high, low, share)
     return high * (low / high) ** share
+
+
+def steps_of(problem: Problem, options: PnPOptions) -> int:
+    """Steps of the schedule.
+
+    Holes are filled from their borders inwards, a little each step; block matching, which looks
+    far and is slow, needs no more steps for them.
+    """
+    if options.steps is not None:
+        return options.steps
+    known = problem.operator.known(problem.y)
+    holes = known is not None and not bool(known.all())
+    return 24 if holes and not has(problem.prior, Matching) else 8
 
 
 def sigma_at(table: Tensor, step: int) -> Tensor:
@@ -75,6 +89,6 @@ def penalty_at(problem: Problem, sigma: Tensor) -> Tensor:
     return vector(problem.lam, sigma[:, None]) / sigma**2
 
 
-def settled(residual: Tensor, step: int, options: PnPOptions) -> Tensor:
+def settled(residual: Tensor, step: int, table: Tensor) -> Tensor:
     """A residual that cannot pass for convergence while sigma still changes."""
-    return residual.clamp_min(1.0) if step < options.steps else residual
+    return residual.clamp_min(1.0) if step < len(table) else residual
