@@ -74,7 +74,7 @@ class GSOptions(LearnedOptions):
     """A trained gradient-step denoiser."""
 
     sigma: float = opt(
-        default=0.05,
+        default=0.035,
         above=0.0,
         help="Noise for which the potential is taken; plug-and-play solvers have their own.",
         unit="image range",

@@ -44,10 +44,7 @@ FISTA = (Need((DataGrad,), (Prox,), rank=60),)
 LBFGS = (Need((DataGrad,), (Grad,), rank=40),)
 GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)
-PGD = (
-    Need((DataProx,), (Value, Grad, Denoise), rank=95),
-    Need((DataProx,), (Value, Grad), rank=25),
-)
+PGD = (Need((DataProx,), (Value, Grad), rank=25),)
 PNP_HQS = (Need((DataProx,), (Denoise,), rank=90),)
 PNP_FISTA = (Need((DataGrad,), (Denoise,), rank=85),)
 PNP_ADMM = (Need((DataProx, Quadratic), (Denoise,), rank=70),)
