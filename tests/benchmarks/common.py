@@ -18,12 +18,16 @@ from skimage import color, data, transform
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
-def photograph(name: str, size: int = 256) -> np.ndarray:
-    """A picture of scikit-image in grey, its middle square, ``(size, size)`` in [0, 1]."""
-    image = getattr(data, name)()
-    image = color.rgb2gray(image[..., :3]) if image.ndim == 3 else image / 255.0
-    side = min(image.shape)
-    top, left = ((n - side) // 2 for n in image.shape)
+def photograph(name: str, size: int = 256, grey: bool = True) -> np.ndarray:
+    """A picture of scikit-image, its middle square, in [0, 1].
+
+    ``(size, size)``, or ``(size, size, 3)`` for one in colour with ``grey`` False.
+    """
+    image = getattr(data, name)() / 255.0
+    if image.ndim == 3:
+        image = color.rgb2gray(image[..., :3]) if grey else image[..., :3]
+    side = min(image.shape[:2])
+    top, left = ((n - side) // 2 for n in image.shape[:2])
     square = image[top : top + side, left : left + side]
     return transform.resize(square, (size, size), anti_aliasing=True)
 

@@ -2,6 +2,7 @@
 
 TV may choose the best of 9 weights with the truth at hand; plug-and-play takes its defaults, with
 the noise level told and no truth. Times are of one solution, one after the other in one process.
+The defaults of diffpir were chosen on crops of these two pictures, so its column flatters it.
 """
 
 from __future__ import annotations
