@@ -168,6 +168,22 @@ def test_train_and_use_on_the_command_line(tmp_path: Path) -> None:
         assert picture.size == (96, 96)
 
 
+def test_the_weights_for_the_factor_are_taken() -> None:
+    truth = picture(side=48)
+    noise = {"name": "gaussian", "sigma": 0.0}
+    for factor, other in ((2, 4), (4, 2)):
+        op = {"name": "super-resolution", "factor": factor}
+        y = ipx.degrade(truth, op=op, noise=noise)
+        solver: dict[str, str] = {"name": "feedforward", "model": "srcnn"}
+        found = [
+            ipx.solve(y, op=op, noise=noise, solver={**solver, "weights": weights}).x
+            for weights in ("auto", f"x{factor}")
+        ]
+        assert torch.equal(*found)
+        with pytest.raises(ipx.PlanError, match=f"factor={other}.*this is .*factor={factor}"):
+            ipx.solve(y, op=op, noise=noise, solver={**solver, "weights": f"x{other}"})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("factor", [2, 4])
 def test_the_shipped_networks_are_above_interpolation_in_their_order(factor: int) -> None:

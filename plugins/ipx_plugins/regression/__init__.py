@@ -8,8 +8,8 @@ from typing import Literal
 from ipx import ModelSpec, Need, OptionError, Options, SolverSpec, hookimpl, opt
 
 ANYTHING = (Need((), ()),)
-WEIGHTS: dict[str, tuple[str, ...]] = {"srcnn": ("grey",), "vdsr": ("grey",)}
-"""Shipped weights by model."""
+WEIGHTS: dict[str, tuple[str, ...]] = {"srcnn": ("x2", "x4"), "vdsr": ("grey",)}
+"""Shipped weights by model; as in its paper srcnn has some for each factor."""
 
 
 class RegressionOptions(Options):
@@ -62,8 +62,8 @@ class FeedforwardOptions(Options):
     )
     weights: str = opt(
         default="auto",
-        help="Shipped weights, or a file. auto: color for 3 channels where there are such weights, "
-        "else grey, channel by channel.",
+        help="Shipped weights, or a file. auto: those trained for the problem; color for 3 "
+        "channels where there are such weights, else channel by channel.",
     )
 
 
