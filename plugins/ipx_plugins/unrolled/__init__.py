@@ -20,7 +20,7 @@ from ipx import (
 
 PROXED = (Need((DataProx, Quadratic), ()),)
 GRADED = (Need((DataGrad, Quadratic), ()),)
-WEIGHTS: dict[str, tuple[str, ...]] = {"unrolled-admm": ("grey",)}
+WEIGHTS: dict[str, tuple[str, ...]] = {"unrolled-admm": ("grey",), "admm-net": ("grey",)}
 """Shipped weights by model."""
 
 
