@@ -27,6 +27,10 @@ class _Made(LinearOperator[NoOptions]):
 
     parts: tuple[AnyLinear, ...]
 
+    @property
+    def signed(self) -> bool:  # type: ignore[override]  # by those it is made of
+        return any(p.signed for p in self.parts)
+
     def _kept(self) -> set[type]:
         return set()
 

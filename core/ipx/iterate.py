@@ -184,6 +184,7 @@ def parts_of(problem: Problem) -> Parts:
         informs=problem.prior.informs,
         pixelwise=problem.prior.pixelwise,
         counts=problem.noise.counts,
+        signed=problem.operator.physical.signed,
         noiseless=problem.hard,
     )
 

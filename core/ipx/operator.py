@@ -31,6 +31,8 @@ class Operator(Component[O], ABC):
         options: an instance of the class's options, or give single values by name.
     """
 
+    signed: bool = False  # as in its `OperatorSpec`
+
     def __init__(self, image_shape: Shape, options: O | None = None, **values: Any) -> None:
         super().__init__(options, **values)
         self.image_shape: Shape = tuple(int(n) for n in image_shape)

@@ -28,6 +28,7 @@ class Parts:
     informs: bool = True  # the prior says something at all
     pixelwise: bool = False  # the prior looks at each pixel by itself
     counts: bool = False  # the data are counts
+    signed: bool = False  # what the operator gives of pictures may be negative
     noiseless: bool = False
 
 
@@ -120,6 +121,8 @@ def fits(
 
 def _nothing_to_do(parts: Parts, solver: SolverSpec) -> str:
     """Combinations that run but cannot restore anything, refused with the reason."""
+    if parts.signed and parts.counts:
+        return f"{parts.noise} counts, and data of {parts.operator} may be negative"
     if solver.own_prior:
         return "" if not parts.informs else "it has a prior of its own, learned; take prior none"
     diagonal = cap.Diagonal in parts.data_caps

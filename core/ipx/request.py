@@ -16,7 +16,7 @@ from ipx.errors import InputError, OptionError, UsageError
 from ipx.options import Options
 from ipx.plan import Parts, Plan, make_plan
 from ipx.registry import registry
-from ipx.specs import NoiseSpec, PriorSpec, SolverSpec, Spec
+from ipx.specs import NoiseSpec, OperatorSpec, PriorSpec, SolverSpec, Spec
 
 ALGEBRA = ("compose", "sum", "stack")
 ROLES = {
@@ -211,6 +211,15 @@ def operator_capabilities(table: Mapping[str, Any]) -> frozenset[type]:
     return frozenset({cap.Adjoint, cap.Diagonal} if diagonal else {cap.Adjoint})
 
 
+def _signed(table: Mapping[str, Any]) -> bool:
+    """True if data of the operator, or of one that it is made of, may be negative."""
+    values = {k: v for k, v in table.items() if k != "scale"}
+    if named(values)[0] in ALGEBRA:
+        return any(_signed(p) for p in parts_of(values))
+    spec, _ = checked("operator", values)
+    return isinstance(spec, OperatorSpec) and spec.signed
+
+
 def noiseless(options: Options) -> bool:
     """True if the level of a noise, its first option that may be left open, is set to 0."""
     for name, info in type(options).infos().items():
@@ -237,5 +246,6 @@ def declared_parts(
         informs=prior_spec.informs,
         pixelwise=prior_spec.pixelwise,
         counts=noise_spec.counts,
+        signed=_signed(op),
         noiseless=noiseless(noise_options),
     )

@@ -88,9 +88,10 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorSpec(Spec):
-    """A forward operator."""
+    """A forward operator. ``signed`` is True where data of pictures may be negative."""
 
     kind: ClassVar[str] = "operator"
+    signed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.fourier.operator:Fourier",
             options=FourierOptions,
             provides=(Adjoint, Spectrum, Norm),
+            signed=True,
             summary="Some of the frequencies, as in MRI: columns, spokes, or single points.",
             source="Lustig, Donoho, Pauly, Magn. Reson. Med. 58(6), 2007",
         )
