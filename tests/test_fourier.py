@@ -193,7 +193,7 @@ def test_refusals() -> None:
 def test_counts_of_signed_data_are_refused(op: Any) -> None:
     noise = {"name": "poisson", "peak": 100.0}
     operator = ipx.operator("fourier", (1, 8, 8))
-    with pytest.raises(ipx.PlanError, match="poisson counts, and data of .* may be negative"):
+    with pytest.raises(ipx.PlanError, match=r"poisson counts, and data of .* may be negative"):
         ipx.solve(torch.rand(1, 2, 8, 8), op=op, noise=noise, prior="tv", image_shape=(1, 8, 8))
     problem = Problem(torch.rand(1, 2, 8, 8), operator, ipx.noise(**noise), ipx.prior("tv"), 0.1)
     with pytest.raises(ipx.PlanError, match="may be negative"):

@@ -328,6 +328,18 @@ def test_distance_of_sets() -> None:
     assert far(x, x + 0.3) == pytest.approx(0.3 * math.sqrt(2 / math.pi), rel=0.1)
 
 
+def train(model: Any, net: nn.Module, real: Tensor, rng: torch.Generator, steps: int) -> None:
+    """Each part in turn, as the training loop does."""
+    parts = {k: list(v) for k, v in model.parts(net).items()}
+    tools = {k: torch.optim.Adam(v, 2e-3, (0.0, 0.99)) for k, v in parts.items()}
+    for _ in range(steps):
+        for part, parameters in parts.items():
+            loss = next(iter(model.part_loss(part, net, real, rng).values()))
+            for p, g in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+                p.grad = g
+            tools[part].step()
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_it_learns_dots(objective: str) -> None:
     """A few steps bring generated pictures closer to the bright ones given."""
@@ -337,15 +349,8 @@ def test_it_learns_dots(objective: str) -> None:
         net = model.network()
     rng = torch.Generator().manual_seed(0)
     real = 0.8 + 0.1 * drawn(32, 1, 1, 1).expand(-1, -1, 8, 8)
-    parts = {k: list(v) for k, v in model.parts(net).items()}
-    tools = {k: torch.optim.Adam(v, 2e-3, (0.0, 0.99)) for k, v in parts.items()}
     before = float(model.validate(net, real, rng)["distance"].mean())
-    for _ in range(60):
-        for part, parameters in parts.items():
-            loss = next(iter(model.part_loss(part, net, real, rng).values()))
-            for p, g in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-                p.grad = g
-            tools[part].step()
+    train(model, net, real, rng, 60)
     assert float(model.validate(net, real, rng)["distance"].mean()) < 0.75 * before
 
 
@@ -359,14 +364,7 @@ def test_fit_makes_the_pictures_of_the_training() -> None:
             net = model.network()
         rng = torch.Generator().manual_seed(0)
         real = drawn(8, 1, 1, 1).expand(-1, -1, 8, 8).contiguous()
-        parts = {k: list(v) for k, v in model.parts(net).items()}
-        tools = {k: torch.optim.Adam(v, 2e-3, (0.0, 0.99)) for k, v in parts.items()}
-        for _ in range(80):
-            for part, parameters in parts.items():
-                loss = next(iter(model.part_loss(part, net, real, rng).values()))
-                for p, g in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-                    p.grad = g
-                tools[part].step()
+        train(model, net, real, rng, 80)
         found.append(float(model.validate(net, real, rng)["psnr"].mean()))
     assert found[1] > found[0] + 3
 
