@@ -13,15 +13,19 @@ from ipx_plugins.denoisers import LearnedOptions
 _LEAST = 3 / 255
 """Below this level training saw too little: there networks take off more than the noise."""
 
+_MOST = 1.0
+"""The range of pictures: more noise leaves nothing to see, and networks make things up of it."""
+
 
 class Learned(Prior[LearnedOptions]):
     """A trained network as a denoiser, whatever the size, the type and the level.
 
     The network computes in float32. It is never asked beyond the levels it was trained for:
     where sigma is larger than sigma_max, the picture is divided by k = sigma / sigma_max first
-    and multiplied by k after, image by image. Where sigma is smaller than 3/255, D(x, sigma) = x +
-    (sigma / s)^2 (D(x, s) - x) with s = 3/255: for little noise (D(x, sigma) - x) / sigma^2 hardly
-    depends on sigma (it is the gradient of log p, Tweedie's formula). sigma = 0 gives x itself.
+    and multiplied by k after, image by image; above 1 it is taken for 1. Where sigma is smaller
+    than 3/255, D(x, sigma) = x + (sigma / s)^2 (D(x, s) - x) with s = 3/255: for little noise
+    (D(x, sigma) - x) / sigma^2 hardly depends on sigma (it is the gradient of log p, Tweedie's
+    formula). sigma = 0 gives x itself.
     """
 
     model: ClassVar[str]
@@ -50,6 +54,7 @@ class Learned(Prior[LearnedOptions]):
         net, colors, top, multiple = self._loaded.network(y)
         batch, channels, height, width = x.shape
         level, mapped = _level(sigma, y)
+        level = level.clamp_max(_MOST)
         factor = (level.amax((1, 2, 3), keepdim=True) / top).clamp_min(1.0)
         y, small = y / factor, level.clamp_min(_LEAST) / factor
         if colors == 1:
