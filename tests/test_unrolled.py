@@ -323,7 +323,7 @@ def test_train_and_use_on_the_command_line(tmp_path: Path) -> None:
     weights = tmp_path / "w.safetensors"
     words = (
         f"train lista --data {tmp_path} -o {weights} --model.stages 2 --model.taps 3 -q "
-        "--model.tasks inpaint,identity --steps 3 --batch 2 --crop 32 --warmup 1 "
+        "--op inpaint,identity --noise gaussian --steps 3 --batch 2 --crop 32 --warmup 1 "
         "--hold-out 2.png --validate-every 3"
     )
     done = CliRunner().invoke(cli, words.split())
@@ -334,6 +334,24 @@ def test_train_and_use_on_the_command_line(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert '"solver": "lista"' in done.output
     assert out.exists()
+
+
+def test_what_cannot_be_trained_for_is_refused(tmp_path: Path) -> None:
+    """In one line, before anything is written."""
+    for i in range(2):
+        Image.fromarray(np.zeros((48, 48), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    words = (
+        f"train lista --data {tmp_path} -o {tmp_path}/w.safetensors --steps 1 --crop 32 "
+        "--hold-out 1.png -q"
+    )
+    for more, status, line in (
+        ("--op blr", 2, "did you mean blur?"),
+        ("--noise poisson", 2, "must be one of gaussian, not 'poisson'"),
+    ):
+        done = CliRunner().invoke(cli, [*words.split(), *more.split()])
+        assert done.exit_code == status
+        assert line in done.output
+        assert sorted(f.name for f in tmp_path.iterdir()) == ["0.png", "1.png"]
 
 
 def test_colour_weights_need_colours(tmp_path: Path) -> None:

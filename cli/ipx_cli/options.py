@@ -149,12 +149,14 @@ def component_options(role: str, name: str) -> list[click.Option]:
 
 def _option(role: str, info: OptionInfo) -> click.Option:
     flag = f"{role}.{info.name.replace('_', '-')}"
+    # what a model is trained for is said as it is said of a picture: --op blur
+    short = [f"--{info.name}"] if role == "model" and info.name in ROLES else []
     dest = f"{role}_{info.name}"
     text = described(info)
     if info.kind is bool and info.length is None:
         # no default here: what is not given must not beat the configuration
         return click.Option([dest, f"--{flag}/--no-{flag}"], default=None, help=text)
-    return click.Option([dest, f"--{flag}"], type=Value(info), default=None, help=text)
+    return click.Option([dest, f"--{flag}", *short], type=Value(info), default=None, help=text)
 
 
 def described(info: OptionInfo) -> str:

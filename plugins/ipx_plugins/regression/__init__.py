@@ -21,6 +21,7 @@ class RegressionOptions(Options):
         help="Options of the operator, drawn at random: NAME=A|B|C, or NAME=LOW..HIGH. All others "
         "have their defaults.",
     )
+    noise: Literal["gaussian"] = opt(default="gaussian", help="Its noise.")
     sigma: tuple[float, float] = opt(
         default=(0.0, 0.0), min=0.0, help="White Gaussian noise between these.", unit="image range"
     )

@@ -52,7 +52,7 @@ def mismatch(problem: Problem, options: RegressionOptions) -> str:
         inside = _within(value, ranges[name]) if name in ranges else value == usual[name]
         if not inside:
             return f"{options.op} {name}={value}"
-    if type(problem.noise) is not type(ipx.noise("gaussian")):
+    if type(problem.noise) is not type(ipx.noise(options.noise)):
         return f"noise {type(problem.noise).__name__}"
     count = known_count(problem)
     level = (2 * problem.noise.expected(problem.y, count) / count).sqrt().max()

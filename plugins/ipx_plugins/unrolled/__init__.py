@@ -67,9 +67,12 @@ class UnrolledOptions(Options):
         default="", help="Weights of the denoiser (shipped name or file) the prox starts from."
     )
     colors: int = opt(default=1, min=1, max=3, help="Channels: 1 grey, 3 colour.")
-    tasks: tuple[str, ...] = opt(
+    op: tuple[str, ...] = opt(
         default=("blur", "inpaint", "super-resolution"),
         help="Operators it is trained for, their options drawn at random.",
+    )
+    noise: Literal["gaussian"] = opt(
+        default="gaussian", help="Noise it is trained for; other data terms have no exact prox."
     )
     missing: tuple[float, float] = opt(
         default=(0.2, 0.8), min=0.0, max=1.0, help="Shares of missing pixels (inpaint)."
@@ -84,8 +87,8 @@ class UnrolledOptions(Options):
             raise OptionError("option colors must be 1 or 3, not 2")
         if self.prox == "filters" and self.base not in ("admm", "pdhg"):
             raise OptionError(f"{self.base} takes no prox of kind filters; take shrinkage")
-        if not self.tasks:
-            raise OptionError("option tasks names no operator")
+        if not self.op:
+            raise OptionError("option op names no operator")
 
 
 class ADMMOptions(UnrolledOptions):

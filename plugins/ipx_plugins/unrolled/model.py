@@ -37,7 +37,7 @@ class UnrolledModel(Model[UnrolledOptions]):
     def multiple(self) -> int:
         """What prox and factors divide."""
         o = self.options
-        factors = max(o.factors) if "super-resolution" in o.tasks else 1
+        factors = max(o.factors) if "super-resolution" in o.op else 1
         return max(multiple(o), factors)
 
     def network(self) -> nn.Module:
@@ -68,14 +68,14 @@ class UnrolledModel(Model[UnrolledOptions]):
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
         """PSNR of each task, its operator drawn anew for each batch; their mean counts."""
         found = {}
-        for task in self.options.tasks:
+        for task in self.options.op:
             problem = simulated(task, batch, self.options, rng)
             found[task] = psnr(run(net, problem, self.options)[-1], batch)
         return {"psnr": torch.stack(list(found.values())).mean(0), **found}
 
     def _shared_out(self, batch: Tensor, rng: torch.Generator) -> list[tuple[str, Tensor]]:
         """Tasks with their parts of the batch, in turn, from a random one on."""
-        tasks = self.options.tasks
+        tasks = self.options.op
         first = int(torch.randint(len(tasks), (), generator=rng, device=rng.device))
         order = tasks[first:] + tasks[:first]
         parts = ((t, batch[i :: len(tasks)]) for i, t in enumerate(order))

@@ -71,7 +71,7 @@ def simulated(task: str, clean: Tensor, options: UnrolledOptions, rng: torch.Gen
     draw = Draw(rng)
     shape = tuple(clean.shape[1:])
     operator = ipx.operator(task, shape, **options_for(task, options, draw, min(shape[1:])))
-    noise = ipx.noise("gaussian", sigma=draw.between(*options.sigma))
+    noise = ipx.noise(options.noise, sigma=draw.between(*options.sigma))
     seeded = torch.Generator().manual_seed(draw.whole(1 << 62))
     y = noise.sample(operator.forward(clean), seeded)
     return Problem(y, operator, noise, ipx.prior("none"), 1.0)
