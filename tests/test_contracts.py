@@ -54,3 +54,28 @@ def test_a_fault_is_reported_not_raised() -> None:
     assert "ProxConjugate" in results["declaration"].message
     gone = replace(told, target="ipx_plugins.l1.prior:Nothing")
     assert [r.ok for r in run_checks(gone)] == [False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told"),
+    [
+        ("prior", "l1", {"pixelwise": False}),
+        ("noise", "poisson", {"counts": False}),
+        ("operator", "fourier", {"signed": False}),
+        ("solver", "lista", {"own_prior": False}),
+    ],
+)
+def test_a_hint_that_class_and_declaration_disagree_on_is_found(
+    kind: str, name: str, told: dict
+) -> None:
+    results = {r.name: r for r in run_checks(replace(registry().get(kind, name), **told))}
+    assert not results["declaration"].ok
+    assert next(iter(told)) in results["declaration"].message
+    assert all(r.ok for n, r in results.items() if n != "declaration")
+
+
+def test_data_that_may_be_negative_must_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = registry().get("operator", "fourier")
+    monkeypatch.setattr(spec.load(), "signed", False)
+    results = {r.name: r for r in run_checks(replace(spec, signed=False))}
+    assert [n for n, r in results.items() if not r.ok] == ["sign"]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ipx.testing import Check
 
 IMAGE = (2, 24, 32)
+_TWICE = ("signed", "counts", "weighted", "informs", "pixelwise", "own_prior")
+"""Said by declarations, for plans without torch, and by classes, for those made in code."""
 _TABLED = {
     "operator": (cap.Adjoint, cap.Diagonal, cap.Spectrum, cap.NormalSolve, cap.Norm),
     "noise": (cap.NoiseGrad, cap.NoiseProx, cap.Quadratic),
@@ -114,6 +116,9 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
 
     def declaration() -> None:
         made = make(spec, options)
+        for name in _TWICE:
+            if hasattr(spec, name) and getattr(spec, name) != getattr(made, name):
+                raise AssertionError(f"declaration and class differ in {name}")
         if isinstance(spec, SolverSpec):
             if tuple(made.needs) != tuple(spec.needs):
                 raise AssertionError("the class needs something else than its declaration says")

@@ -46,9 +46,16 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
         batched(a.forward, x, what="forward")
         kept_dtype(a.forward, x, what="forward")
 
+    def sign() -> None:
+        x = torch.cat([draw(21, 2, *a.image_shape).round(), draw(22, 2, *a.image_shape)])
+        # a kernel that interpolates overshoots a little, which counting noises live with
+        if not a.signed and float(a.forward(x).min()) < -0.2:
+            raise AssertionError("data of pictures may be negative, and signed is not set")
+
     yield "shapes", shapes
     yield "preview", preview
     yield "forward-pure-batch-dtype", forward
+    yield "sign", sign
     if has(a, cap.Adjoint):
         yield from _linear(spec, options, a)
 
