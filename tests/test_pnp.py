@@ -78,7 +78,7 @@ def test_the_self_ensemble_is_undone() -> None:
     x = torch.rand(2, 1, 7, 9)
     sigma = torch.tensor([0.1, 0.1])
     for step in range(8):
-        out, _ = denoised(p, PnPOptions(), x, sigma, step, None)
+        out, _ = denoised(p, PnPOptions(refresh=1), x, sigma, step, None)
         assert torch.equal(out, x), step
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from ipx import (
     DataDual,
@@ -145,6 +145,15 @@ class AdamOptions(Options):
     beta2: float = opt(default=0.999, min=0.0, max=0.99999, help="Memory of its square.")
 
 
+def _refresh(every: int) -> Any:
+    return opt(
+        default=every,
+        min=1,
+        help="Match blocks anew every so many steps, for a denoiser that matches; above 1 "
+        "nothing is turned for it.",
+    )
+
+
 class PnPOptions(Options):
     """A denoiser in place of the prior's proximal map."""
 
@@ -171,12 +180,7 @@ class PnPOptions(Options):
         unit="image range",
     )
     ensemble: bool = opt(default=True, help="Turn or flip the picture in each step.")
-    refresh: int = opt(
-        default=1,
-        min=1,
-        help="Match blocks anew every so many steps, for a denoiser that matches; above 1 "
-        "nothing is turned.",
-    )
+    refresh: int = _refresh(4)
 
 
 class PnPADMMOptions(PnPOptions):
@@ -189,12 +193,14 @@ class PnPFISTAOptions(PnPOptions):
     """Plug-and-play with the gradient of the data term."""
 
     steps: int = opt(default=30, min=1, help="Steps from the first sigma to the last.")
+    refresh: int = _refresh(1)
 
 
 class DiffPIROptions(PnPOptions):
     """Diffusion with a denoiser."""
 
     steps: int = opt(default=12, min=1, help="Steps from the first sigma to the last.")
+    refresh: int = _refresh(1)
     zeta: float = opt(
         default=1.0, min=0.0, max=1.0, help="Share of new noise in the variance of each step."
     )
