@@ -274,6 +274,7 @@ class _Failing:
 
 
 def test_commands_of_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    call("solve", "--help")  # imported now, or it would keep the registry of this test
     reg = ipx.registry.load([])
     reg.manager.register(_Commands(), "good")
     reg.manager.register(_Failing(), "bad")
