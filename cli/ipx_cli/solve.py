@@ -204,10 +204,10 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
         return
     words = {"budget": "stopped", "converged": "converged", "diverged": "diverged"}
     steps = row["iterations"]
-    parts = [
-        f"{words[row['status']]} after {steps} iteration{'s' if steps != 1 else ''}"
-        f" of {row['plan']['solver']} ({row['seconds']:.1f} s)"
-    ]
+    done = f"{words[row['status']]} after {steps} iteration{'s' if steps != 1 else ''}"
+    if not steps:  # `Prior.typical`
+        done = "kept the start, to the prior as likely as a clean picture: no iteration"
+    parts = [f"{done} of {row['plan']['solver']} ({row['seconds']:.1f} s)"]
     if row["lam"] is not None:
         parts.append(f"lam {output.number(row['lam'])}")
     if row["sigma"] is not None:
