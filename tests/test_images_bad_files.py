@@ -1,0 +1,177 @@
+"""Files that are damaged or no pictures: one line says why."""
+
+import io
+import logging
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from image_files import IEND, PNG, chunk, png_of, some
+from ipx import InputError
+from ipx.images import read, sha256
+
+
+def jpeg_bytes(mode="RGB"):
+    out = io.BytesIO()
+    Image.new(mode, (64, 64), 50 if mode == "L" else None).save(out, "JPEG")
+    return out.getvalue()
+
+
+def tiff_bytes(samples, **options):
+    out = io.BytesIO()
+    tifffile.imwrite(out, samples, **{"metadata": None} | options)
+    return out.getvalue()
+
+
+def npy_bytes(samples):
+    out = io.BytesIO()
+    np.save(out, samples)
+    return out.getvalue()
+
+
+def bad_float(value):
+    samples = np.zeros((4, 4, 3), np.float32)
+    samples[1, 2, 0] = value
+    return samples
+
+
+GREY = some((40, 50), "uint16")
+EMPTY_PNG = PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 4, 8, 0, 0, 0, 0))
+BAD = {
+    "empty": (b"", "is empty"),
+    "text": (b"hello, I am a picture", "not an image"),
+    "gif": (b"GIF89a....", "is a GIF file; ipx reads PNG, TIFF, JPEG and NPY"),
+    "webp": (b"RIFF\x10\0\0\0WEBPVP8 ", "is a WebP file"),
+    "heic": (b"\0\0\0\x18ftypheic", "HEIC"),
+    "png head": (PNG, "truncated PNG"),
+    "png half": (png_of(GREY)[:900], "truncated PNG"),
+    "png tail": (png_of(GREY)[:-12], "truncated PNG"),
+    "png bits": (png_of(GREY)[:500] + b"????" + png_of(GREY)[504:], "cannot be decoded as PNG"),
+    "png animation": (png_of(GREY, chunk(b"acTL", bytes(8))), "animation"),
+    "png no pixels": (EMPTY_PNG + IEND, "no pixels"),
+    "png no data": (png_of(GREY)[:33] + IEND, "cannot be decoded as PNG"),
+    "png bomb": (
+        PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 10**6, 10**6, 8, 2, 0, 0, 0)) + IEND,
+        "claims 1000000 x 1000000 pixels in 45 bytes",
+    ),
+    "jpeg head": (jpeg_bytes()[:20], "cannot be decoded as JPEG"),
+    "jpeg half": (jpeg_bytes()[:-100], "cannot be decoded as JPEG"),
+    "jpeg tail": (jpeg_bytes()[:-2], "cannot be decoded as JPEG"),
+    "jpeg cmyk": (jpeg_bytes("CMYK"), "is a CMYK JPEG; convert it to RGB"),
+    "tiff head": (tiff_bytes(GREY)[:8], "truncated TIFF"),
+    "tiff half": (tiff_bytes(GREY)[:2000], "truncated TIFF"),
+    "tiff tail": (tiff_bytes(GREY, compression="zlib")[:-10], "truncated TIFF"),
+    "tiff stack": (
+        tiff_bytes(np.zeros((5, 8, 8), np.uint8), photometric="minisblack"),
+        "stack of 5 pages",
+    ),
+    "tiff imagej": (
+        tiff_bytes(np.zeros((5, 8, 8), np.uint8), imagej=True, metadata={"axes": "ZYX"}),
+        "stack of 5 pages",
+    ),
+    "tiff volume": (
+        tiff_bytes(np.zeros((4, 16, 16), np.uint8), photometric="minisblack", volumetric=True),
+        "stack of 4 pages",
+    ),
+    "tiff five": (
+        tiff_bytes(np.zeros((8, 8, 5), np.uint8), photometric="minisblack", planarconfig="contig"),
+        "5 channels",
+    ),
+    "tiff two": (
+        tiff_bytes(
+            np.zeros((8, 8, 2), np.uint8),
+            photometric="minisblack",
+            planarconfig="contig",
+            extrasamples=["unspecified"],
+        ),
+        "2 channels",
+    ),
+    "tiff cmyk": (
+        tiff_bytes(np.zeros((8, 8, 4), np.uint8), photometric="separated"),
+        "SEPARATED colours",
+    ),
+    "tiff long tag": (  # a photometric interpretation of 900 numbers
+        tiff_bytes(GREY).replace(
+            struct.pack("<HHII", 262, 3, 1, 1), struct.pack("<HHII", 262, 3, 900, 200)
+        ),
+        r"holds \(.*\.\.\.$",
+    ),
+    "tiff complex": (tiff_bytes(np.zeros((8, 8), np.complex64)), "complex64"),
+    "tiff nan": (tiff_bytes(bad_float(np.nan), photometric="rgb"), "1 values that are NaN"),
+    "tiff inf": (tiff_bytes(bad_float(-np.inf), photometric="rgb"), "NaN or infinite"),
+    "npy head": (npy_bytes(GREY)[:9], "cannot be decoded as NPY"),
+    "npy half": (npy_bytes(GREY)[:-7], "cannot be decoded as NPY"),
+    "npy nan": (npy_bytes(bad_float(np.nan)), "NaN"),
+    "npy no pixels": (npy_bytes(np.zeros((0, 5))), "no pixels"),
+    "npy no colour": (npy_bytes(np.zeros((5, 5, 0))), "no pixels"),
+    "npy one": (npy_bytes(np.zeros(9)), r"has shape \(9,\)"),
+    "npy four": (npy_bytes(np.zeros((1, 3, 9, 9))), r"\(H, W, 3\)"),
+    "npy two": (npy_bytes(np.zeros((9, 9, 2))), "2 channels"),
+    "npy five": (npy_bytes(np.zeros((9, 9, 5))), "5 channels"),
+    "npy first": (npy_bytes(np.zeros((3, 9, 9))), "move the channels last"),
+    "npy complex": (npy_bytes(np.zeros((9, 9), complex)), "complex128"),
+    "npy object": (npy_bytes(np.full((2, 2), None)), "Python objects"),
+    "npy text": (npy_bytes(np.array([["a", "b"]])), "real numbers"),
+    "npy fields": (npy_bytes(np.zeros((2, 2), [("r", "f4"), ("g", "f4")])), "real numbers"),
+    "npy huge": (npy_bytes(np.full((2, 2), 2**60)), "beyond 2"),
+    "npy wide": (npy_bytes(np.array([[-1.7e308, 1.7e308]])), "too large"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.filterwarnings("error")
+def test_bad_file(tmp_path, capfd, caplog, case):
+    data, why = BAD[case]
+    path = tmp_path / "bad.img"
+    path.write_bytes(data)
+    with caplog.at_level(logging.DEBUG), pytest.raises(InputError, match=why) as caught:
+        read(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert len(message) < len(str(path)) + 220
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+def test_bad_path(tmp_path):
+    with pytest.raises(InputError, match=r"a\.png: no such file"):
+        read(tmp_path / "a.png")
+    with pytest.raises(InputError, match="is a folder"):
+        read(tmp_path)
+    with pytest.raises(InputError, match="cannot be read"):
+        sha256(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff", "npy"])
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_damaged_files_never_show_a_traceback(tmp_path_factory, kind, data):
+    """Cut anywhere, or with bytes changed: a picture or an InputError, nothing else."""
+    whole = {
+        "png": png_of(GREY),
+        "jpeg": jpeg_bytes(),
+        "tiff": tiff_bytes(GREY, compression="zlib", predictor=True),
+        "npy": npy_bytes(GREY),
+    }[kind]
+    broken = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
+    for at in data.draw(st.lists(st.integers(0, 400), max_size=4)):
+        if at < len(broken):
+            broken[at] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "broken"
+    path.write_bytes(broken)
+    try:
+        picture = read(path)
+    except InputError:
+        return
+    assert np.isfinite(picture.pixels).all()
+
+
+def test_content_tells_the_format_not_the_name(tmp_path):
+    (tmp_path / "a.png").write_bytes(jpeg_bytes("L"))
+    assert read(tmp_path / "a.png").format == "jpeg"
