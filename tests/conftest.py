@@ -1,0 +1,20 @@
+"""Fixtures of more than one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve grey pictures of 24 x 32; number i has the level 10 i, but a little texture."""
+    where = tmp_path / "pictures"
+    where.mkdir()
+    for i in range(12):
+        texture = np.random.default_rng(i).integers(0, 5, (24, 32))
+        Image.fromarray((10 * i + texture).astype(np.uint8)).save(where / f"{i:02d}.png")
+    return where
