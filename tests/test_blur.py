@@ -1,0 +1,137 @@
+"""The blur: its convolution, its PSFs, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+import torch
+from scipy import ndimage
+
+import ipx
+from ipx_plugins.blur import BlurOptions
+from ipx_plugins.blur.operator import Blur
+from ipx_plugins.blur.psf import psf_for
+from small_operators import BOUNDARIES, PSFS, noise_like
+
+
+@pytest.mark.parametrize("psf", PSFS, ids=str)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_blur_is_the_convolution_of_scipy(psf: dict[str, Any], boundary: str) -> None:
+    operator = Blur((1, 17, 14), boundary=boundary, **psf)
+    x = noise_like((1, 17, 14), count=1)
+    modes = {"circular": "wrap", "zero": "constant", "reflect": "reflect", "replicate": "nearest"}
+    h, w = operator.psf.shape
+    reference = ndimage.convolve(
+        x[0, 0].numpy(), operator.psf.numpy(), mode=modes.get(boundary, "constant")
+    )
+    if boundary == "valid":
+        reference = reference[h - 1 - h // 2 : 17 - h // 2, w - 1 - w // 2 : 14 - w // 2]
+    assert np.abs(operator(x)[0, 0].numpy() - reference).max() < 1e-13
+
+
+@pytest.mark.parametrize("psf", PSFS, ids=str)
+def test_psfs_sum_to_one_about_their_centre(psf: dict[str, Any]) -> None:
+    h = psf_for(BlurOptions(**psf), None)
+    assert float(h.sum()) == pytest.approx(1, abs=1e-14)
+    assert bool((h >= 0).all())
+    if h.shape[0] % 2:
+        rows = torch.arange(h.shape[0]) - h.shape[0] // 2
+        columns = torch.arange(h.shape[1]) - h.shape[1] // 2
+        assert float((h.sum(1) * rows).sum()) == pytest.approx(0, abs=1e-10)
+        assert float((h.sum(0) * columns).sum()) == pytest.approx(0, abs=1e-10)
+    if BlurOptions(**psf).symmetric:
+        assert torch.allclose(h, h.flip(0), atol=1e-16)
+        assert torch.allclose(h, h.flip(1), atol=1e-16)
+
+
+def test_psf_shapes() -> None:
+    gaussian = psf_for(BlurOptions(sigma=1.5), None)
+    x = torch.arange(gaussian.shape[0]) - gaussian.shape[0] // 2
+    assert float((gaussian.sum(0) * x**2).sum()) == pytest.approx(1.5**2, rel=2e-3)
+    disk = psf_for(BlurOptions(kind="disk", radius=5.0), None)
+    assert float(disk.max()) == pytest.approx(1 / (np.pi * 25), rel=0.01)
+    airy = psf_for(BlurOptions(kind="airy", radius=6.0), None)
+    centre = airy.shape[0] // 2
+    assert float(airy[centre, centre + 6]) == pytest.approx(0, abs=1e-12)  # the first dark ring
+    line = psf_for(BlurOptions(kind="motion", length=7.0, angle=90.0), None)
+    assert line.shape == (7, 1)
+    one = psf_for(BlurOptions(kind="motion", length=7.0, angle=45.0), None)
+    assert float(one[0, -1]) > float(one[0, 0])  # upwards to the right
+    assert torch.equal(
+        psf_for(BlurOptions(kind="random-motion", seed=5), None),
+        psf_for(BlurOptions(kind="random-motion", seed=5), None),
+    )
+
+
+def test_valid_sees_no_border() -> None:
+    x = noise_like((1, 20, 18))
+    valid = Blur((1, 20, 18), kind="disk", boundary="valid")
+    inner = Blur((1, 20, 18), kind="disk", boundary="zero")(x)[..., 3:-3, 3:-3]
+    assert valid.data_shape == (1, 14, 12)
+    assert torch.allclose(valid(x), inner, atol=1e-14)
+    seen = valid.preview(valid(x))
+    assert torch.equal(seen[..., 3:-3, 3:-3], valid(x))
+    assert torch.equal(seen[..., 0, :], seen[..., 3, :])
+
+
+def test_psf_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    colour = rng.integers(0, 65535, (5, 3, 3), dtype=np.uint16)
+    grey = colour.astype(float).mean(-1)
+    (tmp_path / "psf.png").write_bytes(imagecodecs.png_encode(colour))
+    tifffile.imwrite(tmp_path / "psf.tif", grey)
+    np.save(tmp_path / "psf.npy", grey)
+    made = [Blur((1, 9, 9), kernel=tmp_path / f"psf.{e}").psf for e in ("png", "tif", "npy")]
+    for psf in made:
+        assert np.allclose(psf.numpy(), grey / grey.sum(), atol=1e-12)
+    options = BlurOptions(kernel=tmp_path / "psf.npy", boundary="circular")
+    assert ipx.has(Blur((1, 9, 9), options), ipx.Spectrum)
+    np.save(tmp_path / "psf.npy", np.eye(3))  # a new file of the same name is read anew
+    assert torch.allclose(Blur((1, 9, 9), options).psf, torch.eye(3).double() / 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.zeros((3, 3)), "sums to 0"),
+        (-np.ones((3, 3)), "sums to -9"),
+        (np.array([[1.0, -1.0]]), "sums to 0"),
+        (np.array([[1.0, np.nan]]), "not finite"),
+        (np.ones((11, 3)), "11 x 3 pixels is larger than the picture of 9 x 10"),
+        (np.ones(3), r"shape \(3,\)"),
+        (np.zeros((0, 0)), "shape"),
+        (np.array(["a"]), "not numbers"),
+    ],
+)
+def test_psf_files_that_cannot_be_used(tmp_path: Path, values: Any, words: str) -> None:
+    np.save(tmp_path / "h.npy", values)
+    with pytest.raises(ipx.InputError, match=words):
+        Blur((1, 9, 10), kernel=tmp_path / "h.npy")
+
+
+def test_errors_of_blur(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    (tmp_path / "h.jpg").write_bytes(b"")
+    shape = (1, 9, 9)
+    with pytest.raises(ipx.InputError, match="there is no PSF file"):
+        Blur(shape, kernel=tmp_path / "none.png")
+    with pytest.raises(ipx.InputError, match="cannot be read"):
+        Blur(shape, kernel=tmp_path / "bad.png")
+    with pytest.raises(ipx.InputError, match="use PNG, TIFF or NPY"):
+        Blur(shape, kernel=tmp_path / "h.jpg")
+    with pytest.raises(ipx.OptionError, match="needs a PSF file"):
+        Blur(shape, kind="file")
+    with pytest.raises(ipx.OptionError, match="sigma must be > 0"):
+        Blur(shape, sigma=-1)
+    with pytest.raises(ipx.ShapeError, match="take a smaller sigma"):
+        Blur(shape, sigma=50)
+    with pytest.raises(ipx.ShapeError, match="larger than the picture"):
+        Blur(shape, boundary="valid")
+    with pytest.raises(ipx.ShapeError, match=r"\(C, H, W\)"):
+        Blur((9, 9))
+    assert Blur((1, 9, 9), sigma=2).psf.shape == (9, 9)  # the tails are cut at the border
