@@ -34,6 +34,13 @@ DENOISER_SHARE = 0.23
 FINEST = 0.255 / 255
 """Data are never taken for better than this."""
 
+TRIAL = 10.0
+"""Weights are compared on pictures that have settled to so many times the tolerance.
+
+On two pictures, four operators, two levels of noise, TV and wavelets that changed the PSNR in the
+end by 0.01 dB on average and took 0.4 (wavelets) and 0.6 (TV) of the time.
+"""
+
 NOISELESS_LAM = 1e-3
 """Weight of the prior when data are free of noise: it only fills what was not measured."""
 
@@ -52,7 +59,9 @@ def weigh(
     """Choose the weight where there is one, and solve."""
     count = problem.y.shape[0]
 
-    def run(p: Problem, calls: Sequence[Callback] = (), every: int = 0) -> Result:
+    def run(
+        p: Problem, calls: Sequence[Callback] = (), every: int = 0, tol: float = tol
+    ) -> Result:
         # a prior without weight cannot hold the noise back: stopping at its level does
         settled = p.prior.weighted or p.hard or algorithm.own_prior
         early, ready = None if settled else noise_reached(), None
@@ -72,7 +81,7 @@ def weigh(
             for call in callbacks:
                 call(replace(step, trial=number))
 
-        return run(p, [tell] if callbacks else [], 10)
+        return run(p, [tell] if callbacks else [], 10, TRIAL * tol)
 
     if not problem.prior.weighted:
         return None, [], run(problem.with_lam(1.0), callbacks)
