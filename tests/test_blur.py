@@ -105,7 +105,7 @@ def test_psf_files(tmp_path: Path) -> None:
         (np.ones((11, 3)), "11 x 3 pixels is larger than the picture of 9 x 10"),
         (np.ones(3), r"shape \(3,\)"),
         (np.zeros((0, 0)), "shape"),
-        (np.array(["a"]), "not numbers"),
+        (np.array(["a"]), "use numbers"),
     ],
 )
 def test_psf_files_that_cannot_be_used(tmp_path: Path, values: Any, words: str) -> None:

@@ -122,3 +122,10 @@ def test_spectral_pseudo_inverse_has_least_norm() -> None:
     torch.testing.assert_close(x[0, 0], torch.tensor([[0.25, 0.0], [1.0, 0.0]]).double())
     with pytest.raises(ValueError, match="different transforms"):
         s + Spectral("fft", gram)
+
+
+@given(n=st.integers(1, 9), length=st.integers(0, 40), first=st.integers(-30, 30))
+def test_mirrored_continues_as_numpy_does(n: int, length: int, first: int) -> None:
+    values = np.pad(np.arange(n), 80, mode="symmetric")
+    index = ipx.mirrored(n, length, torch.device("cpu"), first)
+    assert index.tolist() == values[80 + first : 80 + first + length].tolist()

@@ -20,6 +20,7 @@ class Sample(Options):
     count: int = opt(default=3, min=1, max=9, help="A count.")
     share: float = opt(default=0.5, above=0.0, max=1.0, help="A share.")
     shape: Literal["box", "disk"] = opt(default="box", help="A shape.")
+    colors: Literal[1, 3] = opt(default=1, help="Channels.")
     where: Path | None = opt(default=None, help="A file.")
     size: tuple[int, int] = opt(default=(2, 3), help="A size.")
     many: tuple[float, ...] = opt(default=(), help="Any number of numbers.")
@@ -36,11 +37,14 @@ class Needed(Options):
     count=st.integers(1, 9),
     share=st.floats(1e-9, 1.0),
     shape=st.sampled_from(["box", "disk"]),
+    colors=st.sampled_from([1, 3]),
     size=st.tuples(st.integers(), st.integers()),
     many=st.lists(st.floats(allow_nan=False, allow_infinity=False)),
 )
-def test_round_trip(flag, count, share, shape, size, many) -> None:
-    made = Sample(flag=flag, count=count, share=share, shape=shape, size=size, many=tuple(many))
+def test_round_trip(flag, count, share, shape, colors, size, many) -> None:
+    made = Sample(
+        flag=flag, count=count, share=share, shape=shape, colors=colors, size=size, many=tuple(many)
+    )
     assert Sample.from_mapping(made.to_mapping()) == made
     for name, info in Sample.infos().items():
         value = getattr(made, name)
@@ -60,6 +64,8 @@ def test_round_trip(flag, count, share, shape, size, many) -> None:
         ({"share": 0.0}, "share must be > 0 and <= 1, not 0"),
         ({"share": float("nan")}, "share must be > 0 and <= 1, not nan"),
         ({"shape": "dsk"}, "did you mean disk"),
+        ({"colors": 2}, "colors must be 1 or 3, not 2"),
+        ({"colors": "grey"}, "colors must be a whole number"),
         ({"flag": "perhaps"}, "flag must be true or false"),
         ({"size": (1,)}, "size takes 2 values, not 1"),
         ({"cuont": 1}, "unknown option cuont; did you mean count"),

@@ -73,12 +73,16 @@ if TYPE_CHECKING:
         image_dot,
         image_norm,
         image_sum,
+        mirrored,
+        normal_like,
         per_image,
     )
     from ipx.compose import model, noise, operator, prior, solver, tuner
+    from ipx.devices import open_device
     from ipx.generative import Generative, OneSize
     from ipx.gradient import Gradient
-    from ipx.iterate import Result, iterate, known_count
+    from ipx.images import read_array
+    from ipx.iterate import Result, iterate, known_count, noise_variance
     from ipx.metrics import log_error, psnr
     from ipx.model import Model
     from ipx.noise import Noise
@@ -96,10 +100,21 @@ __version__ = "0.1.0"
 _LAZY = {
     "ipx.algebra": ("from_scipy", "vstack"),
     "ipx.bridges": ("Identity", "Normal", "conjugate_gradient"),
-    "ipx.component": ("Component", "has", "image_dot", "image_norm", "image_sum", "per_image"),
+    "ipx.component": (
+        "Component",
+        "has",
+        "image_dot",
+        "image_norm",
+        "image_sum",
+        "mirrored",
+        "normal_like",
+        "per_image",
+    ),
     "ipx.compose": ("model", "noise", "operator", "prior", "solver", "tuner"),
     "ipx.gradient": ("Gradient",),
-    "ipx.iterate": ("Result", "iterate", "known_count"),
+    "ipx.devices": ("open_device",),
+    "ipx.images": ("read_array",),
+    "ipx.iterate": ("Result", "iterate", "known_count", "noise_variance"),
     "ipx.metrics": ("log_error", "psnr"),
     "ipx.generative": ("Generative", "OneSize"),
     "ipx.model": ("Model",),
@@ -224,14 +239,19 @@ __all__ = [
     "known_count",
     "load_weights",
     "log_error",
+    "mirrored",
     "model",
     "noise",
+    "noise_variance",
+    "normal_like",
+    "open_device",
     "operator",
     "operator_norm",
     "opt",
     "per_image",
     "prior",
     "psnr",
+    "read_array",
     "restore",
     "solve",
     "solver",

@@ -21,21 +21,26 @@ AnyLinear = LinearOperator[Any]
 
 
 class Identity(LinearOperator[NoOptions]):
-    """A x = x: the linear part of a prior that has none."""
+    """A x = x, for images of any shape: denoising; the linear part of a prior that has none."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x itself."""
         return x
 
     def adjoint(self, y: Tensor) -> Tensor:
+        """y itself."""
         return y
 
     def diagonal(self, like: Tensor) -> Tensor:
+        """1."""
         return torch.ones((), dtype=like.dtype, device=like.device)
 
     def spectrum(self, like: Tensor) -> Spectral:
-        return Spectral("any", torch.ones((), dtype=like.dtype, device=like.device))
+        """A^T A = I, diagonal in every transform."""
+        return Spectral("any", self.diagonal(like))
 
     def norm(self) -> float:
+        """1."""
         return 1.0
 
 

@@ -145,3 +145,17 @@ def image_norm(x: Tensor) -> Tensor:
 def count(shape: tuple[int, ...]) -> int:
     """Number of values of one image of this shape."""
     return reduce(mul, shape, 1)
+
+
+def mirrored(n: int, length: int, device: torch.device, first: int = 0) -> Tensor:
+    """``length`` indices from ``first`` on into n values continued by mirroring, ``(length,)``.
+
+    The value at the border is repeated: 0 .. n-1, n-1 .. 0, 0 .. n-1, and so on both ways.
+    """
+    i = torch.arange(first, first + length, device=device) % (2 * n)
+    return torch.minimum(i, 2 * n - 1 - i)
+
+
+def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:
+    """Standard normal numbers of the shape, type and device of ``x``; ``rng`` is on that device."""
+    return torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)

@@ -73,14 +73,13 @@ class Generative(Model[O]):
 class OneSize(Generative[O]):
     """Base of models whose pictures are squares of one size, with codes of one length.
 
-    Its options have ``colors`` (1 or 3), ``size`` (a power of two) and ``latent``.
+    Its options have ``colors`` (1 or 3), ``size`` (a power of two) and ``latent``, its network a
+    parameter ``log_deviation``: the logarithm of the root mean square of D(z) - x, as trained.
     """
 
     def __init__(self, options: Any = None, **values: object) -> None:
         super().__init__(options, **values)
-        channels, size, _ = self.only_shape
-        if channels == 2:
-            raise OptionError("option colors must be 1 or 3, not 2")
+        size = self.only_shape[1]
         if size & (size - 1):
             raise OptionError(f"option size must be a power of two, not {size}")
 
@@ -105,3 +104,12 @@ class OneSize(Generative[O]):
             )
         o: Any = self.options
         return int(o.latent)
+
+    def deviation(self, net: nn.Module) -> float:
+        """exp(log_deviation)."""
+        trained: Any = net
+        return float(trained.log_deviation.detach().exp())
+
+    def typed(self, net: nn.Module, x: Tensor) -> Tensor:
+        """``x`` in the type of the network, which may be another than that of the pictures."""
+        return x.to(next(net.parameters()).dtype)

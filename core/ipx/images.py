@@ -331,3 +331,37 @@ def _upright(samples: Array, orientation: int) -> Array:
     if orientation in (2, 3, 6, 7):
         samples = samples[:, ::-1]
     return samples
+
+
+def read_array(path: Path, what: str) -> Array:
+    """The numbers in a PNG, TIFF or NPY file as they are: what is no picture, a PSF or a mask.
+
+    Args:
+        path: the file; its extension says its kind.
+        what: what it should be, for the error lines.
+
+    Raises:
+        InputError: there is no such file, it is of another kind, damaged, or holds no numbers.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".tif", ".tiff", ".npy"):
+        raise InputError(f"{what} {path} is of no known kind; use PNG, TIFF or NPY")
+    try:
+        if suffix == ".npy":
+            values: Any = np.load(path, allow_pickle=False)
+        elif suffix == ".png":
+            import imagecodecs
+
+            values = imagecodecs.png_decode(path.read_bytes())
+        else:
+            import tifffile
+
+            values = tifffile.imread(path)
+    except FileNotFoundError:
+        raise InputError(f"there is no {what} file {path}") from None
+    except Exception as e:  # every decoder has errors of its own
+        raise InputError(f"{what} {path} cannot be read: {one_line(e)}") from None
+    if values.dtype.kind not in "buif":
+        raise InputError(f"{what} {path} holds {values.dtype}; use numbers")
+    array: Array = values
+    return array

@@ -118,6 +118,15 @@ def known_count(problem: Problem) -> Tensor:
     return torch.full((y.shape[0],), float(total), dtype=y.dtype, device=y.device)
 
 
+def noise_variance(problem: Problem) -> Tensor:
+    """Variance of the noise of a measured value, per image ``(B,)``.
+
+    For noise that is not Gaussian twice the expected data term, which is then its scale.
+    """
+    count = known_count(problem)
+    return 2 * problem.noise.expected(problem.y, count) / count
+
+
 @dataclass(frozen=True)
 class Result:
     """What came out.

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from ipx import images
 from ipx.compose import image_shape_of
-from ipx.errors import InputError, IpxError, UsageError
+from ipx.devices import open_device
+from ipx.errors import InputError, IpxError
 from ipx.images import Picture
 from ipx.iterate import Callback, Progress
 from ipx.metrics import psnr, ssim
@@ -130,7 +131,7 @@ def solve_bundled(
     picture = images.bundled(request.subject)
     sheet = panel if panel is not None else folder / "panel.png"
     output = folder / "restored.png"
-    device = _device(request)
+    device = open_device(request.device)
     y = degrade(
         torch.from_numpy(picture.pixels),
         op=request.op,
@@ -178,7 +179,7 @@ def degrade_file(
         _, kept = images.output_type(output, picture, dtype)
         began = time.perf_counter()
         clean = torch.from_numpy(picture.pixels)
-        device = _device(request)
+        device = open_device(request.device)
         y = degrade(
             clean, op=request.op, noise=request.noise, seed=request.seed, device=device
         ).cpu()
@@ -260,18 +261,8 @@ def folder_for(path: Path | None) -> Iterator[None]:
         raise
 
 
-def _device(request: Request) -> torch.device:
-    try:
-        device = torch.device(request.device or "cpu")
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as e:
-        reason = str(e).split("\n")[0]
-        raise UsageError(f"device {request.device} cannot be used: {reason}") from e
-    return device
-
-
 def _solve(request: Request, y: Tensor, clean: Picture | None, watch: Watch) -> _Run:
-    device = _device(request)
+    device = open_device(request.device)
     reference = None if clean is None else torch.from_numpy(clean.pixels)[None]
     how = solve(
         y,

@@ -74,7 +74,8 @@ class OptionInfo:
     def range_text(self) -> str:
         """The allowed range in words, for help texts and error lines."""
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            several = "one of " if len(self.choices) > 2 else ""
+            return several + (", " if several else " or ").join(self.choices)
         parts = []
         if self.above is not None:
             parts.append(f"> {self.above:g}")
@@ -130,7 +131,7 @@ class OptionInfo:
             raise OptionError(
                 f"option {self.name} must be {_KIND_WORDS[kind]}, not {value!r}"
             ) from None
-        if self.choices and typed not in self.choices:
+        if self.choices and str(typed) not in self.choices:
             raise OptionError(
                 f"option {self.name} must be {self.range_text}, not {typed!r}"
                 + did_you_mean(str(typed), self.choices)
@@ -252,7 +253,10 @@ def _info(field: dataclasses.Field[Any], hint: Any) -> OptionInfo:
         hint = args[0]
     choices: tuple[str, ...] = ()
     if get_origin(hint) is Literal:
-        choices, hint = tuple(str(a) for a in get_args(hint)), str
+        kinds = {type(a) for a in get_args(hint)}
+        choices, hint = tuple(str(a) for a in get_args(hint)), kinds.pop()
+        if kinds or hint not in (str, int):
+            raise OptionError(f"option {field.name}: choices are all text or all whole numbers")
     if hint not in _SCALARS:
         raise OptionError(
             f"option {field.name} has the unsupported type {hint!r}; use bool, int, float, str, "

@@ -19,8 +19,8 @@ from ipx.iterate import (
     Progress,
     Result,
     iterate,
-    known_count,
     noise_reached,
+    noise_variance,
     typical_reached,
 )
 from ipx.plan import Plan
@@ -59,9 +59,7 @@ def weigh(
     """Choose the weight where there is one, and solve."""
     count = problem.y.shape[0]
 
-    def run(
-        p: Problem, calls: Sequence[Callback] = (), every: int = 0, tol: float = tol
-    ) -> Result:
+    def run(p: Problem, calls: Sequence[Callback] = (), every: int = 0, tol: float = tol) -> Result:
         # a prior without weight cannot hold the noise back: stopping at its level does
         settled = p.prior.weighted or p.hard or algorithm.own_prior
         early, ready = None if settled else noise_reached(), None
@@ -112,7 +110,4 @@ def _from_noise(problem: Problem) -> Tensor | None:
         share = DENOISER_SHARE
     if share is None:
         return None
-    count = known_count(problem)
-    # the data term is |noise|^2 / 2 or, for other noises, on average as much as that
-    variance = 2 * problem.noise.expected(problem.y, count) / count
-    return share * variance.clamp_min(FINEST**2)
+    return share * noise_variance(problem).clamp_min(FINEST**2)

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ipx.errors import UsageError
+from ipx.devices import open_device
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,7 @@ def joined(device: str) -> Iterator[World]:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     local = os.environ.get("LOCAL_RANK", "0")
     name = f"cuda:{local}" if device == "cuda" and size > 1 else device
-    try:
-        place = torch.device(name)
-        torch.zeros(1, device=place)
-    except (RuntimeError, AssertionError) as e:
-        raise UsageError(f"device {device} cannot be used: {str(e).splitlines()[0]}") from None
+    place = open_device(name)
     if size == 1:
         yield World(0, 1, place)
         return

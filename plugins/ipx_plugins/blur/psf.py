@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipx import InputError, ShapeError
+from ipx import InputError, ShapeError, read_array
 from ipx_plugins.blur import BlurOptions
 
 _FINE = 8  # samples per pixel and axis where a PSF is drawn with area coverage
@@ -117,7 +117,7 @@ def _from_file(path: Path) -> Tensor:
 @lru_cache(maxsize=8)
 def _read(path: Path, stamp: int) -> Tensor:
     """Read, turn to grey, check, normalise. ``stamp`` renews the cache when the file changes."""
-    values = _decode(path)
+    values = read_array(path, "PSF").astype(np.float64)
     if values.ndim == 3:
         colours = values.shape[-1] - (values.shape[-1] in (2, 4))  # without opacity
         values = values[..., :colours].mean(-1)
@@ -129,25 +129,3 @@ def _read(path: Path, stamp: int) -> Tensor:
     if total <= 1e-12 * np.abs(values).sum():
         raise InputError(f"PSF {path} sums to {total:g}; use one whose sum is positive")
     return torch.from_numpy(np.ascontiguousarray(values / total))
-
-
-def _decode(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
-    suffix = path.suffix.lower()
-    if suffix not in (".png", ".tif", ".tiff", ".npy"):
-        raise InputError(f"PSF {path} is of no known kind; use PNG, TIFF or NPY")
-    try:
-        if suffix == ".npy":
-            values: Any = np.load(path, allow_pickle=False)
-        elif suffix == ".png":
-            import imagecodecs
-
-            values = imagecodecs.png_decode(path.read_bytes())
-        else:
-            import tifffile
-
-            values = tifffile.imread(path)
-        if values.dtype.kind not in "buif":
-            raise TypeError(f"it holds {values.dtype}, not numbers")
-        return np.asarray(values, dtype=np.float64)
-    except Exception as e:  # every decoder has errors of its own
-        raise InputError(f"PSF {path} cannot be read: {' '.join(str(e).split())}") from None

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ipx import mirrored
 from ipx_plugins.bm3d.profiles import Stage
 
 
@@ -58,8 +59,7 @@ def mirror(x: Tensor, grid: Grid, stage: Stage) -> Tensor:
     for axis, positions in ((-2, grid.height), (-1, grid.width)):
         n, length = x.shape[axis], (positions - 1) * stage.stride + stage.block
         if length > n:
-            k = torch.arange(length, device=x.device) % (2 * n)
-            x = x.index_select(axis, torch.minimum(k, 2 * n - 1 - k))
+            x = x.index_select(axis, mirrored(n, length, x.device))
     return x
 
 

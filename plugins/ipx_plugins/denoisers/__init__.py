@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from ipx import Denoise, Grad, ModelSpec, Options, PriorSpec, Value, hookimpl, opt
 
@@ -20,7 +21,7 @@ WEIGHTS: dict[str, tuple[str, ...]] = {"drunet": ("grey",)}
 class DenoiserOptions(Options):
     """A denoiser and the noise it is trained for."""
 
-    colors: int = opt(default=1, min=1, max=3, help="Channels: 1 grey, 3 colour.")
+    colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
     sigma_max: float = opt(
         default=50 / 255, above=0.0, help="Trained for noise between 0 and this."
     )

@@ -8,7 +8,7 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ipx import Model, OptionError, psnr
+from ipx import Model, normal_like, psnr
 from ipx_plugins.denoisers import DenoiserOptions
 
 D = TypeVar("D", bound=DenoiserOptions)
@@ -26,16 +26,11 @@ class Denoiser(Model[D]):
     higher_is_better = True
     levels: ClassVar[tuple[int, ...]] = (15, 25, 50)
 
-    def __init__(self, options: D | None = None, **values: object) -> None:
-        super().__init__(options, **values)
-        if self.options.colors == 2:
-            raise OptionError("option colors must be 1 or 3, not 2")
-
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
         """Mean w |net(x + sigma n, sigma) - x|, w from `weight`."""
         sigma = torch.rand(batch.shape[0], 1, 1, 1, generator=rng, device=batch.device)
         sigma = sigma * self.options.sigma_max
-        noisy = batch + sigma * _noise(batch, rng)
+        noisy = batch + sigma * normal_like(batch, rng)
         mean: Tensor = ((net(noisy, sigma) - batch).abs() * self.weight(sigma)).mean()
         return mean
 
@@ -49,17 +44,12 @@ class Denoiser(Model[D]):
         for level in self.levels:
             if level / 255 <= self.options.sigma_max * 1.001:
                 sigma = batch.new_full((batch.shape[0], 1, 1, 1), level / 255)
-                noisy = batch + sigma * _noise(batch, rng)
+                noisy = batch + sigma * normal_like(batch, rng)
                 found[f"psnr{level}"] = psnr(net(noisy, sigma), batch)
         if not found:
             sigma = batch.new_full((batch.shape[0], 1, 1, 1), self.options.sigma_max)
-            found["psnr-max"] = psnr(net(batch + sigma * _noise(batch, rng), sigma), batch)
+            found["psnr-max"] = psnr(net(batch + sigma * normal_like(batch, rng), sigma), batch)
         return {"psnr": torch.stack(list(found.values())).mean(0), **found}
-
-
-def _noise(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Standard normal numbers, in the order of memory of a contiguous tensor."""
-    return torch.randn(like.shape, generator=rng, device=like.device)
 
 
 def with_level(x: Tensor, sigma: Tensor) -> Tensor:

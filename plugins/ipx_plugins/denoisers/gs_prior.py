@@ -10,7 +10,7 @@ from torch import Tensor
 from ipx import Prior, Scalar, ShapeError, per_image
 from ipx_plugins.denoisers import GSOptions
 from ipx_plugins.denoisers.gs_drunet import Net, potential, slope
-from ipx_plugins.denoisers.prior import Loaded, mirrored
+from ipx_plugins.denoisers.prior import Loaded, padded
 
 
 class GSDRUNetPrior(Prior[GSOptions]):
@@ -75,7 +75,7 @@ class GSDRUNetPrior(Prior[GSOptions]):
         level = torch.as_tensor(sigma, dtype=y.dtype, device=y.device).expand(batch, 1, 1, 1)
         if colors == 1:
             level = level.repeat_interleave(channels, 0)
-        rows, columns = (mirrored(n, multiple, x.device) for n in (height, width))
+        rows, columns = (padded(n, multiple, x.device) for n in (height, width))
 
         def residual(z: Tensor) -> Tensor:
             flat = z.reshape(-1, colors, height, width)[:, :, rows][..., columns]

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ipx import Prior, Scalar, ShapeError, load_weights, per_image
+from ipx import Prior, Scalar, ShapeError, load_weights, mirrored, per_image
 from ipx_plugins.denoisers import LearnedOptions
 
 _LEAST = 3 / 255
@@ -62,7 +62,7 @@ class Learned(Prior[LearnedOptions]):
             small = small.expand(batch, channels, *small.shape[2:]).flatten(0, 1)[:, None]
         elif small.shape[1] != 1:
             raise ShapeError("colour weights take one map of sigma for all channels")
-        rows, columns = (mirrored(n, multiple, x.device) for n in (height, width))
+        rows, columns = (padded(n, multiple, x.device) for n in (height, width))
         y = y[:, :, rows][..., columns]
         small = small[:, :, rows][..., columns] if mapped else small
         with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
@@ -91,11 +91,7 @@ class Loaded:
         if key not in self._nets:
             loaded = load_weights(self.weights, self.model, x.shape[1])
             model = loaded.model
-            if model.colors == 3 and x.shape[1] != 3:
-                raise ShapeError(f"these weights are for 3 channels; the picture has {x.shape[1]}")
-            net = loaded.network().to(device=x.device, dtype=x.dtype)
-            # a quarter faster
-            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stubs
+            net = loaded.network(x)
             self._nets[key] = (net, model.colors, float(model.options.sigma_max), model.multiple)
         return self._nets[key]
 
@@ -112,10 +108,9 @@ def _level(sigma: Scalar, like: Tensor) -> tuple[Tensor, bool]:
     return level.expand(batch, -1, -1, -1), level.shape[2:] != (1, 1)
 
 
-def mirrored(n: int, multiple: int, device: torch.device) -> Tensor:
-    """Indices 0 .. n-1 and on by mirroring, the border pixel repeated, to a multiple."""
-    i = torch.arange(-(-n // multiple) * multiple, device=device) % (2 * n)
-    return torch.where(i < n, i, 2 * n - 1 - i)
+def padded(n: int, multiple: int, device: torch.device) -> Tensor:
+    """Indices that continue n pixels by mirroring to a multiple."""
+    return mirrored(n, -(-n // multiple) * multiple, device)
 
 
 class DnCNNPrior(Learned):

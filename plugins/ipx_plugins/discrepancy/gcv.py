@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import Problem, Result, Solve, Tuned, Tuner, known_count
+from ipx import Problem, Result, Solve, Tuned, Tuner, known_count, noise_variance
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import free_values, merge
 
@@ -30,7 +30,7 @@ class GCV(Tuner[GCVOptions]):
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve."""
         count = known_count(problem)
-        noise = (2 * problem.noise.expected(problem.y, count) / count).sqrt().clamp_min(_FLOOR)
+        noise = noise_variance(problem).sqrt().clamp_min(_FLOOR)
         points: list[list[tuple[float, float]]] = [[] for _ in noise]  # (log lam, score)
         log = torch.log(noise).clamp(_LOWEST, _HIGHEST)
         least = torch.full_like(log, math.inf)

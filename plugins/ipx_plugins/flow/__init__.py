@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from ipx import ModelSpec, Options, hookimpl, opt
 
@@ -13,7 +14,7 @@ WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces")}
 class FlowOptions(Options):
     """What both flows have."""
 
-    colors: int = opt(default=3, min=1, max=3, help="Channels: 1 grey, 3 colour.")
+    colors: Literal[1, 3] = opt(default=3, help="Channels: grey or colour.")
     levels: int = opt(default=4, min=1, help="Scales; sides are multiples of 2 to this.")
     width: int = opt(default=64, min=1, help="Features inside the coupling networks.")
     bits: float = opt(

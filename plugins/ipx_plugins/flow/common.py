@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from ipx import Generative, OptionError, Shape, ShapeError, image_sum
+from ipx import Generative, Shape, ShapeError, image_sum
 from ipx_plugins.flow import FlowOptions
 from ipx_plugins.flow.layers import ActNorm, Layer, Split
 
@@ -92,11 +92,6 @@ class Flow(Generative[F]):
     score = "bits_per_dim"
     invertible = True
     density = "exact"
-
-    def __init__(self, options: F | None = None, **values: object) -> None:
-        super().__init__(options, **values)
-        if self.options.colors == 2:
-            raise OptionError("option colors must be 1 or 3, not 2")
 
     @property
     def multiple(self) -> int:

@@ -13,7 +13,7 @@ WEIGHTS: tuple[str, ...] = ()
 class GANOptions(Options):
     """Pictures are ``size`` x ``size`` exactly."""
 
-    colors: int = opt(default=3, min=1, max=3, help="Channels: 1 grey, 3 colour.")
+    colors: Literal[1, 3] = opt(default=3, help="Channels: grey or colour.")
     size: int = opt(
         default=64, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
     )

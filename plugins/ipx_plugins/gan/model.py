@@ -119,18 +119,14 @@ class GAN(OneSize[GANOptions]):
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
         """E(x)."""
         self.latent_size(tuple(x.shape[1:]))
-        code: Tensor = cast("Net", net).encoder(_for(net, x))
+        code: Tensor = cast("Net", net).encoder(self.typed(net, x))
         return code.to(x.dtype)
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
         """G(z), in [0, 1]."""
         self.latent_size(image_shape)
-        made: Tensor = cast("Net", net).generator(_for(net, z))
+        made: Tensor = cast("Net", net).generator(self.typed(net, z))
         return made.to(z.dtype)
-
-    def deviation(self, net: nn.Module) -> float:
-        """Root mean square of G(E(x)) - x over the pictures of the training."""
-        return float(cast("Net", net).log_deviation.detach().exp())
 
     def _codes(self, like: Tensor, rng: torch.Generator) -> Tensor:
         """One z a picture."""
@@ -140,8 +136,3 @@ class GAN(OneSize[GANOptions]):
     def _shown(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """What the discriminator sees of pictures."""
         return augmented(x, rng) if self.options.augment else x
-
-
-def _for(net: nn.Module, x: Tensor) -> Tensor:
-    """In the type of the network."""
-    return x.to(next(net.parameters()).dtype)

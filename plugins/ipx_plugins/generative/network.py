@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ipx import Generative, Prior, Shape, ShapeError, UsageError, load_weights
+from ipx import Generative, Prior, Shape, ShapeError, UsageError, load_weights, mirrored
 from ipx_plugins.generative import GenerativeOptions
 
 TYPICAL = 0.82**2
@@ -49,9 +49,7 @@ class Formulation(Prior[G]):
         """The network in the precision and on the device of ``like`` (a pure cache)."""
         key = (like.dtype, like.device)
         if key not in self._nets:
-            made = _model(self.options.model, self.options.weights)[1]()
-            made = made.to(dtype=like.dtype, device=like.device)
-            self._nets[key] = made.to(memory_format=torch.channels_last)
+            self._nets[key] = _model(self.options.model, self.options.weights)[1](like)
         return self._nets[key]
 
     def framed(self, image_shape: Shape) -> Shape:
@@ -71,7 +69,8 @@ class Formulation(Prior[G]):
         """A picture as the model sees it."""
         colors, height, width = self.framed(tuple(x.shape[1:]))
         self.generator.latent_size((colors, height, width))
-        rows, columns = _mirrored(x.shape[2], height, x), _mirrored(x.shape[3], width, x)
+        rows = mirrored(x.shape[2], height, x.device)
+        columns = mirrored(x.shape[3], width, x.device)
         if (height, width) != tuple(x.shape[2:]):
             x = x[:, :, rows][..., columns]
         x = x.expand(-1, colors, -1, -1)
@@ -112,11 +111,6 @@ def gradient(function: Any, x: Tensor) -> Tensor:
         point = x if keep else x.detach().requires_grad_(True)
         (found,) = torch.autograd.grad(function(point).sum(), point, create_graph=keep)
     return found
-
-
-def _mirrored(n: int, to: int, like: Tensor) -> Tensor:
-    i = torch.arange(to, device=like.device) % (2 * n)
-    return torch.where(i < n, i, 2 * n - 1 - i)
 
 
 @cache

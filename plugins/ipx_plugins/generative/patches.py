@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ipx import mirrored
 from ipx_plugins.generative import PatchOptions
 from ipx_plugins.generative.map import Density
 
@@ -27,9 +28,8 @@ class Patches(Density[PatchOptions]):
             n = shown.shape[axis]
             first = torch.randint(side, (1,), generator=rng, device=x.device)
             moved = int(first) if n > side else 0
-            i = torch.arange(-(-(n + moved) // side) * side, device=x.device) - moved
-            i = i % (2 * n)
-            shown = shown.index_select(axis, torch.where(i < n, i, 2 * n - 1 - i))
+            length = -(-(n + moved) // side) * side
+            shown = shown.index_select(axis, mirrored(n, length, x.device, -moved))
         batch, colors, height, width = shown.shape
         tiles = shown.unfold(2, side, side).unfold(3, side, side)
         tiles = tiles.permute(0, 2, 3, 1, 4, 5).reshape(-1, colors, side, side)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ipx import InputError, Shape, ShapeError
+from ipx import InputError, Shape, ShapeError, read_array
 from ipx_plugins.inpaint import InpaintOptions
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -84,7 +84,7 @@ def _from_file(path: Path, image_shape: Shape) -> Mask:
     A channel of opacity is left out. Colour channels of another number than the picture's count
     together: known where any is not zero.
     """
-    values = _read(path)
+    values = read_array(path, "mask")
     channels, height, width = image_shape
     if values.ndim == 2:
         values = values[..., None]
@@ -101,29 +101,3 @@ def _from_file(path: Path, image_shape: Shape) -> Mask:
     if known.shape[-1] not in (1, channels):
         known = known.any(axis=-1, keepdims=True)
     return np.moveaxis(known, -1, 0)
-
-
-def _read(path: Path) -> np.ndarray[Any, Any]:
-    suffix = path.suffix.lower()
-    try:
-        if suffix == ".npy":
-            values: Any = np.load(path, allow_pickle=False)
-        elif suffix in (".tif", ".tiff"):
-            import tifffile
-
-            values = tifffile.imread(path)
-        elif suffix == ".png":
-            import imagecodecs
-
-            values = imagecodecs.png_decode(path.read_bytes())
-        else:
-            raise InputError(f"mask {path} is of no known kind; use PNG, TIFF or NPY")
-    except FileNotFoundError:
-        raise InputError(f"there is no mask file {path}") from None
-    except InputError:
-        raise
-    except Exception as e:  # every decoder has errors of its own
-        raise InputError(f"mask {path} cannot be read: {' '.join(str(e).split())}") from None
-    if values.dtype.kind not in "buif":
-        raise InputError(f"mask {path} holds {values.dtype}; use numbers")
-    return np.asarray(values)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ipx import Generative, InputError, Shape, UsageError, load_weights
+from ipx import Generative, InputError, Shape, UsageError, load_weights, open_device
 from ipx.registry import registry
 
 CHUNK = 16
@@ -96,10 +96,7 @@ def coder(name: str, weights: str, device: str) -> Coder:
         raise UsageError(f"model {name} generates no pictures; take glow, realnvp, vae or gan")
     loaded = load_weights(weights, name, 3)
     assert isinstance(loaded.model, Generative)
-    try:
-        net = loaded.network().to(device)
-    except (RuntimeError, AssertionError) as e:
-        raise UsageError(f"device {device}: {' '.join(str(e).split())[:200]}") from e
+    net = loaded.network().to(open_device(device))
     return Coder(name, loaded.model, net, str(loaded.card["sha256"]), device)
 
 

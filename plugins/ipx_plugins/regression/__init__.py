@@ -25,11 +25,9 @@ class RegressionOptions(Options):
     sigma: tuple[float, float] = opt(
         default=(0.0, 0.0), min=0.0, help="White Gaussian noise between these.", unit="image range"
     )
-    colors: int = opt(default=1, min=1, max=3, help="Channels: 1 grey, 3 colour.")
+    colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
 
     def __post_init__(self) -> None:
-        if self.colors == 2:
-            raise OptionError("option colors must be 1 or 3, not 2")
         for entry in self.varied:
             name, _, values = entry.partition("=")
             if not name or not values:

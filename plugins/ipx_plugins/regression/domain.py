@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import ipx
-from ipx import Operator, OptionError, Problem, known_count
+from ipx import Operator, OptionError, Problem, noise_variance
 from ipx_plugins.regression import RegressionOptions
 
 _SLACK = 1e-3  # of the noise level, which may have been estimated
@@ -54,8 +54,7 @@ def mismatch(problem: Problem, options: RegressionOptions) -> str:
             return f"{options.op} {name}={value}"
     if type(problem.noise) is not type(ipx.noise(options.noise)):
         return f"noise {type(problem.noise).__name__}"
-    count = known_count(problem)
-    level = (2 * problem.noise.expected(problem.y, count) / count).sqrt().max()
+    level = noise_variance(problem).sqrt().max()
     if float(level) > options.sigma[1] + max(_SLACK, 0.1 * options.sigma[1]):
         return f"noise sigma {float(level):.3g}"
     return ""

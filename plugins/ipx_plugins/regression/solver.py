@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 import ipx
-from ipx import Denoise, PlanError, Problem, Solver, State, known_count, load_weights
+from ipx import Denoise, PlanError, Problem, Solver, State, load_weights, noise_variance
 from ipx_plugins.regression import ANYTHING, WEIGHTS, FeedforwardOptions, RegressionOptions
 from ipx_plugins.regression.domain import mismatch, words
 
@@ -50,9 +49,7 @@ class Feedforward(Solver[FeedforwardOptions, State]):
         x, name = state.x, self.options.model
         if name in DENOISERS:
             prior = cast(Denoise, ipx.prior(name, weights=self.options.weights))
-            count = known_count(problem)
-            level = (2 * problem.noise.expected(problem.y, count) / count).sqrt()
-            return State(prior.denoise(x, level))
+            return State(prior.denoise(x, noise_variance(problem).sqrt()))
         net, options = self._network(problem)
         seen = x if options.colors == 3 else x.flatten(0, 1)[:, None]
         return State(cast(Tensor, net(seen)).reshape(x.shape))
@@ -73,10 +70,7 @@ class Feedforward(Solver[FeedforwardOptions, State]):
         if key not in self._nets:
             loaded = load_weights(weights, self.options.model, channels)
             options = cast(RegressionOptions, loaded.model.options)
-            if options.colors == 3 and channels != 3:
-                raise PlanError(f"these weights are for 3 channels; the picture has {channels}")
-            net = loaded.network().to(device=y.device, dtype=y.dtype)
-            self._nets[key] = (net.to(memory_format=torch.channels_last), options)  # type: ignore[call-overload]  # missing in its stubs
+            self._nets[key] = (loaded.network(y), options)
         return self._nets[key]
 
 

@@ -66,7 +66,7 @@ class UnrolledOptions(Options):
     start: str = opt(
         default="", help="Weights of the denoiser (shipped name or file) the prox starts from."
     )
-    colors: int = opt(default=1, min=1, max=3, help="Channels: 1 grey, 3 colour.")
+    colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
     op: tuple[str, ...] = opt(
         default=("blur", "inpaint", "super-resolution"),
         help="Operators it is trained for, their options drawn at random.",
@@ -83,8 +83,6 @@ class UnrolledOptions(Options):
     )
 
     def __post_init__(self) -> None:
-        if self.colors == 2:
-            raise OptionError("option colors must be 1 or 3, not 2")
         if self.prox == "filters" and self.base not in ("admm", "pdhg"):
             raise OptionError(f"{self.base} takes no prox of kind filters; take shrinkage")
         if not self.op:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ipx import Problem, known_count
+from ipx import Problem, noise_variance
 from ipx_plugins.unrolled import UnrolledOptions
 from ipx_plugins.unrolled.prox import (
     TOLD,
@@ -68,7 +68,7 @@ class Stages(nn.Module):
         the penalty is the inverse of the step, 1 over the Lipschitz constant.
         """
         o, k = self.options, min(number, self.count - 1)
-        variance = noise_variance(problem)
+        variance = noise_variance(problem).clamp_min(_FINEST**2)
         factor = F.softplus(_ONE + _PACE * self.penalty[k]).to(variance)
         strength = F.softplus(_ONE + _PACE * self.strength[k]).to(variance)
         square = (strength * self._level(variance, k)) ** 2
@@ -94,11 +94,3 @@ class Stages(nn.Module):
             return last
         first = last.clamp_min(self.options.sigma_start)
         return first * (last / first) ** (k / (self.count - 1))
-
-
-def noise_variance(problem: Problem) -> Tensor:
-    """Variance of the noise per image ``(B,)``, that of the finest pictures at least."""
-    count = known_count(problem)
-    # the data term is |noise|^2 / 2 or, for other noises, on average as much as that
-    variance: Tensor = 2 * problem.noise.expected(problem.y, count) / count
-    return variance.clamp_min(_FINEST**2)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import ipx
-from ipx import PlanError, Problem, Solver, State, load_weights
+from ipx import Problem, Solver, State, load_weights
 from ipx_plugins.unrolled import GRADED, PROXED, TrainedOptions, UnrolledOptions
 from ipx_plugins.unrolled.network import Stage, Stages
 from ipx_plugins.unrolled.prox import LearnedFilters
@@ -101,13 +101,9 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
             return self._given
         key = (channels, like.dtype, like.device)
         if key not in self._nets:
-            net = load_weights(self.options.weights, self.model, channels).network()
+            net = load_weights(self.options.weights, self.model, channels).network(like)
             assert isinstance(net, Stages)
-            if net.options.colors == 3 and channels != 3:
-                raise PlanError(f"these weights are for 3 channels; the picture has {channels}")
-            net = net.to(device=like.device, dtype=like.dtype)
-            # a quarter faster
-            self._nets[key] = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stubs
+            self._nets[key] = net
         return self._nets[key]
 
 

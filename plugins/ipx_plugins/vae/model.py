@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ipx import OneSize, OptionError, Shape, psnr
+from ipx import OneSize, OptionError, Shape, normal_like, psnr
 from ipx_plugins.vae import VAEOptions
 from ipx_plugins.vae.elbo import divergence, log_likelihood
 from ipx_plugins.vae.net import Net
@@ -48,7 +48,7 @@ class VAE(OneSize[VAEOptions]):
 
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
         """-log p(x|z) + kl KL(q || p), nats a number of the picture; z ~ q(z | x + noise)."""
-        noisy = batch + self.options.input_noise * _normal(batch, rng)
+        noisy = batch + self.options.input_noise * normal_like(batch, rng)
         fit, kl = self._terms(net, batch, noisy, rng)
         n = batch[0].numel()
         return {
@@ -77,12 +77,12 @@ class VAE(OneSize[VAEOptions]):
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
         """Mean of q(z|x)."""
         self.latent_size(tuple(x.shape[1:]))
-        return cast("Net", net).encode(_for(net, x))[0].to(x.dtype)
+        return cast("Net", net).encode(self.typed(net, x))[0].to(x.dtype)
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
         """Mean of p(x|z), in [0, 1]."""
         self.latent_size(image_shape)
-        return cast("Net", net).decode(_for(net, z)).to(z.dtype)
+        return cast("Net", net).decode(self.typed(net, z)).to(z.dtype)
 
     def log_prob(self, net: nn.Module, x: Tensor) -> Tensor:
         """The ELBO in nats, with the mean over q of log p(x|z) taken at the mean of q.
@@ -91,14 +91,10 @@ class VAE(OneSize[VAEOptions]):
         tr(J diag(var) J^T) / (2 g^2), J the derivative of D, where D is smooth.
         """
         self.latent_size(tuple(x.shape[1:]))
-        v, n = _for(net, x), cast("Net", net)
+        v, n = self.typed(net, x), cast("Net", net)
         mean, logvar = n.encode(v)
         bound = log_likelihood(v, n.decode(mean), n.log_deviation.exp()) - divergence(mean, logvar)
         return bound.to(x.dtype)
-
-    def deviation(self, net: nn.Module) -> float:
-        """g."""
-        return float(cast("Net", net).log_deviation.detach().exp())
 
     def _terms(
         self, net: nn.Module, x: Tensor, seen: Tensor, rng: torch.Generator
@@ -106,7 +102,7 @@ class VAE(OneSize[VAEOptions]):
         """log p(x|z) for z ~ q(z|seen), and KL(q || p): ``(B,)`` each."""
         n = cast("Net", net)
         mean, logvar = n.encode(seen)
-        z = mean + (logvar / 2).exp() * _normal(mean, rng)
+        z = mean + (logvar / 2).exp() * normal_like(mean, rng)
         return log_likelihood(x, n.decode(z), n.log_deviation.exp()), divergence(mean, logvar)
 
 
@@ -121,13 +117,3 @@ def _number(deviation: str) -> float | None:
     if not 0 < value < math.inf:
         raise OptionError(f"option deviation must be learned or a number > 0, not {deviation!r}")
     return value
-
-
-def _for(net: nn.Module, x: Tensor) -> Tensor:
-    """In the type of the network."""
-    return x.to(next(net.parameters()).dtype)
-
-
-def _normal(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Standard normal numbers, in the order of memory of a contiguous tensor."""
-    return torch.randn(like.shape, generator=rng, device=like.device, dtype=like.dtype)

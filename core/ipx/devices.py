@@ -1,0 +1,22 @@
+"""Where to compute."""
+
+from __future__ import annotations
+
+import torch
+
+from ipx.errors import UsageError
+
+
+def open_device(name: str | None) -> torch.device:
+    """The device of this name (``cpu``, ``cuda``, ``cuda:1``, ...), tried; the CPU for None.
+
+    Raises:
+        UsageError: there is no such device, or it cannot be used.
+    """
+    try:
+        device = torch.device(name or "cpu")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as e:
+        reason = str(e).split("\n")[0]
+        raise UsageError(f"device {name} cannot be used: {reason}") from e
+    return device
