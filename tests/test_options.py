@@ -38,7 +38,7 @@ class Needed(Options):
     share=st.floats(1e-9, 1.0),
     shape=st.sampled_from(["box", "disk"]),
     colors=st.sampled_from([1, 3]),
-    size=st.tuples(st.integers(), st.integers()),
+    size=st.tuples(st.integers(-(2**62), 2**62), st.integers(0, 9)),
     many=st.lists(st.floats(allow_nan=False, allow_infinity=False)),
 )
 def test_round_trip(flag, count, share, shape, colors, size, many) -> None:
@@ -63,6 +63,8 @@ def test_round_trip(flag, count, share, shape, colors, size, many) -> None:
         ({"count": True}, "count must be a whole number"),
         ({"share": 0.0}, "share must be > 0 and <= 1, not 0"),
         ({"share": float("nan")}, "share must be > 0 and <= 1, not nan"),
+        ({"many": (1.0, float("inf"))}, "many must be smaller in size, not inf"),
+        ({"size": (2**63, 1)}, "size must be smaller in size, not 9223372036854775808"),
         ({"shape": "dsk"}, "did you mean disk"),
         ({"colors": 2}, "colors must be 1 or 3, not 2"),
         ({"colors": "grey"}, "colors must be a whole number"),

@@ -33,7 +33,7 @@ class DegradeCommand(ComponentCommand):
     type=click.Path(),
     help="File (one input) or folder.  [default: NAME-degraded.tif]",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Of the noise.  [default: 0]")
+@click.option("--seed", type=click.IntRange(0, (1 << 63) - 1), help="Of the noise.  [default: 0]")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
 @click.option("--device", help="Where to work: cpu, cuda, mps.  [default: cpu]")
 @click.option("--resume", is_flag=True, help="Skip inputs that were done in the same way before.")
@@ -57,7 +57,7 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
     if not inputs:
         raise UsageError("degrade needs at least one picture")
     pairs = paths.pair(inputs, given["output"], "degraded", ".tif")
-    paths.protect(pairs, options.files_read(ctx, request), None, given["force"])
+    paths.protect(pairs, options.files_read(ctx, request), {}, given["force"])
 
     from ipx.job import Watch, degrade_file, finished
 

@@ -263,6 +263,8 @@ class ComponentCommand(click.Command):
         for param in self.params:
             if param.name in values:
                 try:
+                    if isinstance(param.type, click.IntRange) and not _whole(values[param.name]):
+                        raise click.BadParameter(f"{values[param.name]!r} is no whole number")
                     values[param.name] = param.type_cast_value(ctx, values[param.name])
                 except click.BadParameter as e:
                     if not ctx.resilient_parsing:
@@ -296,6 +298,10 @@ def _solver(probe: click.Context, config: Config | None) -> str:
     """The solver that was named on the command line or in the file."""
     in_file = config.components.get("solver", {}) if config is not None else {}
     return str(probe.params.get("solver") or in_file.get("name") or DEFAULTS["solver"])
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _same(role: str, one: str, other: str) -> bool:

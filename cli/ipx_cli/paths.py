@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ipx.errors import InputError, UsageError
-from ipx.record import record_path
+from ipx.record import drew, record_path
 
 
 def pair(
@@ -46,15 +46,20 @@ def pair(
 
 
 def protect(
-    pairs: Iterable[tuple[Path, Path]], read: Iterable[Path], panel: Path | None, force: bool
+    pairs: Iterable[tuple[Path, Path]],
+    read: Iterable[Path],
+    panels: Mapping[Path, Path],
+    force: bool,
+    beside: Iterable[Path] = (),
 ) -> None:
     """Refuse to write over what is read, and over what ipx has not written.
 
     Args:
         pairs: inputs and outputs.
         read: other files that are read: truth, PSF, mask, configuration.
-        panel: where the panel goes.
-        force: allow an output to replace a file that has no record beside it.
+        panels: where the panel of each input goes.
+        force: allow to replace files that no record says ipx has written.
+        beside: what else is written with the one output.
 
     Raises:
         UsageError: nothing may be written then.
@@ -65,11 +70,16 @@ def protect(
     for source, target in pairs:
         if _key(target) in precious:
             raise UsageError(f"{source}: the output {target} is also an input")
-        new = not target.exists() or record_path(target).exists() or not target.is_file()
-        if not new and not force and target.stat().st_size:
-            raise UsageError(f"{target} exists and was not written by ipx; --force replaces it")
-    if panel is not None and (_key(panel) in precious or _key(panel) in outputs):
-        raise UsageError(f"the panel {panel} is also an input or an output")
+        written = record_path(target).exists()
+        panel = panels.get(source)
+        if panel is not None and (_key(panel) in precious or _key(panel) in outputs):
+            raise UsageError(f"the panel {panel} is also an input or an output")
+        mine = {target: written, **dict.fromkeys(beside, written)}
+        if panel is not None:
+            mine[panel] = drew(target, panel)
+        for path, ours in mine.items():
+            if path.is_file() and path.stat().st_size and not ours and not force:
+                raise UsageError(f"{path} exists and was not written by ipx; --force replaces it")
 
 
 def _key(path: Path) -> object:

@@ -82,7 +82,9 @@ class SolveCommand(ComponentCommand):
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), help="Of simulated noise and random starts.  [default: 0]"
+    "--seed",
+    type=click.IntRange(0, (1 << 63) - 1),
+    help="Of simulated noise and random starts.  [default: 0]",
 )
 @click.option("--device", help="Where to work: cpu, cuda, mps.  [default: cpu]")
 @click.option("--resume", is_flag=True, help="Skip inputs that were done in the same way before.")
@@ -110,7 +112,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     if inputs:
         panels = _beside(pairs, given["panel"], "panel")
         truths = _truths(pairs, given["truth"])
-        paths.protect(pairs, read, None if len(pairs) > 1 else given["panel"], given["force"])
+        paths.protect(pairs, read, panels, given["force"])
     elif given["truth"]:
         raise UsageError("--truth needs a picture to restore; without files the truth is known")
 
@@ -127,6 +129,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
                 click.echo(f"{source} -> {target}")
         return 0
 
+    from ipx.images import SUFFIXES
     from ipx.job import Watch, finished, solve_bundled, solve_file
 
     quiet = given["quiet"]
@@ -135,7 +138,12 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
 
     if not inputs:
         note(f"no files given: degrading and restoring the bundled {request.subject}")
-        paths.protect([(folder, folder / "restored.png")], read, given["panel"], given["force"])
+        if folder.suffix.lower() in SUFFIXES:
+            raise UsageError(f"without files {folder} is a folder of pictures; name a folder")
+        beside = [folder / name for name in ("truth.png", "degraded.tif")]
+        panels = {folder: given["panel"]} if given["panel"] else {}
+        beside += [] if panels else [folder / "panel.png"]
+        paths.protect([(folder, folder / "restored.png")], read, panels, given["force"], beside)
 
         def demo(source: Path, target: Path) -> dict[str, Any]:
             with progress.line(source.name, quiet) as step:
@@ -154,7 +162,9 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         if given["resume"]:
-            before = finished("solve", request, source, target)
+            before = finished(
+                "solve", request, source, target, truths.get(source), panels.get(source)
+            )
             if before is not None:
                 note(f"{source}: done before, skipped")
                 return before

@@ -25,6 +25,13 @@ from ipx.tuner import Tuner
 
 Description: TypeAlias = "str | Mapping[str, Any] | Component[Any]"
 ALGEBRA = ("compose", "sum", "stack")
+_BASES: dict[str, type[Any]] = {
+    "noise": Noise,
+    "prior": Prior,
+    "solver": Solver,
+    "tuner": Tuner,
+    "model": Model,
+}
 
 
 def split(description: Description, kind: str) -> tuple[str, dict[str, Any]]:
@@ -35,10 +42,10 @@ def split(description: Description, kind: str) -> tuple[str, dict[str, Any]]:
         values = dict(description)
         name = values.pop("name", None)
         if not isinstance(name, str):
-            raise InputError(f"a {kind} needs a name, as in {{name = ...}}")
+            raise InputError(f"{kind}: give a name, as in {{name = ...}}")
         return name, values
     raise InputError(
-        f"a {kind} is a name, a table with a name, or an instance, not {description!r}"
+        f"{kind}: give a name, a table with a name, or an instance, not {description!r}"
     )
 
 
@@ -52,6 +59,8 @@ def resolve(kind: str, description: Description) -> tuple[Spec, Options]:
 def build(kind: str, description: Description) -> Any:
     """A noise, prior, solver, tuner or model from its description."""
     if isinstance(description, Component):
+        if not isinstance(description, _BASES[kind]):
+            raise UsageError(f"{type(description).__name__} is no {kind}")
         return description
     spec, options = resolve(kind, description)
     return registry().create(spec, options=options)

@@ -8,15 +8,17 @@ from ipx.errors import UsageError
 
 
 def open_device(name: str | None) -> torch.device:
-    """The device of this name (``cpu``, ``cuda``, ``cuda:1``, ...), tried; the CPU for None.
+    """The device of this name (``cpu``, ``cuda``, ``cuda:1``, ``mps``), tried; the CPU for None.
 
     Raises:
         UsageError: there is no such device, or it cannot be used.
     """
     try:
         device = torch.device(name or "cpu")
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as e:
-        reason = str(e).split("\n")[0]
-        raise UsageError(f"device {name} cannot be used: {reason}") from e
+        reason = str(e).split("\n")[0][:100]
+        raise UsageError(
+            f"device {name} cannot be used; take cpu, cuda or mps, what there is ({reason})"
+        ) from e
     return device

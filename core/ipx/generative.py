@@ -33,11 +33,6 @@ class Generative(Model[O]):
     invertible: ClassVar[bool] = False
     density: ClassVar[Literal["exact", "bound", "none"]] = "none"
 
-    @property
-    def only_shape(self) -> Shape | None:
-        """The one shape of picture ``(C, H, W)`` that it makes; None if there are many."""
-        return None
-
     def latent_size(self, image_shape: Shape) -> int:
         """n, the numbers in the code of a picture ``(C, H, W)``.
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,8 +26,16 @@ from ipx.errors import InputError, IpxError
 from ipx.images import Picture
 from ipx.iterate import Callback, Progress
 from ipx.metrics import psnr, ssim
+from ipx.panel import check_kind
 from ipx.panel import panel as draw_panel
-from ipx.record import environment, one_line, read_record, record_path, write_record
+from ipx.record import (
+    drew,
+    environment,
+    folder_for,
+    read_record,
+    record_path,
+    write_record,
+)
 from ipx.request import ROLES, Request, Table, files_of, resolved
 from ipx.restore import Restoration, degrade, solve
 
@@ -96,6 +103,8 @@ def solve_file(
         IpxError: one clear line; nothing was written.
     """
     watch = watch or Watch()
+    if panel is not None:
+        check_kind(panel)
     picture = images.read(source)
     if expect is not None and picture.sha256 != expect:
         watch.note(f"{source} has changed since the record was written")
@@ -130,6 +139,7 @@ def solve_bundled(
     watch = watch or Watch()
     picture = images.bundled(request.subject)
     sheet = panel if panel is not None else folder / "panel.png"
+    check_kind(sheet)
     output = folder / "restored.png"
     device = open_device(request.device)
     y = degrade(
@@ -214,8 +224,18 @@ def degrade_file(
     return row
 
 
-def finished(command: str, request: Request, source: Path, output: Path) -> Table | None:
-    """The row of an earlier run of the same request on the same input; None to do it again."""
+def finished(
+    command: str,
+    request: Request,
+    source: Path,
+    output: Path,
+    truth: Path | None = None,
+    panel: Path | None = None,
+) -> Table | None:
+    """The row of an earlier run of the same request on the same input; None to do it again.
+
+    It is done again too where a truth or a panel is asked for that it did not have.
+    """
     target = record_path(output)
     if not (output.is_file() and target.is_file()):
         return None
@@ -229,36 +249,14 @@ def finished(command: str, request: Request, source: Path, output: Path) -> Tabl
             and record.get("requested") == asked
             and record.get("files") == _files(request, command)
             and record["input"]["sha256"] == images.sha256(source)
+            and (truth is None or record["truth"]["sha256"] == images.sha256(truth))
+            and (panel is None or (panel.is_file() and drew(output, panel)))
         )
     except (InputError, KeyError, TypeError):
         return None
     row = record.get("result")
     good = same and isinstance(row, dict) and row.get("status") != "diverged"
     return dict(row) if good and isinstance(row, dict) else None
-
-
-@contextmanager
-def folder_for(path: Path | None) -> Iterator[None]:
-    """Make the folder of a file; when the body fails, take away what was made.
-
-    Raises:
-        InputError: it cannot be made.
-    """
-    made: list[Path] = []
-    missing = [] if path is None else [path.absolute().parent, *path.absolute().parent.parents]
-    try:
-        for folder in reversed([f for f in missing if not f.exists()]):
-            try:
-                folder.mkdir()
-            except OSError as e:
-                raise InputError(f"folder {folder} cannot be made: {one_line(e)}") from e
-            made.append(folder)
-        yield
-    except BaseException:
-        for folder in reversed(made):
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        raise
 
 
 def _solve(request: Request, y: Tensor, clean: Picture | None, watch: Watch) -> _Run:

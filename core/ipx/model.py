@@ -14,6 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ipx.capabilities import Shape
 from ipx.component import Component, O
 
 
@@ -31,6 +32,11 @@ class Model(Component[O]):
     def colors(self) -> int:
         """Channels of the training pictures, 1 or 3: the option ``colors`` if it has one."""
         return int(getattr(self.options, "colors", 3))
+
+    @property
+    def only_shape(self) -> Shape | None:
+        """The one shape of picture ``(C, H, W)`` that it takes; None if there are many."""
+        return None
 
     @property
     def multiple(self) -> int:

@@ -12,6 +12,7 @@ This module imports nothing heavy, so that a plugin's declaring module stays lig
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -138,13 +139,15 @@ class OptionInfo:
             )
         if isinstance(typed, (int, float)) and not isinstance(typed, bool):
             bad = (
-                typed != typed
+                not -math.inf < typed < math.inf  # nor NaN
+                or (kind is int and abs(typed) >= 1 << 63)  # what random generators take
                 or (self.min is not None and typed < self.min)
                 or (self.max is not None and typed > self.max)
                 or (self.above is not None and typed <= self.above)
             )
             if bad:
-                wanted = self.range_text or "a number"
+                far = abs(typed) == math.inf or (kind is int and abs(typed) >= 1 << 63)
+                wanted = "smaller in size" if far else self.range_text or "a number"
                 raise OptionError(f"option {self.name} must be {wanted}, not {typed!r}")
         return typed
 

@@ -27,6 +27,18 @@ FAINT = (98, 98, 105)
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 
 
+def check_kind(path: str | os.PathLike[str]) -> str:
+    """The format of a panel by the extension of its file.
+
+    Raises:
+        InputError: it is of no kind that panels are written as.
+    """
+    kind = FORMATS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise InputError(f"{path}: a panel is written as .png, .jpg or .tif")
+    return kind
+
+
 def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
     """Draw pictures side by side, each with a title above and a line of figures below.
 
@@ -42,9 +54,7 @@ def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
     Raises:
         InputError: no columns, a wrong number of channels or kind of file, cannot be written.
     """
-    kind = FORMATS.get(Path(path).suffix.lower())
-    if kind is None:
-        raise InputError(f"{path}: a panel is written as .png, .jpg or .tif")
+    kind = check_kind(path)
     if not columns:
         raise InputError(f"{path}: a panel needs at least one picture")
     pictures = [_eight_bit(path, picture) for _, picture, _ in columns]

@@ -11,7 +11,8 @@ import platform
 import secrets
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,30 @@ def check_folder(path: str | os.PathLike[str]) -> None:
         raise InputError(f"{target}: {folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{target}: folder {folder} is not writable")
+
+
+@contextmanager
+def folder_for(path: Path | None) -> Iterator[None]:
+    """Make the folder of a file; when the body fails, take away what was made.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    made: list[Path] = []
+    missing = [] if path is None else [path.absolute().parent, *path.absolute().parent.parents]
+    try:
+        for folder in reversed([f for f in missing if not f.exists()]):
+            try:
+                folder.mkdir()
+            except OSError as e:
+                raise InputError(f"folder {folder} cannot be made: {one_line(e)}") from e
+            made.append(folder)
+        yield
+    except BaseException:
+        for folder in reversed(made):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
@@ -167,3 +192,12 @@ def environment() -> dict[str, Any]:
         asked = os.environ.get("OMP_NUM_THREADS", "")
         threads = int(asked) if asked.isdigit() else os.cpu_count() or 1
     return {**versions, "platform": platform.platform(), "threads": threads}
+
+
+def drew(output: Path, panel: Path) -> bool:
+    """True if the record of an output says that this panel was drawn with it."""
+    try:
+        config = read_record(record_path(output)).get("config")
+    except InputError:
+        return False
+    return isinstance(config, dict) and config.get("panel") == str(panel.absolute())

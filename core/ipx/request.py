@@ -6,6 +6,7 @@ Imports nothing heavy: ``--dry-run`` and ``ipx matrix`` plan without torch.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,8 @@ class Request:
     device: str | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= self.tol < math.inf:
+            raise OptionError(f"tol must be a number >= 0, not {self.tol!r}")
         if not self.prior:
             object.__setattr__(self, "prior", {"name": prior_for(str(self.solver.get("name")))})
 

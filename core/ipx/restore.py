@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ipx.arrays import to_tensor
 from ipx.capabilities import Shape
 from ipx.compose import Description, build, image_shape_of, operator_from, split
-from ipx.errors import InputError, MemoryExhaustedError, OptionError
+from ipx.errors import MemoryExhaustedError, OptionError
 from ipx.iterate import (
     Callback,
     Result,
@@ -37,7 +40,6 @@ from ipx.starts import first_guess, lowest
 from ipx.weigh import weigh
 
 Image = TypeVar("Image", "np.ndarray[Any, Any]", Tensor)
-Back = Callable[[Tensor], Any]
 
 
 @dataclass(frozen=True)
@@ -72,69 +74,6 @@ class Restoration:
     def iterations(self) -> list[int]:
         """Steps of the final solve, per image."""
         return [int(n) for n in self.result.iterations]
-
-
-def to_tensor(
-    image: Any, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-) -> tuple[Tensor, Back]:
-    """An image as ``(B, C, H, W)`` in floating point, and the way back to its kind.
-
-    Args:
-        image: NumPy ``(H, W)`` or ``(H, W, C)``, or tensor ``(H, W)``, ``(C, H, W)`` or
-            ``(B, C, H, W)``. Integers are divided by the largest value of their type; on the
-            way back they are rounded and clipped. Half precision is worked on in float32.
-        device: where to work; where a tensor is, the CPU for an array.
-        dtype: precision of the work; float32, or float64 for float64 input.
-
-    Raises:
-        InputError: not an image, empty, or not finite.
-    """
-    array = isinstance(image, np.ndarray)
-    if array:
-        if image.dtype.kind not in "uif":
-            raise InputError(f"an image of type {image.dtype} cannot be restored; use numbers")
-        source = np.ascontiguousarray(image)
-        if source.dtype.kind == "f" and source.dtype.itemsize not in (4, 8):
-            source = source.astype(np.float32)
-        kind, top = str(image.dtype), 1.0
-        if source.dtype.kind in "ui":
-            top = float(np.iinfo(source.dtype).max)
-            source = source.astype(np.float32 if source.dtype.itemsize < 4 else np.float64)
-        t = torch.from_numpy(source.copy())
-        if image.ndim == 3:
-            t = t.permute(2, 0, 1)
-    elif isinstance(image, Tensor):
-        kind, t, top = "", image, 1.0
-        if not image.is_floating_point():
-            if image.is_complex() or image.dtype == torch.bool:
-                raise InputError(f"an image of type {image.dtype} cannot be restored; use reals")
-            top, t = float(torch.iinfo(image.dtype).max), image.to(torch.float32)
-    else:
-        raise InputError(f"an image is a NumPy array or a tensor, not {type(image).__name__}")
-    ndim = image.ndim
-    if ndim not in ((2, 3) if array else (2, 3, 4)):
-        shapes = "(H, W) or (H, W, C)" if array else "(H, W), (C, H, W) or (B, C, H, W)"
-        raise InputError(f"an image has shape {shapes}, not {tuple(image.shape)}")
-    t = t.reshape(*([1] * (4 - t.ndim)), *t.shape)
-    if t.numel() == 0:
-        raise InputError(f"the image is empty: its shape is {tuple(image.shape)}")
-    work = dtype or (torch.float64 if t.dtype == torch.float64 else torch.float32)
-    t = t.to(device=device or t.device, dtype=work).contiguous() / top
-    if not bool(torch.isfinite(t).all()):
-        raise InputError("the image has values that are not finite (NaN or infinity)")
-
-    def back(x: Tensor) -> Any:
-        out = x * top
-        if top != 1.0:
-            out = out.round().clamp(0, top)
-        out = out[0] if ndim < 4 else out
-        out = out[0] if ndim == 2 and out.shape[0] == 1 else out
-        if not array:
-            return out.to(dtype=image.dtype, device=image.device)
-        out = out.permute(1, 2, 0) if ndim == 3 and out.ndim == 3 else out
-        return out.detach().cpu().numpy().astype(kind)
-
-    return t, back
 
 
 def _level(noise: Noise[Any], count: int) -> list[float]:
@@ -257,6 +196,7 @@ def solve(
     """
     began = time.perf_counter()
     keep_freed()
+    _check(tuner, start, seed, iterations, tol, keep, restarts)
     if prior is None:
         prior = usual_prior(solver)
     y, back = to_tensor(image, device, dtype)
@@ -267,8 +207,8 @@ def solve(
         model: Noise[Any] = build("noise", noise)
         regulariser: Prior[Any] = build("prior", prior)
         given = None if x0 is None else to_tensor(x0, y.device, y.dtype)[0]
-        if restarts < 1 or (restarts > 1 and (start != "random" or x0 is not None)):
-            raise OptionError("restarts must be at least 1, and more than 1 goes with start random")
+        if restarts > 1 and (start != "random" or x0 is not None):
+            raise OptionError("restarts above 1 goes with start random, and no x0")
         hard = isinstance(model.level, (int, float)) and model.level == 0
         untold = model.level is None
         if untold:
@@ -300,6 +240,33 @@ def solve(
             trace=trace,
             seconds=time.perf_counter() - began,
         )
+
+
+def _check(
+    tuner: Description,
+    start: object,
+    seed: object,
+    iterations: object,
+    tol: object,
+    keep: object,
+    restarts: object,
+) -> None:
+    """The plain arguments of `solve`, before anything is computed."""
+    build("tuner", tuner)
+    if not isinstance(start, str):
+        raise OptionError(f"start must be the name of a start, not {start!r}")
+    if keep not in ("last", "best"):
+        raise OptionError(f"keep must be last or best, not {keep!r}")
+    for name, value, least in (
+        ("seed", seed, 0),
+        ("iterations", 1 if iterations is None else iterations, 1),
+        ("restarts", restarts, 1),
+    ):
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not (whole and least <= int(value) < 2**63):  # type: ignore[call-overload]
+            raise OptionError(f"{name} must be a whole number >= {least}, not {value!r}")
+    if not isinstance(tol, Real) or not 0 <= float(tol) < math.inf:
+        raise OptionError(f"tol must be a number >= 0, not {tol!r}")
 
 
 def _classical(problem: Problem) -> Tensor:
@@ -350,6 +317,7 @@ def degrade(
         The data, of the kind and layout of ``image``; nothing is clipped unless the type is
         an integer one.
     """
+    _check("discrepancy", "auto", seed, None, 0.0, "last", 1)
     x, back = to_tensor(image, device)
     with _memory():
         operator: Operator[Any] = operator_from(op, tuple(x.shape[1:]))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
 from importlib.resources import files
 from pathlib import Path
 
 from ipx.errors import InputError, OptionError
+from ipx.registry import registry
 from ipx.specs import NAME
 
 _FILES = {
@@ -39,6 +42,10 @@ def create_plugin(name: str, folder: Path) -> list[Path]:
             + (f", as in {hint}" if hint else "")
         )
     package = name.replace("-", "_")
+    if keyword.iskeyword(package) or package in sys.stdlib_module_names:
+        raise OptionError(f"{name!r} cannot be the name of a plugin: Python has it for itself")
+    if name in registry().names("operator"):
+        raise OptionError(f"there is an operator {name} already; choose another name")
     values = {"name": name, "package": package, "cls": name.title().replace("-", "")}
     target = folder / name
     written: list[Path] = []

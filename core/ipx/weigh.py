@@ -96,7 +96,10 @@ def weigh(
             result = run(problem.with_lam(tuned.lam), callbacks)
             return [float(v) for v in tuned.lam], tuned.trace, result
         lam = NOISELESS_LAM
-    weights = torch.as_tensor(lam, dtype=problem.y.dtype, device=problem.y.device).reshape(-1)
+    try:
+        weights = torch.as_tensor(lam, dtype=problem.y.dtype, device=problem.y.device).reshape(-1)
+    except (TypeError, ValueError, RuntimeError):
+        raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}") from None
     if len(weights) not in (1, count) or not bool(((weights >= 0) & weights.isfinite()).all()):
         raise OptionError(f"lam must be >= 0, one number or one for each of {count} image(s)")
     weights = weights.expand(count).contiguous()

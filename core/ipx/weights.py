@@ -101,6 +101,8 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
     spec = registry().get("model", model)
     assert isinstance(spec, ModelSpec)
     path = _find(spec, str(name), channels)
+    if not record_path(path).is_file():
+        raise InputError(f"{path}: are no weights: there is no card {record_path(path).name}")
     card = read_record(record_path(path))
     try:
         data = path.read_bytes()

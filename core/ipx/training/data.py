@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ipx.capabilities import Shape
 from ipx.errors import InputError, UsageError
 from ipx.images import read
 from ipx.record import one_line
@@ -38,14 +39,21 @@ class Pictures:
         digest: a fingerprint of names, sizes and settings.
     """
 
-    def __init__(self, settings: Data, channels: int, multiple: int = 1) -> None:
-        """Read all pictures.
+    def __init__(
+        self, settings: Data, channels: int, multiple: int = 1, only: Shape | None = None
+    ) -> None:
+        """Read all pictures; ``only`` is the one shape that the model takes.
 
         Raises:
             InputError: the data cannot be read, or no picture is large enough.
             UsageError: the crop does not suit the model, or a pattern is wrong.
         """
         self.settings, self.channels = settings, channels
+        if only is not None and {settings.crop, settings.validation_crop or only[1]} != {only[1]}:
+            raise UsageError(
+                f"this model is for pictures of {only[1]} x {only[1]}: set --crop {only[1]} and "
+                "leave --validation-crop out, or choose its size with --model.size"
+            )
         if settings.crop % multiple:
             raise UsageError(f"this model needs a crop that is a multiple of {multiple}")
         every = [
@@ -68,7 +76,7 @@ class Pictures:
         self.share = _shares(self.train, settings.limit)
         told = repr([(n, p.shape) for n, p in every]) + repr(sorted(out))
         self.digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-        side = settings.validation_crop or 4 * settings.crop
+        side = settings.validation_crop or (4 * settings.crop if only is None else only[1])
         self.side = side - side % multiple
         self.multiple = multiple
 

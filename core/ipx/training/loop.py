@@ -117,7 +117,7 @@ class _Run:
             raise UsageError(f"a batch of {training.batch} is not for {world.size} processes")
         self.model, self.name, self.training, self.world = model, name, training, world
         self.watch = watch
-        self.pictures = Pictures(data, model.colors, model.multiple)
+        self.pictures = Pictures(data, model.colors, model.multiple, model.only_shape)
         self.checkpoint = output.with_name(output.name + ".state")
         shown = {k: v for k, v in data.to_mapping().items() if k != "data"}
         self.identity = {

@@ -22,7 +22,9 @@ class Training(Options):
         default=0.005, min=0.0, max=1.0, help="Where cosine ends, as a share of the largest."
     )
     weight_decay: float = opt(default=0.0, min=0.0, help="Decoupled weight decay (AdamW).")
-    betas: tuple[float, float] = opt(default=(0.9, 0.99), help="Memories of Adam.")
+    betas: tuple[float, float] = opt(
+        default=(0.9, 0.99), min=0.0, max=0.99999, help="Memories of Adam."
+    )
     clip: float = opt(default=1.0, min=0.0, help="Largest norm of the gradient; 0 does not clip.")
     ema: float = opt(
         default=0.999,
@@ -74,6 +76,7 @@ class Data(Options):
     validation_crop: int = opt(
         default=0,
         min=0,
-        help="Side of the centre crops that are validated on; 0 is four times --crop at most.",
+        help="Side of the centre crops that are validated on; 0 is four times --crop at most, or "
+        "the one size of the model.",
         unit="pixels",
     )

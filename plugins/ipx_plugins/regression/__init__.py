@@ -16,10 +16,10 @@ class RegressionOptions(Options):
     """What a network is trained for."""
 
     op: str = opt(default="super-resolution", help="The operator it undoes.")
-    varied: tuple[str, ...] = opt(
-        default=("factor=2|4", "filter=mean|bicubic"),
+    varied: tuple[str, ...] | None = opt(
+        default=None,
         help="Options of the operator, drawn at random: NAME=A|B|C, or NAME=LOW..HIGH. All others "
-        "have their defaults.",
+        "have their defaults; of super-resolution factor=2|4,filter=mean|bicubic are drawn.",
     )
     noise: Literal["gaussian"] = opt(default="gaussian", help="Its noise.")
     sigma: tuple[float, float] = opt(
@@ -27,8 +27,16 @@ class RegressionOptions(Options):
     )
     colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
 
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        """``varied``, or what is usual for the operator."""
+        if self.varied is not None:
+            return self.varied
+        usual = ("factor=2|4", "filter=mean|bicubic")
+        return usual if self.op == "super-resolution" else ()
+
     def __post_init__(self) -> None:
-        for entry in self.varied:
+        for entry in self.ranges:
             name, _, values = entry.partition("=")
             if not name or not values:
                 raise OptionError(f"varied: {entry!r} is neither NAME=A|B nor NAME=LOW..HIGH")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from ipx import Model, log_error, psnr
 from ipx_plugins.regression import RegressionOptions
-from ipx_plugins.regression.domain import measured
+from ipx_plugins.regression.domain import measured, multiple
 
 D = TypeVar("D", bound=RegressionOptions)
 
@@ -28,8 +27,7 @@ class Regression(Model[D]):
     @property
     def multiple(self) -> int:
         """What the factors of super-resolution divide."""
-        factors = [v[7:] for v in self.options.varied if v.startswith("factor=")]
-        return math.lcm(1, *(int(n) for f in factors for n in f.split("|")))
+        return multiple(self.options)
 
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
         """Mean log10 of the mean square error."""

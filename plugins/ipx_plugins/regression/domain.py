@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ def words(options: RegressionOptions) -> str:
     """The domain in words."""
     low, high = options.sigma
     noise = f"noise sigma {low:g} to {high:g}" if high else "no noise"
-    return " ".join([options.op, *options.varied]) + f", {noise}"
+    return " ".join([options.op, *options.ranges]) + f", {noise}"
 
 
 def drawn(options: RegressionOptions, rng: torch.Generator) -> dict[str, Any]:
@@ -41,9 +42,9 @@ def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) ->
 def mismatch(problem: Problem, options: RegressionOptions) -> str:
     """What the network was not trained for, in words; empty where it was trained for all."""
     operator: Operator[Any] = problem.operator
-    example = ipx.operator(
-        options.op, operator.image_shape, **{n: _first(v) for n, v in _ranges(options)}
-    )
+    side = 8 * multiple(options)  # the size of the picture may not suit it
+    values = {n: _first(v) for n, v in _ranges(options)}
+    example = ipx.operator(options.op, (operator.image_shape[0], side, side), **values)
     if type(operator) is not type(example):
         return type(operator).__name__
     ranges = dict(_ranges(options))
@@ -60,8 +61,14 @@ def mismatch(problem: Problem, options: RegressionOptions) -> str:
     return ""
 
 
+def multiple(options: RegressionOptions) -> int:
+    """What the factors of super-resolution divide."""
+    factors = [values for name, values in _ranges(options) if name == "factor"]
+    return math.lcm(1, *(int(n) for f in factors for n in f.split("|")))
+
+
 def _ranges(options: RegressionOptions) -> list[tuple[str, str]]:
-    return [(e.partition("=")[0], e.partition("=")[2]) for e in options.varied]
+    return [(e.partition("=")[0], e.partition("=")[2]) for e in options.ranges]
 
 
 def _first(values: str) -> str:
