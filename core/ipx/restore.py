@@ -196,7 +196,11 @@ def solve(
     """
     began = time.perf_counter()
     keep_freed()
-    _check(tuner, start, seed, iterations, tol, keep, restarts)
+    _check(start, tol, keep)
+    _whole("seed", seed, 0)
+    _whole("iterations", 1 if iterations is None else iterations, 1)
+    _whole("restarts", restarts, 1)
+    build("tuner", tuner)
     if prior is None:
         prior = usual_prior(solver)
     y, back = to_tensor(image, device, dtype)
@@ -242,31 +246,21 @@ def solve(
         )
 
 
-def _check(
-    tuner: Description,
-    start: object,
-    seed: object,
-    iterations: object,
-    tol: object,
-    keep: object,
-    restarts: object,
-) -> None:
-    """The plain arguments of `solve`, before anything is computed."""
-    build("tuner", tuner)
+def _whole(name: str, value: object, least: int) -> None:
+    """Refuse what is no whole number that counters and random generators take."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not (whole and least <= int(value) < 2**63):  # type: ignore[call-overload]
+        raise OptionError(f"{name} must be a whole number >= {least}, not {value!r}")
+
+
+def _check(start: object, tol: object, keep: object) -> None:
+    """Plain arguments of `solve`, before anything is computed."""
     if not isinstance(start, str):
         raise OptionError(f"start must be the name of a start, not {start!r}")
-    if keep not in ("last", "best"):
-        raise OptionError(f"keep must be last or best, not {keep!r}")
-    for name, value, least in (
-        ("seed", seed, 0),
-        ("iterations", 1 if iterations is None else iterations, 1),
-        ("restarts", restarts, 1),
-    ):
-        whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if not (whole and least <= int(value) < 2**63):  # type: ignore[call-overload]
-            raise OptionError(f"{name} must be a whole number >= {least}, not {value!r}")
     if not isinstance(tol, Real) or not 0 <= float(tol) < math.inf:
         raise OptionError(f"tol must be a number >= 0, not {tol!r}")
+    if keep not in ("last", "best"):
+        raise OptionError(f"keep must be last or best, not {keep!r}")
 
 
 def _classical(problem: Problem) -> Tensor:
@@ -317,7 +311,7 @@ def degrade(
         The data, of the kind and layout of ``image``; nothing is clipped unless the type is
         an integer one.
     """
-    _check("discrepancy", "auto", seed, None, 0.0, "last", 1)
+    _whole("seed", seed, 0)
     x, back = to_tensor(image, device)
     with _memory():
         operator: Operator[Any] = operator_from(op, tuple(x.shape[1:]))
