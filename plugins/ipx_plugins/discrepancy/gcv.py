@@ -21,6 +21,8 @@ from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import free_values, merge
 
 _LOWEST, _HIGHEST = math.log(1e-7), math.log(1e3)
+_LEAST_FREE = 5e-3  # share of the data
+WORST = 0.0  # above all scores of pictures in [0, 1], log(1 / m) at most
 _FLOOR = 1e-3  # noise below this (an 8-bit rounding error) is not told from none
 
 
@@ -87,8 +89,12 @@ class GCV(Tuner[GCVOptions]):
         noise: Tensor,
         count: Tensor,
     ) -> Tensor:
-        """log |A x - y|^2 - 2 log(m - df), per image."""
+        """log |A x - y|^2 - 2 log(m - df), per image; `WORST` where nothing is left free.
+
+        There both are zero but for rounding, and their ratio says nothing.
+        """
         misfit = problem.data.value(result.x)
         free = free_values(problem, result, solve, lam, noise)
         tiny = torch.finfo(misfit.dtype).tiny
-        return torch.log(misfit.clamp_min(tiny)) - 2 * torch.log(free.maximum(1e-3 * count))
+        score = torch.log(misfit.clamp_min(tiny)) - 2 * torch.log(free.clamp_min(tiny))
+        return torch.where(free > _LEAST_FREE * count, score, torch.full_like(score, WORST))

@@ -22,7 +22,7 @@ from torch import Tensor
 from ipx import Problem, Result, Solve, Tuned, Tuner, known_count
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import free_values, merge
-from ipx_plugins.discrepancy.gcv import GCV
+from ipx_plugins.discrepancy.gcv import GCV, WORST
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
@@ -44,7 +44,8 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             free = GCV().tune(problem, solve)
             scores = torch.tensor([t["score"] for t in free.trace])
             # pixels shrunk one by one score the same whatever lam is
-            decided = (scores.amax(0) - scores.amin(0) > 1e-3).to(problem.y.device)
+            known = torch.where(scores < WORST, scores, scores.amin(0))
+            decided = (known.amax(0) - known.amin(0) > 1e-3).to(problem.y.device)
             if bool(decided.all()):
                 return free
             told = self._from_level(problem, solve)
