@@ -109,3 +109,21 @@ def test_the_shipped_network_takes_any_size_and_precision() -> None:
     double = ipx.restore(y.double(), op="inpaint", solver="unrolled-admm")
     assert double.dtype == torch.float64
     assert torch.allclose(single.double(), double, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", ["blur", "inpaint", "super-resolution"])
+def test_colour_weights_are_taken_for_colours_and_beat_total_variation(op: str) -> None:
+    """By half a decibel, TV with its automatic weight; of the level of the grey ones."""
+    big = torch.as_tensor(data.astronaut() / 255.0, dtype=torch.float32).permute(2, 0, 1)
+    truth = big.unfold(1, 2, 2).unfold(2, 2, 2).mean((3, 4))[None]
+    noise = {"name": "gaussian", "sigma": 0.02}
+    y = ipx.degrade(truth, op=op, noise=noise, seed=1)
+    scores = {}
+    for weights in ("auto", "color", "grey"):
+        solver = {"name": "unrolled-admm", "weights": weights}
+        x = ipx.restore(y, op=op, noise=noise, solver=solver)
+        scores[weights] = float(ipx.psnr(x, truth))
+    edges = float(ipx.psnr(ipx.restore(y, op=op, noise=noise, prior="tv"), truth))
+    assert scores["auto"] == scores["color"]
+    assert scores["color"] > max(edges + 0.5, scores["grey"] - 0.3)

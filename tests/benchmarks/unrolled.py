@@ -126,21 +126,31 @@ def main() -> None:
 
 
 def colored() -> str:
-    """Three channels, one by one by the network, together by TV."""
-    text = f"\n## In colour, means over {', '.join(COLORED)}, sigma 0.01\n"
-    text += "| task | best TV | unrolled-admm | over TV |\n|---|---|---|---|\n"
-    noise = {"name": "gaussian", "sigma": 0.01}
+    """Three channels, together and one by one by the network, together by TV."""
+    text = f"\n## In colour, means over {', '.join(COLORED)}\n"
+    text += (
+        "| task | sigma | best TV | unrolled-admm | over TV | grey weights, channel by channel |\n"
+    )
+    text += "|---|---|---|---|---|---|\n"
     for task, op in TASKS.items():
-        rows = []
-        for name in COLORED:
-            pixels = torch.as_tensor(photograph(name, grey=False), dtype=torch.float32)
-            truth = pixels.permute(2, 0, 1)[None].contiguous()
-            y = ipx.degrade(truth, op=op, noise=noise, seed=1)
-            own = solved(y, truth, op=op, noise=noise, solver="unrolled-admm")[0]
-            rows.append((best_tv(y, truth, op, noise)[0], own))
-        t, o = (float(v) for v in np.mean(rows, 0))
-        text += f"| {task} | {t:.2f} | {o:.2f} | {o - t:+.2f} |\n"
-        print(task, "colour", round(t, 2), round(o, 2), flush=True)
+        for sigma in SIGMAS:
+            noise = {"name": "gaussian", "sigma": sigma}
+            rows = []
+            for name in COLORED:
+                pixels = torch.as_tensor(photograph(name, grey=False), dtype=torch.float32)
+                truth = pixels.permute(2, 0, 1)[None].contiguous()
+                y = ipx.degrade(truth, op=op, noise=noise, seed=1)
+                both = [
+                    solved(
+                        y, truth, op=op, noise=noise,
+                        solver={"name": "unrolled-admm", "weights": weights},
+                    )[0]
+                    for weights in ("color", "grey")
+                ]  # fmt: skip
+                rows.append([best_tv(y, truth, op, noise)[0], *both])
+            t, o, g = (float(v) for v in np.mean(rows, 0))
+            text += f"| {task} | {sigma} | {t:.2f} | {o:.2f} | {o - t:+.2f} | {g:.2f} |\n"
+            print(task, sigma, "colour", round(t, 2), round(o, 2), round(g, 2), flush=True)
     return text
 
 

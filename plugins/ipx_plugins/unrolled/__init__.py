@@ -20,7 +20,10 @@ from ipx import (
 
 PROXED = (Need((DataProx, Quadratic), ()),)
 GRADED = (Need((DataGrad, Quadratic), ()),)
-WEIGHTS: dict[str, tuple[str, ...]] = {"unrolled-admm": ("grey",), "admm-net": ("grey",)}
+WEIGHTS: dict[str, tuple[str, ...]] = {
+    "unrolled-admm": ("grey", "color"),
+    "admm-net": ("grey",),
+}
 """Shipped weights by model."""
 
 
