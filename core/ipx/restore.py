@@ -248,8 +248,7 @@ def solve(
 
 def _whole(name: str, value: object, least: int) -> None:
     """Refuse what is no whole number that counters and random generators take."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not (whole and least <= int(value) < 2**63):  # type: ignore[call-overload]
+    if isinstance(value, bool) or not (isinstance(value, Integral) and least <= int(value) < 2**63):
         raise OptionError(f"{name} must be a whole number >= {least}, not {value!r}")
 
 
