@@ -196,6 +196,8 @@ def test_bad_input_is_one_line(
         (2, "--force", ("sample", *glow, "-o", picture)),
         (2, "neither shipped nor a file", ("sample", "--weights", "nope", "-o", out)),
         (2, "generates no pictures", ("sample", "--model", "drunet", "-o", out)),
+        (2, "nan is not finite", ("sample", "--temperature", "nan", *glow, "-o", out)),
+        (2, "inf is not finite", ("traverse", "--reach", "inf", *glow, "-o", out)),
         (2, "numbers with commas", ("traverse", "--dims", "a", *glow, "-o", out)),
         (2, "0 to 767", ("traverse", "--dims", "768", "--size", 16, *glow, "-o", out)),
         (2, "one picture", ("traverse", "--start", photos / "bright", *glow, "-o", out)),

@@ -146,8 +146,11 @@ class OptionInfo:
                 or (self.above is not None and typed <= self.above)
             )
             if bad:
-                far = abs(typed) == math.inf or (kind is int and abs(typed) >= 1 << 63)
-                wanted = "smaller in size" if far else self.range_text or "a number"
+                wanted = self.range_text or "a number"
+                if abs(typed) == math.inf:
+                    wanted = "finite"
+                elif kind is int and abs(typed) >= 1 << 63:
+                    wanted = "below 2^63 in size"
                 raise OptionError(f"option {self.name} must be {wanted}, not {typed!r}")
         return typed
 

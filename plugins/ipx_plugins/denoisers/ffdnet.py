@@ -10,7 +10,10 @@ from ipx_plugins.denoisers.common import Denoiser, with_level
 
 
 class FFDNet(Denoiser[FFDNetOptions]):
-    """The paper's network without batch norm."""
+    """The paper's network without batch norm, and it estimates the noise.
+
+    The paper's estimates the picture; from fresh weights that takes many times the steps.
+    """
 
     @property
     def multiple(self) -> int:
@@ -24,7 +27,7 @@ class FFDNet(Denoiser[FFDNetOptions]):
 
 
 class Net(nn.Module):
-    """Estimates the picture itself, as in the paper; the level is one more channel."""
+    """x - body(x, sigma) on the folded picture; the level is one more channel."""
 
     def __init__(self, colors: int, width: int, depth: int) -> None:
         super().__init__()
@@ -33,7 +36,7 @@ class Net(nn.Module):
             into = 4 * colors + 1 if i == 0 else width
             out = 4 * colors if i == depth - 1 else width
             conv = nn.Conv2d(into, out, 3, padding=1)
-            nn.init.orthogonal_(conv.weight, 1.0 if i == depth - 1 else 2**0.5)
+            nn.init.orthogonal_(conv.weight, 0.2 if i == depth - 1 else 2**0.5)
             layers += [conv, nn.ReLU()]
         self.body = nn.Sequential(*layers[:-1])
 
@@ -42,4 +45,4 @@ class Net(nn.Module):
         small = F.pixel_unshuffle(x, 2)
         # a level per pixel: the mean over each block
         level = F.avg_pool2d(sigma, 2) if sigma.shape[2] > 1 else sigma
-        return F.pixel_shuffle(self.body(with_level(small, level)), 2)
+        return F.pixel_shuffle(small - self.body(with_level(small, level)), 2)

@@ -34,6 +34,11 @@ class GANOptions(Options):
         help="Weight of |G(E(x)) - x| in the loss of the generator: it learns to make the pictures "
         "of the training too, which takes far fewer steps than by the discriminator alone.",
     )
+    start: str = opt(
+        default="",
+        help="Weights of a vae (shipped name or file) of the same size that generator and encoder "
+        "start from.",
+    )
     augment: bool = opt(
         default=True,
         help="Show the discriminator pictures of changed colour and place, real and generated, "

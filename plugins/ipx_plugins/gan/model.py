@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ipx import OneSize, Shape, psnr
+from ipx import OneSize, OptionError, Shape, load_weights, psnr
 from ipx_plugins.gan import GANOptions
 from ipx_plugins.gan.augment import augmented
 from ipx_plugins.gan.distance import sliced_wasserstein
@@ -34,6 +34,27 @@ class GAN(OneSize[GANOptions]):
         """Fresh weights."""
         o = self.options
         return Net(o.colors, o.size, o.latent, o.width)
+
+    def initialise(self, net: nn.Module, batch: Tensor) -> None:
+        """Generator and encoder of a trained ``vae``, where it is named."""
+        if not self.options.start:
+            return
+        n, loaded = cast("Net", net), load_weights(self.options.start, "vae")
+        given, own = loaded.model.options, self.options
+        for name in ("colors", "size", "latent", "width"):
+            if (has := getattr(given, name)) != getattr(own, name):
+                raise OptionError(
+                    f"option {name} must be {has} to start from these weights of vae, "
+                    f"not {getattr(own, name)}"
+                )
+        vae: Any = loaded.network()
+        n.generator.start.load_state_dict(vae.start.state_dict())
+        n.generator.up.load_state_dict(vae.up.state_dict())
+        n.encoder.down.load_state_dict(vae.down.state_dict())
+        # of mean and variance the mean
+        n.encoder.code.weight.copy_(vae.code.weight[: own.latent])
+        n.encoder.code.bias.copy_(vae.code.bias[: own.latent])
+        n.log_deviation.copy_(vae.log_deviation)
 
     def parts(self, net: nn.Module) -> Mapping[str, Iterable[nn.Parameter]]:
         """Discriminator, generator, encoder (with the deviation)."""

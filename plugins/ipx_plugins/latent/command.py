@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -34,11 +35,18 @@ def _numbers(kind: Callable[[str], Any]) -> Callable[[Any, Any, str | None], lis
         if value is None:
             return None
         try:
-            return [kind(part) for part in value.split(",")]
+            found = [kind(part) for part in value.split(",")]
         except ValueError:
             raise click.BadParameter("give numbers with commas between them") from None
+        return [_finite(ctx, parameter, number) for number in found]
 
     return parse
+
+
+def _finite(ctx: object, parameter: object, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not finite")
+    return value
 
 
 SIZE = click.option(
@@ -156,6 +164,7 @@ def decode(coded: Coder, codes: Path, columns: int) -> Done:
 @click.option(
     "--temperature",
     type=click.FloatRange(min=0),
+    callback=_finite,
     default=0.7,
     show_default=True,
     help="Deviation of the codes; 1 draws from the model, less gives tamer pictures.",
@@ -252,7 +261,12 @@ def attribute(
     help="Which numbers of the code, from 0.",
 )
 @click.option(
-    "--reach", type=click.FloatRange(min=0), default=3.0, show_default=True, help="How far."
+    "--reach",
+    type=click.FloatRange(min=0),
+    callback=_finite,
+    default=3.0,
+    show_default=True,
+    help="How far.",
 )
 @click.option(
     "--steps", type=click.IntRange(min=2), default=7, show_default=True, help="Pictures a row."

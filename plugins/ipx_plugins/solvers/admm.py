@@ -60,13 +60,14 @@ class Copy:
 
 @dataclass(frozen=True)
 class ADMMState(State):
-    """x, z = Kx with scaled multiplier u and penalty rho ``(B,)``.
+    """x, z = Kx with scaled multiplier u and penalty rho ``(B,)``; ``back`` is K^T (z - u).
 
     ``normal`` solves (F^T F + rho K^T K) x = b; F is A, or the identity for a consensus copy.
     """
 
     z: Tensor
     u: Tensor
+    back: Tensor
     rho: Tensor
     copy: Copy | None
     normal: Normal
@@ -99,7 +100,8 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         z = outer(problem).prox_outer(kx, vector(problem.lam, x) / rho)
         u, own = kx - z, is_identity(part, x)
         norm, exact = operator_norm(part, like=x), normal.exact_with(part)
-        return ADMMState(x, z, u, rho, copy, normal, part, norm, own, exact)
+        back = part.adjoint(z - u)
+        return ADMMState(x, z, u, back, rho, copy, normal, part, norm, own, exact)
 
     def _way(self, problem: Problem, part: AnyLinear) -> tuple[Normal, AnyLinear | None]:
         """The linear system, and F where the data term gets a copy."""
@@ -128,8 +130,7 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
     def step(self, problem: Problem, state: ADMMState) -> ADMMState:
         """x, then w and z, then the multipliers."""
         s, prior, over = state, outer(problem), self.options.relaxation
-        normal, part, copy = s.normal, s.part, s.copy
-        back = part.adjoint(s.z - s.u)
+        normal, part, copy, back = s.normal, s.part, s.copy, s.back
         if copy is None:
             b = normal.back + column(s.rho, back) * back
             x = self._solve(s, b, s.rho)
@@ -142,8 +143,9 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         moved = torch.lerp(s.z, kx, over) + s.u
         z = prior.prox_outer(moved, vector(problem.lam, x) / s.rho)
         after = replace(s, x=x, z=z, u=moved - z, copy=copy, steps=s.steps + 1)
-        quick = self.options.rho is None and not s.own and after.steps == _QUICK
-        return self._sharpened(after) if quick else after
+        if self.options.rho is None and not s.own and after.steps == _QUICK:
+            after = self._sharpened(after)
+        return replace(after, back=part.adjoint(after.z - after.u))
 
     def _solve(self, s: ADMMState, b: Tensor, rho: Tensor) -> Tensor:
         """(F^T F + rho K^T K) x = b; where by CG, for the change of x.
@@ -182,7 +184,11 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         return state.z if state.own else state.x
 
     def residual(self, problem: Problem, before: ADMMState, after: ADMMState) -> Tensor:
-        """Change of the fixed-point variable z + u, over |K|, and of x, relative to x."""
-        moved = image_norm((after.z - before.z).add_(after.u - before.u)) / max(after.scale, 1e-12)
+        """Change of K^T (z - u), over |K|^2, and of x, relative to x.
+
+        z - u is all that the next x sees of z and u, and of that only what K^T does not take to
+        zero: in a redundant frame the rest changes long after the picture has stopped.
+        """
+        moved = image_norm(after.back - before.back) / max(after.scale, 1e-12) ** 2
         change = torch.maximum(moved, image_norm(after.x - before.x))
         return change / image_norm(after.x).clamp_min(1e-12)

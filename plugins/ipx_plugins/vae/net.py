@@ -14,29 +14,17 @@ CORNER = 4
 class Net(nn.Module):
     """x -> (mean, logvar) of the code; z -> mean picture; and the deviation about it.
 
-    The features double with each halving up to 8 times ``width``; between the smallest map and
-    the code is one linear layer each way.
+    Between the smallest map and the code is one linear layer each way.
     """
 
     def __init__(
         self, colors: int, size: int, latent: int, width: int, deviation: float | None
     ) -> None:
         super().__init__()
-        halvings = (size // CORNER).bit_length() - 1
-        widths = [colors, *(width * min(8, 1 << i) for i in range(halvings))]
-        down: list[nn.Module] = []
-        up: list[nn.Module] = []
-        for fine, coarse in pairwise(widths):
-            down += [_started(nn.Conv2d(fine, coarse, 4, 2, 1), 16 * fine), nn.ELU()]
-            grow = nn.ConvTranspose2d(coarse, fine, 4, 2, 1)
-            # 4 of the 16 taps meet a pixel
-            up = [_started(grow, 4 * coarse), *([nn.ELU()] if up else []), *up]
-        self.shape = (widths[-1], CORNER, CORNER)
-        inner = widths[-1] * CORNER**2
-        self.down = nn.Sequential(*down)
-        self.code = nn.Linear(inner, 2 * latent)
-        self.start = nn.Sequential(_started(nn.Linear(latent, inner), latent), nn.ELU())
-        self.up = nn.Sequential(*up)
+        widths = pyramid(colors, size, width)
+        self.down = downward(widths)
+        self.code = nn.Linear(widths[-1] * CORNER**2, 2 * latent)
+        self.start, self.up = upward(widths, latent)
         self.log_deviation: Tensor
         if deviation is None:
             self.log_deviation = nn.Parameter(torch.tensor(0.25).log())
@@ -51,7 +39,7 @@ class Net(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """The mean picture, ``(B, C, H, W)``, in [0, 1]."""
-        out: Tensor = self.up(self.start(z).unflatten(1, self.shape)).sigmoid()
+        out: Tensor = self.up(self.start(z)).sigmoid()
         return out
 
     @property
@@ -60,6 +48,33 @@ class Net(nn.Module):
         last = self.up[-1]
         assert isinstance(last, nn.ConvTranspose2d)
         return last
+
+
+def pyramid(colors: int, size: int, width: int) -> list[int]:
+    """Features of each halving, from the picture's channels down; they double up to 8 ``width``."""
+    halvings = (size // CORNER).bit_length() - 1
+    return [colors, *(width * min(8, 1 << i) for i in range(halvings))]
+
+
+def downward(widths: list[int]) -> nn.Sequential:
+    """Picture in [-1, 1] -> the smallest map."""
+    layers: list[nn.Module] = []
+    for fine, coarse in pairwise(widths):
+        layers += [_started(nn.Conv2d(fine, coarse, 4, 2, 1), 16 * fine), nn.ELU()]
+    return nn.Sequential(*layers)
+
+
+def upward(widths: list[int], latent: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Code -> the smallest map -> what a sigmoid makes a picture of."""
+    inner = widths[-1] * CORNER**2
+    shape = (widths[-1], CORNER, CORNER)
+    start = nn.Sequential(_started(nn.Linear(latent, inner), latent), nn.ELU())
+    start.append(nn.Unflatten(1, shape))
+    layers: list[nn.Module] = []
+    for coarse, fine in pairwise(widths[::-1]):
+        # 4 of the 16 taps meet a pixel
+        layers += [_started(nn.ConvTranspose2d(coarse, fine, 4, 2, 1), 4 * coarse), nn.ELU()]
+    return start, nn.Sequential(*layers[:-1])
 
 
 def _started(layer: nn.Module, fan: int) -> nn.Module:
