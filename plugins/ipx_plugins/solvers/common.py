@@ -99,11 +99,15 @@ def first_step(problem: Problem, x: Tensor, gradient: Callable[[Tensor], Tensor]
     bound = 1 / vector(problem.data.lipschitz(), x).clamp_min(1e-8)
     if problem.data.quadratic:
         return bound
+    return torch.maximum(bound, 1 / curvature_ahead(x, gradient).clamp_min(1e-8))
+
+
+def curvature_ahead(x: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
+    """d^T H d / |d|^2 for d downhill, a thousandth of x long, by differences: ``(B,)``."""
     g = gradient(x)
     ahead = 1e-3 * image_norm(x).clamp_min(1e-6) / image_norm(g).clamp_min(1e-12)
     d = -column(ahead, g) * g
-    bend = image_dot(gradient(x + d) - g, d) / image_dot(d, d).clamp_min(1e-30)
-    return torch.maximum(bound, 1 / bend.clamp_min(1e-8))
+    return image_dot(gradient(x + d) - g, d) / image_dot(d, d).clamp_min(1e-30)
 
 
 def descend(problem: Problem, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,6 +128,16 @@ def descend(problem: Problem, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
             break
         step = torch.where(good, step, step / 2)
     return g, step
+
+
+def momentum(t: Tensor, drop: Tensor) -> tuple[Tensor, Tensor]:
+    """The next number of Nesterov's sequence, and how far to go on along the last advance.
+
+    Both ``(B,)``; 1 and 0 where the momentum is dropped (Beck, Teboulle 2009, eq. 4.2 and 4.3).
+    """
+    after = (1 + torch.sqrt(1 + 4 * t**2)) / 2
+    weight = torch.where(drop, 0.0, (t - 1) / after)
+    return torch.where(drop, 1.0, after), weight
 
 
 def penalty(problem: Problem, like: Tensor) -> Tensor:

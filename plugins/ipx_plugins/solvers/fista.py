@@ -11,7 +11,7 @@ from torch import Tensor
 from ipx import Problem, Prox, Solver, State, image_dot
 from ipx_plugins.solvers import FISTA as NEEDS
 from ipx_plugins.solvers import FISTAOptions
-from ipx_plugins.solvers.common import column, first_step, start, vector
+from ipx_plugins.solvers.common import column, first_step, momentum, start, vector
 
 _TRIALS = 40
 
@@ -63,14 +63,9 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
                 break
             step = torch.where(good, step, step / 2)
             x = self._forward_backward(problem, v, gradient, step)
-        t = (1 + torch.sqrt(1 + 4 * state.t**2)) / 2
         advance = x - state.x
-        if self.options.restart:
-            uphill = image_dot(v - x, advance) > 0
-            t = torch.where(uphill, torch.ones_like(t), t)
-            weight = torch.where(uphill, torch.zeros_like(t), (state.t - 1) / t)
-        else:
-            weight = (state.t - 1) / t
+        uphill = image_dot(v - x, advance) > 0
+        t, weight = momentum(state.t, uphill & self.options.restart)
         return FISTAState(x, x + column(weight, x) * advance, t, step)
 
     def _forward_backward(self, problem: Problem, v: Tensor, g: Tensor, step: Tensor) -> Tensor:

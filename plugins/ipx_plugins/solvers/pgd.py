@@ -8,9 +8,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ipx import Grad, NoOptions, Problem, Solver, State, image_dot, image_norm
+from ipx import Grad, NoOptions, Problem, Solver, State, image_dot
 from ipx_plugins.solvers import PGD as NEEDS
-from ipx_plugins.solvers.common import column, start, vector
+from ipx_plugins.solvers.common import column, curvature_ahead, start, vector
 
 _TRIALS = 20
 _DECREASE = 0.1
@@ -39,11 +39,8 @@ class PGD(Solver[NoOptions, PGDState]):
     def init(self, problem: Problem) -> PGDState:
         """The start, brought to the data."""
         x = start(problem)
-        g = self._slope(problem, x)
-        ahead = 1e-3 * image_norm(x).clamp_min(1e-6) / image_norm(g).clamp_min(1e-12)
-        d = -column(ahead, g) * g
-        bend = image_dot(self._slope(problem, x + d) - g, d).abs()
-        step = torch.where(bend > 0, image_dot(d, d) / bend.clamp_min(1e-30), 1.0)
+        bend = curvature_ahead(x, lambda at: self._slope(problem, at)).abs()
+        step = torch.where(bend > 0, 1 / bend, 1.0)
         return PGDState(x, problem.objective(x), step.clamp(1e-6, 1e6))
 
     def step(self, problem: Problem, state: PGDState) -> PGDState:

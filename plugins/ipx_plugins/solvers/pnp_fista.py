@@ -11,7 +11,7 @@ from torch import Tensor
 from ipx import Problem, Solver, State, image_dot, image_norm
 from ipx_plugins.solvers import PNP_FISTA as NEEDS
 from ipx_plugins.solvers import PnPFISTAOptions
-from ipx_plugins.solvers.common import column, descend, first_step, start
+from ipx_plugins.solvers.common import column, descend, first_step, momentum, start
 from ipx_plugins.solvers.schedule import NOISE_SHARE, denoised, settled, sigma_at, sigmas
 
 
@@ -55,11 +55,9 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
         # prox_{s lam R} is the denoiser at sqrt(s lam), lam running down with sigma
         sigma = (step * NOISE_SHARE).sqrt() * sigma_at(s.table, s.steps)
         x, matches = denoised(problem, self.options, moved, sigma, s.steps, s.matches)
-        t = (1 + torch.sqrt(1 + 4 * s.t**2)) / 2
         change = image_norm(x - s.x)
         drop = (image_dot(s.v - x, x - s.x) > 0) | (change > s.change)
-        t = torch.where(drop, torch.ones_like(t), t)
-        weight = torch.where(drop, torch.zeros_like(t), (s.t - 1) / t)
+        t, weight = momentum(s.t, drop)
         v = x + column(weight, x) * (x - s.x)
         return replace(
             s, x=x, v=v, t=t, step=step, steps=s.steps + 1, change=change, matches=matches
