@@ -62,7 +62,7 @@ def problem(prior: Any, lam: float = 0.05) -> Problem:
 
 def test_the_schedule_is_dpirs() -> None:
     p = problem(Line(), 0.23 * (5 / 255) ** 2)
-    table = sigmas(p, PnPOptions(), p.y)
+    table = sigmas(p, PnPOptions(), p.y, 8)
     assert table.shape == (8, 2)
     assert math.isclose(float(table[0, 0]), 49 / 255)
     assert math.isclose(float(table[-1, 0]), 5 / 255, rel_tol=1e-9)
@@ -70,7 +70,7 @@ def test_the_schedule_is_dpirs() -> None:
     assert torch.allclose(ratios, ratios[:1].expand(7))
     # rho = 0.23 (noise / sigma)^2
     assert math.isclose(float(penalty_at(p, table[0])[0]), 0.23 * (5 / 49) ** 2, rel_tol=1e-9)
-    assert float(sigmas(p, PnPOptions(schedule="constant"), p.y)[0, 1]) > float(table[-1, 0])
+    assert float(sigmas(p, PnPOptions(schedule="constant"), p.y, 8)[0, 1]) > float(table[-1, 0])
 
 
 def test_the_self_ensemble_is_undone() -> None:
@@ -123,7 +123,7 @@ def test_the_weight_follows_from_the_noise() -> None:
     how = ipx.solve(y, noise={"name": "gaussian", "sigma": 0.1}, prior="bm3d")
     assert how.lam is not None
     assert math.isclose(how.lam[0], 0.23 * 0.01, rel_tol=1e-5)
-    assert how.plan.solver == "pnp-hqs"
+    assert how.plan.solver == "pnp-admm"
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import Denoise, Options, PriorSpec, hookimpl, opt
+from ipx import Denoise, Matching, Options, PriorSpec, hookimpl, opt
 
 
 class BM3DOptions(Options):
@@ -29,7 +29,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             name="bm3d",
             target="ipx_plugins.bm3d.prior:BM3D",
             options=BM3DOptions,
-            provides=(Denoise,),
+            provides=(Denoise, Matching),
             summary="Similar blocks, stacked, are sparse: BM3D, a denoiser (grey and colour).",
             source="Dabov, Foi, Katkovnik, Egiazarian, IEEE TIP 16, 2007",
         )

@@ -11,7 +11,10 @@ from ipx import (
     DataProx,
     DataQuadratic,
     Denoise,
+    Diagonal,
     Grad,
+    Latent,
+    Matching,
     Need,
     Options,
     Prox,
@@ -45,9 +48,17 @@ LBFGS = (Need((DataGrad,), (Grad,), rank=40),)
 GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)
 PGD = (Need((DataProx,), (Value, Grad), rank=25),)
-PNP_HQS = (Need((DataProx,), (Denoise,), rank=90),)
+PNP_HQS = (
+    # where pnp-admm was measured to be worse: flows, and block matching but for holes
+    Need((DataProx,), (Denoise, Latent), rank=94),
+    Need((DataProx,), (Denoise, Matching), rank=94),
+    Need((DataProx,), (Denoise,), rank=90),
+)
 PNP_FISTA = (Need((DataGrad,), (Denoise,), rank=85),)
-PNP_ADMM = (Need((DataProx, Quadratic), (Denoise,), rank=70),)
+PNP_ADMM = (
+    Need((DataProx, Quadratic, Diagonal), (Denoise, Matching), rank=96),
+    Need((DataProx, Quadratic), (Denoise,), rank=92),
+)
 DIFFPIR = (Need((DataProx,), (Denoise,), rank=0),)  # random: never chosen by itself
 RED = (Need((DataGrad,), (Denoise,), rank=65),)
 ADAM = (
@@ -160,8 +171,8 @@ class PnPOptions(Options):
     steps: int | None = opt(
         default=None,
         min=1,
-        help="Steps from the first sigma to the last; 8 by default, 24 where pixels are missing "
-        "and the denoiser does not match blocks.",
+        help="Steps from the first sigma to the last; 8 by default; where pixels are missing and "
+        "the denoiser does not match blocks, 12 for pnp-admm, 24 for pnp-hqs.",
     )
     schedule: Literal["log", "linear", "constant"] = opt(
         default="log", help="How sigma falls; constant: it is the last one throughout."
@@ -181,12 +192,6 @@ class PnPOptions(Options):
     )
     ensemble: bool = opt(default=True, help="Turn or flip the picture in each step.")
     refresh: int = _refresh(4)
-
-
-class PnPADMMOptions(PnPOptions):
-    """Plug-and-play ADMM."""
-
-    steps: int = opt(default=15, min=1, help="Steps from the first sigma to the last.")
 
 
 class PnPFISTAOptions(PnPOptions):
@@ -297,7 +302,7 @@ def ipx_components() -> Iterable[SolverSpec]:
         SolverSpec(
             name="pnp-admm",
             target=here + "pnp_admm:PnPADMM",
-            options=PnPADMMOptions,
+            options=PnPOptions,
             summary="Plug-and-play ADMM.",
             needs=PNP_ADMM,
             source="Venkatakrishnan et al., GlobalSIP 2013; Chan et al., IEEE TCI 3, 2017",

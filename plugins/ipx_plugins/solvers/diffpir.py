@@ -55,7 +55,7 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
     def init(self, problem: Problem) -> DiffPIRState:
         """The start with noise of the first sigma."""
         clean = start(problem)
-        table = sigmas(problem, self.options, clean)
+        table = sigmas(problem, self.options, clean, self.budget(problem))
         x = clean + column(table[0], clean) * self._noise(clean, 0)
         return DiffPIRState(x, clean, table, 0, None)
 

@@ -43,7 +43,7 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
         """No momentum."""
         x = start(problem)
         step = first_step(problem, x, problem.data.grad)
-        table = sigmas(problem, self.options, x)
+        table = sigmas(problem, self.options, x, self.options.steps)
         far = torch.full_like(step, math.inf)
         return PnPFISTAState(x, x, torch.ones_like(step), step, table, 0, None, far)
 

@@ -39,7 +39,7 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
     def init(self, problem: Problem) -> PnPHQSState:
         """The start, holes filled in."""
         x = start(problem)
-        return PnPHQSState(x, sigmas(problem, self.options, x), 0, None)
+        return PnPHQSState(x, sigmas(problem, self.options, x, self.budget(problem)), 0, None)
 
     def step(self, problem: Problem, state: PnPHQSState) -> PnPHQSState:
         """Data, then denoiser."""

@@ -38,7 +38,7 @@ class RED(Solver[PnPFISTAOptions, REDState]):
         """The start."""
         x = start(problem)
         step = first_step(problem, x, problem.data.grad)
-        return REDState(x, x, step, sigmas(problem, self.options, x), 0, None)
+        return REDState(x, x, step, sigmas(problem, self.options, x, self.options.steps), 0, None)
 
     def step(self, problem: Problem, state: REDState) -> REDState:
         """One gradient step."""

@@ -13,7 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ipx import Denoise, Matching, Problem, has
+from ipx import Denoise, Diagonal, Matching, Problem, has
 from ipx_plugins.solvers import PnPOptions
 from ipx_plugins.solvers.common import vector
 
@@ -22,7 +22,7 @@ _STRONG = 49 / 255  # where DPIR begins
 _FINEST = 0.255 / 255  # below this no picture has noise (the same place)
 
 
-def sigmas(problem: Problem, options: PnPOptions, like: Tensor) -> Tensor:
+def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> Tensor:
     """Sigma of each step and image, ``(steps, B)``, from strong to weak."""
     lam = vector(problem.lam, like)
     low = (
@@ -33,26 +33,40 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor) -> Tensor:
     if first is None:
         first = min(_STRONG, problem.prior.strongest)
     high = torch.maximum(vector(first, lam), low)
-    steps = steps_of(problem, options)
     share = torch.linspace(0, 1, steps).to(lam)[:, None]
-    if options.schedule == "constant":
+    if options.schedule == "constant" or steps == 1:
         return low.expand(steps, -1)
     if options.schedule == "linear":
         return torch.lerp(high, low, share)
     return high * (low / high) ** share
 
 
-def steps_of(problem: Problem, options: PnPOptions) -> int:
-    """Steps of the schedule.
+def steps_of(problem: Problem, options: PnPOptions, holes: int = 24) -> int:
+    """Steps of the schedule: 8, or ``holes`` where pixels are missing; 1 to remove noise alone.
 
-    Holes are filled from their borders inwards, a little each step; block matching, which looks
-    far and is slow, needs no more steps for them.
+    A picture with white noise is what a denoiser is made for: once is best. Holes are filled from
+    their borders inwards, a little each step; block matching, which looks far and is slow, needs
+    no more steps for them.
     """
     if options.steps is not None:
         return options.steps
+    if problem.data.quadratic and _only_noise(problem):
+        return 1
+    return holes if has_holes(problem) and not has(problem.prior, Matching) else 8
+
+
+def has_holes(problem: Problem) -> bool:
+    """True where pixels are missing."""
     known = problem.operator.known(problem.y)
-    holes = known is not None and not bool(known.all())
-    return 24 if holes and not has(problem.prior, Matching) else 8
+    return known is not None and not bool(known.all())
+
+
+def _only_noise(problem: Problem) -> bool:
+    """True where A x = x."""
+    operator = problem.operator
+    if not has(operator, Diagonal) or operator.data_shape != operator.image_shape:
+        return False
+    return bool((cast(Diagonal, operator).diagonal(problem.y) == 1).all())
 
 
 def sigma_at(table: Tensor, step: int) -> Tensor:
