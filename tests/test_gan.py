@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import ipx
 from ipx_plugins.gan.augment import augmented
 from ipx_plugins.gan.distance import sliced_wasserstein
 from ipx_plugins.gan.losses import discriminator_loss, generator_loss, r1, unit_slope
@@ -123,3 +124,23 @@ def test_fit_makes_the_pictures_of_the_training() -> None:
         train(model, net, real, rng, 80)
         found.append(float(model.validate(net, real, rng)["psnr"].mean()))
     assert found[1] > found[0] + 3
+
+
+def test_it_starts_from_a_vae() -> None:
+    """Generator and encoder are the decoder and the mean encoder; what does not fit is a line."""
+    vae = ipx.load_weights("digits", "vae")
+    net, o = vae.network(), vae.model.options
+    same = {"size": o.size, "colors": o.colors, "latent": o.latent, "width": o.width}
+    model: Any = GAN(start="digits", **same)
+    fresh = model.network()
+    x = drawn(2, 1, 32, 32)
+    with torch.no_grad():
+        model.initialise(fresh, x)
+        z = vae.model.encode(net, x)
+        assert torch.allclose(model.encode(fresh, x), z, atol=1e-5)
+        shape = (1, 32, 32)
+        assert torch.allclose(model.decode(fresh, z, shape), vae.model.decode(net, z, shape))
+    assert model.deviation(fresh) == pytest.approx(vae.model.deviation(net))
+    other: Any = GAN(start="digits", **{**same, "latent": 8})
+    with pytest.raises(ipx.OptionError, match=f"latent must be {o.latent} .* not 8"):
+        other.initialise(other.network(), x)

@@ -144,8 +144,6 @@ def test_shipped_weights(name: str, weights: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_new_face_is_encoded(name: str) -> None:
     """Closer than the mean face of the model, and than the mean colour of the picture."""
-    if "faces" not in registry().get("model", name).weights:
-        pytest.skip(f"no weights of faces come with {name}")
     loaded = load_weights("faces", name)
     model, net, x = loaded.model, loaded.network(), face()
     assert isinstance(model, VAE | GAN)
