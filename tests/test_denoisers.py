@@ -294,3 +294,12 @@ def test_from_the_command_line() -> None:
         done = CliRunner().invoke(cli, args.split())
         assert done.exit_code == 0, done.output
         assert "drunet" in done.output
+
+
+def test_ffdnet_takes_its_estimate_of_the_noise_away() -> None:
+    net = ipx.model("ffdnet", width=6, depth=3).network()
+    x = torch.rand(1, 1, 8, 8)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.zero_()
+        assert torch.equal(net(x, torch.full((1, 1, 1, 1), 0.1)), x)

@@ -199,6 +199,7 @@ def test_bad_input_is_one_line(
         (2, "nan is not finite", ("sample", "--temperature", "nan", *glow, "-o", out)),
         (2, "inf is not finite", ("traverse", "--reach", "inf", *glow, "-o", out)),
         (2, "numbers with commas", ("traverse", "--dims", "a", *glow, "-o", out)),
+        (2, "0 to 767", ("traverse", "--dims", "9" * 400, "--size", 16, *glow, "-o", out)),
         (2, "0 to 767", ("traverse", "--dims", "768", "--size", 16, *glow, "-o", out)),
         (2, "one picture", ("traverse", "--start", photos / "bright", *glow, "-o", out)),
         (2, "device", ("sample", "--device", "nonsense", *glow, "-o", out)),

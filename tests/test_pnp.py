@@ -13,6 +13,7 @@ import ipx
 from ipx.iterate import iterate
 from ipx.metrics import psnr
 from ipx.problem import Problem
+from ipx.request import Request
 from ipx_plugins.solvers import PnPOptions
 from ipx_plugins.solvers.schedule import denoised, penalty_at, sigmas
 
@@ -58,6 +59,12 @@ def problem(prior: Any, lam: float = 0.05) -> Problem:
     op = ipx.operator("blur", (1, 12, 12), boundary="circular")
     weights = torch.tensor([lam, 2 * lam], dtype=torch.float64)
     return Problem(op.forward(x), op, ipx.noise("gaussian", sigma=0.1), prior, weights)
+
+
+def made(op: Any, size: int) -> Any:
+    name, options = (op, {}) if isinstance(op, str) else (op["name"], {**op})
+    options.pop("name", None)
+    return ipx.operator(name, (1, size, size), **options)
 
 
 def test_the_schedule_is_dpirs() -> None:
@@ -124,6 +131,83 @@ def test_the_weight_follows_from_the_noise() -> None:
     assert how.lam is not None
     assert math.isclose(how.lam[0], 0.23 * 0.01, rel_tol=1e-5)
     assert how.plan.solver == "pnp-admm"
+
+
+MISSING = {"name": "inpaint", "missing": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("op", "schedule", "steps", "kept"),
+    [
+        # sigma falls from 49/255 to 1/128 of it: 8 steps halve it, 16 divide it by 1.38
+        ("blur", "log", 8, [True] * 6 + [False] * 4),
+        (MISSING, "log", 8, [True] * 6 + [False] * 4),
+        ("blur", "log", 16, [True] * 13 + [False] * 5),
+        (MISSING, "log", 16, [True] * 14 + [False] * 4),
+        ("blur", "linear", 3, [True, False, False, False]),
+        ("blur", "log", 1, [False] * 3),
+        ("blur", "constant", 4, [True] * 8),
+    ],
+)
+def test_the_multiplier_ends_with_the_schedule(
+    op: Any, schedule: str, steps: int, kept: list[bool]
+) -> None:
+    """Of a batch, each picture by its own noise; steps beyond the schedule have none either."""
+    operator = made(op, 12)
+    x = torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    sigma = torch.tensor([49 / 255 / 128, 0.3], dtype=torch.float64)
+    p = Problem(operator.forward(x), operator, ipx.noise("gaussian"), Line(), 0.23 * sigma**2)
+    solver = ipx.solver("pnp-admm", schedule=schedule, steps=steps)
+    state = solver.init(p)
+    for k, keep in enumerate(kept):
+        state = solver.step(p, state)
+        assert bool(state.u[0].any()) == keep, k
+        # noise above the first sigma: there is no way from strong to weak
+        assert bool(state.u[1].any()) == (schedule == "constant"), k
+
+
+@pytest.mark.parametrize("name", ["drunet", "bm3d"])
+@pytest.mark.parametrize("solver", ["pnp-hqs", "pnp-admm"])
+def test_noise_alone_is_denoised_once(name: str, solver: str) -> None:
+    prior = ipx.prior(name)
+    noise = {"name": "gaussian", "sigma": 0.1}
+    y = ipx.degrade(photograph(32), op="identity", noise=noise)
+    how = ipx.solve(y, noise=noise, prior=name, solver=solver)
+    assert how.iterations == [1]
+    assert isinstance(prior, ipx.Denoise)
+    assert torch.allclose(how.x, prior.denoise(y, 0.1), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("prior", "op", "noise", "solver", "steps"),
+    [
+        ("drunet", "identity", "gaussian", "pnp-admm", 1),
+        ("drunet", "identity", "poisson", "pnp-hqs", 8),
+        ("drunet", "blur", "gaussian", "pnp-admm", 8),
+        ("drunet", MISSING, "gaussian", "pnp-admm", 12),
+        ("drunet", {"name": "inpaint", "missing": 0.0}, "gaussian", "pnp-admm", 1),
+        ("drunet", "fourier", "gaussian", "pnp-admm", 12),
+        ("nlm", "super-resolution", "gaussian", "pnp-admm", 8),
+        ("bm3d", "identity", "gaussian", "pnp-admm", 1),
+        ("bm3d", "blur", "gaussian", "pnp-hqs", 8),
+        ("bm3d", MISSING, "gaussian", "pnp-admm", 8),
+        ("glow-hqs", "identity", "gaussian", "pnp-hqs", 8),
+        ("glow-hqs", MISSING, "gaussian", "pnp-hqs", 24),
+    ],
+)
+def test_what_is_taken_without_a_word(
+    prior: str, op: Any, noise: str, solver: str, steps: int
+) -> None:
+    request = Request(
+        op=op if isinstance(op, dict) else {"name": op},
+        noise={"name": noise},
+        prior={"name": prior},
+    )
+    assert request.plan().solver == solver
+    operator = made(op, 16)
+    y = operator.forward(torch.full((1, 1, 16, 16), 0.5))
+    p = Problem(y, operator, ipx.noise(noise), ipx.prior(prior), 1e-3)
+    assert ipx.solver(solver).budget(p) == steps
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import ipx
 from ipx import Problem, image_norm, image_sum, iterate
 from ipx.registry import registry
 from ipx_plugins import solvers as declared
+from ipx_plugins.solvers.common import curvature_ahead, momentum
 from small_problems import F64, OPERATORS, Edges, Positive, Ridge, Small, Sparse, White, problem
 
 
@@ -146,3 +147,25 @@ def test_the_fixed_point_residual_falls_to_rounding() -> None:
     result = iterate(p, ipx.solver("admm"), iterations=1500, tol=1e-9)
     assert result.status == ["converged", "converged"]
     assert float(image_norm(result.x).min()) > 0
+
+
+def test_admm_stops_with_the_picture_not_with_the_frame() -> None:
+    """Of a redundant frame most of z and u is outside its range and moves long after."""
+    x = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0), dtype=F64)
+    op = ipx.operator("blur", (1, 32, 32), sigma=1.5)
+    x = op.forward(op.forward(x))
+    p = Problem(op.forward(x), op, White(), ipx.prior("wavelet"), 0.01)
+    settled = iterate(p, ipx.solver("admm"), iterations=3000, tol=1e-8).x
+    found = iterate(p, ipx.solver("admm"), iterations=3000, tol=1e-4)
+    assert found.status == ["converged"]
+    assert int(found.iterations) < 100  # 197 where all of z + u must stand still
+    assert float(image_norm(found.x - settled) / image_norm(settled)) < 1e-3
+
+
+def test_momentum_and_curvature() -> None:
+    t, weight = momentum(torch.tensor([2.0, 2.0]), torch.tensor([False, True]))
+    assert t.tolist() == pytest.approx([(1 + math.sqrt(17)) / 2, 1.0])
+    assert weight.tolist() == pytest.approx([2 / (1 + math.sqrt(17)), 0.0])
+    x = torch.ones(2, 1, 2, 2, dtype=F64)
+    scale = torch.tensor([3.0, 0.0], dtype=F64).view(2, 1, 1, 1)
+    assert curvature_ahead(x, lambda at: scale * at).tolist() == pytest.approx([3.0, 0.0])

@@ -103,11 +103,11 @@ def fits(
         return None, refused
     extra = tuple(extra)
     best: Plan | None = None
-    reasons: list[str] = []
+    reasons: list[list[str]] = []
     for need in sorted(solver.needs, key=lambda n: -n.rank):
         bridges, missing = route(parts, need, extra, exact_only)
         if missing:
-            reasons.append(" and ".join(missing))
+            reasons.append(missing)
             continue
         found = Plan(
             parts.operator, parts.noise, parts.prior, solver.name, need, bridges, solver.own_prior
@@ -116,7 +116,9 @@ def fits(
             best = found
     if best is not None:
         return best, ""
-    return None, " or ".join(dict.fromkeys(reasons))
+    # what lacks more than another way of the same solver tells nothing
+    least = [r for r in reasons if not any(set(other) < set(r) for other in reasons)]
+    return None, " or ".join(dict.fromkeys(" and ".join(r) for r in least))
 
 
 def _nothing_to_do(parts: Parts, solver: SolverSpec) -> str:

@@ -111,7 +111,9 @@ def main() -> None:
                 rows.append(f"| {name} | {task} | {sigma} | {scores} |")
                 print(rows[-1], flush=True)
     text = f"{(__doc__ or '').strip()}\n\n## Means over {len(PICTURES)} pictures\n"
-    text += "| task | sigma | best TV | drunet, pnp-hqs | unrolled-admm | over TV | over pnp | "
+    text += (
+        "| task | sigma | best TV | drunet, plug-and-play | unrolled-admm | over TV | over pnp | "
+    )
     text += "seconds |\n|---|---|---|---|---|---|---|---|\n"
     for task in TASKS:
         for sigma in SIGMAS:

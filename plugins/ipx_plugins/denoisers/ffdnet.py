@@ -27,7 +27,7 @@ class FFDNet(Denoiser[FFDNetOptions]):
 
 
 class Net(nn.Module):
-    """x - body(x, sigma) on the folded picture; the level is one more channel."""
+    """x - noise(x, sigma) on the folded picture; the level is one more channel."""
 
     def __init__(self, colors: int, width: int, depth: int) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class Net(nn.Module):
             conv = nn.Conv2d(into, out, 3, padding=1)
             nn.init.orthogonal_(conv.weight, 0.2 if i == depth - 1 else 2**0.5)
             layers += [conv, nn.ReLU()]
-        self.body = nn.Sequential(*layers[:-1])
+        self.noise = nn.Sequential(*layers[:-1])
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoised, same shape as ``x``, whose sides are even."""
         small = F.pixel_unshuffle(x, 2)
         # a level per pixel: the mean over each block
         level = F.avg_pool2d(sigma, 2) if sigma.shape[2] > 1 else sigma
-        return F.pixel_shuffle(small - self.body(with_level(small, level)), 2)
+        return F.pixel_shuffle(small - self.noise(with_level(small, level)), 2)

@@ -36,8 +36,8 @@ class GANOptions(Options):
     )
     start: str = opt(
         default="",
-        help="Weights of a vae (shipped name or file) of the same size that generator and encoder "
-        "start from.",
+        help="Weights of a vae (shipped name or file) that generator and encoder start from; of "
+        "the same colors, size, latent and width.",
     )
     augment: bool = opt(
         default=True,

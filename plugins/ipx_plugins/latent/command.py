@@ -44,7 +44,7 @@ def _numbers(kind: Callable[[str], Any]) -> Callable[[Any, Any, str | None], lis
 
 
 def _finite(ctx: object, parameter: object, value: float) -> float:
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise click.BadParameter(f"{value} is not finite")
     return value
 

@@ -49,7 +49,7 @@ GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)
 PGD = (Need((DataProx,), (Value, Grad), rank=25),)
 PNP_HQS = (
-    # where pnp-admm was measured to be worse: flows, and block matching but for holes
+    # where pnp-admm was measured to be worse: flows, and block matching but for missing pixels
     Need((DataProx,), (Denoise, Latent), rank=94),
     Need((DataProx,), (Denoise, Matching), rank=94),
     Need((DataProx,), (Denoise,), rank=90),
@@ -171,8 +171,9 @@ class PnPOptions(Options):
     steps: int | None = opt(
         default=None,
         min=1,
-        help="Steps from the first sigma to the last; 8 by default; where pixels are missing and "
-        "the denoiser does not match blocks, 12 for pnp-admm, 24 for pnp-hqs.",
+        help="Steps from the first sigma to the last. By default 8; 1 to remove Gaussian noise "
+        "alone; where pixels are missing and the denoiser does not match blocks 12 for pnp-admm, "
+        "24 for pnp-hqs.",
     )
     schedule: Literal["log", "linear", "constant"] = opt(
         default="log", help="How sigma falls; constant: it is the last one throughout."

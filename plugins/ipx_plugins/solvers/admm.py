@@ -60,7 +60,8 @@ class Copy:
 
 @dataclass(frozen=True)
 class ADMMState(State):
-    """x, z = Kx with scaled multiplier u and penalty rho ``(B,)``; ``back`` is K^T (z - u).
+    """x, z = Kx with scaled multiplier u and penalty rho ``(B,)``; ``back`` is the K^T (z - u) it
+    came from.
 
     ``normal`` solves (F^T F + rho K^T K) x = b; F is A, or the identity for a consensus copy.
     """
@@ -130,7 +131,8 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
     def step(self, problem: Problem, state: ADMMState) -> ADMMState:
         """x, then w and z, then the multipliers."""
         s, prior, over = state, outer(problem), self.options.relaxation
-        normal, part, copy, back = s.normal, s.part, s.copy, s.back
+        normal, part, copy = s.normal, s.part, s.copy
+        back = part.adjoint(s.z - s.u)
         if copy is None:
             b = normal.back + column(s.rho, back) * back
             x = self._solve(s, b, s.rho)
@@ -142,10 +144,9 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         kx = part.forward(x)
         moved = torch.lerp(s.z, kx, over) + s.u
         z = prior.prox_outer(moved, vector(problem.lam, x) / s.rho)
-        after = replace(s, x=x, z=z, u=moved - z, copy=copy, steps=s.steps + 1)
-        if self.options.rho is None and not s.own and after.steps == _QUICK:
-            after = self._sharpened(after)
-        return replace(after, back=part.adjoint(after.z - after.u))
+        after = replace(s, x=x, z=z, u=moved - z, back=back, copy=copy, steps=s.steps + 1)
+        quick = self.options.rho is None and not s.own and after.steps == _QUICK
+        return self._sharpened(after) if quick else after
 
     def _solve(self, s: ADMMState, b: Tensor, rho: Tensor) -> Tensor:
         """(F^T F + rho K^T K) x = b; where by CG, for the change of x.
@@ -186,9 +187,11 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
     def residual(self, problem: Problem, before: ADMMState, after: ADMMState) -> Tensor:
         """Change of K^T (z - u), over |K|^2, and of x, relative to x.
 
-        z - u is all that the next x sees of z and u, and of that only what K^T does not take to
-        zero: in a redundant frame the rest changes long after the picture has stopped.
+        z - u is all that x sees of z and u, and of that only what K^T does not take to zero: in a
+        redundant frame the rest changes long after the picture has stopped.
         """
         moved = image_norm(after.back - before.back) / max(after.scale, 1e-12) ** 2
+        if after.own:  # then z is the picture
+            moved = torch.maximum(moved, image_norm(after.z - before.z))
         change = torch.maximum(moved, image_norm(after.x - before.x))
         return change / image_norm(after.x).clamp_min(1e-12)

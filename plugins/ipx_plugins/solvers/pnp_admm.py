@@ -31,6 +31,7 @@ class PnPADMMState(State):
     v: Tensor
     u: Tensor
     table: Tensor  # sigma (steps, B)
+    near: float  # the multiplier ends at this times the last sigma
     steps: int
     matches: object
 
@@ -42,7 +43,8 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
     2017, continuation). The multiplier is rescaled with rho = lam / sigma^2, and dropped where
     sigma comes near its end, the noise: what the denoiser takes away then is that of the data,
     which the multiplier would bring back. With holes only before the last step: what is gathered
-    there is what fills them.
+    there is what fills them. Steps beyond the schedule go on without it. With the schedule
+    constant it stays, and the fixed point is that of the first paper.
     """
 
     needs = NEEDS
@@ -56,7 +58,8 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
         """The start, multiplier zero."""
         x = start(problem)
         table = sigmas(problem, self.options, x, self.budget(problem))
-        return PnPADMMState(x, x, torch.zeros_like(x), table, 0, None)
+        near = 1.0 if has_holes(problem) else _NEAR
+        return PnPADMMState(x, x, torch.zeros_like(x), table, near, 0, None)
 
     def step(self, problem: Problem, state: PnPADMMState) -> PnPADMMState:
         """Data, denoiser, multiplier."""
@@ -66,12 +69,10 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
         x, matches = denoised(problem, self.options, v + s.u, sigma, k, s.matches)
         after = sigma_at(s.table, k + 1)
         growth = (after / sigma) ** 2  # rho / next rho
-        keep = (after > self._near(problem) * s.table[-1]) | (sigma == s.table[-1])
-        u = (s.u + v - x) * column(keep * growth, x)
+        if self.options.schedule != "constant":
+            growth = growth * (after > s.near * s.table[-1])
+        u = (s.u + v - x) * column(growth, x)
         return replace(s, x=x, v=v, u=u, steps=k + 1, matches=matches)
-
-    def _near(self, problem: Problem) -> float:
-        return 1.0 if has_holes(problem) else _NEAR
 
     def residual(self, problem: Problem, before: PnPADMMState, after: PnPADMMState) -> Tensor:
         """The larger of the changes of x and |v - x|, relative."""

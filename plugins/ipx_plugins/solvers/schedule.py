@@ -13,9 +13,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ipx import Denoise, Diagonal, Matching, Problem, has
+from ipx import Denoise, Latent, Matching, Problem, has
 from ipx_plugins.solvers import PnPOptions
-from ipx_plugins.solvers.common import vector
+from ipx_plugins.solvers.common import AnyLinear, is_identity, vector
 
 NOISE_SHARE = 0.23  # Zhang et al. 2022, section 4.2
 _STRONG = 49 / 255  # where DPIR begins
@@ -44,13 +44,14 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> T
 def steps_of(problem: Problem, options: PnPOptions, holes: int = 24) -> int:
     """Steps of the schedule: 8, or ``holes`` where pixels are missing; 1 to remove noise alone.
 
-    A picture with white noise is what a denoiser is made for: once is best. Holes are filled from
-    their borders inwards, a little each step; block matching, which looks far and is slow, needs
-    no more steps for them.
+    A picture with white noise is what a denoiser is made for: once is best (but for a flow, which
+    is brought down to a picture step by step). Holes are filled from their borders inwards, a
+    little each step; block matching, which looks far and is slow, needs no more steps for them.
     """
     if options.steps is not None:
         return options.steps
-    if problem.data.quadratic and _only_noise(problem):
+    alone = problem.data.quadratic and is_identity(cast(AnyLinear, problem.operator), problem.y)
+    if alone and problem.x0 is None and not has(problem.prior, Latent):
         return 1
     return holes if has_holes(problem) and not has(problem.prior, Matching) else 8
 
@@ -59,14 +60,6 @@ def has_holes(problem: Problem) -> bool:
     """True where pixels are missing."""
     known = problem.operator.known(problem.y)
     return known is not None and not bool(known.all())
-
-
-def _only_noise(problem: Problem) -> bool:
-    """True where A x = x."""
-    operator = problem.operator
-    if not has(operator, Diagonal) or operator.data_shape != operator.image_shape:
-        return False
-    return bool((cast(Diagonal, operator).diagonal(problem.y) == 1).all())
 
 
 def sigma_at(table: Tensor, step: int) -> Tensor:
