@@ -1,4 +1,4 @@
-"""Generator, discriminator and encoder: the layers of `vae`, so that weights can pass over.
+"""Generator, discriminator and encoder: the layers of model `vae`, so that weights can pass over.
 
 DCGAN's layout (4 x 4 convolutions with stride 2 and their transposes) without batch norm, so that
 every picture is by itself.
@@ -6,10 +6,12 @@ every picture is by itself.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from ipx_plugins.vae.net import CORNER, downward, pyramid, upward
+from ipx import model
 
 
 class Net(nn.Module):
@@ -17,19 +19,19 @@ class Net(nn.Module):
 
     def __init__(self, colors: int, size: int, latent: int, width: int) -> None:
         super().__init__()
-        widths = pyramid(colors, size, width)
-        self.generator = Generator(widths, latent)
-        self.discriminator = Critic(widths, 1)
-        self.encoder = Critic(widths, latent)
+        vae = model("vae", colors=colors, size=size, latent=latent, width=width)
+        self.generator = Generator(vae.network())
+        self.discriminator = Critic(vae.network(), 1)
+        self.encoder = Critic(vae.network(), latent)
         self.log_deviation = nn.Parameter(torch.tensor(0.25).log())
 
 
 class Generator(nn.Module):
-    """z ``(B, n)`` -> pictures in [0, 1]."""
+    """z ``(B, n)`` -> pictures in [0, 1]: the decoder of a `vae`."""
 
-    def __init__(self, widths: list[int], latent: int) -> None:
+    def __init__(self, vae: Any) -> None:
         super().__init__()
-        self.start, self.up = upward(widths, latent)
+        self.start, self.up = vae.start, vae.up
 
     def forward(self, z: Tensor) -> Tensor:
         """The picture."""
@@ -40,10 +42,10 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Pictures in [0, 1] -> ``(B, out)``: the discriminator's logit, or the encoder's code."""
 
-    def __init__(self, widths: list[int], out: int) -> None:
+    def __init__(self, vae: Any, out: int) -> None:
         super().__init__()
-        self.down = downward(widths)
-        inner = widths[-1] * CORNER**2
+        self.down = vae.down
+        inner = vae.code.in_features
         self.code = nn.Linear(inner, out)
         nn.init.normal_(self.code.weight, std=inner**-0.5)
 
