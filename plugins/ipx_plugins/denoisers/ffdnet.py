@@ -12,7 +12,7 @@ from ipx_plugins.denoisers.common import Denoiser, with_level
 class FFDNet(Denoiser[FFDNetOptions]):
     """The paper's network without batch norm, and it estimates the noise.
 
-    The paper's estimates the picture; from fresh weights that takes many times the steps.
+    The paper's estimates the picture, which takes more than twice the steps at first.
     """
 
     @property
