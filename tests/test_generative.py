@@ -170,15 +170,24 @@ def test_a_model_of_one_size_says_which(weights: dict[str, str]) -> None:
 # ---------------------------------------------------------------- solving
 
 
-@pytest.mark.parametrize("name", ["glow-analysis", "glow-synthesis", "glow-map", "glow-hqs"])
+EVERY = [
+    "glow-analysis", "glow-synthesis", "glow-map", "glow-hqs", "glow-patches",
+    "vae-analysis", "vae-synthesis", "vae-map", "vae-joint", "vae-sparse-deviation",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_a_batch_gives_what_its_images_give(weights: dict[str, str], name: str) -> None:
     made = prior(name, weights)
-    # in double precision: steps of a network with random weights blow up what is rounded
-    y = problem(made, pictures(16)).y.double()
+    y = problem(made, pictures(16)).y
     how: Any = {
         "op": "blur", "noise": {"name": "gaussian", "sigma": 0.02}, "prior": made, "iterations": 8,
-        "start": "preview", "solver": "pnp-hqs" if name == "glow-hqs" else "adam",
+        "start": "preview",
     }  # fmt: skip
+    if name in ("glow-analysis", "glow-synthesis", "glow-map"):
+        how["solver"] = "adam"  # long steps, which blow up what is rounded otherwise
+    if name in ("glow-hqs", "vae-joint"):
+        how["iterations"] = 2  # each is dozens of steps
     whole = ipx.solve(y, **how).x
     for i in (0, 7, 15):
         alone = ipx.solve(y[i : i + 1], **how).x
@@ -186,26 +195,20 @@ def test_a_batch_gives_what_its_images_give(weights: dict[str, str], name: str) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["glow-analysis", "glow-synthesis", "glow-map", "glow-hqs"])
+@pytest.mark.parametrize("name", ["glow-map", "vae-joint", "gan-analysis"])
 def test_a_batch_of_faces_gives_what_its_faces_give(name: str) -> None:
-    """With the shipped weights; what single precision rounds differently has no effect on PSNR.
-
-    Pixel by pixel it has: long steps blow it up by a factor of 1.7 each, until they get shorter.
-    """
+    """With the shipped weights, as `ipx solve` would."""
     x = torch.cat([face().roll(i, 3) for i in range(16)])
     noise = {"name": "gaussian", "sigma": 0.02}
     y = ipx.degrade(x, op="blur", noise=noise, seed=1)
     how: Any = {
-        "op": "blur", "noise": noise, "iterations": 2,
-        "prior": ipx.prior(name, weights="faces", **({"steps": 4} if name == "glow-hqs" else {})),
+        "op": "blur", "noise": noise, "iterations": 2 if name == "vae-joint" else 10,
+        "prior": ipx.prior(name, weights="faces"),
     }  # fmt: skip
-    whole, exact = ipx.solve(y, **how).x, ipx.solve(y.double(), **how).x
+    whole = ipx.solve(y, **how).x
     for i in (0, 11):
-        here = slice(i, i + 1)
-        alone = ipx.solve(y[here], **how).x
-        assert float((ipx.psnr(alone, x[here]) - ipx.psnr(whole[here], x[here])).abs()) < 0.02
-        alone = ipx.solve(y[here].double(), **how).x
-        assert float((exact[here] - alone).abs().max()) < 1e-4
+        alone = ipx.solve(y[i : i + 1], **how).x
+        assert float((whole[i : i + 1] - alone).abs().max()) < 1e-4
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "gradient"])

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ipx import image_sum
 from ipx_plugins.generative import AnalysisOptions
-from ipx_plugins.generative.network import Formulation, gradient
+from ipx_plugins.generative.network import Formulation, gradient, image_by_image
 
 DEVIATION = 0.1
 """gamma of models that do not know it: how far a decoder trained for looks is from a picture."""
@@ -21,6 +21,7 @@ class Analysis(Formulation[AnalysisOptions]):
 
     ends_at_typical = True
 
+    @image_by_image
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``."""
         model, net, shown = self.generator, self.net(x), self.into(x)
@@ -34,6 +35,7 @@ class Analysis(Formulation[AnalysisOptions]):
         apart = shown - model.decode(net, z, tuple(shown.shape[1:]))
         return size + weight * image_sum(apart * apart)
 
+    @image_by_image
     def grad(self, x: Tensor) -> Tensor:
         """2 J_E^T E(x), and that of the range."""
         return gradient(self.value, x)

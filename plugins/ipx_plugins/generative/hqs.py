@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ipx import Scalar, per_image
 from ipx_plugins.generative import HQSOptions
-from ipx_plugins.generative.network import Formulation, gradient
+from ipx_plugins.generative.network import Formulation, gradient, image_by_image
 
 
 class HQS(Formulation[HQSOptions]):
@@ -39,6 +39,7 @@ class HQS(Formulation[HQSOptions]):
             v = v - size * (mean / (1 - 0.9**k)) / root
         return torch.where(torch.as_tensor(column) > 0, v, x)
 
+    @image_by_image
     def _score(self, x: Tensor, draw: int) -> Tensor:
         """-grad log p at x with noise number ``draw``."""
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ipx_plugins.generative import MapOptions
-from ipx_plugins.generative.network import Formulation, gradient
+from ipx_plugins.generative.network import Formulation, gradient, image_by_image
 
 M = TypeVar("M", bound=MapOptions)
 
@@ -30,6 +30,7 @@ class Density(Formulation[M]):
         """Gradient of `value`."""
         return self.grad_draw(x, 0)
 
+    @image_by_image
     def grad_draw(self, x: Tensor, draw: int) -> Tensor:
         """Gradient of draw number ``draw``, the same for all images."""
         return gradient(lambda v: self.drawn(v, draw), x)
@@ -47,10 +48,12 @@ class Map(Density[MapOptions]):
     R(x) = -E_u log p(x + u), of which `grad_draw` takes one u a step; `value` takes u number 0.
     """
 
+    @image_by_image
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) in nats, ``(B,)``."""
         return self.generator.log_prob(self.net(x), self.into(x))
 
+    @image_by_image
     def drawn(self, x: Tensor, draw: int) -> Tensor:
         """-log p(x + u), u number ``draw``."""
         shown = self.into(x)

@@ -8,6 +8,7 @@ from torch import Tensor
 from ipx import mirrored
 from ipx_plugins.generative import PatchOptions
 from ipx_plugins.generative.map import Density
+from ipx_plugins.generative.network import image_by_image
 
 
 class Patches(Density[PatchOptions]):
@@ -18,6 +19,7 @@ class Patches(Density[PatchOptions]):
     A picture smaller than a patch is one patch. The picture is continued by mirroring.
     """
 
+    @image_by_image
     def drawn(self, x: Tensor, draw: int) -> Tensor:
         """R(x) with grid and noise number ``draw``."""
         m = self.generator.multiple
