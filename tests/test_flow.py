@@ -49,6 +49,26 @@ def test_inverse_and_determinant(name: str) -> None:
     assert float(model.log_prob(net, x)[0]) == pytest.approx(float(wanted), abs=1e-9)
 
 
+def test_parameters_that_change_in_place_count() -> None:
+    """What a layer keeps of frozen parameters goes with them, as averaged weights need it."""
+    model = ipx.model("glow", colors=1, **SMALL["glow"])
+    net, x = stirred(model, torch.float64, 8)
+    z = model.encode(net, x)
+    assert torch.equal(model.encode(net, x), z)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(1.1)
+    changed = model.encode(net, x)
+    assert float((changed - z).abs().max()) > 1e-2
+    other = model.network().double().requires_grad_(False)
+    model.encode(other, x)
+    other.load_state_dict(net.state_dict())
+    assert torch.equal(model.encode(other, x), changed)
+    assert float((model.decode(net, changed, (1, 8, 8)) - x).abs().max()) < 1e-12
+    single = net.float()
+    assert float((model.decode(single, changed.float(), (1, 8, 8)) - x).abs().max()) < 1e-4
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_inverse_in_single_precision(name: str) -> None:
     model = ipx.model(name, levels=4, width=32)

@@ -6,6 +6,8 @@ Each takes and gives ``(B, C, H, W)``; ``forward`` also the log-determinant of i
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -78,6 +80,7 @@ class Mix(Layer):
         self.low = nn.Parameter(low.tril(-1))
         self.up = nn.Parameter(up.triu(1))
         self.log_d = nn.Parameter(up.diagonal().abs().log())
+        self._kept: tuple[Any, tuple[Tensor, Tensor]] | None = None
 
     def initialise(self, x: Tensor) -> None:
         self.norm.initialise(x)
@@ -88,16 +91,33 @@ class Mix(Layer):
         up = self.up.triu(1) + torch.diag(self.sign * self.log_d.exp())
         return self.permutation @ low @ up * self.norm.log_scale.exp()
 
+    def _folded(self, inverse: bool) -> tuple[Tensor, Tensor]:
+        """Kernel and bias of the one convolution; kept while the parameters are frozen as now.
+
+        A tenth of the time of E on small pictures, and a quarter of that of D, is their making.
+        """
+        parameters = (self.low, self.up, self.log_d, self.norm.bias, self.norm.log_scale)
+        now = (inverse, *((p.data_ptr(), p._version) for p in parameters))
+        if self._kept is not None and self._kept[0] == now:
+            return self._kept[1]
+        w = self._weight()
+        bias = self.norm.bias
+        if inverse:
+            made = torch.linalg.inv(w.double()).to(w.dtype)[..., None, None], -bias
+        else:
+            made = w[..., None, None], w @ bias
+        frozen = not any(p.requires_grad for p in parameters)
+        self._kept = (now, made) if frozen else None
+        return made
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, enabled=False):
-            w = self._weight()
-            out = F.conv2d(x, w[..., None, None], w @ self.norm.bias)
+            out = F.conv2d(x, *self._folded(inverse=False))
         pixels = x.shape[2] * x.shape[3]
         return out, (self.norm.log_scale.sum() + self.log_d.sum()) * pixels
 
     def inverse(self, y: Tensor) -> Tensor:
-        back = torch.linalg.inv(self._weight().double()).to(y.dtype)
-        return F.conv2d(y, back[..., None, None]) - _map(self.norm.bias)
+        return F.conv2d(y, *self._folded(inverse=True))
 
 
 class Coupling(Layer):

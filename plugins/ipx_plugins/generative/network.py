@@ -31,7 +31,7 @@ def image_by_image(
     """
 
     @wraps(method)
-    def each(self: S, x: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+    def each(self: S, x: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         if x.device.type != "cpu" or len(x) == 1:
             return method(self, x, *args, **kwargs)
         return torch.cat([method(self, image, *args, **kwargs) for image in x.split(1)])

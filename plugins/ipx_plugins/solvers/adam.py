@@ -46,7 +46,7 @@ class Adam(Solver[AdamOptions, AdamState]):
     """
 
     needs = ADAM
-    iterations = 500
+    iterations = 250
 
     def init(self, problem: Problem) -> AdamState:
         """Means at zero."""
