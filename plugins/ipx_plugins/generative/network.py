@@ -34,7 +34,7 @@ def image_by_image(
     def each(self: S, x: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         if x.device.type != "cpu" or len(x) == 1:
             return method(self, x, *args, **kwargs)
-        return torch.cat([method(self, image, *args, **kwargs) for image in x.split(1)])
+        return torch.cat([method(self, image, *args, **kwargs) for image in torch.split(x, 1)])
 
     return each
 
