@@ -169,17 +169,14 @@ def _solved(method: Method, case: Case, how: How, lam: list[float] | None) -> Ou
         status=dict(Counter(r.status)),
         iterations=sum(r.iterations) / len(r.iterations),
         seconds=r.seconds,
-        evaluations=float(calls["n"]) if generator is not None else None,
+        evaluations=calls["n"] / len(case.y) if generator is not None else None,
         solver=r.plan.solver,
     )
 
 
 @contextmanager
 def counted(generator: Generative[Any] | None) -> Iterator[Counter[str]]:
-    """Counts calls of encode, decode and log_prob, not those that they make of each other.
-
-    A call for a whole batch is one call for each of its pictures.
-    """
+    """Counts the pictures given to encode, decode and log_prob, not those they give each other."""
     calls: Counter[str] = Counter()
     names = ("encode", "decode", "log_prob")
     if generator is None:
@@ -188,7 +185,7 @@ def counted(generator: Generative[Any] | None) -> Iterator[Counter[str]]:
 
     def counting(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def run(*args: Any) -> Tensor:
-            calls["n"] += calls["inside"] == 0
+            calls["n"] += len(args[1]) if calls["inside"] == 0 else 0
             calls["inside"] += 1
             try:
                 return function(*args)
