@@ -150,7 +150,7 @@ class AdamOptions(Options):
         default=0.02, above=0.0, help="First step, in image units (1 is black to white)."
     )
     decay: float = opt(
-        default=20.0, above=0.0, help="Step k is step / (1 + k / decay).", unit="steps"
+        default=50.0, above=0.0, help="Step k is step / (1 + k / decay).", unit="steps"
     )
     beta1: float = opt(default=0.9, min=0.0, max=0.9999, help="Memory of the gradient.")
     beta2: float = opt(default=0.999, min=0.0, max=0.99999, help="Memory of its square.")

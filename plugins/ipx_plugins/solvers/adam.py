@@ -46,7 +46,7 @@ class Adam(Solver[AdamOptions, AdamState]):
     """
 
     needs = ADAM
-    iterations = 250
+    iterations = 500
 
     def init(self, problem: Problem) -> AdamState:
         """Means at zero."""
