@@ -349,3 +349,17 @@ def test_without_any_gradient_it_has_diverged() -> None:
     result = iterate(found, ipx.solver("adam"), iterations=60)
     assert result.status == ["diverged"]
     assert torch.equal(result.x, y)  # the last good one: the start
+
+
+@pytest.mark.slow
+def test_digits_of_the_flow_against_total_variation() -> None:
+    """Short steps, as its density asks for; the digits are what another model draws."""
+    gan = ipx.prior("gan-synthesis", weights="digits")
+    z = torch.randn(4, gan.code_size((1, 32, 32)), generator=torch.Generator().manual_seed(5))
+    x = gan.decode(z, (1, 32, 32))
+    noise = {"name": "gaussian", "sigma": 0.1}
+    op = {"name": "inpaint", "missing": 0.6}
+    y = ipx.degrade(x, op=op, noise=noise, seed=0)
+    flow = ipx.solve(y, op=op, noise=noise, prior=ipx.prior("glow-map", weights="digits")).x
+    edges = ipx.solve(y, op=op, noise=noise, prior="tv").x
+    assert bool((ipx.psnr(flow, x).mean() > ipx.psnr(edges, x).mean() + 1).all())

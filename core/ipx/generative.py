@@ -33,6 +33,11 @@ class Generative(Model[O]):
     invertible: ClassVar[bool] = False
     density: ClassVar[Literal["exact", "bound", "none"]] = "none"
 
+    @property
+    def stride(self) -> float:
+        """Length of the steps that descent of -log p bears, 1 for that of photographs."""
+        return 1.0
+
     def latent_size(self, image_shape: Shape) -> int:
         """n, the numbers in the code of a picture ``(C, H, W)``.
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ipx import ModelSpec, Options, hookimpl, opt
 
-WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces")}
+WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces", "digits")}
 """Shipped weights by model, the default first."""
 
 
@@ -22,6 +22,12 @@ class FlowOptions(Options):
         min=1.0,
         max=16.0,
         help="Trained on pictures with uniform noise of width 2^-bits (dequantisation).",
+    )
+    stride: float = opt(
+        default=1.0,
+        above=0.0,
+        help="Length of the steps that its density bears, as a share of what that of photographs "
+        "does: flat pictures, as of digits, make a steeper one.",
     )
 
 

@@ -98,6 +98,11 @@ class Flow(Generative[F]):
         """Sides are halved at each level."""
         return 1 << self.options.levels
 
+    @property
+    def stride(self) -> float:
+        """The option ``stride``."""
+        return self.options.stride
+
     def layers(self, level: int, channels: int) -> Sequence[Layer]:
         """The layers of a level that starts with so many channels."""
         raise NotImplementedError(f"{type(self).__name__} must define layers")

@@ -16,11 +16,14 @@ M = TypeVar("M", bound=MapOptions)
 class Density(Formulation[M]):
     """A prior -log p, drawn anew at each step."""
 
-    unit = 2.5  # gradients are random: long steps that shrink go farther than short ones
-
     def __init__(self, options: M | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self.lam_per_variance = self.options.temperature
+
+    @property
+    def unit(self) -> float:  # type: ignore[override]  # known when the model is loaded
+        """Gradients are random: long steps that shrink go farther than short ones."""
+        return 2.5 * self.generator.stride
 
     def value(self, x: Tensor) -> Tensor:
         """R(x) with draw 0."""
