@@ -67,6 +67,9 @@ def test_parameters_that_change_in_place_count() -> None:
     assert float((model.decode(net, changed, (1, 8, 8)) - x).abs().max()) < 1e-12
     single = net.float()
     assert float((model.decode(single, changed.float(), (1, 8, 8)) - x).abs().max()) < 1e-4
+    with torch.inference_mode():
+        net = model.trained(single.state_dict())
+        assert torch.equal(model.encode(net, x.float()), model.encode(single, x.float()))
 
 
 @pytest.mark.parametrize("name", SMALL)
