@@ -280,7 +280,7 @@ def test_random_starts_end_at_one_picture() -> None:
     begun = Problem(y, operator, noise, made, 0.5 * 0.02**2, x0=made.decode(0.7 * z, shape))
     scores = ipx.psnr(begun.start(), x.expand_as(begun.start()))
     assert float(scores.max() - scores.min()) > 2
-    ended = iterate(begun, ipx.solver("adam", decay=100.0), iterations=400, tol=0.0).x
+    ended = iterate(begun, ipx.solver("adam", decay=100.0), iterations=200, tol=0.0).x
     scores = ipx.psnr(ended, x.expand_as(ended))
     assert float(scores.max() - scores.min()) < 0.3
 
@@ -355,11 +355,12 @@ def test_without_any_gradient_it_has_diverged() -> None:
 def test_digits_of_the_flow_against_total_variation() -> None:
     """Short steps, as its density asks for; the digits are what another model draws."""
     gan = ipx.prior("gan-synthesis", weights="digits")
-    z = torch.randn(4, gan.code_size((1, 32, 32)), generator=torch.Generator().manual_seed(5))
+    z = torch.randn(2, gan.code_size((1, 32, 32)), generator=torch.Generator().manual_seed(5))
     x = gan.decode(z, (1, 32, 32))
     noise = {"name": "gaussian", "sigma": 0.1}
     op = {"name": "inpaint", "missing": 0.6}
     y = ipx.degrade(x, op=op, noise=noise, seed=0)
-    flow = ipx.solve(y, op=op, noise=noise, prior=ipx.prior("glow-map", weights="digits")).x
+    digits = ipx.prior("glow-map", weights="digits")
+    flow = ipx.solve(y, op=op, noise=noise, prior=digits, iterations=200).x
     edges = ipx.solve(y, op=op, noise=noise, prior="tv").x
-    assert bool((ipx.psnr(flow, x).mean() > ipx.psnr(edges, x).mean() + 1).all())
+    assert float((ipx.psnr(flow, x) - ipx.psnr(edges, x)).mean()) > 1
