@@ -94,7 +94,7 @@ class Mix(Layer):
     def _folded(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """Kernel and bias of the one convolution; kept while the parameters are frozen as now.
 
-        A tenth of the time of E on small pictures, and a quarter of that of D, is their making.
+        A fifth of the time of E on small pictures, and a third of that of D, is their making.
         """
         parameters = (self.low, self.up, self.log_d, self.norm.bias, self.norm.log_scale)
         # tensors of inference mode have no versions, and trained ones change at each step

@@ -26,8 +26,8 @@ def image_by_image(
     """A method of a batch ``(B, ...)`` that takes its images in turn on a CPU.
 
     There the kernels of convolutions and products depend on the size of the batch and round
-    differently. A hundred long steps along the gradient of a flow make a hundredth of that: an
-    image would not end where it ends alone. On other devices the batch is taken whole, for speed.
+    differently. Twenty long steps along the gradient of a flow make 0.02 of that in single
+    pixels: an image would not end where it ends alone. On other devices the batch is taken whole, for speed.
     """
 
     @wraps(method)
