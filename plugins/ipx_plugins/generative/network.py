@@ -27,7 +27,8 @@ def image_by_image(
 
     There the kernels of convolutions and products depend on the size of the batch and round
     differently. Twenty long steps along the gradient of a flow make 0.02 of that in single
-    pixels: an image would not end where it ends alone. On other devices the batch is taken whole, for speed.
+    pixels: an image would not end where it ends alone. On other devices the batch is taken whole,
+    for speed.
     """
 
     @wraps(method)
