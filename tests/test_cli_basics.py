@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import ipx
-import ipx.registry
-from ipx.hookspecs import hookimpl
+import ipx.declare.registry
+from ipx.declare.hooks import hookimpl
 from ipx_cli.main import COMMANDS, LazyGroup, ask_plugins, cli, guarded
 
 DOCS = Path(__file__).parents[1] / "docs" / "cli.md"

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-import ipx.job
-from ipx import images
+import ipx.jobs.job
 from ipx.errors import MemoryExhaustedError
+from ipx.files import images
 from ipx_cli.main import cli
 
 KEYS = ["input", "output", "status", "plan", "lam", "sigma", "iterations", "seconds"]
@@ -245,9 +245,9 @@ def test_dry_run_writes_nothing(folder: Path) -> None:
 
 
 def test_diverged_and_out_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = ipx.job.solve_file
+    real = ipx.jobs.job.solve_file
     monkeypatch.setattr(
-        "ipx.job.solve_file", lambda *a, **k: real(*a, **k) | {"status": "diverged"}
+        "ipx.jobs.job.solve_file", lambda *a, **k: real(*a, **k) | {"status": "diverged"}
     )
     told = call("solve", "clean.png", *FAST)
     assert told.exit_code == 1
@@ -256,13 +256,13 @@ def test_diverged_and_out_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatc
     def full(*args: Any, **kwargs: Any) -> None:
         raise MemoryExhaustedError("out of memory")
 
-    monkeypatch.setattr("ipx.job.solve_file", full)
+    monkeypatch.setattr("ipx.jobs.job.solve_file", full)
     assert call("solve", "clean.png", *FAST).exit_code == 5
 
     def stop(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ipx.job.solve_file", stop)
+    monkeypatch.setattr("ipx.jobs.job.solve_file", stop)
     assert call("solve", "clean.png", *FAST).exit_code == 130
 
 

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 import ipx
-from ipx.record import read_record, record_path
+from ipx.files.record import read_record, record_path
 from ipx_cli.main import cli
 
 

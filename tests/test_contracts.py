@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from ipx import capabilities as cap
-from ipx.registry import registry
-from ipx.specs import KINDS
+from ipx.declare import capabilities as cap
+from ipx.declare.registry import registry
+from ipx.declare.specs import KINDS
 from ipx.testing import checks, run_checks
 
 VARIANTS = {

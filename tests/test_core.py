@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ipx
-from ipx.bridges import Identity, conjugate_gradient
-from ipx.spectral import Spectral, dct2, idct2
+from ipx.numerics.spectral import Spectral, dct2, idct2
+from ipx.solving.bridges import Identity, conjugate_gradient
 
 
 def dense(operator: ipx.LinearOperator) -> Tensor:

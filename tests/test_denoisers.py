@@ -13,9 +13,9 @@ from skimage import data
 from torch import Tensor
 
 import ipx
-from ipx.registry import registry
-from ipx.specs import ModelSpec
-from ipx.weights import load_weights, save_weights
+from ipx.declare.registry import registry
+from ipx.declare.specs import ModelSpec
+from ipx.parts.weights import load_weights, save_weights
 from ipx_cli.main import cli
 
 SMALL = {

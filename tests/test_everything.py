@@ -14,11 +14,11 @@ from skimage import data, transform
 from torch import Tensor
 
 import ipx
-from ipx import images
-from ipx.compose import image_shape_of, operator_from
-from ipx.metrics import psnr
-from ipx.registry import registry
-from ipx.specs import OperatorSpec, PriorSpec
+from ipx.declare.registry import registry
+from ipx.declare.specs import OperatorSpec, PriorSpec
+from ipx.files import images
+from ipx.numerics.metrics import psnr
+from ipx.solving.build import image_shape_of, operator_from
 
 SIZE = 32
 BUDGET = 50  # enough for every solver to be better than the degraded picture

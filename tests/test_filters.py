@@ -11,7 +11,7 @@ from scipy import ndimage
 from skimage import data, transform
 
 import ipx
-from ipx.metrics import psnr
+from ipx.numerics.metrics import psnr
 
 NAMES = ("nlm", "median", "bilateral", "tv-filter", "wavelet-filter")
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import ipx
-from ipx.weights import load_weights, save_weights
+from ipx.parts.weights import load_weights, save_weights
 from ipx_plugins.flow.layers import ActNorm, Checkerboard, Coupling, Layer, Mix, Split, Squeeze
 
 SMALL: dict[str, dict[str, Any]] = {

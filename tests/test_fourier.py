@@ -13,7 +13,7 @@ from torch import Tensor
 
 import ipx
 from ipx import Problem, ShapeError, Spectral
-from ipx.metrics import psnr
+from ipx.numerics.metrics import psnr
 from ipx_plugins.fourier import FourierOptions
 from ipx_plugins.fourier.masks import mask_for
 from ipx_plugins.fourier.operator import Fourier

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ipx
-from ipx.codes import ChangeOfVariable, Decoded
-from ipx.images import bundled
-from ipx.iterate import attach, iterate, plan_for
-from ipx.problem import Problem
-from ipx.weights import save_weights
+from ipx.files.images import bundled
+from ipx.parts.weights import save_weights
+from ipx.solving.codes import ChangeOfVariable, Decoded
+from ipx.solving.loop import attach, iterate, plan_for
+from ipx.solving.problem import Problem
 
 SIZE = 16
 

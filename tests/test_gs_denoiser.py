@@ -12,7 +12,7 @@ from skimage import data
 from torch import Tensor
 
 import ipx
-from ipx.weights import save_weights
+from ipx.parts.weights import save_weights
 
 SMALL = {"widths": (4, 6), "blocks": 1}
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from image_files import IEND, PNG, chunk, png_of, some
 from ipx import InputError
-from ipx.images import read, sha256
+from ipx.files.images import read, sha256
 
 
 def jpeg_bytes(mode="RGB"):

@@ -12,8 +12,8 @@ from PIL import Image
 
 from image_files import IEND, PNG, UNSIGNED, chunk, save, some, stored
 from ipx import InputError
-from ipx import images as images_module
-from ipx.images import read, write
+from ipx.files import images as images_module
+from ipx.files.images import read, write
 
 CASES = [
     (ending, dtype, samples)

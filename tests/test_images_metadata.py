@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from image_files import chunk, png_of, save, some, stored
-from ipx.images import read, write
+from ipx.files.images import read, write
 
 RGB_ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

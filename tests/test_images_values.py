@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from image_files import save, some, stored
 from ipx import InputError
-from ipx import images as images_module
-from ipx.images import bundled, output_type, read, sha256, write
-from ipx.panel import panel
+from ipx.files import images as images_module
+from ipx.files.images import bundled, output_type, read, sha256, write
+from ipx.files.panel import panel
 
 # --- the affine map
 

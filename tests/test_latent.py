@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ipx
-from ipx.images import read, write
-from ipx.weights import save_weights
+from ipx.files.images import read, write
+from ipx.parts.weights import save_weights
 from ipx_cli.main import cli, guarded
 from ipx_plugins.latent.coder import Coder, coder, linear, spherical
 from ipx_plugins.latent.files import grid

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-CODE = "from ipx.memory import keep_freed; print(keep_freed())"
+CODE = "from ipx.numerics.memory import keep_freed; print(keep_freed())"
 
 
 def keeps(value: str) -> str:

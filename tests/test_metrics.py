@@ -14,15 +14,15 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from ipx import InputError, ShapeError
-from ipx.metrics import psnr, ssim
-from ipx.panel import panel
-from ipx.record import (
+from ipx.files.panel import panel
+from ipx.files.record import (
     environment,
     read_record,
     record_path,
     write_atomic,
     write_record,
 )
+from ipx.numerics.metrics import psnr, ssim
 
 
 def pair(shape, seed=0, sigma=0.1):

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 import ipx
-from ipx.arrays import to_tensor
-from ipx.scaffold import create_plugin
+from ipx.files.arrays import to_tensor
+from ipx.host.scaffold import create_plugin
 from ipx_cli.main import cli
 
 FLAT = np.full((16, 16), 0.5)

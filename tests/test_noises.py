@@ -12,7 +12,7 @@ from skimage import data
 from torch import Tensor
 
 import ipx
-from ipx.registry import registry
+from ipx.declare.registry import registry
 from ipx_plugins.blur.operator import Blur
 from ipx_plugins.gaussian.noise import Gaussian
 from ipx_plugins.impulse.noise import Impulse

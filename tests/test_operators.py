@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ipx
-from ipx.registry import registry
+from ipx.declare.registry import registry
 from ipx_plugins.blur.operator import Blur
 from ipx_plugins.identity.operator import Identity
 from ipx_plugins.inpaint.operator import Inpaint

@@ -10,10 +10,10 @@ import torch
 from skimage import data, transform
 
 import ipx
-from ipx.iterate import iterate
-from ipx.metrics import psnr
-from ipx.problem import Problem
-from ipx.request import Request
+from ipx.numerics.metrics import psnr
+from ipx.planning.request import Request
+from ipx.solving.loop import iterate
+from ipx.solving.problem import Problem
 from ipx_plugins.solvers import PnPOptions
 from ipx_plugins.solvers.schedule import denoised, penalty_at, sigmas
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import ipx
+from ipx.declare.registry import Registry, load
 from ipx.errors import PluginError
-from ipx.registry import Registry, load
 
 GROUP = "ipx.v1"
 INSTALLED = list(importlib.metadata.entry_points(group=GROUP))

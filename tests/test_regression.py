@@ -15,7 +15,7 @@ from skimage import color, data, transform
 from torch import Tensor
 
 import ipx
-from ipx.weights import save_weights
+from ipx.parts.weights import save_weights
 from ipx_cli.main import cli
 from ipx_plugins.regression import RegressionOptions
 from ipx_plugins.regression.domain import drawn, measured

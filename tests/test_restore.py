@@ -12,9 +12,9 @@ from skimage import data, transform
 from torch import Tensor
 
 import ipx
-from ipx.compose import operator_from
-from ipx.iterate import any_of, converged
-from ipx.metrics import psnr
+from ipx.numerics.metrics import psnr
+from ipx.solving.build import operator_from
+from ipx.solving.loop import any_of, converged
 
 
 def photo(size: int = 64) -> np.ndarray:

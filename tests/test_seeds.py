@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ipx
-import ipx.registry
-from ipx.images import read, write
-from ipx.weights import save_weights
+import ipx.declare.registry
+from ipx.files.images import read, write
+from ipx.parts.weights import save_weights
 from ipx_cli.main import cli, guarded
 from ipx_plugins.seeds import METHODS, SIGMAS, TASKS, ipx_commands
 from ipx_plugins.seeds.methods import How, counted, method_of, restore

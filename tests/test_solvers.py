@@ -12,7 +12,7 @@ from torch import Tensor
 
 import ipx
 from ipx import Problem, image_norm, image_sum, iterate
-from ipx.registry import registry
+from ipx.declare.registry import registry
 from ipx_plugins import solvers as declared
 from ipx_plugins.solvers.common import curvature_ahead, momentum
 from small_problems import F64, OPERATORS, Edges, Positive, Ridge, Small, Sparse, White, problem

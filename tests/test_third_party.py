@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ipx.errors import InputError, OptionError
-from ipx.scaffold import create_plugin
+from ipx.host.scaffold import create_plugin
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "plugins" / "ipx-example"
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import ipx
 from ipx.errors import InputError, UsageError
-from ipx.record import read_record, record_path
+from ipx.files.record import read_record, record_path
 from ipx.training import Data, Training, loop
 
 
@@ -281,7 +281,7 @@ class Forgets(Mean):
 
 
 def test_the_kit_finds_what_is_wrong() -> None:
-    from ipx.specs import ModelSpec
+    from ipx.declare.specs import ModelSpec
     from ipx.testing import run_checks
 
     told = {"name": "m", "summary": "One.", "plugin": "t"}

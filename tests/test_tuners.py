@@ -9,9 +9,9 @@ from scipy import fft, ndimage, optimize
 from skimage import data, transform
 
 import ipx
-from ipx.metrics import psnr
-from ipx.problem import Problem
-from ipx.weigh import weigh
+from ipx.numerics.metrics import psnr
+from ipx.solving.choose_lam import weigh
+from ipx.solving.problem import Problem
 
 
 def photograph(name: str, size: int) -> torch.Tensor:

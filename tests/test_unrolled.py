@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 import ipx
-from ipx.iterate import iterate
-from ipx.problem import Problem
+from ipx.solving.loop import iterate
+from ipx.solving.problem import Problem
 from ipx_plugins.unrolled import UnrolledOptions
 from ipx_plugins.unrolled.equilibrium import anderson, equilibrium
 from ipx_plugins.unrolled.model import run

@@ -14,7 +14,7 @@ from skimage import color, data, transform
 from torch import Tensor
 
 import ipx
-from ipx.weights import save_weights
+from ipx.parts.weights import save_weights
 from ipx_cli.main import cli
 
 

@@ -11,8 +11,8 @@ from skimage import data
 from torch import Tensor, nn
 
 import ipx
-from ipx.registry import registry
-from ipx.weights import load_weights
+from ipx.declare.registry import registry
+from ipx.parts.weights import load_weights
 from ipx_plugins.gan.model import GAN
 from ipx_plugins.vae.model import VAE
 from small_models import MODELS, OBJECTIVES, drawn, normal, started

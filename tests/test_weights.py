@@ -9,8 +9,8 @@ import torch
 
 import ipx
 from ipx.errors import InputError, MissingExtraError, UsageError
-from ipx.record import read_record, record_path
-from ipx.weights import load_weights, save_weights
+from ipx.files.record import read_record, record_path
+from ipx.parts.weights import load_weights, save_weights
 
 
 @pytest.fixture

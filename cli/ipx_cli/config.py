@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ipx.errors import InputError, UsageError, did_you_mean
-from ipx.record import one_line, read_record
-from ipx.request import ALGEBRA, ROLES, checked, named, operator_capabilities
+from ipx.files.record import one_line, read_record
+from ipx.planning.request import ALGEBRA, ROLES, checked, named, operator_capabilities
 
 PATHS = ("inputs", "output", "truth", "panel")
 SCALARS = ("lam", "iterations", "tol", "start", "restarts", "keep", "exact", "seed", "device")

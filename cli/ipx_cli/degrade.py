@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ipx.errors import UsageError
-from ipx.request import checked, operator_capabilities
+from ipx.planning.request import checked, operator_capabilities
 from ipx_cli import batch, options, output, paths
 from ipx_cli.options import DEFAULTS, ComponentCommand, Name, chosen
 
@@ -59,7 +59,7 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
     pairs = paths.pair(inputs, given["output"], "degraded", ".tif")
     paths.protect(pairs, options.files_read(ctx, request), {}, given["force"])
 
-    from ipx.job import Watch, degrade_file, finished
+    from ipx.jobs.job import Watch, degrade_file, finished
 
     note = output.noter(given["quiet"])
     watch = Watch(note=note, command=found.argv)

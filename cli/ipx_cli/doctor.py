@@ -15,7 +15,7 @@ def doctor(ctx: click.Context, /, as_json: bool) -> int:
 
     The exit status is 1 if a plugin is broken.
     """
-    from ipx.doctor import diagnose
+    from ipx.host.doctor import diagnose
 
     # commands of plugins are asked for here, so that a failing hook is found
     ctx.find_root().command.list_commands(ctx.find_root())  # type: ignore[attr-defined]  # a group

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from ipx.capabilities import name_of
+from ipx.declare.capabilities import name_of
+from ipx.declare.options import OptionInfo
+from ipx.declare.registry import registry
+from ipx.declare.specs import KINDS, AdapterSpec, ModelSpec, PriorSpec, SolverSpec, Spec
 from ipx.errors import OptionError, UsageError
-from ipx.options import OptionInfo
-from ipx.registry import registry
-from ipx.specs import KINDS, AdapterSpec, ModelSpec, PriorSpec, SolverSpec, Spec
 from ipx_cli import output
 from ipx_cli.options import Value, described
 

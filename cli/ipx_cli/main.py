@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
 
 def ask_plugins(group: click.Group) -> None:
     """Call ``ipx_commands`` of each plugin; a failing one is recorded as broken."""
-    from ipx.registry import registry
+    from ipx.declare.registry import registry
 
     reg = registry()
     for impl in reg.manager.hook.ipx_commands.get_hookimpls():

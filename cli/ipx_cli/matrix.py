@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from ipx.matrix import Row
-from ipx.matrix import matrix as rows_of
-from ipx.registry import registry
+from ipx.declare.registry import registry
+from ipx.planning.matrix import Row
+from ipx.planning.matrix import matrix as rows_of
 from ipx_cli import output
 from ipx_cli.options import Name
 

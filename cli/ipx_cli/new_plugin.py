@@ -20,7 +20,7 @@ def new_plugin(name: str, folder: Path) -> None:
 
     It installs and passes its tests as it is.
     """
-    from ipx.scaffold import create_plugin
+    from ipx.host.scaffold import create_plugin
 
     for path in create_plugin(name, folder):
         click.echo(str(path))

@@ -12,10 +12,10 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from ipx.declare.options import OptionInfo
+from ipx.declare.registry import registry
 from ipx.errors import InputError, OptionError, UsageError, did_you_mean
-from ipx.options import OptionInfo
-from ipx.registry import registry
-from ipx.request import ALGEBRA, PRIOR, ROLES, Request, files_of, prior_for
+from ipx.planning.request import ALGEBRA, PRIOR, ROLES, Request, files_of, prior_for
 from ipx_cli import config as files
 from ipx_cli.config import Config
 

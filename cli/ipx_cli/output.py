@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ipx.errors import IpxError
-from ipx.record import dumps
+from ipx.files.record import dumps
 
 FAILED = 1
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ipx.errors import InputError, UsageError
-from ipx.record import drew, record_path
+from ipx.files.record import drew, record_path
 
 
 def pair(

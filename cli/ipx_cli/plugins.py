@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ipx.record import plain
-from ipx.registry import registry
+from ipx.declare.registry import registry
+from ipx.files.record import plain
 from ipx_cli import output
 
 

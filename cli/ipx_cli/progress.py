@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ipx.job import Step
+    from ipx.jobs.job import Step
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ipx.errors import InputError, UsageError
-from ipx.request import ROLES
+from ipx.planning.request import ROLES
 from ipx_cli import batch, options, output, paths, progress
 from ipx_cli.options import DEFAULTS, ComponentCommand, Name, Weight, chosen
 
@@ -129,8 +129,8 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
                 click.echo(f"{source} -> {target}")
         return 0
 
-    from ipx.images import SUFFIXES
-    from ipx.job import Watch, finished, solve_bundled, solve_file
+    from ipx.files.images import SUFFIXES
+    from ipx.jobs.job import Watch, finished, solve_bundled, solve_file
 
     quiet = given["quiet"]
     note = output.noter(quiet)

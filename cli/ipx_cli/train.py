@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from ipx.declare.options import OptionInfo, Options
+from ipx.declare.registry import registry
+from ipx.declare.specs import ModelSpec
 from ipx.errors import UsageError
-from ipx.options import OptionInfo, Options
-from ipx.registry import registry
-from ipx.specs import ModelSpec
 from ipx.training import Data, Training
 from ipx_cli import options, output, progress
 from ipx_cli.options import ComponentCommand, Name, Value, described
@@ -78,8 +78,8 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
     if target.exists() and not given["force"]:
         raise UsageError(f"{target} exists; --force replaces it")
 
+    from ipx.parts.weights import load_weights
     from ipx.training import loop
-    from ipx.weights import load_weights
 
     init = load_weights(given["init"], model).tensors if given["init"] else None
     about = {k: given[k] for k in ("licence", "about") if given[k]}
@@ -88,7 +88,7 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
 
         def tick(t: loop.Tick) -> None:
             if show is not None:
-                from ipx.job import Step
+                from ipx.jobs.job import Step
 
                 show(Step(t.step, t.steps, t.seconds, t.loss, None, 0))
 

@@ -20,8 +20,8 @@ from torch import Tensor
 
 import ipx
 from ipx import Problem
-from ipx.iterate import Progress, iterate
-from ipx.metrics import psnr
+from ipx.numerics.metrics import psnr
+from ipx.solving.loop import Progress, iterate
 
 SIGMA, COUNT = 0.02, 4
 SHOWN = (1, 3, 10, 30, 100)

@@ -11,7 +11,7 @@ import torch
 from common import photograph, publish
 
 import ipx
-from ipx.metrics import psnr
+from ipx.numerics.metrics import psnr
 
 PICTURES = ("camera", "astronaut", "chelsea")
 TASKS = {

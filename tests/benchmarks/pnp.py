@@ -14,7 +14,7 @@ import torch
 from common import photograph, publish
 
 import ipx
-from ipx.metrics import psnr
+from ipx.numerics.metrics import psnr
 
 TASKS = {
     "blur, Gaussian 1.6": {"name": "blur", "sigma": 1.6, "boundary": "circular"},

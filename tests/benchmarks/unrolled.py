@@ -16,9 +16,9 @@ from common import photograph, publish
 from torch import Tensor
 
 import ipx
-from ipx.metrics import psnr
-from ipx.registry import registry
-from ipx.specs import ModelSpec
+from ipx.declare.registry import registry
+from ipx.declare.specs import ModelSpec
+from ipx.numerics.metrics import psnr
 
 PICTURES = (
     "camera", "astronaut", "chelsea", "coffee", "rocket", "moon",

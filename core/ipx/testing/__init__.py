@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ipx.options import Options
-from ipx.specs import ModelSpec, NoiseSpec, OperatorSpec, PriorSpec, SolverSpec, Spec
+from ipx.declare.options import Options
+from ipx.declare.specs import ModelSpec, NoiseSpec, OperatorSpec, PriorSpec, SolverSpec, Spec
 
 Check = Callable[[], None]
 
@@ -76,8 +76,8 @@ def contract_tests(plugin: str) -> Any:
     """A pytest test function, parametrised over the checks of all components of a plugin."""
     import pytest
 
-    from ipx.registry import registry
-    from ipx.specs import KINDS
+    from ipx.declare.registry import registry
+    from ipx.declare.specs import KINDS
 
     specs = [s for kind in KINDS for s in registry().all(kind) if s.plugin == plugin]
     cases = [

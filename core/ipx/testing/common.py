@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ipx import capabilities as cap
+from ipx.declare import capabilities as cap
+from ipx.declare.options import Options
+from ipx.declare.registry import registry
+from ipx.declare.specs import OperatorSpec, SolverSpec, Spec
 from ipx.errors import OptionError
-from ipx.options import Options
-from ipx.registry import registry
-from ipx.specs import OperatorSpec, SolverSpec, Spec
 
 if TYPE_CHECKING:
     from ipx.testing import Check

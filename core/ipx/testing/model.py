@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ipx.options import Options
-from ipx.specs import ModelSpec
+from ipx.declare.options import Options
+from ipx.declare.specs import ModelSpec
+from ipx.parts.weights import load_weights
 from ipx.testing.common import draw, make
 from ipx.training import Training
-from ipx.weights import load_weights
 
 if TYPE_CHECKING:
     from ipx.testing import Check

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ipx import capabilities as cap
-from ipx.component import has, image_dot, image_norm, image_sum
-from ipx.options import Options
-from ipx.specs import Spec
+from ipx.declare import capabilities as cap
+from ipx.declare.options import Options
+from ipx.declare.specs import Spec
+from ipx.parts.component import has, image_dot, image_norm, image_sum
 from ipx.testing.common import batched, close, draw, kept_dtype, make, pure
 
 if TYPE_CHECKING:

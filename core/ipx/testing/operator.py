@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ipx import capabilities as cap
-from ipx.component import has, image_dot, image_norm
-from ipx.options import Options
-from ipx.specs import Spec
-from ipx.spectral import Spectral
+from ipx.declare import capabilities as cap
+from ipx.declare.options import Options
+from ipx.declare.specs import Spec
+from ipx.numerics.spectral import Spectral
+from ipx.parts.component import has, image_dot, image_norm
 from ipx.testing.common import IMAGE, batched, close, draw, kept_dtype, make, pure
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ipx import capabilities as cap
-from ipx import images
-from ipx.component import has, image_dot, image_norm, image_sum
+from ipx.declare import capabilities as cap
+from ipx.declare.options import Options
+from ipx.declare.specs import PriorSpec, Spec
 from ipx.errors import MissingExtraError
-from ipx.options import Options
-from ipx.specs import PriorSpec, Spec
+from ipx.files import images
+from ipx.parts.component import has, image_dot, image_norm, image_sum
 from ipx.testing.common import batched, close, draw, kept_dtype, make, pure
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def pytest_report_header(config: pytest.Config) -> str:
     """One line: the version and the plugins that were found."""
     from ipx import __version__
-    from ipx.registry import registry
+    from ipx.declare.registry import registry
 
     reg = registry()
     broken = f", broken: {', '.join(p.name for p in reg.broken)}" if reg.broken else ""

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
-from ipx.capabilities import Scalar, Shape, Value
-from ipx.component import has, image_norm
-from ipx.compose import noise, operator, prior
+from ipx.declare.capabilities import Scalar, Shape, Value
+from ipx.declare.options import NoOptions, Options
+from ipx.declare.specs import Spec
 from ipx.errors import MissingExtraError, PlanError
-from ipx.iterate import attach, iterate, plan_for
-from ipx.options import NoOptions, Options
-from ipx.prior import Prior
-from ipx.problem import Problem
-from ipx.specs import Spec
+from ipx.parts.component import has, image_norm
+from ipx.parts.prior import Prior
+from ipx.solving.build import noise, operator, prior
+from ipx.solving.loop import attach, iterate, plan_for
+from ipx.solving.problem import Problem
 from ipx.testing.common import close, draw, make
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ipx.capabilities import Shape
+from ipx.declare.capabilities import Shape
 from ipx.errors import InputError, UsageError
-from ipx.images import read
-from ipx.record import one_line
+from ipx.files.images import read
+from ipx.files.record import one_line
 from ipx.training.settings import Data
 
 Array: TypeAlias = npt.NDArray[Any]

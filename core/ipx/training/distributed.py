@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ipx.devices import open_device
+from ipx.numerics.devices import open_device
 
 
 @dataclass(frozen=True)

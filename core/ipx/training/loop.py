@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from ipx.errors import InputError, UsageError
-from ipx.model import Model
-from ipx.record import check_folder, environment
+from ipx.files.record import check_folder, environment
+from ipx.parts.model import Model
+from ipx.parts.weights import fill, save_weights
 from ipx.training.data import Pictures, ahead
 from ipx.training.distributed import World, joined
 from ipx.training.settings import Data, Training
 from ipx.training.state import Progress, State
-from ipx.weights import fill, save_weights
 
 HOPELESS = 100
 """So many steps in a row without a finite gradient end the run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ipx.options import Options, opt
+from ipx.declare.options import Options, opt
 
 
 class Training(Options):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ipx.errors import InputError, UsageError
-from ipx.record import dumps, one_line, write_atomic
+from ipx.files.record import dumps, one_line, write_atomic
 
 
 @dataclass

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ipx import Generative, InputError, Shape, UsageError, load_weights, open_device
-from ipx.registry import registry
+from ipx.declare.registry import registry
 
 CHUNK = 16
 """Pictures that go through the network at once."""

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from ipx import InputError, Shape
-from ipx.images import SUFFIXES, read, write
-from ipx.record import one_line, write_atomic
+from ipx.files.images import SUFFIXES, read, write
+from ipx.files.record import one_line, write_atomic
 
 GAP = 2
 """White pixels between the pictures of a grid."""

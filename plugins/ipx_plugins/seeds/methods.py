@@ -16,8 +16,8 @@ from torch.nn import functional
 
 import ipx
 from ipx import Generative, ModelSpec, UnknownNameError, load_weights
+from ipx.declare.registry import registry
 from ipx.errors import did_you_mean
-from ipx.registry import registry
 from ipx_plugins.seeds import METHODS, Method
 from ipx_plugins.seeds.pca import PCA, posterior_mean
 from ipx_plugins.seeds.tasks import Case

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from ipx import InputError
-from ipx.images import SUFFIXES, read
-from ipx.record import one_line
+from ipx.files.images import SUFFIXES, read
+from ipx.files.record import one_line
 
 Array: TypeAlias = npt.NDArray[Any]
 

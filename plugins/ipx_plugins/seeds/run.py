@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ipx import InputError, IpxError, UsageError
 from ipx.errors import MemoryExhaustedError
-from ipx.images import write
-from ipx.record import dumps, one_line
+from ipx.files.images import write
+from ipx.files.record import dumps, one_line
 from ipx_plugins.seeds import TASKS, Method
 from ipx_plugins.seeds.methods import How, available, identity, method_of, restore
 from ipx_plugins.seeds.pca import PCA, fit

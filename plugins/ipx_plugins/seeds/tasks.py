@@ -12,7 +12,7 @@ from torch import Tensor
 
 import ipx
 from ipx import Operator
-from ipx.metrics import psnr, ssim
+from ipx.numerics.metrics import psnr, ssim
 from ipx_plugins.seeds import MASKS, TASKS
 
 ROUNDING = 1 / (255 * math.sqrt(12))

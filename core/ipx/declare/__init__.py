@@ -1,0 +1,1 @@
+"""What components declare. Imports neither torch nor numpy."""

@@ -1,0 +1,256 @@
+"""Finding plugins, and finding components in them.
+
+Entry points are loaded one by one, so that a broken plugin is recorded with its traceback and
+breaks nothing else. Importing this module loads no plugin; the first call of `registry` does.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import traceback
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import pluggy
+
+from ipx.declare import hooks as hookspecs
+from ipx.declare.hooks import GROUP
+from ipx.declare.options import Options
+from ipx.declare.specs import KINDS, NAME, SolverSpec, Spec
+from ipx.errors import OptionError, PluginError, UnknownNameError, did_you_mean
+
+DISTRIBUTION = "ipx-toolbox"
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """A plugin that was found, loaded or not.
+
+    ``status`` is ``"ok"``, ``"broken"`` or ``"disabled"``; ``error`` is one line, ``trace`` the
+    traceback (empty when there is none).
+    """
+
+    name: str
+    target: str
+    distribution: str
+    version: str
+    status: str
+    error: str = ""
+    trace: str = ""
+
+    @property
+    def builtin(self) -> bool:
+        """True for the plugins that come with ipx."""
+        return self.distribution == DISTRIBUTION
+
+
+@dataclass
+class Registry:
+    """All plugins and their components."""
+
+    plugins: list[PluginInfo] = field(default_factory=list)
+    specs: dict[str, dict[str, Spec]] = field(default_factory=lambda: {k: {} for k in KINDS})
+    manager: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("ipx"))
+
+    def add(self, info: PluginInfo, specs: Iterable[Spec] = ()) -> None:
+        """Record a plugin and its components."""
+        self.plugins.append(info)
+        for spec in specs:
+            self.specs[spec.kind][spec.id] = spec
+
+    @property
+    def broken(self) -> list[PluginInfo]:
+        """The plugins that could not be used."""
+        return [p for p in self.plugins if p.status == "broken"]
+
+    def all(self, kind: str) -> list[Spec]:
+        """The components of one kind, built-in ones first, sorted by name."""
+        builtin = {p.name for p in self.plugins if p.builtin}
+        return sorted(
+            self.specs[kind].values(), key=lambda s: (s.plugin not in builtin, s.name, s.plugin)
+        )
+
+    def names(self, kind: str) -> list[str]:
+        """The shortest name of each component of a kind that `get` understands."""
+        specs = self.all(kind)
+        out = []
+        for spec in specs:
+            rivals = [s for s in specs if s.name == spec.name]
+            first = rivals[0] is spec and self._wins(rivals)
+            out.append(spec.name if first else spec.id)
+        return out
+
+    def _wins(self, rivals: list[Spec]) -> bool:
+        """True if the first of these may keep the bare name: it is alone, or built in."""
+        builtin = {p.name for p in self.plugins if p.builtin}
+        return len(rivals) == 1 or rivals[0].plugin in builtin
+
+    def get(self, kind: str, name: str) -> Spec:
+        """The declaration of a component, by bare name or by ``plugin/name``.
+
+        Raises:
+            UnknownNameError: none or several have this name; the message says what would work.
+        """
+        table = self.specs[kind]
+        if name in table:
+            return table[name]
+        rivals = [s for s in self.all(kind) if s.name == name]
+        if rivals and self._wins(rivals):
+            return rivals[0]
+        if rivals:
+            ids = ", ".join(sorted(s.id for s in rivals))
+            raise UnknownNameError(f"{kind} {name} is in several plugins; say which: {ids}")
+        names = self.names(kind)
+        message = f"no {kind} is called {name}{did_you_mean(name, names)}"
+        listed = f" (there are: {', '.join(names)})" if names else ""
+        raise UnknownNameError(message + listed + self._broken_hint())
+
+    def find(self, name: str) -> list[Spec]:
+        """Components of any kind with this name or id."""
+        found = []
+        for kind in KINDS:
+            try:
+                found.append(self.get(kind, name))
+            except UnknownNameError as e:
+                if "several plugins" in str(e):
+                    raise
+        if not found:
+            every = {n for k in KINDS for n in self.names(k)}
+            raise UnknownNameError(
+                f"no component is called {name}{did_you_mean(name, every)}; "
+                "ipx list shows them all" + self._broken_hint()
+            )
+        return found
+
+    def options(self, kind: str, name: str, values: Mapping[str, Any]) -> Options:
+        """Checked options for a component; error lines start with ``kind name:``."""
+        spec = self.get(kind, name)
+        try:
+            return spec.options.from_mapping(values)
+        except OptionError as e:
+            raise OptionError(f"{kind} {name}: {e}") from None
+
+    def create(self, spec: Spec, *args: Any, options: Options | None = None) -> Any:
+        """Make a component, and hold it to what its declaration says.
+
+        Raises:
+            PluginError: the class lacks a capability that the declaration promises.
+        """
+        options = options if options is not None else spec.options()
+        made = spec.load()(*args, options)
+        provides = getattr(made, "provides", None)
+        real = provides() if provides is not None else frozenset()
+        lies = spec.capabilities(options) - real
+        if lies and spec.kind in ("operator", "noise", "prior"):
+            names = ", ".join(sorted(c.__name__ for c in lies))
+            raise PluginError(
+                f"{spec.kind} {spec.name} of plugin {spec.plugin} declares {names} "
+                f"but {type(made).__name__} has it not; this is the plugin's error"
+            )
+        return made
+
+    def _broken_hint(self) -> str:
+        if not self.broken:
+            return ""
+        return f"; {len(self.broken)} broken plugin(s), see ipx doctor"
+
+
+def _declared(module: object, name: str, manager: pluggy.PluginManager) -> list[Spec]:
+    """Register a plugin module and return its checked declarations."""
+    manager.register(module, name)
+    manager.check_pending()  # a hook that does not exist
+    for call in manager.get_hookcallers(module) or []:
+        for impl in call.get_hookimpls():
+            if impl.plugin_name == name and call.spec is not None:
+                manager._verify_hook(call, impl)  # wrong arguments
+    callers = manager.get_hookcallers(module) or []
+    if not callers:
+        raise PluginError("it implements no hook of ipx; define ipx_components() with @hookimpl")
+    specs: list[Spec] = []
+    components = getattr(module, "ipx_components", None)
+    for spec in (components() or ()) if components is not None else ():
+        if type(spec) not in KINDS.values():
+            raise PluginError(f"ipx_components() returned {spec!r}, which is no Spec")
+        if not NAME.match(spec.name):
+            raise PluginError(f"{spec.name!r} is no component name: use [a-z0-9-]+")
+        if not (isinstance(spec.options, type) and issubclass(spec.options, Options)):
+            raise PluginError(f"the options of {spec.name} are no subclass of ipx.Options")
+        spec.options.infos()  # raises when they cannot be read
+        if ":" not in spec.target:
+            raise PluginError(f"target {spec.target!r} of {spec.name} is not 'module:Class'")
+        if isinstance(spec, SolverSpec) and not spec.needs:
+            raise PluginError(f"solver {spec.name} does not say what it needs")
+        if any(s.name == spec.name and s.kind == spec.kind for s in specs):
+            raise PluginError(f"{spec.kind} {spec.name} is declared twice")
+        specs.append(replace(spec, plugin=name))
+    return specs
+
+
+def load(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> Registry:
+    """Find and load all plugins into a new registry.
+
+    Args:
+        entry_points: those to load; all installed ones by default.
+    """
+    reg = Registry()
+    reg.manager.add_hookspecs(hookspecs)
+    off = {n.strip() for n in os.environ.get("IPX_DISABLE_PLUGINS", "").split(",") if n.strip()}
+    if entry_points is None:
+        every = importlib.metadata.entry_points()
+        groups = sorted(g for g in every.groups if g.startswith("ipx.v"))
+        entry_points = [e for g in groups for e in every.select(group=g)]
+    ours = sorted(
+        entry_points,
+        key=lambda e: (e.dist is None or e.dist.name != DISTRIBUTION, e.name, e.value),
+    )
+    for entry in ours:
+        dist = entry.dist
+        info = PluginInfo(
+            entry.name,
+            entry.value,
+            dist.name if dist is not None else "",
+            dist.version if dist is not None else "",
+            "ok",
+        )
+        if entry.name in off:
+            reg.add(replace(info, status="disabled"))
+            continue
+        try:
+            if entry.group != GROUP:
+                raise PluginError(f"it is written for {entry.group}; this ipx has {GROUP}")
+            if any(p.name == entry.name for p in reg.plugins):
+                raise PluginError("another plugin of this name is loaded already")
+            module = entry.load()
+            if isinstance(module, types.ModuleType):
+                specs = _declared(module, entry.name, reg.manager)
+            else:
+                raise PluginError(f"{entry.value} is no module")
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as e:  # a plugin may even call sys.exit; nothing may break ipx
+            if reg.manager.get_plugin(entry.name) is not None and not any(
+                p.name == entry.name and p.status == "ok" for p in reg.plugins
+            ):
+                reg.manager.unregister(name=entry.name)
+            line = f"{type(e).__name__}: {e}" if not isinstance(e, PluginError) else str(e)
+            reg.add(
+                replace(
+                    info,
+                    status="broken",
+                    error=" ".join(line.split()),
+                    trace=traceback.format_exc(),
+                )
+            )
+        else:
+            reg.add(info, specs)
+    return reg
+
+
+@lru_cache(maxsize=1)
+def registry() -> Registry:
+    """The registry of everything installed, loaded once per process."""
+    return load()

@@ -1,0 +1,367 @@
+"""Image files in, the same kind of files out: `read`, `write`, `Picture`.
+
+Depth, range, alpha, orientation and colour profile are kept, or the request is refused; the
+rules are in docs/images.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ipx.errors import InputError, MemoryExhaustedError
+from ipx.files.decode import decode
+from ipx.files.encode import encode
+from ipx.files.record import check_folder, one_line, write_atomic
+
+Array: TypeAlias = npt.NDArray[Any]
+
+SUFFIXES = {
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".npy": "npy",
+}
+"""Extension of a file to the format written to it. Reading goes by the content instead."""
+
+IDENTITY_LOW, IDENTITY_HIGH = -2.0, 3.0
+"""Float files with all values between these are in [0, 1] already, give or take noise."""
+
+DEFAULT_DTYPE = {"png": "uint8", "jpeg": "uint8", "tiff": "float32", "npy": "float32"}
+TIFF_DTYPES = {f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64)} | {
+    "float16",
+    "float32",
+    "float64",
+}
+HOLDS = {
+    "png": {"uint8", "uint16"},
+    "jpeg": {"uint8"},
+    "tiff": TIFF_DTYPES,
+    "npy": TIFF_DTYPES,
+}
+"""Types of sample that each format can hold."""
+
+EXACT = 2.0**53
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image as read from a file: upright, its colours mapped to nominal [0, 1].
+
+    Attributes:
+        pixels: ``(C, H, W)``, C 1 or 3; float32, or float64 where the file has more than 24
+            significant bits. ``value in the file = pixels * scale + offset``.
+        alpha: ``(H, W)`` values as in the file, upright; None if there is none.
+        dtype: type of the file's samples: uint8, uint16, float32, ...
+        scale: file units per unit of ``pixels``: 255, 65535, 1, or the range of the values.
+        offset: file value that is 0 in ``pixels``.
+        icc: the colour profile.
+        format: png, tiff, jpeg or npy.
+        sha256: of the file's bytes, hexadecimal.
+        path: where it was read.
+        premultiplied: the colours are multiplied by alpha (TIFF's associated alpha).
+    """
+
+    pixels: Array
+    alpha: Array | None
+    dtype: str
+    scale: float
+    offset: float
+    icc: bytes | None
+    format: str
+    sha256: str
+    path: Path
+    premultiplied: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)``."""
+        channels, height, width = self.pixels.shape
+        return channels, height, width
+
+    def describe(self) -> dict[str, Any]:
+        """What a record keeps of it: plain values, the affine map and the sha256 among them."""
+        return {
+            "path": str(self.path),
+            "sha256": self.sha256,
+            "format": self.format,
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "scale": self.scale,
+            "offset": self.offset,
+            "alpha": self.alpha is not None,
+            "icc": self.icc is not None,
+        }
+
+
+def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None = None) -> Picture:
+    """Read a PNG, TIFF, JPEG or NPY file.
+
+    Args:
+        path: the file. Its content tells the format.
+        value_range: file values that become 0 and 1. By default: 0 and the largest value of the
+            type for 8 and 16 unsigned bits; 0 and 1 for floats that all lie in [-2, 3]; else
+            the smallest and the largest value in the file.
+
+    Raises:
+        InputError: missing, empty, truncated, not an image, NaN, no pixels, a stack, a wrong
+            number of channels, ...: one line that says what would work.
+        MemoryExhaustedError: the picture does not fit in memory.
+    """
+    name = str(path)
+    try:
+        data = Path(path).read_bytes()
+        raw = decode(data, name)
+        samples = _upright(raw.samples, raw.orientation)
+        values = samples[..., : samples.shape[2] - raw.alpha]
+        scale, offset = _affine(values, value_range, name)
+        wide = values.dtype.itemsize > 4 or values.dtype in (np.int32, np.uint32)
+        work: npt.DTypeLike = np.float32 if values.dtype in (np.uint8, np.uint16) else np.float64
+        planes: Array = np.moveaxis(values, -1, 0).astype(work)
+        pixels = (planes - offset) / scale
+        pixels = np.ascontiguousarray(pixels, dtype=np.float64 if wide else np.float32)
+        alpha = np.ascontiguousarray(samples[..., -1]) if raw.alpha else None
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{name}: is a folder, not an image file") from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {one_line(error)}") from error
+    except MemoryError as error:
+        raise MemoryExhaustedError(f"{name}: does not fit in memory; cut it in parts") from error
+    return Picture(
+        pixels=pixels,
+        alpha=alpha,
+        dtype=values.dtype.name,
+        scale=scale,
+        offset=offset,
+        icc=raw.icc,
+        format=raw.format,
+        sha256=hashlib.sha256(data).hexdigest(),
+        path=Path(path),
+        premultiplied=raw.premultiplied,
+    )
+
+
+def write(
+    path: str | os.PathLike[str],
+    pixels: Array,
+    like: Picture | None = None,
+    dtype: str | None = None,
+) -> None:
+    """Write ``pixels`` to a .png, .tif, .tiff, .jpg, .jpeg or .npy file, whole or not at all.
+
+    Integers are clipped and rounded, floats are neither. Alpha of ``like`` goes along, resized
+    (bilinear) if the picture's size changed; its profile too, if the channels are as many.
+
+    Args:
+        path: the file; its extension tells the format.
+        pixels: ``(C, H, W)``, C 1 or 3, in nominal [0, 1].
+        like: the input whose depth, range, alpha and profile the output takes.
+        dtype: type of the samples instead of that of ``like``. Then the map is the type's own:
+            [0, 1] to the full range of an unsigned integer, unchanged for floats.
+
+    Raises:
+        InputError: the folder is missing or not writable; the format cannot hold this depth or
+            alpha (nothing is lost without a word); ``pixels`` has NaN or a wrong shape.
+    """
+    kind, name = output_type(path, like, dtype)
+    pixels = np.asarray(pixels)
+    if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or not pixels.size:
+        raise InputError(f"{path}: an image is (1, H, W) or (3, H, W), not {pixels.shape}")
+    if not np.isfinite(pixels).all():
+        raise InputError(f"{path}: not written, the picture has values that are NaN or infinite")
+    scale, offset = _map_of(like, dtype, name)
+    samples = np.moveaxis(pixels.astype(np.float64) * scale + offset, 0, -1)
+    samples = _as_type(samples, name)
+    if not np.isfinite(samples).all():
+        raise InputError(
+            f"{path}: not written, {name} is too small for the values; ask for float32"
+        )
+    if like is not None and like.alpha is not None and kind != "jpeg":
+        alpha = _alpha(like.alpha, pixels.shape[1:], name)
+        samples = np.concatenate([samples, alpha[..., None]], axis=-1)
+    same = like is not None and like.shape[0] == pixels.shape[0]
+    icc = like.icc if like is not None and same else None
+    write_atomic(
+        path,
+        encode(
+            kind, samples, pixels.shape[0], icc, like.premultiplied if like is not None else False
+        ),
+    )
+
+
+def output_type(
+    path: str | os.PathLike[str], like: Picture | None = None, dtype: str | None = None
+) -> tuple[str, str]:
+    """Format and type of sample that `write` would use; call it before a long computation.
+
+    Raises:
+        InputError: what `write` would refuse, but for the pixels themselves.
+    """
+    target = Path(path)
+    kind = SUFFIXES.get(target.suffix.lower())
+    if kind is None:
+        ending = f"unknown extension {target.suffix!r}" if target.suffix else "no extension"
+        raise InputError(f"{target}: {ending}; ipx writes {', '.join(SUFFIXES)}")
+    name = dtype or (like.dtype if like is not None else DEFAULT_DTYPE[kind])
+    label, advice = kind.upper(), "write .tif or .npy"
+    if name not in TIFF_DTYPES:
+        raise InputError(f"{target}: {name} samples cannot be written; use uint8, uint16, float32")
+    if name not in HOLDS[kind]:
+        if name == "uint16":
+            advice = "write .png or .tif"
+        allowed = " or ".join(sorted(HOLDS[kind], key=len))
+        raise InputError(
+            f"{target}: {label} cannot hold {name} samples; {advice}, or ask for {allowed}"
+        )
+    if like is not None and like.alpha is not None:
+        if kind == "jpeg" and not (like.alpha == _opaque(like.alpha)).all():
+            raise InputError(f"{target}: JPEG cannot hold alpha; write .png or .tif")
+        if kind == "png" and like.premultiplied:
+            raise InputError(f"{target}: PNG cannot hold premultiplied alpha; write .tif")
+        if kind == "npy" and like.shape[0] == 1:
+            raise InputError(f"{target}: NPY cannot hold grey with alpha; write .png or .tif")
+    check_folder(target)
+    return kind, name
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal sha256 of the file's bytes.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {one_line(error)}") from error
+
+
+def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:
+    """A picture that comes with ipx, in colour, see assets/README.md.
+
+    Args:
+        subject: a ``photograph`` of 256x256, or a ``face`` of 64x64.
+    """
+    name = {"photograph": "astronaut.png", "face": "face.png"}[subject]
+    return read(Path(__file__).parents[1] / "assets" / name)
+
+
+# --- the affine map -----------------------------------------------------------------------
+
+
+def _top(dtype: npt.DTypeLike) -> float:
+    """Value that stands for 1: the largest of an integer type, 1 for floats."""
+    dtype = np.dtype(dtype)
+    return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+
+
+def _affine(
+    values: Array, value_range: tuple[float, float] | None, name: str
+) -> tuple[float, float]:
+    """``(scale, offset)`` of the file's values, see `read`."""
+    if value_range is not None:
+        low, high = (float(v) for v in value_range)
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise InputError(f"{name}: a range of values is low, high with low < high")
+        return high - low, low
+    if values.dtype in (np.uint8, np.uint16):
+        return _top(values.dtype), 0.0
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind == "f" and low >= IDENTITY_LOW and high <= IDENTITY_HIGH:
+        return 1.0, 0.0
+    if max(-low, high) > EXACT and values.dtype.kind != "f":
+        raise InputError(f"{name}: has integers beyond 2^53; save it with at most 32 bits")
+    scale = high - low
+    if not np.isfinite(scale):
+        raise InputError(f"{name}: has values too large to work with, up to {max(-low, high):g}")
+    return scale or 1.0, low
+
+
+def _map_of(like: Picture | None, dtype: str | None, name: str) -> tuple[float, float]:
+    if like is None or dtype is not None:
+        return _top(name), 0.0
+    return like.scale, like.offset
+
+
+def _as_type(values: Array, name: str) -> Array:
+    """float64 values as samples of this type: rounded and clipped for integers only."""
+    if np.dtype(name).kind == "f":
+        with np.errstate(over="ignore"):
+            return values.astype(name)
+    limits = np.iinfo(name)
+    low, high = max(limits.min, -EXACT), min(limits.max, EXACT)
+    return np.rint(values).clip(low, high).astype(name)
+
+
+def _alpha(alpha: Array, size: tuple[int, ...], name: str) -> Array:
+    """Alpha in this size and type; untouched bits when both are already so."""
+    if alpha.shape == size and alpha.dtype.name == name:
+        return alpha
+    values = alpha.astype(np.float64) / _opaque(alpha)
+    if alpha.shape != size:
+        image = Image.fromarray(values.astype(np.float32))
+        values = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    top = _opaque(alpha) if alpha.dtype.name == name else _top(name)
+    return _as_type(values.astype(np.float64) * top, name)
+
+
+def _opaque(alpha: Array) -> float:
+    """Value that stands for opaque; float alpha above 1 is in the units of its own largest."""
+    return max(_top(alpha.dtype), float(alpha.max()))
+
+
+def _upright(samples: Array, orientation: int) -> Array:
+    """``(H, W, S)`` as it is meant to be seen (EXIF 2.32, tag 0x0112)."""
+    if orientation > 4:
+        samples = samples.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    return samples
+
+
+def read_array(path: Path, what: str) -> Array:
+    """The numbers in a PNG, TIFF or NPY file as they are: what is no picture, a PSF or a mask.
+
+    Args:
+        path: the file; its extension says its kind.
+        what: what it should be, for the error lines.
+
+    Raises:
+        InputError: there is no such file, it is of another kind, damaged, or holds no numbers.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".tif", ".tiff", ".npy"):
+        raise InputError(f"{what} {path} is of no known kind; use PNG, TIFF or NPY")
+    try:
+        if suffix == ".npy":
+            values: Any = np.load(path, allow_pickle=False)
+        elif suffix == ".png":
+            import imagecodecs
+
+            values = imagecodecs.png_decode(path.read_bytes())
+        else:
+            import tifffile
+
+            values = tifffile.imread(path)
+    except FileNotFoundError:
+        raise InputError(f"there is no {what} file {path}") from None
+    except Exception as e:  # every decoder has errors of its own
+        raise InputError(f"{what} {path} cannot be read: {one_line(e)}") from None
+    if values.dtype.kind not in "buif":
+        raise InputError(f"{what} {path} holds {values.dtype}; use numbers")
+    array: Array = values
+    return array

@@ -1,0 +1,121 @@
+"""Pictures side by side with their figures, for a look."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from ipx.errors import InputError
+from ipx.files.record import write_atomic
+
+Array: TypeAlias = npt.NDArray[Any]
+Column: TypeAlias = tuple[str, Array, str]
+Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+SMALLEST = 256
+"""Columns are at least this wide (pixels), so that the text under them can be read."""
+
+INK = (24, 24, 27)
+FAINT = (98, 98, 105)
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+
+
+def check_kind(path: str | os.PathLike[str]) -> str:
+    """The format of a panel by the extension of its file.
+
+    Raises:
+        InputError: it is of no kind that panels are written as.
+    """
+    kind = FORMATS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise InputError(f"{path}: a panel is written as .png, .jpg or .tif")
+    return kind
+
+
+def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
+    """Draw pictures side by side, each with a title above and a line of figures below.
+
+    Small pictures are enlarged by a whole factor, pixels repeated, so nothing is smoothed:
+    each to the size of the largest (the data of a super-resolution beside its result), and all
+    to at least 256 pixels. Values are clipped to [0, 1] and shown with 8 bits.
+
+    Args:
+        path: a .png, .jpg or .tif to write, whole or not at all.
+        columns: ``(title, picture (C, H, W) in [0, 1] with C 1 or 3, subtitle)`` each; a
+            subtitle may have several lines.
+
+    Raises:
+        InputError: no columns, a wrong number of channels or kind of file, cannot be written.
+    """
+    kind = check_kind(path)
+    if not columns:
+        raise InputError(f"{path}: a panel needs at least one picture")
+    pictures = [_eight_bit(path, picture) for _, picture, _ in columns]
+    tall, wide = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
+    enlarge = -(-SMALLEST // max(tall, wide))
+    tall, wide = tall * enlarge, wide * enlarge
+    pictures = [_repeat(p, max(1, min(tall // p.shape[0], wide // p.shape[1]))) for p in pictures]
+    cell = max(wide, SMALLEST)
+
+    gap = max(12, cell // 20)
+    size = max(15, cell // 15)
+    title = _font([text for text, _, _ in columns], size, cell)
+    below = _font([text for _, _, text in columns], round(size * 0.85), cell)
+    above, under = _height(title, [c[0] for c in columns]), _height(below, [c[2] for c in columns])
+    pad = gap // 2
+    top = gap + above + pad if above else gap
+    bottom = under + pad + gap if under else gap
+    sheet = Image.new("RGB", (gap + len(columns) * (cell + gap), top + tall + bottom), "white")
+    draw = ImageDraw.Draw(sheet)
+    for i, ((heading, _, figures), shown) in enumerate(zip(columns, pictures, strict=True)):
+        left = gap + i * (cell + gap)
+        middle = left + cell / 2
+        draw.multiline_text((middle, gap), heading, INK, title, anchor="ma", align="center")
+        at = (left + (cell - shown.shape[1]) // 2, top + (tall - shown.shape[0]) // 2)
+        sheet.paste(Image.fromarray(shown), at)
+        foot = (middle, top + tall + pad)
+        draw.multiline_text(foot, figures, FAINT, below, anchor="ma", align="center")
+    out = io.BytesIO()
+    sheet.save(out, kind, **({"quality": 95, "subsampling": 0} if kind == "JPEG" else {}))
+    write_atomic(path, out.getvalue())
+
+
+def _eight_bit(path: str | os.PathLike[str], picture: Array) -> Array:
+    """``(C, H, W)`` in [0, 1] as ``(H, W, 3)`` uint8; NaN is shown black."""
+    picture = np.asarray(picture)
+    if picture.ndim != 3 or picture.shape[0] not in (1, 3) or not picture.size:
+        raise InputError(
+            f"{path}: a panel shows pictures (1, H, W) or (3, H, W), not {picture.shape}"
+        )
+    shown = np.nan_to_num(picture.astype(np.float64), nan=0, posinf=1, neginf=0).clip(0, 1)
+    values = np.rint(255 * shown).astype(np.uint8).transpose(1, 2, 0)
+    return np.broadcast_to(values, (*values.shape[:2], 3))
+
+
+def _repeat(picture: Array, times: int) -> Array:
+    return np.ascontiguousarray(picture.repeat(times, 0).repeat(times, 1))
+
+
+def _font(texts: Sequence[str], size: int, width: int) -> Font:
+    """The default font, of this size or the largest smaller one with which all texts fit."""
+    lines = [line for text in texts for line in text.split("\n")]
+    font = ImageFont.load_default(size)
+    while size > 8 and max(font.getlength(line) for line in lines) > width:
+        size -= 1
+        font = ImageFont.load_default(size)
+    return font
+
+
+def _height(font: Font, texts: Sequence[str]) -> int:
+    """Pixels that the tallest of these texts takes; 0 when all are empty."""
+    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    drawn = [text for text in texts if text]
+    boxes = [draw.multiline_textbbox((0, 0), text, font, anchor="la") for text in drawn]
+    return round(max((box[3] for box in boxes), default=0))

@@ -1,0 +1,1 @@
+"""The installation: its health, new plugin packages."""

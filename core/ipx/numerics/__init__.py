@@ -1,0 +1,1 @@
+"""Tensors, transforms, metrics, devices: mathematics without components."""

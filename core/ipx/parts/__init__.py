@@ -1,0 +1,1 @@
+"""Base classes of the components that a problem is made of."""

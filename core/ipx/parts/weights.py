@@ -1,0 +1,177 @@
+"""Trained weights: a safetensors file and a JSON card beside it. No pickle is ever loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ipx.declare.options import Options
+from ipx.declare.registry import registry
+from ipx.declare.specs import ModelSpec
+from ipx.errors import InputError, MissingExtraError, ShapeError, UsageError, did_you_mean
+from ipx.files.record import one_line, read_record, record_path, write_atomic, write_record
+
+if TYPE_CHECKING:
+    from ipx.parts.model import Model
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights as loaded.
+
+    Attributes:
+        model: the model with the architecture options of the card.
+        tensors: the state of the network, on the CPU, in float32.
+        card: what is known of them: model, options, data, licence, score, sha256, ...
+    """
+
+    model: Model[Any]
+    tensors: dict[str, Tensor]
+    card: dict[str, Any]
+
+    def network(self, like: Tensor | None = None) -> nn.Module:
+        """A new network with these weights, in evaluation mode.
+
+        With ``like`` it is ready to work: in its type and on its device, channels last, which
+        makes convolutions a quarter faster.
+        """
+        net = self.model.trained(self.tensors)
+        if like is None:
+            return net
+        net = net.to(device=like.device, dtype=like.dtype)
+        made: nn.Module = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stubs
+        return made
+
+
+def save_weights(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, Tensor],
+    card: Mapping[str, Any],
+    half: bool = False,
+) -> None:
+    """Write ``path`` (safetensors) and its card ``path.json``, which gets the sha256.
+
+    Args:
+        path: the weights.
+        tensors: the state of the network.
+        card: model and options at least.
+        half: store floating-point tensors as float16.
+
+    Raises:
+        InputError: ``path`` cannot be written, or the weights overflow float16.
+    """
+    kept: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        if half and value.is_floating_point():
+            value = value.half()
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise InputError(f"{path}: {name} is not finite; not saved")
+        kept[name] = value.clone()
+    data = safetensors.torch.save(kept)
+    write_atomic(path, data)
+    write_record(record_path(path), {**card, "sha256": hashlib.sha256(data).hexdigest()})
+
+
+def load_weights(name: str | os.PathLike[str], model: str, channels: int | None = None) -> Weights:
+    """Load shipped weights, or those of a file.
+
+    Args:
+        name: a name of shipped weights; ``auto`` for ``color`` when ``channels`` is 3 and there
+            are such weights, else ``grey`` (to be used channel by channel), or the first there
+            are where they have other names; or a path to a file.
+        model: the model that they must be of.
+        channels: of the picture they are for.
+
+    Raises:
+        MissingExtraError: no such weights come with this model; says how to train some.
+        UsageError: the name is neither shipped nor a file.
+        InputError: a file is missing, damaged (sha256), of another model, or does not fit.
+        ShapeError: weights for colours, and a picture without.
+    """
+    spec = registry().get("model", model)
+    assert isinstance(spec, ModelSpec)
+    path = _find(spec, str(name), channels)
+    if not record_path(path).is_file():
+        raise InputError(f"{path}: are no weights: there is no card {record_path(path).name}")
+    card = read_record(record_path(path))
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
+    if hashlib.sha256(data).hexdigest() != card.get("sha256"):
+        raise InputError(f"{path}: is damaged: its sha256 is not that of its card")
+    if card.get("model") != spec.id:
+        raise InputError(f"{path}: holds weights of {card.get('model')}, not of {spec.id}")
+    try:
+        tensors = safetensors.torch.load(data)
+        options: Options = spec.options.from_mapping(card.get("options") or {})
+    except (UsageError, safetensors.SafetensorError) as e:
+        raise InputError(f"{path}: cannot be used: {one_line(e)}") from e
+    made: Model[Any] = registry().create(spec, options=options)
+    if channels not in (None, 3) and made.colors == 3:
+        raise ShapeError(f"these weights are for 3 channels; the picture has {channels}")
+    state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    try:
+        with torch.device("meta"):
+            _check(made.network(), state)
+    except InputError as e:
+        raise InputError(f"{path}: {e}") from None
+    return Weights(made, state, card)
+
+
+def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put a state into a network.
+
+    Raises:
+        InputError: names or shapes differ.
+    """
+    _check(net, tensors)
+    net.load_state_dict(dict(tensors))
+
+
+def _check(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    wanted = {k: tuple(v.shape) for k, v in net.state_dict().items()}
+    given = {k: tuple(v.shape) for k, v in tensors.items()}
+    for name in sorted(wanted.keys() | given.keys()):
+        if wanted.get(name) != given.get(name):
+            raise InputError(
+                f"the weights do not fit the network: {name} is {given.get(name, 'missing')}, "
+                f"not {wanted.get(name, 'wanted')}"
+            )
+
+
+def _find(spec: ModelSpec, name: str, channels: int | None) -> Path:
+    """The file that a name means."""
+    if name == "auto" and spec.weights and not {"color", "grey"} & set(spec.weights):
+        name = spec.weights[0]
+    if name == "auto":
+        name = "color" if channels == 3 and "color" in spec.weights else "grey"
+        if name not in spec.weights:
+            raise MissingExtraError(
+                f"no {name} weights come with {spec.name}; train some (ipx train {spec.name} "
+                f"--data FOLDER -o FILE.safetensors) and give the file as the option weights"
+            )
+    if name in spec.weights:
+        package = importlib.util.find_spec(spec.target.partition(":")[0])
+        assert package is not None
+        assert package.origin is not None
+        return Path(package.origin).parent / "weights" / f"{spec.name}-{name}.safetensors"
+    path = Path(name)
+    if not path.is_file():
+        known = ("auto", *spec.weights)
+        raise UsageError(
+            f"weights {name} of {spec.name} are neither shipped nor a file"
+            + did_you_mean(name, known)
+            + f" (shipped: {', '.join(spec.weights) or 'none'})"
+        )
+    return path

@@ -1,0 +1,1 @@
+"""What fits with what, from declarations alone. Imports neither torch nor numpy."""

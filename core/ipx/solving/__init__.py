@@ -1,0 +1,1 @@
+"""The problem, its bridges, the loop, and the restoration."""
