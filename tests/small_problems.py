@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ F64 = torch.float64
 class White(ipx.Noise[ipx.NoOptions]):
     """1/2 |pred - y|^2."""
 
-    quadratic = True
+    provides: ClassVar[tuple[type, ...]] = (ipx.NoiseGrad, ipx.NoiseProx, ipx.Quadratic)
     level = 0.01
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
@@ -43,8 +43,7 @@ class White(ipx.Noise[ipx.NoOptions]):
 class Outliers(White):
     """|pred - y|_1."""
 
-    def provides(self) -> frozenset[type]:
-        return frozenset({ipx.NoiseProx})
+    provides = (ipx.NoiseProx,)
 
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
         return image_sum((pred - y).abs())
@@ -57,8 +56,7 @@ class Outliers(White):
 class Robust(White):
     """sum sqrt(1 + (pred - y)^2) - 1: smooth, not quadratic."""
 
-    def provides(self) -> frozenset[type]:
-        return frozenset({ipx.NoiseGrad})
+    provides = (ipx.NoiseGrad,)
 
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
         return image_sum(torch.sqrt(1 + (pred - y) ** 2) - 1)
@@ -69,6 +67,8 @@ class Robust(White):
 
 class Slope(ipx.LinearOperator[ipx.NoOptions]):
     """Forward differences, zero beyond the border: ``(B, C, H, W)`` to ``(B, 2C, H, W)``."""
+
+    traits = ipx.Traits(basis="dct")
 
     def __init__(self, image_shape: tuple[int, ...]) -> None:
         super().__init__(image_shape)
@@ -101,6 +101,8 @@ class Slope(ipx.LinearOperator[ipx.NoOptions]):
 class Edges(ipx.OuterProx[ipx.NoOptions]):
     """Isotropic total variation, known through its outer prox only."""
 
+    traits = ipx.Traits(basis="dct")
+
     def linear_part(self, image_shape: tuple[int, ...]) -> Slope:
         return Slope(image_shape)
 
@@ -118,6 +120,8 @@ class Edges(ipx.OuterProx[ipx.NoOptions]):
 class Ridge(ipx.Prior[ipx.NoOptions]):
     """1/2 |Dx|^2, with everything a quadratic can do but its prox."""
 
+    traits = ipx.Traits(basis="dct")
+
     def value(self, x: Tensor) -> Tensor:
         return 0.5 * image_sum(Slope(tuple(x.shape[1:])).forward(x) ** 2)
 
@@ -131,6 +135,8 @@ class Ridge(ipx.Prior[ipx.NoOptions]):
 
 class Small(ipx.Prior[ipx.NoOptions]):
     """1/2 |x|^2, with gradient, prox and quadratic part."""
+
+    traits = ipx.Traits(basis="identity")
 
     def value(self, x: Tensor) -> Tensor:
         return 0.5 * image_sum(x**2)
@@ -158,7 +164,7 @@ class Sparse(ipx.Prior[ipx.NoOptions]):
 class Nothing(Small):
     """No prior."""
 
-    weighted = informs = False
+    traits = ipx.Traits(weighted=False, informs=False, basis="identity")
 
     def value(self, x: Tensor) -> Tensor:
         return 0 * image_sum(x)
@@ -170,7 +176,7 @@ class Nothing(Small):
 class Positive(ipx.Prior[ipx.NoOptions]):
     """x >= 0."""
 
-    weighted = False
+    traits = ipx.Traits(weighted=False)
 
     def value(self, x: Tensor) -> Tensor:
         return torch.where((x >= 0).flatten(1).all(1), 0.0, torch.inf).to(x)

@@ -15,8 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import ipx
-import ipx.declare.registry
+from ipx.declare import registry
+from ipx.declare.adapters import BUILTIN
 from ipx.declare.hooks import hookimpl
+from ipx_cli.info import as_mapping, as_text
 from ipx_cli.main import COMMANDS, LazyGroup, ask_plugins, cli, guarded
 
 DOCS = Path(__file__).parents[1] / "docs" / "cli.md"
@@ -59,6 +61,15 @@ def test_version_and_no_command() -> None:
     [
         (["sovle"], 2, "No such command 'sovle'"),
         (["solve", "--opp", "blur"], 2, "--op"),
+        (["solve", "--operator", "blur"], 2, "did you mean --op?"),
+        (["solve", "--operator.sigma", "2"], 2, "did you mean --op.sigma?"),
+        (["matrix", "--operator", "blur"], 2, "did you mean --op?"),
+        (["solve", "--prior", "tv", "--prior", "wavelet"], 2, "2 priors are given and one is"),
+        (["solve", "--op", "blur", "--op", "inpaint", "--op.sigma", "2"], 2, "2 operators are"),
+        (["solve", "--noise", "poisson", "--noise", "gaussian"], 2, "2 noises are given"),
+        (["solve", "--solver", "admm", "--solver", "admm"], 2, "2 solvers are given"),
+        (["solve", "--tuner", "gcv", "--tuner", "gcv", "--tuner", "gcv"], 2, "3 tuners are given"),
+        (["degrade", "x.png", "--op", "blur", "--op", "inpaint"], 2, "2 operators are given"),
         (["solve", "--op", "blurr"], 2, "did you mean blur?"),
         (["solve", "--op", "blurr", "--op.sigma", "2"], 2, "did you mean blur?"),
         (["solve", "--op", "blur", "--op.sigm", "2"], 2, "did you mean --op.sigma?"),
@@ -201,6 +212,39 @@ def test_listings_in_json() -> None:
     assert "inpaint gaussian tv direct" in shown
 
 
+def test_info_shows_what_is_declared() -> None:
+    def told(*words: str) -> tuple[dict[str, Any], str]:
+        return json.loads(call("info", *words, "--json").stdout), call("info", *words).stdout
+
+    values, text = told("none")
+    assert values["traits"]["informs"] is values["traits"]["weighted"] is False
+    assert "informs no" in text
+    values, text = told("l1")
+    assert values["traits"]["suits"] == "sparse"
+    values, text = told("admm")
+    assert {need["closed"] for need in values["needs"]} == {True, False}
+    assert "ProxConjugate, PartSolve; in closed form" in text
+    values, text = told("png")
+    assert values["suffixes"] == [".png"]
+    assert {"uint8", "uint16"} <= set(values["dtypes"])
+    assert "suffixes  .png" in text
+    preferring = [s for s in registry.registry().all("prior") if getattr(s, "prefers", ())]
+    for spec in preferring:
+        values, text = told(spec.id, "--kind", "prior")
+        assert values["prefers"] == list(spec.prefers)
+        assert spec.prefers[0] in text
+
+
+def test_info_says_how_exact_a_bridge_is() -> None:
+    for spec in BUILTIN:
+        assert ["accuracy", spec.accuracy] in [
+            line.split(maxsplit=1) for line in as_text(spec).splitlines()
+        ]
+        values = as_mapping(spec)
+        assert values["accuracy"] == spec.accuracy
+        assert values["gives"] == spec.gives.__name__
+
+
 def test_doctor_and_check() -> None:
     told = call("doctor", "--json")
     assert told.exit_code == 0
@@ -275,12 +319,12 @@ class _Failing:
 
 def test_commands_of_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     call("solve", "--help")  # imported now, or it would keep the registry of this test
-    reg = ipx.registry.load([])
+    reg = registry.load([])
     reg.manager.register(_Commands(), "good")
     reg.manager.register(_Failing(), "bad")
     for name in ("good", "bad"):
-        reg.add(ipx.registry.PluginInfo(name, "", "", "", "ok"))
-    monkeypatch.setattr("ipx.registry.registry", lambda: reg)
+        reg.add(registry.PluginInfo(name, "", "", "", "ok"))
+    monkeypatch.setattr("ipx.declare.registry.registry", lambda: reg)
     group = LazyGroup("ipx")
     told = CliRunner().invoke(group, ["hello"])
     assert (told.exit_code, told.stdout) == (0, "hello\n")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-import ipx.jobs.job
+import ipx.jobs.solve
 from ipx.errors import MemoryExhaustedError
 from ipx.files import images
 from ipx_cli.main import cli
@@ -65,7 +65,8 @@ def test_degrade_then_solve(degraded: Path) -> None:
     )
     assert told.exit_code == 0, told.stderr
     (row,) = rows(told)
-    assert list(row) == KEYS + METRICS
+    assert list(row) == [*KEYS, *METRICS, "outputs"]
+    assert row["outputs"] == {"restored": "x.tif"}
     assert row["status"] == "converged"
     assert row["psnr_after"] > row["psnr_before"] + 1
     assert row["ssim_after"] > row["ssim_before"]
@@ -161,7 +162,7 @@ def test_many_files_one_of_them_bad(folder: Path) -> None:
     found = rows(told)
     assert [r["status"] for r in found] == ["budget", "failed", "budget"]
     assert found[0]["psnr_before"] is None
-    assert found[1]["output"] is None
+    assert found[1]["output"] is found[1]["outputs"] is None
     assert "in/b.png" in found[1]["error"]
     assert told.stderr.count("ipx: error:") == 1
     written = {p.name for p in Path("out").iterdir()}
@@ -245,9 +246,9 @@ def test_dry_run_writes_nothing(folder: Path) -> None:
 
 
 def test_diverged_and_out_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = ipx.jobs.job.solve_file
+    real = ipx.jobs.solve.solve_file
     monkeypatch.setattr(
-        "ipx.jobs.job.solve_file", lambda *a, **k: real(*a, **k) | {"status": "diverged"}
+        "ipx.jobs.solve.solve_file", lambda *a, **k: real(*a, **k) | {"status": "diverged"}
     )
     told = call("solve", "clean.png", *FAST)
     assert told.exit_code == 1
@@ -256,13 +257,13 @@ def test_diverged_and_out_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatc
     def full(*args: Any, **kwargs: Any) -> None:
         raise MemoryExhaustedError("out of memory")
 
-    monkeypatch.setattr("ipx.jobs.job.solve_file", full)
+    monkeypatch.setattr("ipx.jobs.solve.solve_file", full)
     assert call("solve", "clean.png", *FAST).exit_code == 5
 
     def stop(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ipx.jobs.job.solve_file", stop)
+    monkeypatch.setattr("ipx.jobs.solve.solve_file", stop)
     assert call("solve", "clean.png", *FAST).exit_code == 130
 
 

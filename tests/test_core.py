@@ -13,7 +13,8 @@ from torch import Tensor
 
 import ipx
 from ipx.numerics.spectral import Spectral, dct2, idct2
-from ipx.solving.bridges import Identity, conjugate_gradient
+from ipx.numerics.cg import conjugate_gradient
+from ipx.parts.linear import Identity
 
 
 def dense(operator: ipx.LinearOperator) -> Tensor:

@@ -77,6 +77,7 @@ def test_a_step_by_hand(zeta: float) -> None:
     problem = ipx.Problem(
         y, ipx.operator("identity", (1, 64, 64)), ipx.noise("gaussian"), ipx.prior("drunet"), lam
     )
+    problem = ipx.attach(problem, ipx.plan_for(problem, solver))
     first = solver.init(problem)
     after = solver.step(problem, first)
     high, low = 49 / 255, (49 / 255 * 0.02) ** 0.5
@@ -94,4 +95,5 @@ def test_a_step_by_hand(zeta: float) -> None:
 
 def test_never_chosen_by_itself() -> None:
     y = ipx.degrade(truth(), op=TASKS["blur"], noise=NOISE, seed=1)
-    assert ipx.solve(y, op=TASKS["blur"], noise=NOISE, prior="drunet").plan.solver != "diffpir"
+    how = ipx.solve(y, op=TASKS["blur"], noise=NOISE, prior="drunet")
+    assert how.plan.solver.name != "diffpir"

@@ -15,7 +15,6 @@ from torch import Tensor
 
 import ipx
 from ipx.declare.registry import registry
-from ipx.declare.specs import OperatorSpec, PriorSpec
 from ipx.files import images
 from ipx.numerics.metrics import psnr
 from ipx.solving.build import image_shape_of, operator_from
@@ -58,18 +57,17 @@ def names(kind: str) -> list[str]:
 
 def classical() -> list[str]:
     """The solvers that are no trained networks."""
-    return [s.name for s in registry().all("solver") if not s.own_prior]
+    return [s.name for s in registry().all("solver") if not s.facts().own_prior]
 
 
 def combinations() -> Iterator[tuple[str, str, str]]:
     for op in registry().all("operator"):
-        assert isinstance(op, OperatorSpec)
         for noise in names("noise"):
             for prior in registry().all("prior"):
                 # a network takes seconds where others take milliseconds: Gaussian noise, and data
                 # like those that others see, only
-                plain = noise == "gaussian" and not op.signed
-                if plain or prior.suits != "face":
+                plain = noise == "gaussian" and not op.facts().signed
+                if plain or prior.facts().suits != "face":
                     yield op.name, noise, prior.name
 
 
@@ -96,10 +94,10 @@ def quality(x: Tensor, truth: Tensor) -> float:
 @cache
 def automatic(op: str, noise: str, prior: str) -> ipx.Restoration:
     spec = registry().get("prior", prior)
-    assert isinstance(spec, PriorSpec)
-    _, y = measured(op, noise, spec.suits)
-    model = {"name": noise, **LEVELS[spec.suits].get(noise, {})}
-    slow = spec.suits == "face" and ipx.Denoise not in spec.capabilities()
+    suits = spec.facts().suits
+    _, y = measured(op, noise, suits)
+    model = {"name": noise, **LEVELS[suits].get(noise, {})}
+    slow = suits == "face" and ipx.Denoise not in spec.capabilities()
     budget = BUDGET if slow else None  # the schedule of a denoiser has its own length
     return ipx.solve(y, op=op, noise=model, prior=prior, iterations=budget)
 
@@ -107,10 +105,9 @@ def automatic(op: str, noise: str, prior: str) -> ipx.Restoration:
 @pytest.mark.slow
 @pytest.mark.parametrize(("op", "noise", "prior"), list(combinations()))
 def test_improves_or_is_refused(op: str, noise: str, prior: str) -> None:
-    spec = registry().get("prior", prior)
-    assert isinstance(spec, PriorSpec)
-    truth, y = measured(op, noise, spec.suits)
-    model = {"name": noise, **LEVELS[spec.suits].get(noise, {})}
+    suits = registry().get("prior", prior).facts().suits
+    truth, y = measured(op, noise, suits)
+    model = {"name": noise, **LEVELS[suits].get(noise, {})}
     try:
         best = automatic(op, noise, prior)
     except ipx.MissingExtraError as e:
@@ -126,7 +123,7 @@ def test_improves_or_is_refused(op: str, noise: str, prior: str) -> None:
         return
     before = quality(plain(op, y), truth)
     gains = {"auto": quality(best.x, truth) - before}
-    for solver in () if spec.suits == "face" else names("solver"):  # theirs: test_generative
+    for solver in () if suits == "face" else names("solver"):  # theirs: test_generative
         try:
             how = ipx.solve(
                 y,
@@ -149,7 +146,7 @@ def test_improves_or_is_refused(op: str, noise: str, prior: str) -> None:
     if formulation and model in ("vae", "gan"):
         # with a model that knows little, x is not much nearer to the truth than the model is
         latent = ipx.prior(f"{model}-synthesis")
-        assert isinstance(latent, ipx.Latent)
+        assert ipx.has(latent, ipx.Latent)
         nearest = latent.decode(latent.encode(truth), tuple(truth.shape[1:]))
         assert quality(best.x, truth) > quality(nearest, truth) - 3
         return

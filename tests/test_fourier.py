@@ -107,6 +107,7 @@ def test_prox_of_the_data_term_against_a_dense_solve(
     a, v = matrix(operator), normal(1, 1, *size)
     y = normal(1, 2, *size, seed=1)
     problem = Problem(y, operator, ipx.noise("gaussian", sigma=0.1), ipx.prior("none"))
+    problem = ipx.attach(problem, ipx.plan_for(problem, ipx.solver("hqs")))
     x = problem.data.prox(v, 1 / rho)
     n = size[0] * size[1]
     system = a.T @ a + rho * torch.eye(n, dtype=torch.float64)
@@ -174,7 +175,7 @@ def test_a_photograph_with_everything_chosen(kind: str) -> None:
     y = ipx.degrade(truth, op=op, noise=noise)
     how = ipx.solve(y, op=op, noise=noise)
     assert how.plan is not None
-    assert how.plan.solver == "admm"
+    assert how.plan.solver.name == "admm"
     assert float(psnr(how.x, truth)) > float(psnr(how.before, truth)) + 1
 
 

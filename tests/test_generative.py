@@ -14,8 +14,9 @@ from torch import Tensor
 import ipx
 from ipx.files.images import bundled
 from ipx.parts.weights import save_weights
-from ipx.solving.codes import ChangeOfVariable, Decoded
-from ipx.solving.loop import attach, iterate, plan_for
+from ipx.solving.attach import attach, plan_for
+from ipx.solving.codes import Decoded, OnCodes
+from ipx.solving.loop import iterate
 from ipx.solving.problem import Problem
 
 SIZE = 16
@@ -77,10 +78,10 @@ def test_synthesis_and_analysis_of_a_flow_are_one_function(weights: dict[str, st
     one = problem(analysis, x)
     two = attach(problem(synthesis, x), plan_for(problem(synthesis, x), ipx.solver("adam")))
     assert isinstance(two.operator, Decoded)
-    assert isinstance(two.prior, ChangeOfVariable)
+    assert isinstance(two.prior, OnCodes)
     z = analysis.encode(x)  # type: ignore[attr-defined]  # it has a code
     assert torch.allclose(one.objective(x), two.objective(z), rtol=1e-9)
-    assert torch.allclose(two.operator.picture(z), x, atol=1e-9)
+    assert torch.allclose(two.picture(z), x, atol=1e-9)
 
 
 def test_map_is_analysis_and_the_determinant(weights: dict[str, str]) -> None:
@@ -132,7 +133,7 @@ def test_joint_ends_in_the_range(weights: dict[str, str]) -> None:
     how = ipx.solve(
         problem(made, truth).y, op="blur", noise={"name": "gaussian", "sigma": 0.02}, prior=made
     )
-    assert how.plan.solver == "jpmap"
+    assert how.plan.solver.name == "jpmap"
     state: Any = how.result.state
     apart = (how.x - made.decode(state.z, (3, SIZE, SIZE))).square().mean().sqrt()  # type: ignore[attr-defined]
     start = state.beta.new_tensor(0.1 / made.deviation() ** 2)  # type: ignore[attr-defined]
@@ -221,7 +222,7 @@ def test_the_objective_falls(weights: dict[str, str], name: str, solver: str) ->
     algorithm = ipx.solver(solver)
     begun = attach(begun, plan_for(begun, algorithm))
     before = begun.objective(begun.start())
-    result = iterate(begun, algorithm, iterations=20, tol=0.0, keep="best")
+    result = iterate(begun, algorithm, iterations=20, tol=0.0, observers=[ipx.BestSoFar()])
     assert result.x.shape == (2, 3, SIZE, SIZE)
     assert bool((result.objective < before).all())
 
@@ -243,7 +244,7 @@ def test_best_iterate_is_no_worse_than_the_last(weights: dict[str, str]) -> None
     begun = problem(prior("glow-analysis", weights), pictures(2))
     wild = ipx.solver("adam", step=0.2)
     last = iterate(begun, wild, iterations=30, tol=0.0)
-    best = iterate(begun, wild, iterations=30, tol=0.0, keep="best")
+    best = iterate(begun, wild, iterations=30, tol=0.0, observers=[ipx.BestSoFar()])
     assert bool((best.objective <= last.objective).all())
     assert torch.allclose(begun.objective(best.x), best.objective)
 

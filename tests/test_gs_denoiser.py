@@ -127,7 +127,8 @@ def test_the_objective_never_rises(files: Path, solver: str, op: str) -> None:
     problem = ipx.Problem(
         y, ipx.operator(op, (1, 12, 12)), ipx.noise("gaussian", sigma=0.1), prior(files), 0.02
     )
-    how = ipx.iterate(problem, ipx.solver(solver), iterations=50, tol=0, record_every=1)
+    record = [ipx.History(1)]
+    how = ipx.iterate(problem, ipx.solver(solver), iterations=50, tol=0, observers=record)
     values = torch.tensor([entry["objective"] for entry in how.history], dtype=torch.float64)
     assert len(values) == 50
     assert float((values[1:] - values[:-1]).max()) <= 1e-12

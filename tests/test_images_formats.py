@@ -12,13 +12,13 @@ from PIL import Image
 
 from image_files import IEND, PNG, UNSIGNED, chunk, save, some, stored
 from ipx import InputError
-from ipx.files import images as images_module
+from ipx.declare.registry import registry
 from ipx.files.images import read, write
 
 CASES = [
     (ending, dtype, samples)
-    for ending, dtypes in ((".png", UNSIGNED), (".tif", images_module.TIFF_DTYPES), (".npy", None))
-    for dtype in sorted(dtypes or images_module.TIFF_DTYPES)
+    for ending, name in ((".png", "png"), (".tif", "tiff"), (".npy", "npy"))
+    for dtype in sorted(registry().get("io", name).dtypes)
     for samples in (None, 1, 2, 3, 4)
     if not (ending == ".npy" and samples == 2)
     and dtype not in ("int64", "uint64")  # ends beyond 2^53, tested apart

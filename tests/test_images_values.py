@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from image_files import save, some, stored
 from ipx import InputError
-from ipx.files import images as images_module
 from ipx.files.images import bundled, output_type, read, sha256, write
+from ipx.files.lookup import suffixes
 from ipx.files.panel import panel
 
 # --- the affine map
@@ -173,7 +173,7 @@ def test_opaque_alpha_may_go(tmp_path):
     assert read(tmp_path / "b.jpg").alpha is None
 
 
-@pytest.mark.parametrize("ending", images_module.SUFFIXES)
+@pytest.mark.parametrize("ending", suffixes())
 def test_bad_pixels_are_not_written(tmp_path, ending):
     path = tmp_path / f"a{ending}"
     for pixels, why in (
@@ -193,7 +193,7 @@ def test_half_precision_does_not_overflow_in_silence(tmp_path):
         write(tmp_path / "a.npy", np.full((1, 2, 2), 1e6), dtype="float16")
 
 
-@pytest.mark.parametrize("ending", images_module.SUFFIXES)
+@pytest.mark.parametrize("ending", suffixes())
 def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch, ending):
     path = tmp_path / f"a{ending}"
     write(path, np.zeros((3, 8, 8)))

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ipx
+from ipx.declare.registry import registry
 from ipx.files.images import read, write
 from ipx.parts.weights import save_weights
 from ipx_cli.main import cli, guarded
@@ -38,7 +39,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         with torch.no_grad():
             model.initialise(net, torch.rand(8, 3, 16, 16))
         made[name] = folder / f"{name}.safetensors"
-        full = ipx.registry.registry().get("model", name)
+        full = registry().get("model", name)
         card = {"model": full.id, "options": model.options.to_mapping()}
         save_weights(made[name], net.state_dict(), card)
     return made

@@ -37,15 +37,25 @@ def test_the_core_knows_no_plugin_and_no_command_line() -> None:
             assert module.split(".")[0] not in ("ipx_plugins", "ipx_cli"), path
 
 
-# what a plugin that adds a command works with, docs/plugins/README.md
+# what a plugin that adds a command or a file format works with, docs/plugins/README.md
 FOR_COMMANDS = (
     "ipx.errors",
     "ipx.declare.registry",
+    "ipx.files.format",
     "ipx.files.images",
     "ipx.files.panel",
     "ipx.files.record",
     "ipx.numerics.metrics",
 )
+
+
+# what authors of solvers work with: the names that it hands on
+PUBLIC_TOOLKIT = [
+    alias.name
+    for node in ast.parse((ROOT / "core" / "ipx" / "toolkit" / "__init__.py").read_text()).body
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
+]
 
 
 def test_plugins_import_the_public_core_and_themselves() -> None:
@@ -58,6 +68,8 @@ def test_plugins_import_the_public_core_and_themselves() -> None:
                 assert rest[0] == own, f"{path} imports another plugin"
             if module in FOR_COMMANDS:
                 assert not name.startswith("_"), f"{path} imports {name}"
+            elif module == "ipx.toolkit":
+                assert name in ("", *PUBLIC_TOOLKIT), f"{path} imports {name}, which is not public"
             elif top == "ipx":
                 assert module == "ipx", f"{path} imports {module}, not the public face"
                 assert name in ("", *ipx.__all__), f"{path} imports {name}, which is not public"

@@ -14,7 +14,7 @@ from torch import Tensor
 import ipx
 from ipx.numerics.metrics import psnr
 from ipx.solving.build import operator_from
-from ipx.solving.loop import any_of, converged
+from ipx.solving.stop import any_of, converged
 
 
 def photo(size: int = 64) -> np.ndarray:
@@ -101,7 +101,7 @@ def test_reported_objective_is_the_one_minimised() -> None:
         problem,
         ipx.solver("fista"),
         iterations=50,
-        callbacks=[lambda p: seen.append(float(p.objective))],
+        observers=[lambda p: seen.append(float(p.objective)), ipx.History()],
     )
     assert result.history[-1]["objective"][0] == pytest.approx(seen[-1])
     assert float(problem.objective(result.x)) == pytest.approx(float(result.objective))
@@ -258,7 +258,7 @@ def test_stopping_rules_compose() -> None:
     assert rule(P()).tolist() == [False, True]
 
 
-def test_callbacks_see_every_step() -> None:
+def test_observers_see_every_step() -> None:
     steps: list[int] = []
 
     ipx.solve(
@@ -268,7 +268,7 @@ def test_callbacks_see_every_step() -> None:
         lam=0.01,
         iterations=7,
         tol=0.0,
-        callbacks=[lambda p: steps.append(p.iteration)],
+        observers=[lambda p: steps.append(p.iteration)],
     )
     assert steps == list(range(1, 8))
 
@@ -283,8 +283,8 @@ def test_gradient_flows_through_steps() -> None:
     )
 
     def run(lam: Tensor) -> Tensor:
-        problem = ipx.Problem(y, op, noise, tv, lam)
-        solver = ipx.solver("gradient")
+        solver, problem = ipx.solver("gradient"), ipx.Problem(y, op, noise, tv, lam)
+        problem = ipx.attach(problem, ipx.plan_for(problem, solver))
         state = solver.init(problem)
         for _ in range(2):
             state = solver.step(problem, state)

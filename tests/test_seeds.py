@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ipx
-import ipx.declare.registry
+from ipx.declare.registry import registry
 from ipx.files.images import read, write
 from ipx.parts.weights import save_weights
 from ipx_cli.main import cli, guarded
@@ -49,7 +49,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         model.initialise(net, crops(3))
     path = tmp_path_factory.mktemp("weights") / "glow.safetensors"
-    card = {"model": ipx.registry.registry().get("model", "glow").id}
+    card = {"model": registry().get("model", "glow").id}
     save_weights(path, net.state_dict(), {**card, "options": model.options.to_mapping()})
     return path
 
@@ -308,7 +308,7 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (2, "--tune 3 needs --faces", ("--tune", 3)),
         (3, "has 2 pictures, not 50", ("--faces", small)),
         (3, "no mosaic", ("--faces", odd)),
-        (3, "cannot be read", ("--faces", tmp_path / "none.webp")),
+        (3, "no such file", ("--faces", tmp_path / "none.webp")),
     ]
     main = click.Group.main
     for code, says, words in cases:

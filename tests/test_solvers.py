@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,15 +12,15 @@ from torch import Tensor
 import ipx
 from ipx import Problem, image_norm, image_sum, iterate
 from ipx.declare.registry import registry
+from ipx.toolkit import curvature_ahead, filled_start, momentum
 from ipx_plugins import solvers as declared
-from ipx_plugins.solvers.common import curvature_ahead, momentum
 from small_problems import F64, OPERATORS, Edges, Positive, Ridge, Small, Sparse, White, problem
 
 
 def test_declarations_and_classes_agree() -> None:
     for spec in declared.ipx_components():
         cls = spec.load()
-        assert cls.needs == spec.needs
+        assert cls().needs == spec.needs
         assert cls.options_type is spec.options
         assert spec.source
         assert len(spec.summary) <= 80
@@ -76,7 +75,7 @@ def test_three_steps_can_be_differentiated(solver: str, name: str, prior: Any) -
 
     def unrolled(y: Tensor, lam: Tensor) -> Tensor:
         p = Problem(y, base.operator, base.noise, base.prior, lam)
-        p = ipx.iterate.__globals__["attach"](p, ipx.iterate.__globals__["plan_for"](p, made))
+        p = ipx.attach(p, ipx.plan_for(p, made))
         state = made.init(p)
         for _ in range(3):
             state = made.step(p, state)
@@ -98,7 +97,7 @@ def test_three_steps_can_be_differentiated(solver: str, name: str, prior: Any) -
 @pytest.mark.parametrize("name", ["blur", "blur-zero", "inpaint"])
 def test_constraints_hold_in_what_is_returned(solver: str, name: str) -> None:
     p = problem(name, Positive(), 1.0)
-    p = replace(p, y=p.y - 0.4)
+    p = p.changed(y=p.y - 0.4)
     result = iterate(p, ipx.solver(solver), iterations=100)
     assert bool((result.x >= 0).all())
     assert bool(torch.isfinite(result.objective).all())
@@ -108,8 +107,8 @@ def test_constraints_hold_in_what_is_returned(solver: str, name: str) -> None:
 @pytest.mark.parametrize("lam", [0.0, 1e-8, 1e3])
 def test_extreme_weights_stay_finite(solver: str, lam: float) -> None:
     for name in OPERATORS:
-        p = replace(problem(name, Small(), lam), hard=True)
-        p = replace(p, y=p.y.float())
+        p = problem(name, Small(), lam)
+        p = p.changed(hard=True, y=p.y.float())
         result = iterate(p, ipx.solver(solver), iterations=60)
         assert "diverged" not in result.status
         assert bool(torch.isfinite(result.x).all())
@@ -117,19 +116,17 @@ def test_extreme_weights_stay_finite(solver: str, lam: float) -> None:
 
 
 def test_starts_fill_what_was_not_measured() -> None:
-    from ipx_plugins.solvers.common import start
-
     for shape in ((1, 16, 16), (3, 13, 10), (1, 1, 9)):
         a = ipx.operator("inpaint", shape)
         x = torch.linspace(0.2, 0.8, math.prod(shape), dtype=F64).reshape(1, *shape)
         p = Problem(a.forward(x), a, White(), Edges(), 0.01)
-        filled = start(p)
+        filled = filled_start(p)
         known = a.known(x).expand_as(x)
         assert torch.equal(filled[known], x[known])
         assert float(filled.min()) >= 0.19
         assert float(filled.max()) <= 0.81
     given = torch.zeros_like(x)
-    assert start(replace(p, x0=given)) is given
+    assert filled_start(p.changed(x0=given)) is given
 
 
 def test_solvers_refuse_options_out_of_range() -> None:

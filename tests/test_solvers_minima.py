@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,14 +39,15 @@ def test_direct_is_the_closed_form(name: str, prior: Any) -> None:
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_direct_without_weight_is_the_pseudo_inverse(name: str) -> None:
-    p = replace(problem(name, Small(), torch.tensor([0.0, 0.1], dtype=F64)), hard=True)
+    p = problem(name, Small(), torch.tensor([0.0, 0.1], dtype=F64)).changed(hard=True)
     x = iterate(p, ipx.solver("direct", tol=1e-13, rcond=1e-14)).x
     a = dense(p.operator)  # type: ignore[arg-type]
     pseudo = torch.linalg.pinv(a, rcond=1e-7) @ p.y[0].flatten()
     assert float((x[0].flatten() - pseudo).abs().max()) < 1e-5
     if name == "inpaint":
         return  # without a prior nothing can be done there: refused
-    nothing = iterate(replace(p, prior=Nothing()), ipx.solver("direct", tol=1e-13, rcond=1e-14))
+    p = p.changed(prior=Nothing())
+    nothing = iterate(p, ipx.solver("direct", tol=1e-13, rcond=1e-14))
     assert float((nothing.x[0].flatten() - pseudo).abs().max()) < 1e-5
 
 
@@ -129,6 +129,7 @@ def test_fista_and_gradient_find_their_step_for_other_noises() -> None:
 def test_convex_objectives_fall_at_each_step(solver: str) -> None:
     p = problem("blur-zero", Ridge(), torch.tensor([0.01, 1.0], dtype=F64), noise=Robust())
     made = ipx.solver(solver)
+    p = ipx.attach(p, ipx.plan_for(p, made))
     state, last = made.init(p), p.objective(made.init(p).x)
     for _ in range(40):
         state = made.step(p, state)

@@ -84,7 +84,9 @@ def test_resumed_gives_the_same_bits(folder: Path, tmp_path: Path, killed_at: in
             raise KilledError
 
     with pytest.raises(KilledError):
-        loop.train(Noisy(), "t/noisy", data(folder), parts, quick(), watch=loop.Watch(tick=kill))
+        loop.train(
+            Noisy(), "t/noisy", data(folder), parts, quick(), reporter=loop.Reporter(tick=kill)
+        )
     state = tmp_path / "parts.safetensors.state"
     assert state.exists() == (killed_at > 3)
     if state.exists():

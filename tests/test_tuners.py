@@ -75,7 +75,7 @@ def test_a_batch_is_many_single_pictures() -> None:
 
 def test_a_weight_per_unit_of_variance_needs_no_search() -> None:
     class Known(ipx.Prior[ipx.NoOptions]):
-        lam_per_variance = 2.0
+        traits = ipx.Traits(lam_per_variance=2.0)
 
         def value(self, x: torch.Tensor) -> torch.Tensor:
             return ipx.image_sum(x * x) / 2
@@ -87,9 +87,10 @@ def test_a_weight_per_unit_of_variance_needs_no_search() -> None:
     op = ipx.operator("identity", (1, 8, 8))
     problem = Problem(y, op, ipx.noise("gaussian", sigma=0.1), Known())
     solver = ipx.solver("gradient")
-    plan = ipx.iterate(problem.with_lam(0.1), solver, iterations=1).plan
-    lam, trace, result = weigh(problem, solver, plan, "auto", "discrepancy", 200, 1e-7, [])
-    assert lam is not None
-    assert np.allclose(lam, 0.02)
-    assert trace == []
-    assert torch.allclose(result.x, y / 1.02, atol=1e-4)
+    problem = ipx.attach(problem, ipx.plan_for(problem, solver))
+    settings = ipx.SolveSettings(iterations=200, tol=1e-7)
+    found = weigh(problem, solver, "auto", "discrepancy", settings)
+    assert found.lam is not None
+    assert np.allclose(found.lam, 0.02)
+    assert found.trace == []
+    assert torch.allclose(found.result.x, y / 1.02, atol=1e-4)

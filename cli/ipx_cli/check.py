@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ipx.declare.kinds import KINDS
 from ipx.declare.registry import registry
-from ipx.declare.specs import KINDS
 from ipx_cli import output
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ipx.declare.kinds import ROLES
 from ipx.errors import InputError, UsageError, did_you_mean
 from ipx.files.record import one_line, read_record
-from ipx.planning.request import ALGEBRA, ROLES, checked, named, operator_capabilities
-
-PATHS = ("inputs", "output", "truth", "panel")
-SCALARS = ("lam", "iterations", "tol", "start", "restarts", "keep", "exact", "seed", "device")
+from ipx.planning.settings import SolveSettings
+from ipx.planning.tree import tree
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,16 @@ class Config:
         return [Path(p) for p in self.values.get("inputs", [])]
 
 
-def read(path: Path, roles: Collection[str]) -> Config:
+def read(
+    path: Path, roles: Collection[str], settings: Collection[str], keys: Collection[str]
+) -> Config:
     """Read and check a configuration.
 
     Args:
         path: the file, ``.json`` for a record, else TOML.
-        roles: the roles that the command has; others are unknown keys.
+        roles: the roles that the command has.
+        settings: the names of its settings.
+        keys: further keys. All others are unknown.
 
     Raises:
         InputError: it cannot be read, or has an unknown key, component or option.
@@ -64,21 +68,22 @@ def read(path: Path, roles: Collection[str]) -> Config:
             raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
         except ValueError as e:  # not TOML, or not UTF-8
             raise InputError(f"{path}: is not TOML: {one_line(e)}") from e
-    scalars = SCALARS if "prior" in roles else ("seed", "device")
-    paths = PATHS if "prior" in roles else ("inputs", "output")
-    known = (*roles, *scalars, *paths)
+    known = (*roles, *settings, *keys)
     for key in values:
         if key not in known:
             raise InputError(
                 f"{path}: unknown key {key}{did_you_mean(key, known)} (known: {', '.join(known)})"
             )
+    infos = SolveSettings.infos()
     components = {}
     for role in roles:
         if role in values:
-            try:
+            with _told_of(path):
                 components[role] = _component(role, values.pop(role))
-            except (UsageError, InputError) as e:
-                raise InputError(f"{path}: {e}") from e
+    for name in settings:
+        if name in values:
+            with _told_of(path):
+                values[name] = infos[name].check(values[name])
     inputs = values.get("inputs", [])
     if isinstance(inputs, str):
         values["inputs"] = [inputs]
@@ -87,15 +92,22 @@ def read(path: Path, roles: Collection[str]) -> Config:
     return Config(path, components, values, sha256)
 
 
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Put the name of the file before an error."""
+    try:
+        yield
+    except (UsageError, InputError) as e:
+        raise InputError(f"{path}: {e}") from e
+
+
 def _component(role: str, value: Any) -> dict[str, Any]:
     """A checked table of one component."""
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict):
         raise InputError(f"{role} is a name, or a table with a name and options")
-    name, values = named(value)
-    if role == "op" and name in ALGEBRA:
-        operator_capabilities(value)
-    elif not (role == "solver" and name == "auto" and not values):
-        checked(ROLES[role], value)
-    return {"name": name, **{k.replace("-", "_"): v for k, v in values.items()}}
+    described = tree(ROLES[role], value)
+    if described.parts:
+        _ = described.facts  # composed operators are linear
+    return {k.replace("-", "_"): v for k, v in value.items()}

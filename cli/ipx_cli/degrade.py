@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from ipx.errors import UsageError
-from ipx.planning.request import checked, operator_capabilities
-from ipx_cli import batch, options, output, paths
-from ipx_cli.options import DEFAULTS, ComponentCommand, Name, chosen
+from ipx.planning.request import CONCERNS
+from ipx.planning.settings import SolveSettings
+from ipx_cli import batch, command, output, paths
+from ipx_cli.command import ComponentCommand, chosen
+from ipx_cli.options import role_options, setting_options
 
 BLANK: batch.Row = dict.fromkeys(
     ("input", "output", "status", "seed", "seconds", "clipped", "psnr", "ssim")
@@ -20,22 +22,19 @@ BLANK: batch.Row = dict.fromkeys(
 class DegradeCommand(ComponentCommand):
     """Has options of operator and noise."""
 
-    roles = ("op", "noise")
+    roles, settings = CONCERNS["degrade"]
+    keys = ("inputs", "output")
 
 
 @click.command(cls=DegradeCommand)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--op", type=Name("operator"), help=f"Operator.  [default: {DEFAULTS['op']}]")
-@click.option("--noise", type=Name("noise"), help=f"Noise.  [default: {DEFAULTS['noise']}]")
 @click.option(
     "-o",
     "--output",
     type=click.Path(),
     help="File (one input) or folder.  [default: NAME-degraded.tif]",
 )
-@click.option("--seed", type=click.IntRange(0, (1 << 63) - 1), help="Of the noise.  [default: 0]")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
-@click.option("--device", help="Where to work: cpu, cuda, mps.  [default: cpu]")
 @click.option("--resume", is_flag=True, help="Skip inputs that were done in the same way before.")
 @click.option("--force", is_flag=True, help="Replace outputs that ipx has not written.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture on stdout.")
@@ -50,19 +49,21 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
     found = chosen(ctx)
     assert found is not None
     config = found.config
-    request = options.request(ctx)
-    operator_capabilities(request.op)
-    checked("noise", request.noise)
+    request = command.request(ctx)
+    _ = request.tree("op").facts  # composed operators are linear
+    request.tree("noise")
     inputs = list(files) or (config.inputs if config is not None else [])
     if not inputs:
         raise UsageError("degrade needs at least one picture")
     pairs = paths.pair(inputs, given["output"], "degraded", ".tif")
-    paths.protect(pairs, options.files_read(ctx, request), {}, given["force"])
+    paths.protect(pairs, request.files("degrade") + command.configuration(ctx), {}, given["force"])
 
-    from ipx.jobs.job import Watch, degrade_file, finished
+    from ipx.jobs.degrade import degrade_file
+    from ipx.jobs.reporter import Reporter
+    from ipx.jobs.resume import finished
 
     note = output.noter(given["quiet"])
-    watch = Watch(note=note, command=found.argv)
+    reporter = Reporter(note=note, command=found.argv)
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         if given["resume"]:
@@ -70,7 +71,7 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
             if before is not None:
                 note(f"{source}: done before, skipped")
                 return before
-        return degrade_file(request, source, target, watch=watch)
+        return degrade_file(request, source, target, reporter=reporter)
 
     def show(row: dict[str, Any]) -> None:
         if given["as_json"]:
@@ -81,3 +82,9 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
             click.echo(f"{row['input']} -> {row['output']}: {seen}seed {row['seed']}")
 
     return batch.run(pairs, work, show, BLANK)
+
+
+degrade.params[1:1] = [
+    *role_options(DegradeCommand.roles),
+    *setting_options(SolveSettings, DegradeCommand.settings),
+]

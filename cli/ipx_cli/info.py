@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
-from ipx.declare.capabilities import name_of
+from ipx.declare.kinds import KINDS
 from ipx.declare.options import OptionInfo
 from ipx.declare.registry import registry
-from ipx.declare.specs import KINDS, AdapterSpec, ModelSpec, PriorSpec, SolverSpec, Spec
+from ipx.declare.specs import AdapterSpec, ModelSpec, Need, Spec
+from ipx.declare.traits import Traits
 from ipx.errors import OptionError, UsageError
 from ipx_cli import output
-from ipx_cli.options import Value, described
+from ipx_cli.options import described, shown
+from ipx_cli.values import Value
 
-FLAGS = {"operator": "op"}  # the kinds whose options are spelt otherwise on the command line
+_COMMON = {f.name for f in dataclasses.fields(Spec)}
+_IN_ACCURACY = ("exact", "tolerance")
 
 
 @click.command()
@@ -38,13 +44,26 @@ def info(name: str, kind: str | None, as_json: bool) -> None:
 def capabilities(spec: Spec) -> list[str]:
     """Names of the capabilities with default options; empty if an option has no default."""
     try:
-        return sorted(map(name_of, spec.capabilities()))
+        return sorted(c.__name__ for c in spec.capabilities())
     except OptionError:
         return []
 
 
+def traits(spec: Spec) -> dict[str, Any]:
+    """The traits that are not the usual ones, with default options; see `capabilities`."""
+    try:
+        facts = spec.facts()
+    except OptionError:
+        return {}
+    return {
+        f.name: getattr(facts, f.name)
+        for f in dataclasses.fields(Traits)
+        if getattr(facts, f.name) != f.default
+    }
+
+
 def as_mapping(spec: Spec) -> dict[str, Any]:
-    """Everything that is declared, as plain values."""
+    """Everything that is declared, as plain values: what all kinds have, then the kind's own."""
     reg = registry()
     plugin = next((p for p in reg.plugins if p.name == spec.plugin), None)
     out: dict[str, Any] = {
@@ -59,29 +78,33 @@ def as_mapping(spec: Spec) -> dict[str, Any]:
         "target": spec.target,
         "capabilities": capabilities(spec),
         "capabilities_depend_on_options": callable(spec.provides),
+        "traits": traits(spec),
+        "traits_depend_on_options": not isinstance(spec.traits, Traits),
         "options": [_option(i) for i in spec.options.infos().values()],
     }
-    if isinstance(spec, PriorSpec):
-        out |= {"suits": spec.suits, "weighted": spec.weighted, "informs": spec.informs}
-    if isinstance(spec, SolverSpec):
-        out["needs"] = [
-            {
-                "data": [name_of(c) for c in n.data],
-                "prior": [name_of(c) for c in n.prior],
-                "rank": n.rank,
-            }
-            for n in spec.needs
-        ]
-    if isinstance(spec, ModelSpec):
-        out |= {"weights": list(spec.weights), "recipe": dict(spec.recipe)}
-    if isinstance(spec, AdapterSpec):
-        out |= {
-            "side": spec.side,
-            "gives": name_of(spec.gives),
-            "needs": [name_of(c) for c in spec.needs],
-            "exact": spec.exact,
-        }
-    return out
+    out |= {name: _plain(value) for name, value, _ in _own(spec)}
+    return out | ({"accuracy": spec.accuracy} if isinstance(spec, AdapterSpec) else {})
+
+
+def _own(spec: Spec) -> Iterator[tuple[str, Any, bool]]:
+    """Name and value of what only this kind declares; and whether it is not the usual value."""
+    for f in dataclasses.fields(spec):
+        if f.name not in _COMMON:
+            value = getattr(spec, f.name)
+            yield f.name, value, value != f.default
+
+
+def _plain(value: Any) -> Any:
+    """A declared value as JSON has it."""
+    if isinstance(value, type):
+        return value.__name__
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Need):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _option(i: OptionInfo) -> dict[str, Any]:
@@ -90,7 +113,7 @@ def _option(i: OptionInfo) -> dict[str, Any]:
         "name": i.name,
         "type": i.kind.__name__,
         "required": i.required,
-        "default": str(default) if i.kind.__name__ == "Path" and default is not None else default,
+        "default": str(default) if i.kind is Path and default is not None else default,
         "help": i.help,
         "min": i.min,
         "max": i.max,
@@ -103,27 +126,50 @@ def _option(i: OptionInfo) -> dict[str, Any]:
 
 
 def as_text(spec: Spec) -> str:
-    """The same for people."""
+    """The same for people; what is as usual is left out."""
     values = as_mapping(spec)
+    depends = " (depends on the options)"
     head = [(spec.kind, spec.name), ("does", spec.summary)]
     if spec.source:
         head.append(("source", spec.source))
     head.append(("plugin", f"{spec.plugin} ({values['distribution']} {values['version']})"))
     if values["capabilities"]:
-        more = " (depends on the options)" if callable(spec.provides) else ""
+        more = depends if values["capabilities_depend_on_options"] else ""
         head.append(("can", ", ".join(values["capabilities"]) + more))
-    if isinstance(spec, SolverSpec):
-        for need in values["needs"]:
-            wants = [", ".join(need["data"]), ", ".join(need["prior"])]
-            head.append(("needs", f"data {wants[0] or 'anything'}; prior {wants[1] or 'anything'}"))
-    if isinstance(spec, ModelSpec):
-        head.append(("weights", ", ".join(spec.weights) or "none come with it: ipx train"))
+    if values["traits"]:
+        more = depends if values["traits_depend_on_options"] else ""
+        head.append(("traits", _words(values["traits"]) + more))
+    for name, value, unusual in _own(spec):
+        head += _rows(name, value) if unusual and name not in _IN_ACCURACY else []
+    if isinstance(spec, AdapterSpec):
+        head.append(("accuracy", spec.accuracy))
+    if isinstance(spec, ModelSpec) and not spec.weights:
+        head.append(("weights", "none come with it: ipx train"))
     lines = [output.table(head)]
-    infos = spec.options.infos().values()
-    if infos:
-        role = FLAGS.get(spec.kind, spec.kind)
-        for i in infos:
-            values_of = Value(i).get_metavar(click.Option(["--x"]))
-            word = "" if i.kind is bool and i.length is None else f" {values_of}"
-            lines += ["", f"--{role}.{i.name.replace('_', '-')}{word}", f"    {described(i)}"]
+    role = KINDS[spec.kind].role or spec.kind
+    for i in spec.options.infos().values():
+        values_of = Value(i).get_metavar(click.Option(["--x"]))
+        word = "" if i.kind is bool and i.length is None else f" {values_of}"
+        lines += ["", f"--{role}.{i.name.replace('_', '-')}{word}", f"    {described(i)}"]
     return "\n".join(lines)
+
+
+def _rows(name: str, value: Any) -> list[tuple[str, str]]:
+    """The rows of one entry of a declaration: one for each need of a solver."""
+    if isinstance(value, tuple) and any(isinstance(v, Need) for v in value):
+        return [(name, _need(v)) for v in value]
+    words = _words(_plain(value)) if not isinstance(value, bytes) else ""
+    return [(name, words)] if words else []
+
+
+def _need(need: Need) -> str:
+    wants = [", ".join(c.__name__ for c in side) for side in (need.data, need.prior)]
+    closed = "; in closed form" if need.closed else ""
+    return f"data {wants[0] or 'anything'}; prior {wants[1] or 'anything'}{closed}"
+
+
+def _words(value: Any) -> str:
+    """A plain value for people."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_words(v)}" for k, v in value.items())
+    return ", ".join(map(_words, value)) if isinstance(value, list) else shown(value)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
+from ipx.declare.kinds import KINDS
 from ipx.declare.registry import registry
-from ipx.declare.specs import KINDS
 from ipx_cli import output
 
 
-class Kind(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
+class KindName(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
     """A kind of component, singular or plural."""
 
     name = "kind"
@@ -22,14 +22,22 @@ class Kind(click.ParamType):  # type: ignore[type-arg]  # not generic in older c
         return kind
 
 
-@click.command("list")
-@click.argument("kind", required=False, type=Kind())
+_HELP = f"""List the components of all plugins, or those of one KIND.
+
+KIND is {", ".join(list(KINDS)[:-1])} or {list(KINDS)[-1]}.
+"""
+
+
+def plural(kind: str) -> str:
+    """``priors`` for ``prior``; an abbreviation stays as it is: ``io``."""
+    return f"{kind}s" if len(kind) > 2 else kind
+
+
+@click.command("list", help=_HELP)
+@click.argument("kind", required=False, type=KindName())
 @click.option("--json", "as_json", is_flag=True, help="A JSON array on stdout.")
 def list_components(kind: str | None, as_json: bool) -> None:
-    """List the components of all plugins, or those of one KIND.
-
-    KIND is operator, noise, prior, solver, tuner, model or adapter.
-    """
+    """List the components of all plugins, or those of one kind."""
     reg = registry()
     kinds = [kind] if kind else list(KINDS)
     if as_json:
@@ -51,7 +59,7 @@ def list_components(kind: str | None, as_json: bool) -> None:
     for k in kinds:
         rows = [(name, reg.get(k, name).summary) for name in reg.names(k)]
         if rows:
-            blocks.append(f"{k}s\n" + output.table(rows, "  "))
-    click.echo("\n\n".join(blocks) if blocks else f"no {kind}s are installed")
+            blocks.append(f"{plural(k)}\n" + output.table(rows, "  "))
+    click.echo("\n\n".join(blocks) if blocks else f"no {plural(kind or '')} are installed")
     if reg.broken:
         output.note(f"{len(reg.broken)} broken plugin(s), see ipx doctor")

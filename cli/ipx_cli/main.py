@@ -20,7 +20,7 @@ COMMANDS = {
     "solve": ("ipx_cli.solve:solve", "Restore pictures."),
     "degrade": ("ipx_cli.degrade:degrade", "Simulate measurements: blur, mask, shrink, add noise."),
     "train": ("ipx_cli.train:train", "Train a model on your pictures."),
-    "list": ("ipx_cli.listing:list_components", "List operators, noises, priors, solvers, ..."),
+    "list": ("ipx_cli.listing:list_components", "List the components of all kinds, or of one."),
     "info": ("ipx_cli.info:info", "Show a component: options, capabilities, source."),
     "matrix": ("ipx_cli.matrix:matrix", "Show which components fit with which."),
     "plugins": ("ipx_cli.plugins:plugins", "List plugins, broken ones too."),

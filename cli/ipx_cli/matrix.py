@@ -10,7 +10,7 @@ from ipx.declare.registry import registry
 from ipx.planning.matrix import Row
 from ipx.planning.matrix import matrix as rows_of
 from ipx_cli import output
-from ipx_cli.options import Name
+from ipx_cli.values import Name
 
 
 @click.command()

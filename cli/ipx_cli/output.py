@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ipx.declare.kinds import KINDS
 from ipx.errors import IpxError
 from ipx.files.record import dumps
 
@@ -28,6 +29,8 @@ def describe(e: BaseException) -> tuple[str, int]:
         return str(e), e.exit_code
     if isinstance(e, MemoryError):
         return "out of memory; restore a smaller picture, or fewer at a time", 5
+    if isinstance(e, click.NoSuchOption) and _meant(e):
+        e = click.UsageError(f"No such option {e.option_name}; did you mean {_meant(e)}?", e.ctx)
     if isinstance(e, click.UsageError):
         path = e.ctx.command_path if e.ctx is not None else "ipx"
         return f"{e.format_message().rstrip('.')} (see {path} --help)", e.exit_code
@@ -39,6 +42,14 @@ def describe(e: BaseException) -> tuple[str, int]:
         f"unexpected {type(e).__name__}: {e} (a bug: please report it, with what IPX_DEBUG=1 adds)",
         FAILED,
     )
+
+
+def _meant(e: click.NoSuchOption) -> str:
+    """The option of the role where its kind was written: ``--op`` for ``--operator``."""
+    kind, dot, option = e.option_name.lstrip("-").partition(".")
+    role = KINDS[kind].role if kind in KINDS else ""
+    offered = [p.name for p in e.ctx.command.params] if e.ctx is not None else []
+    return f"--{role}{dot}{option}" if role in offered else ""
 
 
 def note(text: str) -> None:

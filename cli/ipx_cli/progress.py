@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ipx.jobs.job import Step
+    from ipx.jobs.reporter import Report
 
 
 @contextmanager
-def line(name: str, quiet: bool) -> Iterator[Callable[[Step], None] | None]:
-    """A function that shows a step; None where nobody would see it."""
+def line(name: str, quiet: bool) -> Iterator[Callable[[Report], None] | None]:
+    """A function that shows a report; None where nobody would see it."""
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
@@ -32,19 +32,19 @@ def line(name: str, quiet: bool) -> Iterator[Callable[[Step], None] | None]:
     with shown:
         task = shown.add_task(name, total=None, figures="")
 
-        def step(s: Step) -> None:
-            rate = s.iteration / s.seconds if s.seconds > 0 else 0.0
-            figures = [f"{s.iteration}/{s.budget}", f"{rate:.0f} it/s"]
-            if s.objective is not None:
-                figures.append(f"objective {s.objective:.5g}")
-            if s.psnr is not None:
-                figures.append(f"{s.psnr:.2f} dB")
+        def show(report: Report) -> None:
+            rate = report.iteration / report.seconds if report.seconds > 0 else 0.0
+            figures = [f"{report.iteration}/{report.budget}", f"{rate:.0f} it/s"]
+            if report.objective is not None:
+                figures.append(f"objective {report.objective:.5g}")
+            if report.psnr is not None:
+                figures.append(f"{report.psnr:.2f} dB")
             shown.update(
                 task,
-                description=f"{name}: choosing lam, trial {s.trial}" if s.trial else name,
-                completed=s.iteration,
-                total=s.budget,
+                description=f"{name}: choosing lam, trial {report.trial}" if report.trial else name,
+                completed=report.iteration,
+                total=report.budget,
                 figures="  ".join(figures),
             )
 
-        yield step
+        yield show

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,61 +11,69 @@ from typing import Any
 import click
 
 from ipx.errors import InputError, UsageError
-from ipx.planning.request import ROLES
-from ipx_cli import batch, options, output, paths, progress
-from ipx_cli.options import DEFAULTS, ComponentCommand, Name, Weight, chosen
+from ipx.planning.plan import Plan
+from ipx.planning.request import CONCERNS, Request
+from ipx.planning.settings import SolveSettings
+from ipx_cli import batch, command, output, paths, progress
+from ipx_cli.command import ComponentCommand, chosen
+from ipx_cli.options import role_options, setting_options
+from ipx_cli.values import Weight
 
 FOLDER = "ipx-out"
 BLANK: batch.Row = dict.fromkeys(
     (
         *("input", "output", "status", "plan", "lam", "sigma", "iterations", "seconds"),
-        *("psnr_before", "psnr_after", "ssim_before", "ssim_after"),
+        *("psnr_before", "psnr_after", "ssim_before", "ssim_after", "outputs"),
     )
 )
 
 
-class SolveCommand(ComponentCommand):
-    """Has options of all five roles."""
+@dataclass(frozen=True)
+class Work:
+    """What is to be done.
 
-    roles = tuple(ROLES)
+    Attributes:
+        request: how.
+        pairs: inputs and outputs; none for the bundled picture.
+        read: files that are read besides the inputs.
+        panels: where the panel of each input goes.
+        truths: the truth of each input.
+        expect: sha256 that the one input should have.
+        argv: the command line.
+        given: the other options.
+    """
+
+    request: Request
+    pairs: list[tuple[Path, Path]]
+    read: list[Path]
+    argv: list[str]
+    given: dict[str, Any]
+    panels: dict[Path, Path] = field(default_factory=dict)
+    truths: dict[Path, Path] = field(default_factory=dict)
+    expect: str | None = None
+
+    @property
+    def note(self) -> Callable[[str], None]:
+        """Tells the user a line."""
+        return output.noter(self.given["quiet"])
+
+    @property
+    def show(self) -> Callable[[batch.Row], None]:
+        """Shows a row."""
+        as_json: bool = self.given["as_json"]
+        return output.json_line if as_json else partial(_line, quiet=self.given["quiet"])
+
+
+class SolveCommand(ComponentCommand):
+    """Has options of all roles of a request."""
+
+    roles, settings = CONCERNS["solve"]
+    keys = ("lam", "inputs", "output", "truth", "panel")
 
 
 @click.command(cls=SolveCommand)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--op", type=Name("operator"), help=f"Operator.  [default: {DEFAULTS['op']}]")
-@click.option("--noise", type=Name("noise"), help=f"Noise.  [default: {DEFAULTS['noise']}]")
-@click.option("--prior", type=Name("prior"), help=f"Prior.  [default: {DEFAULTS['prior']}]")
-@click.option(
-    "--solver", type=Name("solver"), help="Solver; auto takes the best that fits.  [default: auto]"
-)
-@click.option(
-    "--tuner", type=Name("tuner"), help=f"Rule for --lam auto.  [default: {DEFAULTS['tuner']}]"
-)
 @click.option("--lam", type=Weight(), help="Weight of the prior.  [default: auto]")
-@click.option(
-    "--iterations",
-    type=click.IntRange(min=1),
-    help="At most so many steps.",
-)
-@click.option(
-    "--tol", type=click.FloatRange(min=0), help="Stop at this relative change.  [default: 1e-4]"
-)
-@click.option(
-    "--start",
-    help="Where to begin: preview (the data), mean or random (priors with a decoder), or the name "
-    "of another prior.  [default: auto, the prior's choice]",
-)
-@click.option(
-    "--restarts",
-    type=click.IntRange(min=1),
-    help="Solve from so many random starts and keep the lowest objective.  [default: 1]",
-)
-@click.option(
-    "--keep",
-    type=click.Choice(["last", "best"]),
-    help="The last step, or the best by the objective.  [default: last]",
-)
-@click.option("--exact/--no-exact", default=None, help="Refuse approximate bridges.")
 @click.option(
     "-o",
     "--output",
@@ -81,12 +91,6 @@ class SolveCommand(ComponentCommand):
     help="Save degraded, restored, truth side by side; a folder for several inputs.",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, (1 << 63) - 1),
-    help="Of simulated noise and random starts.  [default: 0]",
-)
-@click.option("--device", help="Where to work: cpu, cuda, mps.  [default: cpu]")
 @click.option("--resume", is_flag=True, help="Skip inputs that were done in the same way before.")
 @click.option("--force", is_flag=True, help="Replace outputs that ipx has not written.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture on stdout.")
@@ -101,85 +105,109 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     """
     found = chosen(ctx)
     assert found is not None
-    config = found.config
-    request = options.request(ctx)
+    request = command.request(ctx)
     plan = request.plan()
-    inputs = list(files) or (config.inputs if config is not None else [])
-    pairs = paths.pair(inputs, given["output"], "restored") if inputs else []
-    read = options.files_read(ctx, request)
+    inputs = list(files) or (found.config.inputs if found.config is not None else [])
+    read = request.files() + command.configuration(ctx)
     read += [given["truth"]] if given["truth"] else []
-    folder = Path(given["output"] or FOLDER)
     if inputs:
-        panels = _beside(pairs, given["panel"], "panel")
-        truths = _truths(pairs, given["truth"])
+        pairs = paths.pair(inputs, given["output"], "restored")
+        panels, truths = _beside(pairs, given["panel"], "panel"), _truths(pairs, given["truth"])
         paths.protect(pairs, read, panels, given["force"])
+        # a record is of one input; of others, nothing is known
+        known = found.config is not None and not files and len(inputs) == 1
+        expect = found.config.sha256 if known and found.config is not None else None
+        work = Work(request, pairs, read, found.argv, given, panels, truths, expect)
     elif given["truth"]:
         raise UsageError("--truth needs a picture to restore; without files the truth is known")
-
+    else:
+        work = Work(request, [], read, found.argv, given)
     if given["dry_run"]:
-        paths.must_exist(inputs)
-        if given["as_json"]:
-            targets = [{"input": str(s), "output": str(t)} for s, t in pairs]
-            output.json_line(
-                {"plan": plan.to_json(), "pictures": targets, "request": request.to_mapping()}
+        return _show_plan(work, plan)
+    return _restore(work) if inputs else _demonstrate(work)
+
+
+solve.params[1:1] = role_options(SolveCommand.roles)
+_after_lam = next(i for i, p in enumerate(solve.params) if p.name == "lam") + 1
+solve.params[_after_lam:_after_lam] = setting_options(SolveSettings, SolveCommand.settings)
+
+
+def _show_plan(work: Work, plan: Plan) -> int:
+    """What would be done, and how; the inputs have to be there."""
+    paths.must_exist(source for source, _ in work.pairs)
+    if work.given["as_json"]:
+        targets = [{"input": str(s), "output": str(t)} for s, t in work.pairs]
+        asked = work.request.to_mapping()
+        output.json_line({"plan": plan.to_json(), "pictures": targets, "request": asked})
+    else:
+        click.echo("\n".join(plan.lines()))
+        for source, target in work.pairs:
+            click.echo(f"{source} -> {target}")
+    return 0
+
+
+def _demonstrate(work: Work) -> int:
+    """Degrade and restore a bundled picture."""
+    from ipx.files.lookup import by_suffix
+    from ipx.jobs.reporter import Reporter
+    from ipx.jobs.solve import solve_bundled
+
+    request, given = work.request, work.given
+    folder = Path(given["output"] or FOLDER)
+    work.note(f"no files given: degrading and restoring the bundled {request.subject}")
+    if by_suffix(folder) is not None:
+        raise UsageError(f"without files {folder} is a folder of pictures; name a folder")
+    beside = [folder / name for name in ("truth.png", "degraded.tif")]
+    panels = {folder: given["panel"]} if given["panel"] else {}
+    beside += [] if panels else [folder / "panel.png"]
+    pairs = [(folder, folder / "restored.png")]
+    paths.protect(pairs, work.read, panels, given["force"], beside)
+
+    def demo(source: Path, target: Path) -> batch.Row:
+        with progress.line(source.name, given["quiet"]) as report:
+            return solve_bundled(
+                request,
+                folder,
+                panel=given["panel"],
+                reporter=Reporter(report, work.note, work.argv),
+                force=given["force"],
             )
-        else:
-            click.echo("\n".join(plan.lines()))
-            for source, target in pairs:
-                click.echo(f"{source} -> {target}")
-        return 0
 
-    from ipx.files.images import SUFFIXES
-    from ipx.jobs.job import Watch, finished, solve_bundled, solve_file
+    code = batch.run([(Path("bundled photograph"), folder)], demo, work.show, BLANK)
+    if not given["as_json"] and not given["quiet"] and code == 0:
+        panel = given["panel"] or folder / "panel.png"
+        click.echo(f"pictures and record in {folder}; side by side in {panel}")
+    return code
 
-    quiet = given["quiet"]
-    note = output.noter(quiet)
-    show = output.json_line if given["as_json"] else partial(_line, quiet=quiet)
 
-    if not inputs:
-        note(f"no files given: degrading and restoring the bundled {request.subject}")
-        if folder.suffix.lower() in SUFFIXES:
-            raise UsageError(f"without files {folder} is a folder of pictures; name a folder")
-        beside = [folder / name for name in ("truth.png", "degraded.tif")]
-        panels = {folder: given["panel"]} if given["panel"] else {}
-        beside += [] if panels else [folder / "panel.png"]
-        paths.protect([(folder, folder / "restored.png")], read, panels, given["force"], beside)
+def _restore(work: Work) -> int:
+    """Restore the files one after the other."""
+    from ipx.jobs.reporter import Reporter
+    from ipx.jobs.resume import finished
+    from ipx.jobs.solve import solve_file
 
-        def demo(source: Path, target: Path) -> dict[str, Any]:
-            with progress.line(source.name, quiet) as step:
-                watch = Watch(step, note, found.argv)
-                return solve_bundled(request, folder, panel=given["panel"], watch=watch)
+    request, given, note = work.request, work.given, work.note
 
-        pairs = [(Path("bundled photograph"), folder)]
-        code = batch.run(pairs, demo, show, BLANK)
-        if not given["as_json"] and not quiet and code == 0:
-            panel = given["panel"] or folder / "panel.png"
-            click.echo(f"pictures and record in {folder}; side by side in {panel}")
-        return code
-
-    # a record is of one input; of others, nothing is known
-    expect = config.sha256 if config is not None and not files and len(inputs) == 1 else None
-
-    def work(source: Path, target: Path) -> dict[str, Any]:
+    def one(source: Path, target: Path) -> batch.Row:
+        truth, panel = work.truths.get(source), work.panels.get(source)
         if given["resume"]:
-            before = finished(
-                "solve", request, source, target, truths.get(source), panels.get(source)
-            )
+            before = finished("solve", request, source, target, truth, panel)
             if before is not None:
                 note(f"{source}: done before, skipped")
                 return before
-        with progress.line(source.name, quiet) as step:
+        with progress.line(source.name, given["quiet"]) as report:
             return solve_file(
                 request,
                 source,
                 target,
-                truth=truths.get(source),
-                panel=panels.get(source),
-                watch=Watch(step, note, found.argv),
-                expect=expect,
+                truth=truth,
+                panel=panel,
+                reporter=Reporter(report, note, work.argv),
+                expect=work.expect,
+                force=given["force"],
             )
 
-    return batch.run(pairs, work, show, BLANK)
+    return batch.run(work.pairs, one, work.show, BLANK)
 
 
 def _beside(pairs: list[tuple[Path, Path]], panel: Path | None, word: str) -> dict[Path, Path]:
@@ -216,7 +244,7 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
     steps = row["iterations"]
     done = f"{words[row['status']]} after {steps} iteration{'s' if steps != 1 else ''}"
     if not steps:  # `Prior.typical`
-        done = "kept the start, to the prior as likely as a clean picture: no iteration"
+        done = "the start is already as likely as a clean image; no iteration was taken"
     parts = [f"{done} of {row['plan']['solver']} ({row['seconds']:.1f} s)"]
     if row["lam"] is not None:
         parts.append(f"lam {output.number(row['lam'])}")
@@ -225,4 +253,5 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
     if row["psnr_after"] is not None:
         parts.append(f"PSNR {row['psnr_before']:.2f} -> {row['psnr_after']:.2f} dB")
         parts.append(f"SSIM {row['ssim_before']:.3f} -> {row['ssim_after']:.3f}")
+    parts += [path for name, path in row.get("outputs", {}).items() if path != row["output"]]
     click.echo(f"{row['input']} -> {row['output']}: {', '.join(parts)}")

@@ -7,38 +7,21 @@ from typing import Any
 
 import click
 
-from ipx.declare.options import OptionInfo, Options
+from ipx.declare.options import Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import ModelSpec
 from ipx.errors import UsageError
 from ipx.training import Data, Training
-from ipx_cli import options, output, progress
-from ipx_cli.options import ComponentCommand, Name, Value, described
+from ipx_cli import command, output, progress
+from ipx_cli.command import ComponentCommand
+from ipx_cli.options import setting_options
+from ipx_cli.values import Name
 
 
 class TrainCommand(ComponentCommand):
     """Has the options of the model."""
 
     roles = ("model",)
-
-
-def _settings(kind: type[Options]) -> list[click.Option]:
-    """The click options of a class of settings, without defaults: a model has its own."""
-    return [_option(info) for info in kind.infos().values()]
-
-
-def _option(info: OptionInfo) -> click.Option:
-    flag = info.name.replace("_", "-")
-    if info.kind is bool:
-        return click.Option([f"--{flag}/--no-{flag}"], default=None, help=described(info))
-    return click.Option(
-        [f"--{flag}"],
-        type=Value(info),
-        default=None,
-        multiple=False,
-        required=info.required,
-        help=described(info),
-    )
 
 
 @click.command(cls=TrainCommand)
@@ -69,7 +52,7 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
     assert isinstance(spec, ModelSpec)
     data = Data(**_given(Data, given))
     training = Training(**{**spec.recipe, **_given(Training, given)})
-    values = dict(dict(options.tables(ctx))["model"])
+    values = dict(dict(command.tables(ctx))["model"])
     values.pop("name")
     architecture = registry().options("model", model, values)
     target: Path = given["output"]
@@ -88,9 +71,9 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
 
         def tick(t: loop.Tick) -> None:
             if show is not None:
-                from ipx.jobs.job import Step
+                from ipx.jobs.reporter import Report
 
-                show(Step(t.step, t.steps, t.seconds, t.loss, None, 0))
+                show(Report(t.step, t.steps, t.seconds, t.loss, None, 0))
 
         card = loop.train(
             registry().create(spec, options=architecture),
@@ -102,7 +85,7 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
             resume=given["resume"],
             init=init,
             about=about,
-            watch=loop.Watch(tick, note),
+            reporter=loop.Reporter(tick, note),
         )
     if given["as_json"]:
         output.json_page(card)
@@ -117,4 +100,4 @@ def _given(kind: type[Options], values: dict[str, Any]) -> dict[str, Any]:
     return {k: values[k] for k in kind.infos() if values.get(k) is not None}
 
 
-train.params[2:2] = [*_settings(Data), *_settings(Training)]
+train.params[2:2] = [*setting_options(Data), *setting_options(Training)]

@@ -8,6 +8,9 @@ from ipx.declare.capabilities import (
     Adjoint as Adjoint,
 )
 from ipx.declare.capabilities import (
+    Capability as Capability,
+)
+from ipx.declare.capabilities import (
     CodePenalty as CodePenalty,
 )
 from ipx.declare.capabilities import (
@@ -23,6 +26,9 @@ from ipx.declare.capabilities import (
     DataQuadratic as DataQuadratic,
 )
 from ipx.declare.capabilities import (
+    DataSplit as DataSplit,
+)
+from ipx.declare.capabilities import (
     Denoise as Denoise,
 )
 from ipx.declare.capabilities import (
@@ -32,7 +38,13 @@ from ipx.declare.capabilities import (
     Grad as Grad,
 )
 from ipx.declare.capabilities import (
+    JointSolve as JointSolve,
+)
+from ipx.declare.capabilities import (
     Latent as Latent,
+)
+from ipx.declare.capabilities import (
+    Linear as Linear,
 )
 from ipx.declare.capabilities import (
     LogProb as LogProb,
@@ -51,6 +63,9 @@ from ipx.declare.capabilities import (
 )
 from ipx.declare.capabilities import (
     NormalSolve as NormalSolve,
+)
+from ipx.declare.capabilities import (
+    PartSolve as PartSolve,
 )
 from ipx.declare.capabilities import (
     Prox as Prox,
@@ -85,18 +100,22 @@ from ipx.declare.capabilities import (
 from ipx.declare.capabilities import (
     Value as Value,
 )
+from ipx.declare.capabilities import (
+    has as has,
+)
+from ipx.declare.capabilities import (
+    using as using,
+)
 from ipx.declare.hooks import hookimpl as hookimpl
-from ipx.declare.options import (
-    NoOptions as NoOptions,
-)
-from ipx.declare.options import (
-    Options as Options,
-)
-from ipx.declare.options import (
-    opt as opt,
-)
+from ipx.declare.kinds import KINDS as KINDS
+from ipx.declare.options import NoOptions as NoOptions
+from ipx.declare.options import Options as Options
+from ipx.declare.options import opt as opt
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
+)
+from ipx.declare.specs import (
+    IOSpec as IOSpec,
 )
 from ipx.declare.specs import (
     ModelSpec as ModelSpec,
@@ -119,6 +138,8 @@ from ipx.declare.specs import (
 from ipx.declare.specs import (
     TunerSpec as TunerSpec,
 )
+from ipx.declare.traits import DENOISER_SHARE as DENOISER_SHARE
+from ipx.declare.traits import Traits as Traits
 from ipx.errors import (
     InputError as InputError,
 )
@@ -149,89 +170,69 @@ from ipx.errors import (
 from ipx.errors import (
     did_you_mean as did_you_mean,
 )
+from ipx.files.format import Format as Format
+from ipx.files.format import Raster as Raster
 from ipx.files.images import read_array as read_array
+from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
-from ipx.numerics.metrics import (
-    log_error as log_error,
+from ipx.numerics.metrics import log_error as log_error
+from ipx.numerics.metrics import psnr as psnr
+from ipx.numerics.spectral import Spectral as Spectral
+from ipx.numerics.spectral import irfft2 as irfft2
+from ipx.numerics.tensors import (
+    column as column,
 )
-from ipx.numerics.metrics import (
-    psnr as psnr,
-)
-from ipx.numerics.spectral import (
-    Spectral as Spectral,
-)
-from ipx.numerics.spectral import (
-    irfft2 as irfft2,
-)
-from ipx.parts.algebra import (
-    from_scipy as from_scipy,
-)
-from ipx.parts.algebra import (
-    vstack as vstack,
-)
-from ipx.parts.component import (
-    Component as Component,
-)
-from ipx.parts.component import (
-    has as has,
-)
-from ipx.parts.component import (
+from ipx.numerics.tensors import (
     image_dot as image_dot,
 )
-from ipx.parts.component import (
+from ipx.numerics.tensors import (
     image_norm as image_norm,
 )
-from ipx.parts.component import (
+from ipx.numerics.tensors import (
     image_sum as image_sum,
 )
-from ipx.parts.component import (
+from ipx.numerics.tensors import (
     mirrored as mirrored,
 )
-from ipx.parts.component import (
+from ipx.numerics.tensors import (
     normal_like as normal_like,
 )
-from ipx.parts.component import (
+from ipx.numerics.tensors import (
     per_image as per_image,
 )
-from ipx.parts.generative import (
-    Generative as Generative,
+from ipx.numerics.tensors import (
+    vector as vector,
 )
-from ipx.parts.generative import (
-    OneSize as OneSize,
-)
+from ipx.parts.component import Component as Component
+from ipx.parts.generative import Generative as Generative
+from ipx.parts.generative import OneSize as OneSize
 from ipx.parts.gradient import Gradient as Gradient
-from ipx.parts.model import Model as Model
-from ipx.parts.noise import Noise as Noise
-from ipx.parts.operator import (
-    LinearOperator as LinearOperator,
-)
-from ipx.parts.operator import (
-    Operator as Operator,
-)
-from ipx.parts.operator import (
-    operator_norm as operator_norm,
-)
-from ipx.parts.prior import (
-    OuterProx as OuterProx,
-)
-from ipx.parts.prior import (
-    Prior as Prior,
-)
-from ipx.parts.weights import (
-    Weights as Weights,
-)
-from ipx.parts.weights import (
-    load_weights as load_weights,
-)
-from ipx.solving.bridges import (
+from ipx.parts.linear import (
     Identity as Identity,
 )
-from ipx.solving.bridges import (
-    Normal as Normal,
+from ipx.parts.linear import (
+    LinearOperator as LinearOperator,
 )
-from ipx.solving.bridges import (
-    conjugate_gradient as conjugate_gradient,
+from ipx.parts.linear import (
+    is_identity as is_identity,
 )
+from ipx.parts.linear import (
+    operator_norm as operator_norm,
+)
+from ipx.parts.model import Model as Model
+from ipx.parts.noise import Noise as Noise
+from ipx.parts.normal import NormalSystem as NormalSystem
+from ipx.parts.operator import Operator as Operator
+from ipx.parts.prior import OuterProx as OuterProx
+from ipx.parts.prior import Prior as Prior
+from ipx.parts.stack import from_scipy as from_scipy
+from ipx.parts.stack import vstack as vstack
+from ipx.parts.weights import Weights as Weights
+from ipx.parts.weights import load_weights as load_weights
+from ipx.planning.plan import Plan as Plan
+from ipx.planning.settings import SolveSettings as SolveSettings
+from ipx.solving.attach import attach as attach
+from ipx.solving.attach import plan_for as plan_for
 from ipx.solving.build import (
     model as model,
 )
@@ -250,17 +251,19 @@ from ipx.solving.build import (
 from ipx.solving.build import (
     tuner as tuner,
 )
-from ipx.solving.loop import (
-    Result as Result,
+from ipx.solving.degrade import degrade as degrade
+from ipx.solving.loop import iterate as iterate
+from ipx.solving.observers import (
+    BestSoFar as BestSoFar,
 )
-from ipx.solving.loop import (
-    iterate as iterate,
+from ipx.solving.observers import (
+    History as History,
 )
-from ipx.solving.loop import (
-    known_count as known_count,
+from ipx.solving.observers import (
+    Observer as Observer,
 )
-from ipx.solving.loop import (
-    noise_variance as noise_variance,
+from ipx.solving.observers import (
+    Statistics as Statistics,
 )
 from ipx.solving.problem import (
     DataTerm as DataTerm,
@@ -268,30 +271,24 @@ from ipx.solving.problem import (
 from ipx.solving.problem import (
     Problem as Problem,
 )
-from ipx.solving.restore import (
-    Restoration as Restoration,
+from ipx.solving.problem import (
+    Term as Term,
 )
-from ipx.solving.restore import (
-    degrade as degrade,
+from ipx.solving.problem import (
+    known_count as known_count,
 )
-from ipx.solving.restore import (
-    restore as restore,
+from ipx.solving.problem import (
+    noise_variance as noise_variance,
 )
-from ipx.solving.restore import (
-    solve as solve,
-)
-from ipx.solving.solver import (
-    Solver as Solver,
-)
-from ipx.solving.solver import (
-    State as State,
-)
-from ipx.solving.tuner import (
-    Solve as Solve,
-)
-from ipx.solving.tuner import (
-    Tuned as Tuned,
-)
-from ipx.solving.tuner import (
-    Tuner as Tuner,
-)
+from ipx.solving.progress import Progress as Progress
+from ipx.solving.progress import Result as Result
+from ipx.solving.restore import Restoration as Restoration
+from ipx.solving.restore import restore as restore
+from ipx.solving.restore import solve as solve
+from ipx.solving.solver import Solver as Solver
+from ipx.solving.solver import State as State
+from ipx.solving.states import load_state as load_state
+from ipx.solving.states import save_state as save_state
+from ipx.solving.tuner import Solve as Solve
+from ipx.solving.tuner import Tuned as Tuned
+from ipx.solving.tuner import Tuner as Tuner

@@ -70,7 +70,7 @@ def main() -> None:
                 row.append(told(p.x))
 
         steps = max(SHOWN)
-        iterate(problem, ipx.solver(solver), iterations=steps, tol=0.0, callbacks=[note])
+        iterate(problem, ipx.solver(solver), iterations=steps, tol=0.0, observers=[note])
         rows.append(f"| {label} | {' | '.join(row)} |")
         print(rows[-1], flush=True)
     text = f"{(__doc__ or '').strip()}\n\nPSNR in dB (|z|^2 / n, misfit) after so many steps:\n\n"

@@ -1,8 +1,12 @@
-"""Capabilities: what a component can do, as runtime-checkable protocols.
+# mypy: disable-error-code="empty-body"
+# the methods here are contracts; the components implement them
+"""Capabilities: what a component can do.
 
-The docstring of each is its mathematical contract; `ipx.testing` checks it. A component has a
-capability when it has the methods *and* does not take it back in ``provides()`` (a blur is
-diagonal in Fourier only with a circular boundary).
+The docstring of each is its mathematical contract; `ipx.testing` checks it. Capabilities are
+nominal: a component has those that its declaration lists (a function of the options, where they
+decide), not those whose methods it happens to have. ``has(x, Prox)`` asks, and tells the type
+checker. A plugin may define further ones: a subclass of `Capability` that says in ``of`` which
+kind of component it belongs to.
 
 Shapes: images are ``(B, C, H, W)``, data ``(B, ...)``; a ``Scalar`` is a float or a tensor of
 shape ``()`` or ``(B,)``, one value per image. Nothing here imports torch.
@@ -10,260 +14,368 @@ shape ``()`` or ``(B,)``, one value per image. Nothing here imports torch.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeGuard, TypeVar
+
+from ipx.errors import PlanError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ipx.numerics.spectral import Spectral
-    from ipx.parts.operator import LinearOperator
+    from ipx.parts.normal import NormalSystem
 
 Scalar: TypeAlias = "float | Tensor"
 Shape: TypeAlias = tuple[int, ...]
 
-# ---------------------------------------------------------------- operators
+
+class Capability:
+    """Base of all capabilities.
+
+    ``of`` says what can have it: a kind of component (``operator``, ``noise``, ``prior``), the
+    ``data`` term, which gets it from a bridge, or the whole ``problem``.
+
+    The public methods that a capability defines are what a component with it must implement.
+    One without methods is a fact, such as `Quadratic`: only a declaration can tell it.
+    """
+
+    of: ClassVar[str]
 
 
-@runtime_checkable
-class Adjoint(Protocol):
-    """Linear, with an adjoint: <A x, u> = <x, A^T u> for all x and u."""
+C = TypeVar("C")
+
+
+def has(component: object, capability: type[C]) -> TypeGuard[C]:
+    """True if ``component`` has ``capability`` with its present options."""
+    return capability in getattr(component, "capabilities", ())
+
+
+def using(component: object, capability: type[C]) -> C:
+    """``component``, typed as having ``capability``.
+
+    Raises:
+        PlanError: it has not: the problem was not made for the solver that asks.
+    """
+    if has(component, capability):
+        return component
+    raise PlanError(f"{type(component).__name__} does not provide {capability.__name__}")
+
+
+def methods(capability: type) -> tuple[str, ...]:
+    """The names of the methods that a capability asks for."""
+    return tuple(n for n, v in vars(capability).items() if callable(v) and not n.startswith("_"))
+
+
+def known(kind: str) -> tuple[type[Capability], ...]:
+    """The capabilities of one kind of component, those of loaded plugins included."""
+    found: list[type[Capability]] = []
+    todo = [Capability]
+    while todo:
+        more = todo.pop(0).__subclasses__()
+        found += [c for c in more if c.of == kind]
+        todo += more
+    return tuple(found)
+
+
+def implemented(cls: type, kind: str) -> frozenset[type]:
+    """The capabilities of a kind whose methods a class has all."""
+    return frozenset(
+        c
+        for c in known(kind)
+        if methods(c) and all(callable(getattr(cls, m, None)) for m in methods(c))
+    )
+
+
+class Linear(Protocol):
+    """What solvers use of a linear map K, such as the linear part of a prior."""
+
+    image_shape: Shape
+    data_shape: Shape
 
     def forward(self, x: Tensor) -> Tensor:
-        """A x."""
+        """K x."""
         ...
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """A^T y."""
+        """K^T y."""
         ...
 
 
-@runtime_checkable
-class Diagonal(Protocol):
+# ---------------------------------------------------------------- operators
+
+
+class Adjoint(Capability):
+    """Linear, with an adjoint: <A x, u> = <x, A^T u> for all x and u."""
+
+    of = "operator"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A x."""
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """A^T y."""
+
+
+class Diagonal(Capability):
     """A x = d * x, pixel by pixel."""
+
+    of = "operator"
 
     def diagonal(self, like: Tensor) -> Tensor:
         """d, of a shape that broadcasts to ``(C, H, W)``, with the dtype and device of ``like``."""
-        ...
 
 
-@runtime_checkable
-class Spectrum(Protocol):
+class Spectrum(Capability):
     """A^T A is diagonal in a fast orthogonal transform (Fourier or cosine)."""
+
+    of = "operator"
 
     def spectrum(self, like: Tensor) -> Spectral:
         """The transform and the eigenvalues of A^T A (real, >= 0)."""
-        ...
 
 
-@runtime_checkable
-class NormalSolve(Protocol):
+class NormalSolve(Capability):
     """(A^T A + W) x = b has a closed form for every W > 0 diagonal in the same transform."""
+
+    of = "operator"
 
     def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
         """x, where ``weight`` holds the eigenvalues of W (a scalar times one when W = rho I)."""
-        ...
 
 
-@runtime_checkable
-class Norm(Protocol):
+class Norm(Capability):
     """The operator norm |A| = max |Ax|/|x| is known without iterating."""
+
+    of = "operator"
 
     def norm(self) -> float:
         """|A| (an upper bound is allowed up to 1 %)."""
-        ...
 
 
 # ---------------------------------------------------------------- noise
 
 
-@runtime_checkable
-class NoiseGrad(Protocol):
+class NoiseGrad(Capability):
     """The data term is differentiable in the prediction."""
+
+    of = "noise"
 
     def grad(self, pred: Tensor, y: Tensor) -> Tensor:
         """Gradient of ``nll(pred, y)`` with respect to ``pred``, same shape."""
-        ...
 
 
-@runtime_checkable
-class NoiseProx(Protocol):
+class NoiseProx(Capability):
     """The data term has a proximal map in the prediction."""
+
+    of = "noise"
 
     def prox(self, v: Tensor, y: Tensor, t: Scalar | Tensor) -> Tensor:
         """argmin_p nll(p, y) + |p - v|^2 / (2 t); ``t`` per image or per value."""
-        ...
 
 
-@runtime_checkable
-class Quadratic(Protocol):
+class Quadratic(Capability):
     """The data term is exactly 1/2 |pred - y|^2."""
 
-    quadratic: bool
+    of = "noise"
 
 
 # ---------------------------------------------------------------- priors
 
 
-@runtime_checkable
-class Value(Protocol):
+class Value(Capability):
     """R(x) can be computed."""
+
+    of = "prior"
 
     def value(self, x: Tensor) -> Tensor:
         """R(x), one number per image, shape ``(B,)``."""
-        ...
 
 
-@runtime_checkable
-class Grad(Protocol):
+class Grad(Capability):
     """R is differentiable."""
+
+    of = "prior"
 
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of R, same shape as x."""
-        ...
 
 
-@runtime_checkable
-class Prox(Protocol):
+class Prox(Capability):
     """R has a proximal map."""
+
+    of = "prior"
 
     def prox(self, x: Tensor, t: Scalar) -> Tensor:
         """argmin_u R(u) + |u - x|^2 / (2 t)."""
-        ...
 
 
-@runtime_checkable
-class ProxConjugate(Protocol):
+class ProxConjugate(Capability):
     """R(x) = g(K x), K linear, with the proximal maps of g and of its conjugate g*."""
 
-    def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
+    of = "prior"
+
+    def linear_part(self, image_shape: Shape) -> Linear:
         """K for images of this shape."""
-        ...
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
         """argmin_z g(z) + |z - u|^2 / (2 t)."""
-        ...
 
     def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
         """argmin_z (lam g)*(z) + |z - u|^2 / (2 t); u = prox_{t g}(u) + t prox_{g*/t}(u/t)."""
-        ...
 
 
-@runtime_checkable
-class QuadraticPrior(Protocol):
+class QuadraticPrior(Capability):
     """R(x) = 1/2 |L x|^2, L linear."""
 
-    def quadratic_part(self, image_shape: Shape) -> LinearOperator[Any]:
+    of = "prior"
+
+    def quadratic_part(self, image_shape: Shape) -> Linear:
         """L for images of this shape."""
-        ...
 
 
-@runtime_checkable
-class Denoise(Protocol):
+class Denoise(Capability):
     """A denoiser for white Gaussian noise."""
+
+    of = "prior"
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
         """An estimate of the clean image from x = clean + sigma * noise."""
-        ...
 
 
-@runtime_checkable
-class Matching(Protocol):
+class Matching(Capability):
     """A denoiser that first finds out which parts of the picture are alike."""
+
+    of = "prior"
 
     def match(self, x: Tensor, sigma: Scalar) -> Any:
         """What `denoise` would find, to be used more than once."""
-        ...
 
     def denoise(self, x: Tensor, sigma: Scalar, matches: Any = None) -> Tensor:
         """An estimate of the clean image, with what was found in x or an image like it."""
-        ...
 
 
-@runtime_checkable
-class Latent(Protocol):
+class Latent(Capability):
     """A decoder D, and an encoder E with D(E(x)) near x for pictures the model knows."""
+
+    of = "prior"
 
     def code_size(self, image_shape: Shape) -> int:
         """n, the numbers in the code of a picture of this shape."""
-        ...
 
     def encode(self, x: Tensor) -> Tensor:
         """E(x), shape ``(B, n)``."""
-        ...
 
     def decode(self, z: Tensor, image_shape: Shape) -> Tensor:
         """D(z), shape ``(B, *image_shape)``."""
-        ...
 
 
-@runtime_checkable
-class CodePenalty(Protocol):
+class CodePenalty(Capability):
     """R lives on a code and the picture is D(z): min_z f(D(z)) + lam R(z). With `Latent`."""
+
+    of = "prior"
 
     def code_value(self, z: Tensor) -> Tensor:
         """R(z), ``(B,)``."""
-        ...
 
     def code_grad(self, z: Tensor) -> Tensor:
         """Gradient of R, ``(B, n)``."""
-        ...
 
 
-@runtime_checkable
-class SoftRange(Protocol):
+class SoftRange(Capability):
     """R(x) = min_z |x - D(z)|^2 / (2 gamma^2) + |z|^2 / 2. With `Latent`."""
+
+    of = "prior"
 
     def deviation(self) -> float:
         """gamma, in image units."""
-        ...
 
 
-@runtime_checkable
-class StochasticGrad(Protocol):
+class StochasticGrad(Capability):
     """R is a mean over random draws, each of which has a gradient."""
+
+    of = "prior"
 
     def grad_draw(self, x: Tensor, draw: int) -> Tensor:
         """The gradient of draw number ``draw``; the same number gives the same draw."""
-        ...
 
 
-@runtime_checkable
-class LogProb(Protocol):
+class LogProb(Capability):
     """A normalised density."""
+
+    of = "prior"
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) in nats, shape ``(B,)``."""
-        ...
 
 
-@runtime_checkable
-class Sample(Protocol):
+class Sample(Capability):
     """New images can be drawn."""
+
+    of = "prior"
 
     def sample(self, count: int, image_shape: Shape, seed: int) -> Tensor:
         """``(count, C, H, W)``; the same seed gives the same images."""
-        ...
 
 
 # ---------------------------------------------------------------- the data term (made by bridges)
 
 
-class DataGrad:
+class DataGrad(Capability):
     """f(x) = nll(A x, y) has a gradient."""
 
+    of = "data"
 
-class DataProx:
+    def grad(self, x: Tensor) -> Tensor:
+        """Gradient of f, same shape as x."""
+
+
+class DataProx(Capability):
     """f(x) = nll(A x, y) has a proximal map."""
 
+    of = "data"
 
-class DataQuadratic:
-    """f(x) = 1/2 |A x - y|^2, A linear: the normal equations can be solved."""
+    def prox(self, v: Tensor, t: Scalar, guess: Tensor | None = None) -> Tensor:
+        """argmin_u f(u) + |u - v|^2 / (2 t); ``guess`` warm-starts an iterative one."""
 
 
-class DataDual:
+class DataQuadratic(Capability):
+    """f(x) = 1/2 |A x - y|^2, A linear: its normal equations can be solved."""
+
+    of = "data"
+
+    system: NormalSystem
+    back: Tensor  # A^T y
+
+
+class DataDual(Capability):
     """f(x) = nll(A x, y), A linear, nll with a proximal map: A can be dualised."""
 
+    of = "data"
 
-def name_of(capability: type) -> str:
-    """How a capability is spelt in messages: ``Prox``, ``DataGrad``."""
-    return capability.__name__
+    def prox_conjugate(self, u: Tensor, t: Scalar) -> Tensor:
+        """argmin_w nll*(w) + |w - u|^2 / (2 t)."""
+
+
+class DataSplit(Capability):
+    """f(x) = nll(w, y) with w = A x, A linear, nll with a proximal map: w is split off."""
+
+    of = "data"
+
+    system: NormalSystem
+
+    def prox(self, w: Tensor, t: Scalar) -> Tensor:
+        """argmin_p nll(p, y) + |p - w|^2 / (2 t)."""
+
+
+# ------------------------------------------- data term and prior together (found by the planner)
+
+
+class JointSolve(Capability):
+    """(A^T A + rho K^T K) x = b has a closed form, K the linear or quadratic part of the prior."""
+
+    of = "problem"
+
+
+class PartSolve(Capability):
+    """(I + rho K^T K) x = b has a closed form, K the linear or quadratic part of the prior."""
+
+    of = "problem"

@@ -18,9 +18,11 @@ from typing import Any
 import pluggy
 
 from ipx.declare import hooks as hookspecs
+from ipx.declare.capabilities import implemented, methods
 from ipx.declare.hooks import GROUP
+from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
-from ipx.declare.specs import KINDS, NAME, SolverSpec, Spec
+from ipx.declare.specs import NAME, SolverSpec, Spec
 from ipx.errors import OptionError, PluginError, UnknownNameError, did_you_mean
 
 DISTRIBUTION = "ipx-toolbox"
@@ -55,12 +57,16 @@ class Registry:
     plugins: list[PluginInfo] = field(default_factory=list)
     specs: dict[str, dict[str, Spec]] = field(default_factory=lambda: {k: {} for k in KINDS})
     manager: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("ipx"))
+    _by_target: dict[str, list[Spec]] = field(default_factory=dict)
+    _sorted: dict[str, list[Spec]] = field(default_factory=dict)
 
     def add(self, info: PluginInfo, specs: Iterable[Spec] = ()) -> None:
         """Record a plugin and its components."""
         self.plugins.append(info)
+        self._sorted.clear()
         for spec in specs:
             self.specs[spec.kind][spec.id] = spec
+            self._by_target.setdefault(spec.target, []).append(spec)
 
     @property
     def broken(self) -> list[PluginInfo]:
@@ -69,10 +75,13 @@ class Registry:
 
     def all(self, kind: str) -> list[Spec]:
         """The components of one kind, built-in ones first, sorted by name."""
-        builtin = {p.name for p in self.plugins if p.builtin}
-        return sorted(
-            self.specs[kind].values(), key=lambda s: (s.plugin not in builtin, s.name, s.plugin)
-        )
+        if kind not in self._sorted:  # plans ask again and again
+            builtin = {p.name for p in self.plugins if p.builtin}
+            self._sorted[kind] = sorted(
+                self.specs[kind].values(),
+                key=lambda s: (s.plugin not in builtin, s.name, s.plugin),
+            )
+        return list(self._sorted[kind])
 
     def names(self, kind: str) -> list[str]:
         """The shortest name of each component of a kind that `get` understands."""
@@ -141,17 +150,22 @@ class Registry:
             PluginError: the class lacks a capability that the declaration promises.
         """
         options = options if options is not None else spec.options()
-        made = spec.load()(*args, options)
-        provides = getattr(made, "provides", None)
-        real = provides() if provides is not None else frozenset()
-        lies = spec.capabilities(options) - real
-        if lies and spec.kind in ("operator", "noise", "prior"):
+        cls = spec.load()
+        promised = {c for c in spec.capabilities(options) if methods(c)}
+        lies = promised - implemented(cls, spec.kind)
+        if lies:
             names = ", ".join(sorted(c.__name__ for c in lies))
             raise PluginError(
-                f"{spec.kind} {spec.name} of plugin {spec.plugin} declares {names} "
-                f"but {type(made).__name__} has it not; this is the plugin's error"
+                f"{spec.kind} {spec.name} of plugin {spec.plugin} declares {names}, "
+                f"but {cls.__name__} does not implement it; this is the plugin's error"
             )
-        return made
+        return cls(*args, options)
+
+    def declared(self, cls: type, options: Options) -> Spec | None:
+        """The declaration of a class; where several share it, the one with these options."""
+        specs = self._by_target.get(f"{cls.__module__}:{cls.__qualname__}", [])
+        exact = [s for s in specs if s.options is type(options)]
+        return next(iter(exact or specs), None)
 
     def _broken_hint(self) -> str:
         if not self.broken:
@@ -173,7 +187,7 @@ def _declared(module: object, name: str, manager: pluggy.PluginManager) -> list[
     specs: list[Spec] = []
     components = getattr(module, "ipx_components", None)
     for spec in (components() or ()) if components is not None else ():
-        if type(spec) not in KINDS.values():
+        if type(spec) not in [kind.spec for kind in KINDS.values()]:
             raise PluginError(f"ipx_components() returned {spec!r}, which is no Spec")
         if not NAME.match(spec.name):
             raise PluginError(f"{spec.name!r} is no component name: use [a-z0-9-]+")

@@ -1,54 +1,31 @@
 """Image files in, the same kind of files out: `read`, `write`, `Picture`.
 
 Depth, range, alpha, orientation and colour profile are kept, or the request is refused; the
-rules are in docs/images.md.
+rules are in docs/images.md. The formats are those of the plugins, see `ipx.files.format`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, MemoryExhaustedError
-from ipx.files.decode import decode
-from ipx.files.encode import encode
+from ipx.files import codec
+from ipx.files.format import Array, Raster, layout_of
+from ipx.files.lookup import by_content, by_suffix, formats, label, listing, suffixes
+from ipx.files.lookup import pictures_in as pictures_in
 from ipx.files.record import check_folder, one_line, write_atomic
-
-Array: TypeAlias = npt.NDArray[Any]
-
-SUFFIXES = {
-    ".png": "png",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".npy": "npy",
-}
-"""Extension of a file to the format written to it. Reading goes by the content instead."""
 
 IDENTITY_LOW, IDENTITY_HIGH = -2.0, 3.0
 """Float files with all values between these are in [0, 1] already, give or take noise."""
-
-DEFAULT_DTYPE = {"png": "uint8", "jpeg": "uint8", "tiff": "float32", "npy": "float32"}
-TIFF_DTYPES = {f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64)} | {
-    "float16",
-    "float32",
-    "float64",
-}
-HOLDS = {
-    "png": {"uint8", "uint16"},
-    "jpeg": {"uint8"},
-    "tiff": TIFF_DTYPES,
-    "npy": TIFF_DTYPES,
-}
-"""Types of sample that each format can hold."""
 
 EXACT = 2.0**53
 
@@ -65,7 +42,7 @@ class Picture:
         scale: file units per unit of ``pixels``: 255, 65535, 1, or the range of the values.
         offset: file value that is 0 in ``pixels``.
         icc: the colour profile.
-        format: png, tiff, jpeg or npy.
+        format: its name, as in ``ipx list io``.
         sha256: of the file's bytes, hexadecimal.
         path: where it was read.
         premultiplied: the colours are multiplied by alpha (TIFF's associated alpha).
@@ -104,7 +81,7 @@ class Picture:
 
 
 def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None = None) -> Picture:
-    """Read a PNG, TIFF, JPEG or NPY file.
+    """Read a picture file.
 
     Args:
         path: the file. Its content tells the format.
@@ -120,16 +97,17 @@ def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None =
     name = str(path)
     try:
         data = Path(path).read_bytes()
-        raw = decode(data, name)
-        samples = _upright(raw.samples, raw.orientation)
-        values = samples[..., : samples.shape[2] - raw.alpha]
+        spec = by_content(data, path)
+        raster = codec.decode(spec, data, path)
+        samples = _upright(raster.samples, raster.orientation)
+        values = samples[..., : samples.shape[2] - raster.alpha]
         scale, offset = _affine(values, value_range, name)
         wide = values.dtype.itemsize > 4 or values.dtype in (np.int32, np.uint32)
         work: npt.DTypeLike = np.float32 if values.dtype in (np.uint8, np.uint16) else np.float64
         planes: Array = np.moveaxis(values, -1, 0).astype(work)
         pixels = (planes - offset) / scale
         pixels = np.ascontiguousarray(pixels, dtype=np.float64 if wide else np.float32)
-        alpha = np.ascontiguousarray(samples[..., -1]) if raw.alpha else None
+        alpha = np.ascontiguousarray(samples[..., -1]) if raster.alpha else None
     except FileNotFoundError:
         raise InputError(f"{name}: no such file") from None
     except IsADirectoryError:
@@ -144,11 +122,11 @@ def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None =
         dtype=values.dtype.name,
         scale=scale,
         offset=offset,
-        icc=raw.icc,
-        format=raw.format,
+        icc=raster.icc,
+        format=spec.name,
         sha256=hashlib.sha256(data).hexdigest(),
         path=Path(path),
-        premultiplied=raw.premultiplied,
+        premultiplied=raster.premultiplied,
     )
 
 
@@ -158,7 +136,7 @@ def write(
     like: Picture | None = None,
     dtype: str | None = None,
 ) -> None:
-    """Write ``pixels`` to a .png, .tif, .tiff, .jpg, .jpeg or .npy file, whole or not at all.
+    """Write ``pixels`` to a picture file, whole or not at all.
 
     Integers are clipped and rounded, floats are neither. Alpha of ``like`` goes along, resized
     (bilinear) if the picture's size changed; its profile too, if the channels are as many.
@@ -174,12 +152,13 @@ def write(
         InputError: the folder is missing or not writable; the format cannot hold this depth or
             alpha (nothing is lost without a word); ``pixels`` has NaN or a wrong shape.
     """
-    kind, name = output_type(path, like, dtype)
+    spec, name = _target(path, like, dtype)
     pixels = np.asarray(pixels)
     if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or not pixels.size:
         raise InputError(f"{path}: an image is (1, H, W) or (3, H, W), not {pixels.shape}")
     if not np.isfinite(pixels).all():
         raise InputError(f"{path}: not written, the picture has values that are NaN or infinite")
+    alpha = _keeps_alpha(path, spec, pixels.shape[0], like)
     scale, offset = _map_of(like, dtype, name)
     samples = np.moveaxis(pixels.astype(np.float64) * scale + offset, 0, -1)
     samples = _as_type(samples, name)
@@ -187,17 +166,14 @@ def write(
         raise InputError(
             f"{path}: not written, {name} is too small for the values; ask for float32"
         )
-    if like is not None and like.alpha is not None and kind != "jpeg":
-        alpha = _alpha(like.alpha, pixels.shape[1:], name)
-        samples = np.concatenate([samples, alpha[..., None]], axis=-1)
-    same = like is not None and like.shape[0] == pixels.shape[0]
-    icc = like.icc if like is not None and same else None
-    write_atomic(
-        path,
-        encode(
-            kind, samples, pixels.shape[0], icc, like.premultiplied if like is not None else False
-        ),
-    )
+    raster = Raster(samples)
+    if like is not None and like.alpha is not None and alpha:
+        plane = _alpha(like.alpha, pixels.shape[1:], name)
+        samples = np.concatenate([samples, plane[..., None]], axis=-1)
+        raster = Raster(samples, alpha=True, premultiplied=like.premultiplied)
+    if like is not None and like.shape[0] == pixels.shape[0]:
+        raster = replace(raster, icc=like.icc)
+    write_atomic(path, codec.encode(spec, raster, path))
 
 
 def output_type(
@@ -208,31 +184,74 @@ def output_type(
     Raises:
         InputError: what `write` would refuse, but for the pixels themselves.
     """
+    spec, name = _target(path, like, dtype)
+    return spec.name, name
+
+
+def _target(
+    path: str | os.PathLike[str], like: Picture | None, dtype: str | None
+) -> tuple[IOSpec, str]:
+    """The same, the format with its declaration."""
     target = Path(path)
-    kind = SUFFIXES.get(target.suffix.lower())
-    if kind is None:
+    spec = by_suffix(target)
+    if spec is None:
         ending = f"unknown extension {target.suffix!r}" if target.suffix else "no extension"
-        raise InputError(f"{target}: {ending}; ipx writes {', '.join(SUFFIXES)}")
-    name = dtype or (like.dtype if like is not None else DEFAULT_DTYPE[kind])
-    label, advice = kind.upper(), "write .tif or .npy"
-    if name not in TIFF_DTYPES:
+        written = (suffix for suffix, s in suffixes().items() if s.dtypes)
+        raise InputError(f"{target}: {ending}; ipx writes {', '.join(written)}")
+    if not spec.dtypes:
+        raise InputError(f"{target}: {label(spec)} is only read; write {_others()}")
+    name = dtype or (like.dtype if like is not None else spec.dtypes[0])
+    if not any(name in s.dtypes for s in formats()):
         raise InputError(f"{target}: {name} samples cannot be written; use uint8, uint16, float32")
-    if name not in HOLDS[kind]:
-        if name == "uint16":
-            advice = "write .png or .tif"
-        allowed = " or ".join(sorted(HOLDS[kind], key=len))
+    if name not in spec.dtypes:
+        allowed = " or ".join(spec.dtypes)
         raise InputError(
-            f"{target}: {label} cannot hold {name} samples; {advice}, or ask for {allowed}"
+            f"{target}: {label(spec)} cannot hold {name} samples; "
+            f"write {_others(name)}, or ask for {allowed}"
         )
-    if like is not None and like.alpha is not None:
-        if kind == "jpeg" and not (like.alpha == _opaque(like.alpha)).all():
-            raise InputError(f"{target}: JPEG cannot hold alpha; write .png or .tif")
-        if kind == "png" and like.premultiplied:
-            raise InputError(f"{target}: PNG cannot hold premultiplied alpha; write .tif")
-        if kind == "npy" and like.shape[0] == 1:
-            raise InputError(f"{target}: NPY cannot hold grey with alpha; write .png or .tif")
+    if like is not None:
+        _keeps_alpha(target, spec, like.shape[0], like)
     check_folder(target)
-    return kind, name
+    return spec, name
+
+
+def _others(dtype: str = "", layout: str = "") -> str:
+    """The first two formats that hold these samples, by their suffixes."""
+    fitting = [
+        spec.suffixes[0]
+        for spec in formats()
+        if (dtype in spec.dtypes if dtype else spec.dtypes)
+        and (not layout or layout in spec.layouts)
+    ]
+    return listing(fitting[:2], "or")
+
+
+def _keeps_alpha(
+    path: str | os.PathLike[str], spec: IOSpec, colours: int, like: Picture | None
+) -> bool:
+    """True if the alpha of ``like`` goes into the file, False if there is none or it may go.
+
+    Raises:
+        InputError: the format holds no such picture.
+    """
+    plain = layout_of(colours, False)
+    what = "grey" if colours == 1 else "colour"
+    if plain not in spec.layouts:
+        raise InputError(f"{path}: {label(spec)} cannot hold {what}; write {_others('', plain)}")
+    if like is None or like.alpha is None:
+        return False
+    layout = layout_of(colours, True, like.premultiplied)
+    if layout in spec.layouts:
+        return True
+    if (like.alpha == _opaque(like.alpha)).all():
+        return False
+    if like.premultiplied and layout.upper() in spec.layouts:
+        what = "premultiplied alpha"
+    elif any(name != name.rstrip("Aa") for name in spec.layouts):
+        what = f"{what} with alpha"
+    else:
+        what = "alpha"
+    raise InputError(f"{path}: {label(spec)} cannot hold {what}; write {_others('', layout)}")
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -324,7 +343,7 @@ def _opaque(alpha: Array) -> float:
 
 def _upright(samples: Array, orientation: int) -> Array:
     """``(H, W, S)`` as it is meant to be seen (EXIF 2.32, tag 0x0112)."""
-    if orientation > 4:
+    if orientation in (5, 6, 7, 8):
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         samples = samples[::-1]
@@ -334,34 +353,26 @@ def _upright(samples: Array, orientation: int) -> Array:
 
 
 def read_array(path: Path, what: str) -> Array:
-    """The numbers in a PNG, TIFF or NPY file as they are: what is no picture, a PSF or a mask.
+    """The numbers in a file as they are: what is no picture, a PSF or a mask.
 
     Args:
-        path: the file; its extension says its kind.
+        path: a file of a format without loss; its extension says which.
         what: what it should be, for the error lines.
 
     Raises:
         InputError: there is no such file, it is of another kind, damaged, or holds no numbers.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (".png", ".tif", ".tiff", ".npy"):
-        raise InputError(f"{what} {path} is of no known kind; use PNG, TIFF or NPY")
+    spec = by_suffix(path)
+    if spec is None or not spec.lossless:
+        exact = listing((label(s) for s in formats() if s.lossless), "or")
+        raise InputError(f"{what} {path} is of no known kind; use {exact}")
     try:
-        if suffix == ".npy":
-            values: Any = np.load(path, allow_pickle=False)
-        elif suffix == ".png":
-            import imagecodecs
-
-            values = imagecodecs.png_decode(path.read_bytes())
-        else:
-            import tifffile
-
-            values = tifffile.imread(path)
+        data = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"there is no {what} file {path}") from None
-    except Exception as e:  # every decoder has errors of its own
+    except OSError as e:
         raise InputError(f"{what} {path} cannot be read: {one_line(e)}") from None
+    values = codec.numbers(spec, data, f"{what} {path}")
     if values.dtype.kind not in "buif":
         raise InputError(f"{what} {path} holds {values.dtype}; use numbers")
-    array: Array = values
-    return array
+    return values

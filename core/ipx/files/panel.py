@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from ipx.declare.specs import IOSpec
 from ipx.errors import InputError
+from ipx.files import codec
+from ipx.files.format import Array, Raster
+from ipx.files.lookup import by_suffix, formats, listing
 from ipx.files.record import write_atomic
 
-Array: TypeAlias = npt.NDArray[Any]
 Column: TypeAlias = tuple[str, Array, str]
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -24,19 +24,24 @@ SMALLEST = 256
 
 INK = (24, 24, 27)
 FAINT = (98, 98, 105)
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 
 
-def check_kind(path: str | os.PathLike[str]) -> str:
+def check_kind(path: str | os.PathLike[str]) -> IOSpec:
     """The format of a panel by the extension of its file.
 
     Raises:
         InputError: it is of no kind that panels are written as.
     """
-    kind = FORMATS.get(Path(path).suffix.lower())
-    if kind is None:
-        raise InputError(f"{path}: a panel is written as .png, .jpg or .tif")
-    return kind
+    spec = by_suffix(path)
+    if spec is None or not _shows(spec):
+        fitting = (s.suffixes[0] for s in formats() if _shows(s))
+        raise InputError(f"{path}: a panel is written as {listing(fitting, 'or')}")
+    return spec
+
+
+def _shows(spec: IOSpec) -> bool:
+    """True if panels may be of this format: viewers show it, and it holds 8 bits in colour."""
+    return spec.viewable and "uint8" in spec.dtypes and "RGB" in spec.layouts
 
 
 def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
@@ -47,14 +52,14 @@ def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
     to at least 256 pixels. Values are clipped to [0, 1] and shown with 8 bits.
 
     Args:
-        path: a .png, .jpg or .tif to write, whole or not at all.
+        path: the file to write, whole or not at all; its extension tells the format.
         columns: ``(title, picture (C, H, W) in [0, 1] with C 1 or 3, subtitle)`` each; a
             subtitle may have several lines.
 
     Raises:
         InputError: no columns, a wrong number of channels or kind of file, cannot be written.
     """
-    kind = check_kind(path)
+    spec = check_kind(path)
     if not columns:
         raise InputError(f"{path}: a panel needs at least one picture")
     pictures = [_eight_bit(path, picture) for _, picture, _ in columns]
@@ -82,9 +87,7 @@ def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
         sheet.paste(Image.fromarray(shown), at)
         foot = (middle, top + tall + pad)
         draw.multiline_text(foot, figures, FAINT, below, anchor="ma", align="center")
-    out = io.BytesIO()
-    sheet.save(out, kind, **({"quality": 95, "subsampling": 0} if kind == "JPEG" else {}))
-    write_atomic(path, out.getvalue())
+    write_atomic(path, codec.encode(spec, Raster(np.asarray(sheet)), path))
 
 
 def _eight_bit(path: str | os.PathLike[str], picture: Array) -> Array:

@@ -9,8 +9,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from ipx.declare.kinds import KINDS
 from ipx.declare.registry import registry
-from ipx.declare.specs import KINDS
 from ipx.files.record import environment
 
 

@@ -1,4 +1,4 @@
-"""Keep freed memory for the next picture, where the C library is glibc.
+"""Out of memory in one line; and freed memory kept for the next picture, where glibc gives it back.
 
 Each step of a solver frees and asks again for arrays of the picture's size. glibc gives such
 blocks back to the system, or not, as its dynamic thresholds happen to fall, and fetching them
@@ -11,7 +11,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+
+import torch
+
+from ipx.errors import MemoryExhaustedError
 
 KEPT = 512 << 20
 _LARGEST = 32 << 20  # glibc takes no higher threshold for blocks of their own
@@ -34,3 +40,21 @@ def keep_freed() -> bool:
     wanted = ((_MMAP_THRESHOLD, _LARGEST), (_TRIM_THRESHOLD, KEPT), (_TOP_PAD, _LARGEST))
     done = [mallopt(name, value) == 1 for name, value in wanted]
     return all(done)
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Out of memory, on any device, becomes one clear line.
+
+    Raises:
+        MemoryExhaustedError: the body ran out of memory.
+    """
+    told = "out of memory; restore a smaller picture, or fewer at a time"
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as e:
+        raise MemoryExhaustedError(told) from e
+    except RuntimeError as e:
+        if "can't allocate memory" in str(e) or "not enough memory" in str(e):
+            raise MemoryExhaustedError(told) from e
+        raise

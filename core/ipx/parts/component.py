@@ -4,42 +4,18 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from functools import reduce
-from operator import mul
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
-from ipx.declare import capabilities as cap
-from ipx.declare.capabilities import Scalar
+from ipx.declare.capabilities import implemented
 from ipx.declare.options import NoOptions, Options
+from ipx.declare.registry import registry
+from ipx.declare.specs import Spec
+from ipx.declare.traits import Traits
 
 O = TypeVar("O", bound=Options)  # noqa: E741  # reads as the options of Solver[O]
-
-_PROTOCOLS: tuple[type, ...] = (
-    cap.Adjoint,
-    cap.Diagonal,
-    cap.Spectrum,
-    cap.NormalSolve,
-    cap.Norm,
-    cap.NoiseGrad,
-    cap.NoiseProx,
-    cap.Quadratic,
-    cap.Value,
-    cap.Grad,
-    cap.Prox,
-    cap.ProxConjugate,
-    cap.QuadraticPrior,
-    cap.Denoise,
-    cap.Matching,
-    cap.Latent,
-    cap.CodePenalty,
-    cap.SoftRange,
-    cap.StochasticGrad,
-    cap.LogProb,
-    cap.Sample,
-)
 
 
 class Component(Generic[O]):
@@ -48,10 +24,23 @@ class Component(Generic[O]):
     ``class TV(Prior[TVOptions])`` gives ``TV(isotropic=False)`` and ``TV(TVOptions(...))``; the
     options are checked and immutable. A component keeps no state between calls; what it caches
     is a function of its options only.
+
+    Its capabilities and traits are those of its declaration. A class that no plugin declares may
+    set ``provides`` and ``traits`` itself; without ``provides`` it has the capabilities of its
+    kind whose methods it defines.
+
+    Attributes:
+        options: the options.
+        capabilities: what it can do with these options.
+        traits: what it is.
     """
 
+    kind: ClassVar[str] = ""
     options_type: ClassVar[type[Options]] = NoOptions
+    provides: ClassVar[tuple[type, ...] | None] = None
+    traits: Traits = Traits()
     options: O
+    capabilities: frozenset[type]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -69,13 +58,26 @@ class Component(Generic[O]):
             raise TypeError("give either an options object or single values, not both")
         self.options = options if options is not None else self.options_type(**values)  # type: ignore[assignment]  # options_type is O's class
         self._buffers: dict[tuple[Any, ...], Tensor] = {}
-        self._capabilities: frozenset[type] | None = None
+        spec = self._declaration()
+        if spec is not None:
+            self.capabilities = spec.capabilities(self.options)
+            self.traits = spec.facts(self.options)
+        elif self.provides is not None:
+            self.capabilities = frozenset(self.provides)
+        else:
+            self.capabilities = implemented(type(self), self.kind)
 
-    def provides(self) -> frozenset[type]:
-        """The capabilities of this instance; narrowed where they depend on the options."""
-        if self._capabilities is None:  # such a check is slow, and asked for at every step
-            self._capabilities = frozenset(c for c in _protocols() if isinstance(self, c))
-        return self._capabilities
+    def _declaration(self) -> Spec | None:
+        """The declaration of the class, or of the nearest base that has one."""
+        for cls in type(self).__mro__:
+            if "provides" in vars(cls) and cls is not Component:
+                return None
+            if cls.__module__.startswith("ipx."):  # base classes, which no plugin declares
+                continue
+            spec = registry().declared(cls, self.options)
+            if spec is not None:
+                return spec
+        return None
 
     def buffer(self, name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
         """``make()`` in the dtype and device of ``like``, made once for each (a pure cache).
@@ -99,63 +101,3 @@ class Component(Generic[O]):
     def __repr__(self) -> str:
         shown = ", ".join(f"{k}={v!r}" for k, v in self.options.to_mapping().items())
         return f"{type(self).__name__}({shown})"
-
-
-def _protocols() -> tuple[type, ...]:
-    return _PROTOCOLS
-
-
-def has(component: object, capability: type) -> bool:
-    """True if ``component`` has ``capability`` with its present options."""
-    if isinstance(component, Component):
-        return capability in component.provides()
-    return isinstance(component, capability)
-
-
-def per_image(value: Scalar, like: Tensor) -> Scalar:
-    """Shape a per-image scalar ``(B,)`` so that it broadcasts against ``like`` ``(B, ...)``.
-
-    A float and a tensor of shape ``()`` pass through; a tensor that already has the number of
-    dimensions of ``like`` (one value per pixel) does too.
-    """
-    if isinstance(value, Tensor):
-        if value.dtype is not torch.bool:
-            value = value.to(dtype=like.dtype, device=like.device)
-        if value.ndim == 1:
-            return value.view(-1, *([1] * (like.ndim - 1)))
-    return value
-
-
-def image_sum(x: Tensor) -> Tensor:
-    """Sum over everything but the batch: ``(B,)``."""
-    return x.flatten(1).sum(1)
-
-
-def image_dot(a: Tensor, b: Tensor) -> Tensor:
-    """Inner products image by image: ``(B,)``."""
-    return image_sum(a * b)
-
-
-def image_norm(x: Tensor) -> Tensor:
-    """Euclidean norms image by image: ``(B,)``."""
-    norm: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1)
-    return norm
-
-
-def count(shape: tuple[int, ...]) -> int:
-    """Number of values of one image of this shape."""
-    return reduce(mul, shape, 1)
-
-
-def mirrored(n: int, length: int, device: torch.device, first: int = 0) -> Tensor:
-    """``length`` indices from ``first`` on into n values continued by mirroring, ``(length,)``.
-
-    The value at the border is repeated: 0 .. n-1, n-1 .. 0, 0 .. n-1, and so on both ways.
-    """
-    i = torch.arange(first, first + length, device=device) % (2 * n)
-    return torch.minimum(i, 2 * n - 1 - i)
-
-
-def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Standard normal numbers of the shape, type and device of ``x``; ``rng`` is on that device."""
-    return torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)

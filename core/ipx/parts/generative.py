@@ -35,7 +35,7 @@ class Generative(Model[O]):
 
     @property
     def stride(self) -> float:
-        """Length of the steps that descent of -log p bears, 1 for that of photographs."""
+        """Step-size multiplier for descent on -log p (1 = photographs)."""
         return 1.0
 
     def latent_size(self, image_shape: Shape) -> int:

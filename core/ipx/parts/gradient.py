@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ipx.declare.capabilities import Shape
 from ipx.declare.options import Options, opt
+from ipx.declare.traits import Traits
 from ipx.errors import ShapeError
 from ipx.numerics.spectral import Spectral
-from ipx.parts.operator import LinearOperator
+from ipx.parts.linear import LinearOperator
 
 
 class GradientOptions(Options):
@@ -40,6 +41,8 @@ class Gradient(LinearOperator[GradientOptions]):
             raise ShapeError(f"the gradient takes images (C, H, W), not {self.image_shape}")
         channels, height, width = self.image_shape
         self.data_shape = (2 * channels, height, width)
+        circular = self.options.boundary == "circular"
+        self.traits = Traits(basis="fft" if circular else "dct")
 
     def forward(self, x: Tensor) -> Tensor:
         """D x."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ipx.declare.capabilities import Shape
+from ipx.errors import InputError
 from ipx.parts.component import Component, O
 
 
@@ -25,6 +26,7 @@ class Model(Component[O]):
     that counts, ``higher_is_better`` says which way.
     """
 
+    kind = "model"
     score: ClassVar[str] = "loss"
     higher_is_better: ClassVar[bool] = False
 
@@ -107,9 +109,29 @@ class Model(Component[O]):
         Raises:
             InputError: names or shapes differ from those of this architecture.
         """
-        from ipx.parts.weights import fill
-
         with torch.random.fork_rng(devices=[]):
             net = self.network()
         fill(net, tensors)
         return net.eval().requires_grad_(False)
+
+
+def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put a state into a network.
+
+    Raises:
+        InputError: names or shapes differ.
+    """
+    check_state(net, tensors)
+    net.load_state_dict(dict(tensors))
+
+
+def check_state(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Raise `InputError` unless names and shapes are those of the network's state."""
+    wanted = {k: tuple(v.shape) for k, v in net.state_dict().items()}
+    given = {k: tuple(v.shape) for k, v in tensors.items()}
+    for name in sorted(wanted.keys() | given.keys()):
+        if wanted.get(name) != given.get(name):
+            raise InputError(
+                f"the weights do not fit the network: {name} is {given.get(name, 'missing')}, "
+                f"not {wanted.get(name, 'wanted')}"
+            )

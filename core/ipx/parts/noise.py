@@ -9,6 +9,7 @@ against this f, the same everywhere.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,11 +22,22 @@ class Noise(Component[O], ABC):
     """A noise model and its data term.
 
     ``level`` is its strength in the model's own unit (sigma of a Gaussian, share of wrong
-    pixels, ...): a float, one value per image ``(B,)``, or None while it is not known.
+    pixels, ...): a float, one value per image ``(B,)``, or None while it is not known. At first
+    it is the option that its traits name.
     """
 
+    kind = "noise"
     level: Scalar | None = None
-    counts: bool = False  # as in its `NoiseSpec`
+
+    def __init__(self, options: O | None = None, **values: Any) -> None:
+        super().__init__(options, **values)
+        if self.traits.level:
+            self.level = getattr(self.options, self.traits.level)
+
+    @property
+    def silent(self) -> bool:
+        """True if the level is known to be zero: the data are free of noise."""
+        return isinstance(self.level, (int, float)) and self.level == 0
 
     @abstractmethod
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
@@ -59,6 +71,6 @@ class Noise(Component[O], ABC):
     def curvature(self, y: Tensor) -> Scalar:
         """Lipschitz constant of the gradient of ``nll`` in ``pred``, per image or one for all.
 
-        Only where the model has ``NoiseGrad``; 1 for a quadratic data term.
+        Only where the model provides ``NoiseGrad``; 1 for a quadratic data term.
         """
         return 1.0

@@ -6,45 +6,27 @@ A prior is R(x) up to its weight lam. It has no fixed set of methods: what it ca
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
 from ipx.declare.capabilities import Scalar, Shape
-from ipx.parts.component import Component, O, per_image
+from ipx.numerics.tensors import per_image
+from ipx.parts.component import Component, O
 
 
 class Prior(Component[O]):
-    """Base of all priors.
+    """Base of all priors; what it is, convex or not for example, is in its `Traits`."""
 
-    ``weighted`` says whether the weight lam has any effect on it, ``informs`` whether it says
-    anything at all, ``pixelwise`` whether it looks at each pixel by itself (the same values as in
-    its `PriorSpec`).
+    kind = "prior"
 
-    ``lam_per_variance`` is set by priors that stand for -log p of pictures: their weight follows
-    from the noise, lam = lam_per_variance * sigma^2, and lam="auto" needs no search.
-    ``convex`` is False where R has hollows to be caught in: line searches then look closer.
-    ``upright`` is True for one that knows which way is up: pictures are then not turned for it.
-    ``start_from`` is where iterations are best begun, see `ipx.starts`. ``unit`` is the size of a
-    usual change of the unknown, 1 for pictures in [0, 1]: the scale of steps of fixed length.
-    ``strongest`` is the largest noise level that a denoiser is good for: plug-and-play begins
-    with no more.
-    """
-
-    weighted: bool = True
-    informs: bool = True
-    pixelwise: bool = False
-    lam_per_variance: float | None = None
-    convex: bool = True
-    upright: bool = False
-    start_from: str = "preview"
-    unit: float = 1.0
-    strongest: float = math.inf
+    @property
+    def unit(self) -> float:
+        """The trait of this name; a prior that learns it with its weights may override this."""
+        return self.traits.unit
 
     def typical(self, image_shape: Shape) -> float | None:
-        """R of a clean picture of this shape, where a lower value is no better: it ends iterations.
+        """Expected R of a clean image of this shape; iterations stop there. None: they do not.
 
-        For penalties that are no -log p of pictures, whose minimum is no picture. None for others.
+        For penalties that are no -log p of pictures, whose minimum is no picture.
         """
         return None
 

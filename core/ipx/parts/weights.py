@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -19,9 +19,7 @@ from ipx.declare.registry import registry
 from ipx.declare.specs import ModelSpec
 from ipx.errors import InputError, MissingExtraError, ShapeError, UsageError, did_you_mean
 from ipx.files.record import one_line, read_record, record_path, write_atomic, write_record
-
-if TYPE_CHECKING:
-    from ipx.parts.model import Model
+from ipx.parts.model import Model, check_state
 
 
 @dataclass(frozen=True)
@@ -123,31 +121,10 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
     state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     try:
         with torch.device("meta"):
-            _check(made.network(), state)
+            check_state(made.network(), state)
     except InputError as e:
         raise InputError(f"{path}: {e}") from None
     return Weights(made, state, card)
-
-
-def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put a state into a network.
-
-    Raises:
-        InputError: names or shapes differ.
-    """
-    _check(net, tensors)
-    net.load_state_dict(dict(tensors))
-
-
-def _check(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    wanted = {k: tuple(v.shape) for k, v in net.state_dict().items()}
-    given = {k: tuple(v.shape) for k, v in tensors.items()}
-    for name in sorted(wanted.keys() | given.keys()):
-        if wanted.get(name) != given.get(name):
-            raise InputError(
-                f"the weights do not fit the network: {name} is {given.get(name, 'missing')}, "
-                f"not {wanted.get(name, 'wanted')}"
-            )
 
 
 def _find(spec: ModelSpec, name: str, channels: int | None) -> Path:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipx.declare.registry import registry
-from ipx.declare.specs import SolverSpec
-from ipx.errors import OptionError, PlanError
-from ipx.planning.plan import Plan, fits, make_plan
-from ipx.planning.request import declared_parts
+from ipx.errors import OptionError
+from ipx.planning.parts import Parts
+from ipx.planning.plan import Plan, best, fits
+from ipx.planning.tree import solver_spec, tree
 
 
 @dataclass(frozen=True)
@@ -60,40 +60,31 @@ def matrix(
         UnknownNameError: a chosen name does not exist.
     """
     reg = registry()
-    chosen = {
-        kind: [_name(kind, n) for n in names] or reg.names(kind)
-        for kind, names in (
-            ("operator", operators),
-            ("noise", noises),
-            ("prior", priors),
-            ("solver", solvers),
-        )
-    }
-    specs = {n: s for n in chosen["solver"] if isinstance(s := reg.get("solver", n), SolverSpec)}
-    extra = reg.all("adapter")
+    asked = {"operator": operators, "noise": noises, "prior": priors, "solver": solvers}
+    for kind, names in asked.items():
+        for name in names:
+            reg.get(kind, name)
+    chosen = {kind: list(names) or reg.names(kind) for kind, names in asked.items()}
     for op in chosen["operator"]:
         for noise in chosen["noise"]:
             for prior in chosen["prior"]:
-                plans: dict[str, Plan] = {}
-                refused: dict[str, str] = {}
-                try:
-                    parts = declared_parts({"name": op}, {"name": noise}, {"name": prior})
-                except OptionError as e:  # one of them has an option without default
-                    yield Row(op, noise, prior, None, {}, dict.fromkeys(specs, str(e)))
-                    continue
-                for name, spec in specs.items():
-                    plan, why = fits(parts, spec, extra, exact)
-                    if plan is None:
-                        refused[name] = why
-                    else:
-                        plans[name] = plan
-                try:
-                    auto = make_plan(parts, specs.values(), "auto", extra, exact).solver
-                except PlanError:
-                    auto = None
-                yield Row(op, noise, prior, auto, plans, refused)
+                yield _row(op, noise, prior, chosen["solver"], exact)
 
 
-def _name(kind: str, name: str) -> str:
-    registry().get(kind, name)
-    return name
+def _row(op: str, noise: str, prior: str, solvers: Sequence[str], exact: bool) -> Row:
+    try:
+        parts = Parts.of(tree("operator", op), tree("noise", noise), tree("prior", prior))
+    except OptionError as e:  # one of them has an option without default
+        return Row(op, noise, prior, None, {}, dict.fromkeys(solvers, str(e)))
+    plans: dict[str, Plan] = {}
+    refused: dict[str, str] = {}
+    for name in solvers:
+        spec = solver_spec(tree("solver", name))
+        assert spec is not None  # auto is no component
+        plan, why = fits(parts, spec, exact)
+        if plan is None:
+            refused[name] = why
+        else:
+            plans[name] = plan
+    auto = best(parts, plans.values())
+    return Row(op, noise, prior, auto.solver.name if auto else None, plans, refused)

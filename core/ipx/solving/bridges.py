@@ -1,67 +1,70 @@
-"""The built-in bridges of `ipx.adapters`."""
+"""The built-in bridges: each maps a problem to one with a capability more.
+
+A data bridge gives the data term a way: a class made with ``(operator, noise, y)`` that has the
+methods of the capability. A prior bridge puts a wrapper in place of the prior, which copies its
+traits and changes those that it means to change.
+"""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ipx.declare import capabilities as cap
-from ipx.declare.capabilities import Scalar, Shape
+from ipx.declare.adapters import DUAL_TOL
+from ipx.declare.capabilities import (
+    Adjoint,
+    DataDual,
+    DataGrad,
+    DataProx,
+    DataQuadratic,
+    DataSplit,
+    Diagonal,
+    Grad,
+    NoiseGrad,
+    NoiseProx,
+    Prox,
+    ProxConjugate,
+    Scalar,
+    Shape,
+    Value,
+    has,
+    using,
+)
 from ipx.declare.options import NoOptions
-from ipx.numerics.spectral import Spectral
-from ipx.parts.algebra import Composed
-from ipx.parts.component import has, image_dot, image_norm, image_sum, per_image
+from ipx.numerics.tensors import column, image_norm, image_sum, per_image
+from ipx.parts.linear import Identity, LinearOperator, operator_norm
 from ipx.parts.noise import Noise
-from ipx.parts.operator import LinearOperator, Operator
+from ipx.parts.normal import NormalSystem
+from ipx.parts.operator import Operator
 from ipx.parts.prior import OuterProx, Prior
+from ipx.solving.problem import Problem
 
 AnyLinear = LinearOperator[Any]
 
 
-class Identity(LinearOperator[NoOptions]):
-    """A x = x, for images of any shape: denoising; the linear part of a prior that has none."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x itself."""
-        return x
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        """y itself."""
-        return y
-
-    def diagonal(self, like: Tensor) -> Tensor:
-        """1."""
-        return torch.ones((), dtype=like.dtype, device=like.device)
-
-    def spectrum(self, like: Tensor) -> Spectral:
-        """A^T A = I, diagonal in every transform."""
-        return Spectral("any", self.diagonal(like))
-
-    def norm(self) -> float:
-        """1."""
-        return 1.0
+# ---------------------------------------------------------------- the data term
 
 
-class _DataBridge:
-    """What every data bridge is made from."""
+class _Way:
+    """What every way is made from."""
 
     def __init__(self, operator: Operator[Any], noise: Noise[Any], y: Tensor) -> None:
         self.operator, self.noise, self.y = operator, noise, y
 
 
-class ChainRule(_DataBridge):
+class ChainRule(_Way):
     """grad f(x) = A^T grad nll(A x, y)."""
 
     def grad(self, x: Tensor) -> Tensor:
         """The gradient, shape of x."""
-        operator = cast(AnyLinear, self.operator)
-        noise = cast(cap.NoiseGrad, self.noise)
-        return operator.adjoint(noise.grad(operator.forward(x), self.y))
+        slope = using(self.noise, NoiseGrad).grad(self.operator.forward(x), self.y)
+        return using(self.operator, Adjoint).adjoint(slope)
 
 
-class AutogradData(_DataBridge):
+class AutogradData(_Way):
     """grad f(x) by reverse-mode differentiation of nll(A(x), y)."""
 
     def grad(self, x: Tensor) -> Tensor:
@@ -70,86 +73,37 @@ class AutogradData(_DataBridge):
             keep = x.requires_grad
             point = x if keep else x.detach().requires_grad_(True)
             pred = self.operator.forward(point)
-            seed = cast(cap.NoiseGrad, self.noise).grad(pred, self.y)
+            seed = using(self.noise, NoiseGrad).grad(pred, self.y)
             (gradient,) = torch.autograd.grad(pred, point, seed, create_graph=keep)
         return gradient
 
 
-class Elementwise(_DataBridge):
+class Elementwise(_Way):
     """prox of f(x) = sum nll(d x, y) for a diagonal d: the noise's prox at step t d^2, over d."""
 
     def prox(self, v: Tensor, t: Scalar, guess: Tensor | None = None) -> Tensor:
         """argmin_u f(u) + |u - v|^2 / (2 t); where d = 0 it is v itself."""
-        d = cast(cap.Diagonal, self.operator).diagonal(v)
+        d = using(self.operator, Diagonal).diagonal(v)
         step = per_image(t, v) * d * d
         seen = d != 0
         safe = torch.where(seen, d, torch.ones_like(d))
         tiny = torch.where(seen, step, torch.ones_like(v[:1]))
-        moved = cast(cap.NoiseProx, self.noise).prox(safe * v, self.y, tiny) / safe
+        moved = using(self.noise, NoiseProx).prox(safe * v, self.y, tiny) / safe
         return torch.where(seen, moved, v)
 
 
-class Normal(_DataBridge):
-    """Solves (A^T A + rho K^T K) x = b, in closed form where there is one, else by CG."""
+class Normal:
+    """f(x) = 1/2 |A x - y|^2 by its normal equations.
 
-    cg_iterations = 50
-    cg_tol = 1e-5
+    Attributes:
+        system: (A^T A + rho K^T K) x = b.
+        back: A^T y.
+    """
 
     def __init__(self, operator: Operator[Any], noise: Noise[Any], y: Tensor) -> None:
-        super().__init__(operator, noise, y)
-        self.linear = cast(AnyLinear, operator)
-        self.back = self.linear.adjoint(y)  # A^T y, needed at every step
-
-    def exact_with(self, part: AnyLinear | None) -> bool:
-        """True when the system with this K (None: K = I) has a closed form."""
-        if self._pixelwise(part):
-            return True
-        weight = self._weight(part)
-        if weight is None:
-            return False
-        if has(self.linear, cap.Spectrum):
-            return cast(cap.Spectrum, self.linear).spectrum(self.y).fits(weight)
-        return has(self.linear, cap.NormalSolve) and self._own_fits(weight)
-
-    def _pixelwise(self, part: AnyLinear | None) -> bool:
-        return has(self.linear, cap.Diagonal) and (part is None or has(part, cap.Diagonal))
-
-    def _own_fits(self, weight: Spectral) -> bool:
-        basis = getattr(self.linear, "normal_basis", "fft")
-        return weight.basis in ("any", basis)
-
-    def _weight(self, part: AnyLinear | None) -> Spectral | None:
-        if part is None:
-            return Spectral("any", torch.ones((), dtype=self.y.dtype, device=self.y.device))
-        return cast(cap.Spectrum, part).spectrum(self.y) if has(part, cap.Spectrum) else None
-
-    def solve(
-        self, b: Tensor, rho: Scalar, part: AnyLinear | None = None, guess: Tensor | None = None
-    ) -> Tensor:
-        """x with (A^T A + rho K^T K) x = b, shape ``(B, C, H, W)``.
-
-        Args:
-            b: right-hand side.
-            rho: > 0, one or per image.
-            part: K; the identity when None.
-            guess: where CG starts.
-        """
-        scale = per_image(rho, b)
-        if self.exact_with(part):
-            if self._pixelwise(part):
-                d = cast(cap.Diagonal, self.linear).diagonal(b)
-                k = cast(cap.Diagonal, part).diagonal(b) if part is not None else 1.0
-                return b / (d * d + scale * k * k)
-            weight = cast(Spectral, self._weight(part)).scaled(scale)
-            if has(self.linear, cap.Spectrum):
-                return (cast(cap.Spectrum, self.linear).spectrum(b) + weight).solve(b)
-            return cast(cap.NormalSolve, self.linear).solve_normal(b, weight)
-
-        def system(x: Tensor) -> Tensor:
-            penalty = x if part is None else part.adjoint(part.forward(x))
-            return self.linear.adjoint(self.linear.forward(x)) + scale * penalty
-
-        return conjugate_gradient(system, b, guess, self.cg_iterations, self.cg_tol)
+        assert isinstance(operator, LinearOperator)  # it provides Adjoint
+        self.system = NormalSystem(operator, y)
+        self.back = operator.adjoint(y)  # needed at every step
 
 
 class NormalProx(Normal):
@@ -158,29 +112,103 @@ class NormalProx(Normal):
     def prox(self, v: Tensor, t: Scalar, guess: Tensor | None = None) -> Tensor:
         """(A^T A + I/t)^-1 (A^T y + v/t)."""
         rho = 1 / per_image(t, v)
-        return self.solve(self.back + rho * v, rho, guess=v if guess is None else guess)
+        return self.system.solve(self.back + rho * v, rho, guess=v if guess is None else guess)
 
 
-class Dual(_DataBridge):
+class Split:
+    """f(x) = nll(w, y) with w = A x split off: the noise's own prox, and a system for x."""
+
+    def __init__(self, operator: Operator[Any], noise: Noise[Any], y: Tensor) -> None:
+        assert isinstance(operator, LinearOperator)  # it provides Adjoint
+        self.noise, self.y = noise, y
+        self.system = NormalSystem(operator, y)
+
+    def prox(self, w: Tensor, t: Scalar) -> Tensor:
+        """argmin_p nll(p, y) + |p - w|^2 / (2 t)."""
+        return using(self.noise, NoiseProx).prox(w, self.y, t)
+
+
+class Dual(_Way):
     """f(x) = nll(A x, y) with A dualised: the prox of the conjugate of nll(., y)."""
 
     def prox_conjugate(self, u: Tensor, t: Scalar) -> Tensor:
         """argmin_w nll*(w) + |w - u|^2 / (2 t), by Moreau's identity."""
         step = per_image(t, u)
-        return u - step * cast(cap.NoiseProx, self.noise).prox(u / step, self.y, 1 / step)
+        return u - step * using(self.noise, NoiseProx).prox(u / step, self.y, 1 / step)
 
 
-class IdentityPart(OuterProx[NoOptions]):
-    """A prior with a prox, seen as g(Kx) with K = I."""
+def chain_rule(problem: Problem) -> Problem:
+    """The gradient of the data term by the chain rule."""
+    return problem.with_way(DataGrad, ChainRule)
 
-    def __init__(self, prior: Prior[Any], image_shape: Shape) -> None:
+
+def autograd_data(problem: Problem) -> Problem:
+    """The gradient of the data term by automatic differentiation."""
+    return problem.with_way(DataGrad, AutogradData)
+
+
+def elementwise(problem: Problem) -> Problem:
+    """The prox of the data term pixel by pixel."""
+    return problem.with_way(DataProx, Elementwise)
+
+
+def normal_prox(problem: Problem) -> Problem:
+    """The prox of the data term by its normal equations."""
+    return problem.with_way(DataProx, NormalProx)
+
+
+def normal_equations(problem: Problem) -> Problem:
+    """The normal equations, for solvers that solve them with the prior."""
+    return problem.with_way(DataQuadratic, Normal)
+
+
+def split(problem: Problem) -> Problem:
+    """The data term with w = A x split off."""
+    return problem.with_way(DataSplit, Split)
+
+
+def dual(problem: Problem) -> Problem:
+    """The prox of the conjugate of the data term behind A."""
+    return problem.with_way(DataDual, Dual)
+
+
+# ---------------------------------------------------------------- the prior
+
+
+class Wrapped(Prior[NoOptions]):
+    """A prior in place of another: its traits, and the capabilities ``gives`` and `Value`."""
+
+    provides = ()
+    gives: type
+
+    def __init__(self, prior: Prior[Any], **changed: Any) -> None:
         super().__init__()
-        self.prior, self.weighted = prior, prior.weighted
-        self.pixelwise = prior.pixelwise
+        self.prior = prior
+        self.traits = replace(prior.traits, **changed)
+        kept = {Value} if has(prior, Value) else set()
+        self.capabilities = frozenset({self.gives, *kept})
+
+    @property
+    def unit(self) -> float:
+        """That of the prior."""
+        return self.prior.unit
+
+    def typical(self, image_shape: Shape) -> float | None:
+        """That of the prior."""
+        return self.prior.typical(image_shape)
 
     def value(self, x: Tensor) -> Tensor:
         """R(x)."""
-        return cast(cap.Value, self.prior).value(x)
+        return using(self.prior, Value).value(x)
+
+
+class IdentityPart(Wrapped, OuterProx[NoOptions]):
+    """A prior with a prox, seen as g(Kx) with K = I."""
+
+    gives = ProxConjugate
+
+    def __init__(self, prior: Prior[Any]) -> None:
+        super().__init__(prior, basis="identity")
 
     def linear_part(self, image_shape: Shape) -> AnyLinear:
         """The identity."""
@@ -188,67 +216,95 @@ class IdentityPart(OuterProx[NoOptions]):
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
         """prox of R."""
-        return cast(cap.Prox, self.prior).prox(u, t)
+        return using(self.prior, Prox).prox(u, t)
 
 
-class MoreauEnvelope(Prior[NoOptions]):
+class MoreauEnvelope(Wrapped):
     """M(x) = min_u R(u) + |u - x|^2 / (2 mu): R with its corners rounded at scale mu.
 
     Smooth with a 1/mu-Lipschitz gradient (x - prox_{mu R}(x)) / mu, and R - mu L^2/2 <= M <= R
     for R of Lipschitz constant L. mu is 0.01 in image units, below visible contrast.
     """
 
+    gives = Grad
     mu = 0.01
-
-    def __init__(self, prior: Prior[Any], image_shape: Shape) -> None:
-        super().__init__()
-        self.prior, self.weighted = prior, prior.weighted
-        self.pixelwise = prior.pixelwise
 
     def value(self, x: Tensor) -> Tensor:
         """M(x)."""
-        near = cast(cap.Prox, self.prior).prox(x, self.mu)
-        return cast(cap.Value, self.prior).value(near) + image_sum((near - x) ** 2) / (2 * self.mu)
+        near = using(self.prior, Prox).prox(x, self.mu)
+        value = using(self.prior, Value).value(near)
+        return value + image_sum((near - x) ** 2) / (2 * self.mu)
 
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of M."""
-        return (x - cast(cap.Prox, self.prior).prox(x, self.mu)) / self.mu
+        return (x - using(self.prior, Prox).prox(x, self.mu)) / self.mu
 
 
-def conjugate_gradient(
-    system: Any, b: Tensor, guess: Tensor | None, iterations: int, tol: float
-) -> Tensor:
-    """Conjugate gradients for a symmetric positive system, image by image.
+class AutogradPrior(Wrapped):
+    """A prior that states its value only; its gradient by automatic differentiation."""
 
-    Each image stops by itself at ``|r| <= tol |b|``: its result does not depend on the others.
+    gives = Grad
+
+    def grad(self, x: Tensor) -> Tensor:
+        """Gradient of R; part of the graph when x itself asks for a gradient."""
+        with torch.enable_grad():
+            keep = x.requires_grad
+            point = x if keep else x.detach().requires_grad_(True)
+            value = using(self.prior, Value).value(point).sum()
+            (gradient,) = torch.autograd.grad(value, point, create_graph=keep)
+        return gradient
+
+
+class DualProx(Wrapped):
+    """The prox of R(x) = g(Kx) by FISTA on its dual, min_p |x - t K^T p|^2 / (2 t) + g*(p).
+
+    Beck and Teboulle 2009 (IEEE TIP) for total variation; here for any g with a prox.
     """
-    x = torch.zeros_like(b) if guess is None else guess.clone()
-    r = b - system(x)
-    p = r.clone()
-    square = image_dot(r, r)
-    goal = (tol * image_norm(b)) ** 2
-    for _ in range(iterations):
-        active = square > goal
-        if not bool(active.any()):
-            break
-        q = system(p)
-        curvature = image_dot(p, q)
-        go = active & (curvature > 0)
-        alpha = torch.where(go, square / curvature.where(go, torch.ones_like(square)), 0.0)
-        x = x + per_image(alpha, x) * p
-        r = r - per_image(alpha, x) * q
-        fresh = image_dot(r, r)
-        beta = torch.where(go, fresh / square.clamp_min(torch.finfo(b.dtype).tiny), 0.0)
-        p = r + per_image(beta, x) * p
-        square = torch.where(go, fresh, torch.where(active, torch.zeros_like(square), square))
-    return x
+
+    gives = Prox
+    iterations = 300
+
+    def prox(self, x: Tensor, t: Scalar) -> Tensor:
+        """x - t K^T p at the dual solution p, to a relative change of 1e-5."""
+        on = using(self.prior, ProxConjugate)
+        part = on.linear_part(tuple(x.shape[1:]))
+        t = per_image(t, x)
+        square = max(operator_norm(part, like=x) ** 2, 1e-30)  # type: ignore[arg-type]  # K is an operator
+        p = q = torch.zeros_like(part.forward(x))
+        u, k = x, 1.0
+        moving = torch.ones(x.shape[0], dtype=torch.bool, device=x.device)
+        for _ in range(self.iterations):
+            # the step 1 / (t |K|^2) on the dual
+            step = 1 / (t * square)
+            ahead = q + step * part.forward(x - t * part.adjoint(q))
+            each = step.flatten() if isinstance(step, Tensor) else step
+            fresh = on.prox_conjugate(ahead, each)
+            k, last = (1 + (1 + 4 * k * k) ** 0.5) / 2, k
+            q, p = fresh + (last - 1) / k * (fresh - p), fresh
+            moved = x - t * part.adjoint(p)
+            change = image_norm(moved - u) / image_norm(moved).clamp_min(1e-12)
+            u = torch.where(column(moving, moved), moved, u)  # each image stops by itself
+            moving = moving & (change > DUAL_TOL)
+            if not bool(moving.any()):
+                break
+        return u
 
 
-__all__ = [
-    "Composed",
-    "Identity",
-    "MoreauEnvelope",
-    "Normal",
-    "NormalProx",
-    "conjugate_gradient",
-]
+def identity_part(problem: Problem) -> Problem:
+    """The prior as g(Kx) with K = I."""
+    return problem.changed(prior=IdentityPart(problem.prior))
+
+
+def moreau_envelope(problem: Problem) -> Problem:
+    """The prior, smoothed."""
+    return problem.changed(prior=MoreauEnvelope(problem.prior))
+
+
+def autograd_prior(problem: Problem) -> Problem:
+    """The prior, differentiated."""
+    return problem.changed(prior=AutogradPrior(problem.prior))
+
+
+def dual_prox(problem: Problem) -> Problem:
+    """The prior with a prox by inner iterations."""
+    return problem.changed(prior=DualProx(problem.prior))

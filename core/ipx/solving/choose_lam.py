@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ipx.declare import capabilities as cap
+from ipx.declare.capabilities import Denoise, Value, has
+from ipx.declare.traits import DENOISER_SHARE
 from ipx.errors import OptionError
-from ipx.parts.component import has
-from ipx.planning.plan import Plan
-from ipx.solving.build import Description, build
-from ipx.solving.loop import (
-    Callback,
-    Progress,
-    Result,
-    iterate,
-    noise_reached,
-    noise_variance,
-    typical_reached,
-)
-from ipx.solving.problem import Problem
+from ipx.planning.settings import SolveSettings
+from ipx.planning.tree import Description
+from ipx.solving.build import build
+from ipx.solving.loop import iterate
+from ipx.solving.observers import AnyObserver, BestSoFar, History, Observer
+from ipx.solving.problem import Problem, noise_variance
+from ipx.solving.progress import Progress, Result
 from ipx.solving.solver import Solver
+from ipx.solving.stop import Stop, noise_reached, typical_reached
 from ipx.solving.tuner import Tuner
-
-DENOISER_SHARE = 0.23
-"""lam over the variance of the noise where the prior is a denoiser (Zhang et al. 2022)."""
 
 FINEST = 0.255 / 255
 """Data are never taken for better than this."""
@@ -45,72 +38,116 @@ NOISELESS_LAM = 1e-3
 """Weight of the prior when data are free of noise: it only fills what was not measured."""
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """A solution and the weight it was made with.
+
+    Attributes:
+        lam: one per image; None for a prior without weight.
+        result: the solution.
+        trace: the trials of the tuner, as it reports them.
+    """
+
+    lam: list[float] | None
+    result: Result
+    trace: list[dict[str, Any]]
+
+
 def weigh(
     problem: Problem,
     algorithm: Solver[Any, Any],
-    plan: Plan,
     lam: float | Sequence[float] | Tensor | str,
     tuner: Description,
-    iterations: int | None,
-    tol: float,
-    callbacks: Sequence[Callback],
-    keep: Literal["last", "best"] = "last",
-) -> tuple[list[float] | None, list[dict[str, Any]], Result]:
-    """Choose the weight where there is one, and solve."""
-    count = problem.y.shape[0]
+    settings: SolveSettings,
+    observers: Sequence[AnyObserver] = (),
+) -> Weighed:
+    """Choose the weight where there is one, and solve the attached problem."""
 
-    def run(p: Problem, calls: Sequence[Callback] = (), every: int = 0, tol: float = tol) -> Result:
-        # a prior without weight cannot hold the noise back: stopping at its level does
-        settled = p.prior.weighted or p.hard or algorithm.own_prior
-        early, ready = None if settled else noise_reached(), None
-        if p.prior.typical(p.operator.physical.image_shape) is not None:
-            early = ready = typical_reached()
-        return iterate(
-            p, algorithm, iterations=iterations, tol=tol, stop=early, callbacks=calls, plan=plan,
-            record_every=every, ready=ready, keep=keep,
-        )  # fmt: skip
+    def final(weight: float | Tensor) -> Result:
+        return _run(problem.with_lam(weight), algorithm, settings, observers, settings.tol)
 
-    trials = itertools.count(1)
-
-    def attempt(p: Problem) -> Result:
-        number = next(trials)
-
-        def tell(step: Progress) -> None:
-            for call in callbacks:
-                call(replace(step, trial=number))
-
-        settled = TRIAL * tol if p.data.quadratic else tol
-        return run(p, [tell] if callbacks else [], 10, settled)
-
-    if not problem.prior.weighted:
-        return None, [], run(problem.with_lam(1.0), callbacks)
+    if not problem.prior.traits.weighted:
+        return Weighed(None, final(1.0), [])
     if isinstance(lam, str):
         if lam != "auto":
             raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}")
         told = _from_noise(problem)
         if told is not None:
-            return told.tolist(), [], run(problem.with_lam(told), callbacks)
+            return Weighed(told.tolist(), final(told), [])
         if not problem.hard:
             chooser: Tuner[Any] = build("tuner", tuner)
-            tuned = chooser.tune(problem, attempt)
+            tuned = chooser.tune(problem, _trials(algorithm, settings, observers))
             # from the plain start once more, so that a record with this lam gives the same bits
-            result = run(problem.with_lam(tuned.lam), callbacks)
-            return [float(v) for v in tuned.lam], tuned.trace, result
+            return Weighed(tuned.lam.tolist(), final(tuned.lam), tuned.trace)
         lam = NOISELESS_LAM
+    weights = _given(lam, problem.y)
+    return Weighed(weights.tolist(), final(weights), [])
+
+
+def _run(
+    p: Problem,
+    algorithm: Solver[Any, Any],
+    settings: SolveSettings,
+    observers: Sequence[AnyObserver],
+    tol: float,
+) -> Result:
+    """One run; it ends early where the prior cannot hold the noise back by itself."""
+    settled = p.prior.traits.weighted or p.hard or algorithm.traits.own_prior
+    early: Stop | None = None if settled else noise_reached()
+    ready: Stop | None = None
+    if p.prior.typical(p.image_shape) is not None:
+        early = ready = typical_reached()
+    looking: list[AnyObserver] = list(observers)
+    if settings.keep == "best":
+        looking.append(BestSoFar())
+    if observers:
+        looking.append(History())
+    return iterate(
+        p, algorithm, iterations=settings.iterations, tol=tol, stop=early, ready=ready,
+        observers=looking,
+    )  # fmt: skip
+
+
+class _Trial(Observer):
+    """Shows an observer the steps of a trial, with its number."""
+
+    def __init__(self, observer: AnyObserver, number: int) -> None:
+        self.observer, self.number = observer, number
+
+    def __call__(self, progress: Progress) -> None:
+        self.observer(replace(progress, trial=self.number))
+
+
+def _trials(
+    algorithm: Solver[Any, Any], settings: SolveSettings, observers: Sequence[AnyObserver]
+) -> Callable[[Problem], Result]:
+    """What a tuner calls to solve with a weight."""
+    numbers = itertools.count(1)
+
+    def attempt(p: Problem) -> Result:
+        number = next(numbers)
+        tol = TRIAL * settings.tol if p.data.quadratic else settings.tol
+        return _run(p, algorithm, settings, [_Trial(o, number) for o in observers], tol)
+
+    return attempt
+
+
+def _given(lam: Any, y: Tensor) -> Tensor:
+    """The weight as one number per image."""
+    count = y.shape[0]
     try:
-        weights = torch.as_tensor(lam, dtype=problem.y.dtype, device=problem.y.device).reshape(-1)
+        weights = torch.as_tensor(lam, dtype=y.dtype, device=y.device).reshape(-1)
     except (TypeError, ValueError, RuntimeError):
         raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}") from None
     if len(weights) not in (1, count) or not bool(((weights >= 0) & weights.isfinite()).all()):
         raise OptionError(f"lam must be >= 0, one number or one for each of {count} image(s)")
-    weights = weights.expand(count).contiguous()
-    return weights.tolist(), [], run(problem.with_lam(weights), callbacks)
+    return weights.expand(count).contiguous()
 
 
 def _from_noise(problem: Problem) -> Tensor | None:
     """The weight of a prior whose weight follows from the noise; None for the others."""
-    share = problem.prior.lam_per_variance
-    if share is None and has(problem.prior, cap.Denoise) and not has(problem.prior, cap.Value):
+    share = problem.prior.traits.lam_per_variance
+    if share is None and has(problem.prior, Denoise) and not has(problem.prior, Value):
         share = DENOISER_SHARE
     if share is None:
         return None

@@ -6,87 +6,81 @@ solver of its own: whatever needs a gradient of data term and prior solves it.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ipx.declare import capabilities as cap
-from ipx.declare.capabilities import Shape
+from ipx.declare.capabilities import CodePenalty, Grad, Latent, Shape, Value, has, using
 from ipx.declare.options import NoOptions
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
+from ipx.solving.bridges import Wrapped
+from ipx.solving.problem import Code, Problem
+
+CODE_UNIT = 3.0  # a code has unit variance, a picture about a third of that deviation
 
 
 class Decoded(Operator[NoOptions]):
     """A D, on codes ``(B, n)``: what is measured of the picture of a code."""
 
-    def __init__(self, operator: Operator[Any], prior: Prior[Any]) -> None:
-        self._inner, self._latent = operator, cast(cap.Latent, prior)
-        super().__init__((self._latent.code_size(operator.image_shape),))
-        self.data_shape = operator.data_shape
+    provides = ()
+
+    def __init__(self, code: Code, size: int) -> None:
+        super().__init__((size,))
+        self._code, self.data_shape = code, code.operator.data_shape
 
     def forward(self, x: Tensor) -> Tensor:
         """A D(z)."""
-        return self._inner.forward(self.picture(x))
-
-    @property
-    def physical(self) -> Operator[Any]:
-        """A."""
-        return self._inner
-
-    def picture(self, unknown: Tensor) -> Tensor:
-        """D(z)."""
-        return self._latent.decode(unknown, self._inner.image_shape)
-
-    def unknown(self, picture: Tensor) -> Tensor:
-        """E(x)."""
-        return self._latent.encode(picture)
-
-    def preview(self, y: Tensor) -> Tensor:
-        """That of A: a picture."""
-        return self._inner.preview(y)
+        return self._code.operator.forward(self._code.decode(x))
 
     def known(self, like: Tensor) -> Tensor | None:
         """That of A."""
-        return self._inner.known(like)
+        return self._code.operator.known(like)
 
 
-class ChangeOfVariable(Prior[NoOptions]):
+class OnCodes(Wrapped):
     """The penalty of a prior on codes, as a prior of the unknown."""
 
-    convex = False
-    unit = 3.0  # a code has unit variance, a picture about a third of that deviation
+    gives = Grad
 
-    def __init__(self, prior: Prior[Any], image_shape: Shape) -> None:
-        super().__init__()
-        self.prior, self._on = prior, cast(cap.CodePenalty, prior)
-        self.weighted, self.lam_per_variance = prior.weighted, prior.lam_per_variance
-        self.start_from = prior.start_from
+    def __init__(self, prior: Prior[Any]) -> None:
+        super().__init__(prior, convex=False, unit=CODE_UNIT)
+        self.capabilities = frozenset({Value, Grad})
 
-    def typical(self, image_shape: Shape) -> float | None:
-        """That of the prior, of pictures."""
-        return self.prior.typical(image_shape)
+    @property
+    def unit(self) -> float:
+        """Of a code."""
+        return CODE_UNIT
 
     def value(self, x: Tensor) -> Tensor:
         """R(z)."""
-        return self._on.code_value(x)
+        return using(self.prior, CodePenalty).code_value(x)
 
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of R."""
-        return self._on.code_grad(x)
+        return using(self.prior, CodePenalty).code_grad(x)
 
 
-def latent_of(prior: Prior[Any]) -> cap.Latent | None:
+def change_of_variable(problem: Problem) -> Problem:
+    """The unknown becomes the code z; the picture is D(z) (Bora et al. 2017)."""
+    latent, shape = using(problem.prior, Latent), problem.image_shape
+    code = Code(problem.operator, lambda z: latent.decode(z, shape), latent.encode)
+    return problem.changed(
+        operator=Decoded(code, latent.code_size(shape)),
+        prior=OnCodes(problem.prior),
+        code=code,
+    )
+
+
+def latent_of(prior: Prior[Any]) -> Latent | None:
     """The encoder and decoder behind a prior, if there are any."""
-    inner = prior.prior if isinstance(prior, ChangeOfVariable) else prior
-    return cast(cap.Latent, inner) if isinstance(inner, cap.Latent) else None
+    inner = prior.prior if isinstance(prior, Wrapped) else prior
+    return inner if has(inner, Latent) else None
 
 
-def code_start(prior: Prior[Any], image_shape: Shape, like: Tensor, seed: int | None) -> Tensor:
+def code_start(latent: Latent, image_shape: Shape, like: Tensor, seed: int | None) -> Tensor:
     """The code 0, or one drawn from N(0, I) by its seed, ``(B, n)``, the same for each image."""
-    latent = latent_of(prior)
-    assert latent is not None
     n = latent.code_size(image_shape)
     code = torch.zeros(1, n)
     if seed is not None:

@@ -1,75 +1,79 @@
-"""The problem: min_x f(x) + lam R(x), f made by operator, noise and data together."""
+"""The problem: min_x f(x) + sum of lam R(x), f made by operator, noise and data together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from ipx.declare import capabilities as cap
-from ipx.declare.adapters import choose
-from ipx.declare.capabilities import Scalar
-from ipx.declare.specs import AdapterSpec
+from ipx.declare.capabilities import (
+    Adjoint,
+    DataGrad,
+    DataProx,
+    Diagonal,
+    Quadratic,
+    Scalar,
+    Shape,
+    Value,
+    has,
+    using,
+)
 from ipx.errors import PlanError, ShapeError
-from ipx.parts.component import has, image_norm, per_image
+from ipx.numerics.tensors import image_norm
+from ipx.parts.linear import LinearOperator, operator_norm
 from ipx.parts.noise import Noise
-from ipx.parts.operator import LinearOperator, Operator, operator_norm
+from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
+from ipx.planning.plan import Plan
 
-
-def data_capabilities(operator: Operator[Any], noise: Noise[Any]) -> frozenset[type]:
-    """What operator and noise can do together, the input of the data bridges."""
-    return operator.provides() | noise.provides()
+C = TypeVar("C")
+Way = Callable[[Operator[Any], Noise[Any], Tensor], Any]
+"""Makes the object that gives a data capability, from operator, noise and data."""
 
 
 class DataTerm:
-    """f(x) = nll(A x, y), with whatever gradient and prox operator and noise allow.
-
-    The bridges are chosen once, exact ones first; ``bridges`` overrides the choice (a plan does).
-    """
+    """f(x) = nll(A x, y), with the capabilities that the bridges of a plan gave it."""
 
     def __init__(
         self,
         operator: Operator[Any],
         noise: Noise[Any],
         y: Tensor,
-        bridges: dict[type, AdapterSpec] | None = None,
+        ways: Mapping[type, Way] | None = None,
     ) -> None:
         self.operator, self.noise, self.y = operator, noise, y
-        self._specs = dict(bridges or {})
+        self._ways = dict(ways or {})
         self._made: dict[type, Any] = {}
-        self._norm: float | None = None
 
-    def bridge(self, capability: type) -> Any:
-        """The object that gives a data capability.
+    @property
+    def capabilities(self) -> frozenset[type]:
+        """What the bridges gave: `DataGrad`, `DataProx`, ..."""
+        return frozenset(self._ways)
+
+    def way(self, capability: type[C]) -> C:
+        """The object that gives a capability.
 
         Raises:
-            PlanError: none can be built from this operator and noise.
+            PlanError: the plan of the problem did not ask for it.
         """
         if capability not in self._made:
-            spec = self._specs.get(capability) or choose(
-                capability, "data", data_capabilities(self.operator, self.noise)
-            )
-            if spec is None:
+            if capability not in self._ways:
                 raise PlanError(
-                    f"{type(self.operator).__name__} with {type(self.noise).__name__} "
-                    f"gives no {cap.name_of(capability)}"
+                    f"{type(self.operator).__name__} with {type(self.noise).__name__} gives no "
+                    f"{capability.__name__} here: the problem is not attached to a plan with it"
                 )
-            self._made[capability] = spec.load()(self.operator, self.noise, self.y)
-        return self._made[capability]
-
-    def can(self, capability: type) -> bool:
-        """True when a bridge to this data capability exists."""
-        caps = data_capabilities(self.operator, self.noise)
-        return capability in self._specs or choose(capability, "data", caps) is not None
+            self._made[capability] = self._ways[capability](self.operator, self.noise, self.y)
+        found: C = self._made[capability]
+        return found
 
     @property
     def quadratic(self) -> bool:
         """True when f(x) = 1/2 |A x - y|^2 with A linear."""
-        return self.can(cap.DataQuadratic)
+        return has(self.operator, Adjoint) and has(self.noise, Quadratic)
 
     def value(self, x: Tensor) -> Tensor:
         """f(x) per image, ``(B,)``."""
@@ -77,16 +81,19 @@ class DataTerm:
 
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of f."""
-        return cast(Tensor, self.bridge(cap.DataGrad).grad(x))
+        return self.way(DataGrad).grad(x)
 
     def prox(self, v: Tensor, t: Scalar, guess: Tensor | None = None) -> Tensor:
         """argmin_u f(u) + |u - v|^2 / (2 t); ``guess`` warm-starts an iterative one."""
-        return cast(Tensor, self.bridge(cap.DataProx).prox(v, t, guess))
+        return self.way(DataProx).prox(v, t, guess)
+
+    @cached_property
+    def _norm(self) -> float:
+        assert isinstance(self.operator, LinearOperator)
+        return operator_norm(self.operator, like=self.y)
 
     def operator_norm(self) -> float:
         """|A|, computed once."""
-        if self._norm is None:
-            self._norm = operator_norm(cast("LinearOperator[Any]", self.operator), like=self.y)
         return self._norm
 
     def lipschitz(self) -> Scalar:
@@ -95,96 +102,190 @@ class DataTerm:
         For an operator without an adjoint there is none to state; 1 is given, and solvers
         that backtrack find their own.
         """
-        if not has(self.operator, cap.Adjoint):
+        if not has(self.operator, Adjoint):
             return 1.0
         return self.noise.curvature(self.y) * self.operator_norm() ** 2
 
 
 @dataclass(frozen=True)
+class Term:
+    """lam R(x): a prior and its weight >= 0, one or per image ``(B,)``."""
+
+    prior: Prior[Any]
+    lam: Scalar = 1.0
+
+
+@dataclass(frozen=True)
+class Code:
+    """The unknown of a solver is a code z, and the picture x = D(z)."""
+
+    operator: Operator[Any]  # on pictures
+    decode: Callable[[Tensor], Tensor]
+    encode: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, init=False)
 class Problem:
-    """y, operator, noise, prior and lam: everything a solver sees.
+    """y, operator, noise, priors with their weights: everything a solver sees.
+
+    Made by ``Problem(y, operator, noise, prior, lam)``.
 
     Attributes:
         y: data ``(B, *operator.data_shape)``.
-        operator: the forward operator.
+        operator: the forward operator on the unknown.
         noise: the noise model, which is the data term.
-        prior: the prior.
-        lam: weight of the prior, >= 0, one or per image ``(B,)``.
+        terms: the priors and their weights; one until sums of priors are available.
         x0: start ``(B, C, H, W)``; ``operator.preview(y)`` when None. Where the unknown is a
             code ``(B, n)`` it may be one.
         hard: the data are free of noise; measured pixels of a diagonal operator are then kept
             as they are.
         estimated: the noise level was estimated from y, not told.
-        bridges: data bridges chosen by a plan.
+        code: how the unknown becomes a picture, where it is none itself.
+        ways: the data capabilities that bridges gave.
+        plan: whose bridges are in place; None before `ipx.attach`.
     """
 
     y: Tensor
     operator: Operator[Any]
     noise: Noise[Any]
-    prior: Prior[Any]
-    lam: Scalar = 1.0
-    x0: Tensor | None = None
-    hard: bool = False
-    estimated: bool = False
-    bridges: dict[type, AdapterSpec] | None = None
+    terms: tuple[Term, ...]
+    x0: Tensor | None
+    hard: bool
+    estimated: bool
+    code: Code | None
+    ways: Mapping[type, Way]
+    plan: Plan | None
+    memo: dict[Any, Any] = field(compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        if tuple(self.y.shape[1:]) != self.operator.data_shape:
+    def __init__(
+        self,
+        y: Tensor,
+        operator: Operator[Any],
+        noise: Noise[Any],
+        prior: Prior[Any] | None = None,
+        lam: Scalar | None = None,
+        x0: Tensor | None = None,
+        hard: bool = False,
+        estimated: bool = False,
+        *,
+        terms: tuple[Term, ...] = (),
+        code: Code | None = None,
+        ways: Mapping[type, Way] | None = None,
+        plan: Plan | None = None,
+        memo: dict[Any, Any] | None = None,
+    ) -> None:
+        if tuple(y.shape[1:]) != operator.data_shape:
             raise ShapeError(
-                f"the data have shape {tuple(self.y.shape[1:])}, "
-                f"the operator gives {self.operator.data_shape}"
+                f"the data have shape {tuple(y.shape[1:])}, the operator gives "
+                f"{operator.data_shape}"
             )
-        picture = self.operator.physical.image_shape
-        fits = (picture, self.operator.image_shape)
-        if self.x0 is not None and tuple(self.x0.shape[1:]) not in fits:
-            raise ShapeError(
-                f"the start has shape {tuple(self.x0.shape[1:])}, the operator takes {picture}"
-            )
-        known = self.operator.known(self.y)
+        if prior is not None or lam is not None:
+            terms = (_changed(terms, prior, lam), *terms[1:])
+        if not terms:
+            raise ShapeError("a problem needs a prior; ipx.prior('none') says nothing")
+        known = operator.known(y)
         if known is not None:  # what stands where nothing was measured is no data
-            measured = torch.where(known, self.y, torch.zeros((), dtype=self.y.dtype))
-            object.__setattr__(self, "y", measured)
+            y = torch.where(known, y, torch.zeros((), dtype=y.dtype))
+        values = {
+            "y": y, "operator": operator, "noise": noise, "terms": terms, "x0": x0,
+            "hard": hard, "estimated": estimated, "code": code, "ways": dict(ways or {}),
+            "plan": plan, "memo": {},
+        }  # fmt: skip
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        fits = (self.physical.image_shape, operator.image_shape)
+        if x0 is not None and tuple(x0.shape[1:]) not in fits:
+            raise ShapeError(
+                f"the start has shape {tuple(x0.shape[1:])}, the operator takes {fits[0]}"
+            )
+
+    @property
+    def prior(self) -> Prior[Any]:
+        """The prior of the first term."""
+        return self.terms[0].prior
+
+    @property
+    def lam(self) -> Scalar:
+        """The weight of the first term."""
+        return self.terms[0].lam
+
+    @property
+    def physical(self) -> Operator[Any]:
+        """The operator on pictures; another one than ``operator`` where the unknown is a code."""
+        return self.operator if self.code is None else self.code.operator
+
+    @property
+    def image_shape(self) -> Shape:
+        """``(C, H, W)`` of the picture."""
+        return self.physical.image_shape
+
+    def picture(self, unknown: Tensor) -> Tensor:
+        """The picture that the unknown of a solver stands for: itself, or D(z) of a code."""
+        return unknown if self.code is None else self.code.decode(unknown)
+
+    def unknown(self, picture: Tensor) -> Tensor:
+        """Where a solver begins that should begin at this picture: itself, or its code E(x)."""
+        return picture if self.code is None else self.code.encode(picture)
 
     @cached_property
     def data(self) -> DataTerm:
         """The data term."""
-        return DataTerm(self.operator, self.noise, self.y, self.bridges)
+        return DataTerm(self.operator, self.noise, self.y, self.ways)
+
+    def derived(self, key: Any, make: Callable[[], C]) -> C:
+        """``make()``, made once for this problem: what a solver works out and never changes.
+
+        Shared with problems that differ in lam and start only; so ``make`` must not use these.
+        """
+        if key not in self.memo:
+            self.memo[key] = make()
+        found: C = self.memo[key]
+        return found
 
     def objective(self, x: Tensor) -> Tensor:
-        """f(x) + lam R(x), ``(B,)``; NaN where the prior has no value to state."""
+        """f(x) + sum of lam R(x), ``(B,)``; NaN where a prior has no value to state."""
         value = self.data.value(x)
-        if not has(self.prior, cap.Value):
-            return torch.full_like(value, torch.nan)
-        return value + self.lam * cast(cap.Value, self.prior).value(x)
+        for term in self.terms:
+            if not has(term.prior, Value):
+                return torch.full_like(value, torch.nan)
+            value = value + term.lam * term.prior.value(x)
+        return value
 
     def start(self) -> Tensor:
         """The start of the iterations: a picture, or a code where that is the unknown."""
-        x = self.x0 if self.x0 is not None else self.operator.preview(self.y)
-        if tuple(x.shape[1:]) == self.operator.image_shape:
-            return x
-        return self.operator.unknown(x)
+        x = self.x0 if self.x0 is not None else self.physical.preview(self.y)
+        return x if tuple(x.shape[1:]) == self.operator.image_shape else self.unknown(x)
 
     def with_lam(self, lam: Scalar, x0: Tensor | None = None) -> Problem:
         """The same problem with another weight, and another start when one is given.
 
-        The data term and what it has worked out (norms, A^T y) are shared.
+        The data term and what was worked out (norms, A^T y) are shared.
         """
-        other = replace(self, lam=lam, x0=self.x0 if x0 is None else x0)
-        other.__dict__["data"] = self.data
+        other = self._sharing(self.changed(lam=lam, x0=self.x0 if x0 is None else x0))
+        object.__setattr__(other, "memo", self.memo)
         return other
 
     def with_prior(self, prior: Prior[Any], lam: Scalar) -> Problem:
         """The same problem with another prior; the data term is shared, as in `with_lam`."""
-        other = replace(self, prior=prior, lam=lam)
+        return self._sharing(replace(self, terms=(Term(prior, lam),)))
+
+    def changed(self, **values: Any) -> Problem:
+        """The same problem with other arguments of its constructor, nothing shared."""
+        return replace(self, **values)
+
+    def with_way(self, capability: type, way: Way) -> Problem:
+        """The same problem, its data term with one capability more."""
+        return replace(self, ways={**self.ways, capability: way})
+
+    def _sharing(self, other: Problem) -> Problem:
         other.__dict__["data"] = self.data
         return other
 
     def keep_known(self, x: Tensor) -> Tensor:
         """x with the measured pixels put back, when the data are free of noise."""
-        operator = self.operator.physical
-        if not self.hard or not has(operator, cap.Diagonal):
+        if not self.hard or not has(self.physical, Diagonal):
             return x
-        d = cast(cap.Diagonal, operator).diagonal(x)
+        d = using(self.physical, Diagonal).diagonal(x)
         seen = d != 0
         return torch.where(seen, self.y / torch.where(seen, d, torch.ones_like(d)), x)
 
@@ -193,4 +294,27 @@ class Problem:
         return image_norm(self.operator.forward(x) - self.y)
 
 
-__all__ = ["DataTerm", "Problem", "data_capabilities", "per_image"]
+def _changed(terms: tuple[Term, ...], prior: Prior[Any] | None, lam: Scalar | None) -> Term:
+    """The first term with another prior or weight."""
+    if not terms:
+        assert prior is not None, "a weight needs a prior"
+        return Term(prior, 1.0 if lam is None else lam)
+    first = terms[0]
+    return Term(prior or first.prior, first.lam if lam is None else lam)
+
+
+def known_count(problem: Problem) -> Tensor:
+    """Number of measured values per image, ``(B,)``."""
+    y = problem.y
+    known = problem.operator.known(y)
+    total = y[0].numel() if known is None else int(known.expand_as(y[:1]).sum())
+    return torch.full((y.shape[0],), float(total), dtype=y.dtype, device=y.device)
+
+
+def noise_variance(problem: Problem) -> Tensor:
+    """Variance of the noise of a measured value, per image ``(B,)``.
+
+    For noise that is not Gaussian twice the expected data term, which is then its scale.
+    """
+    count = known_count(problem)
+    return 2 * problem.noise.expected(problem.y, count) / count

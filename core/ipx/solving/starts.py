@@ -8,8 +8,7 @@ the lowest objective kept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -18,8 +17,8 @@ from ipx.declare.registry import registry
 from ipx.errors import OptionError, did_you_mean
 from ipx.solving.build import build
 from ipx.solving.codes import code_start, latent_of
-from ipx.solving.loop import Result
 from ipx.solving.problem import Problem
+from ipx.solving.progress import Result
 
 STARTS = ("auto", "preview", "mean", "random")
 
@@ -41,24 +40,23 @@ def first_guess(
         OptionError: no such start, or the prior has no decoder.
     """
     if start == "auto":
-        start = problem.prior.start_from
+        start = problem.prior.traits.start_from
     if start == "preview":
         return None
-    operator = problem.operator
+    shape = problem.image_shape
     if start in ("mean", "random"):
         latent = latent_of(problem.prior)
         if latent is None:
             raise OptionError(f"start {start} is for priors with a decoder; take preview")
-        shape = operator.physical.image_shape
-        code = code_start(problem.prior, shape, problem.y, seed if start == "random" else None)
-        return code if tuple(code.shape[1:]) == operator.image_shape else latent.decode(code, shape)
+        code = code_start(latent, shape, problem.y, seed if start == "random" else None)
+        return latent.decode(code, shape) if problem.code is None else code
     known = [s.name for s in registry().all("prior")]
     if start not in known:
         names = [*STARTS, *known]
         near = did_you_mean(start, names)
         raise OptionError(f"start {start} is none of {', '.join(STARTS)} and no prior{near}")
     other = Problem(
-        problem.y, operator.physical, problem.noise, build("prior", start),
+        problem.y, problem.physical, problem.noise, build("prior", start),
         hard=problem.hard, estimated=problem.estimated,
     )  # fmt: skip
     return solve(other)
@@ -66,19 +64,10 @@ def first_guess(
 
 def lowest(results: list[Result]) -> Result:
     """Image by image the result with the lowest objective; of one without objective the first."""
-    best = results[0]
-    for other in results[1:]:
+
+    def better(best: Result, other: Result) -> Result:
         take = other.objective < best.objective
         take |= torch.tensor([s == "diverged" for s in best.status], device=take.device)
-        column = take.view(-1, *([1] * (best.x.ndim - 1)))
-        pick: Any = zip(best.status, other.status, take.tolist(), strict=True)
-        best = replace(
-            best,
-            x=torch.where(column, other.x, best.x),
-            status=[b if t else a for a, b, t in pick],
-            iterations=torch.where(take, other.iterations, best.iterations),
-            residual=torch.where(take, other.residual, best.residual),
-            objective=torch.where(take, other.objective, best.objective),
-            seconds=best.seconds + other.seconds,
-        )
-    return best
+        return other.where(take, best)
+
+    return reduce(better, results)

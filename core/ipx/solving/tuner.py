@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from ipx.parts.component import Component, O
-from ipx.solving.loop import Result
 from ipx.solving.problem import Problem
+from ipx.solving.progress import Result
 
 Solve = Callable[[Problem], Result]
 """Solves a problem from its start to convergence; a tuner calls it with different weights."""
@@ -34,6 +34,8 @@ class Tuned:
 
 class Tuner(Component[O], ABC):
     """A rule that chooses lam, image by image. The noise of the problem has a known level."""
+
+    kind = "tuner"
 
     @abstractmethod
     def tune(self, problem: Problem, solve: Solve) -> Tuned:

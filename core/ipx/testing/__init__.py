@@ -12,12 +12,14 @@ All in float64, on several shapes and random draws.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
-from ipx.declare.specs import ModelSpec, NoiseSpec, OperatorSpec, PriorSpec, SolverSpec, Spec
+from ipx.declare.specs import Spec
 
 Check = Callable[[], None]
 
@@ -38,37 +40,41 @@ def checks(spec: Spec, options: Options | None = None) -> Iterator[tuple[str, Ch
         spec: its declaration, from `ipx.registry`.
         options: with these options; the defaults when None.
     """
-    from ipx.testing import common, model, noise, operator, prior, solver
+    from ipx.testing import common
 
     chosen = options if options is not None else spec.options()
     yield from common.checks(spec, chosen)
-    if isinstance(spec, OperatorSpec):
-        yield from operator.checks(spec, chosen)
-    elif isinstance(spec, NoiseSpec):
-        yield from noise.checks(spec, chosen)
-    elif isinstance(spec, PriorSpec):
-        yield from prior.checks(spec, chosen)
-    elif isinstance(spec, SolverSpec):
-        yield from solver.checks(spec, chosen)
-    elif isinstance(spec, ModelSpec):
-        yield from model.checks(spec, chosen)
+    contract = KINDS[spec.kind].contract
+    if contract:
+        yield from importlib.import_module(contract).checks(spec, chosen)
+
+
+def variants(spec: Spec) -> Iterator[tuple[str, Options]]:
+    """The options that a component is checked with: the defaults, then its examples."""
+    for values in ({}, *spec.examples):
+        told = ",".join(f"{k}={v}" for k, v in values.items())
+        yield f"{spec.name}[{told}]" if told else spec.name, spec.options.from_mapping(values)
 
 
 def run_checks(spec: Spec, options: Options | None = None) -> list[CheckResult]:
-    """Run every check that applies, and report; never raises for a component's fault."""
+    """Run every check that applies, and report; never raises for a component's fault.
+
+    Args:
+        spec: the declaration.
+        options: check with these; without them the defaults, and each example of the declaration.
+    """
+    chosen = list(variants(spec)) if options is None else [(spec.name, options)]
     results = []
-    try:
-        todo = list(checks(spec, options))
-    except Exception as e:  # a component that cannot even be made is its own fault
-        return [CheckResult("construction", False, f"{type(e).__name__}: {e}")]
-    for name, check in todo:
-        try:
-            check()
-        except Exception as e:
-            line = " ".join(str(e).split()) or type(e).__name__
-            results.append(CheckResult(name, False, line))
-        else:
-            results.append(CheckResult(name, True))
+    for variant, values in chosen:
+        label = variant.removeprefix(spec.name)
+        for name, check in checks(spec, values):
+            try:
+                check()
+            except Exception as e:
+                line = " ".join(str(e).split()) or type(e).__name__
+                results.append(CheckResult(name + label, False, line))
+            else:
+                results.append(CheckResult(name + label, True))
     return results
 
 
@@ -77,13 +83,13 @@ def contract_tests(plugin: str) -> Any:
     import pytest
 
     from ipx.declare.registry import registry
-    from ipx.declare.specs import KINDS
 
     specs = [s for kind in KINDS for s in registry().all(kind) if s.plugin == plugin]
     cases = [
-        pytest.param(check, id=f"{spec.name}-{name}")
+        pytest.param(check, id=f"{variant}-{name}")
         for spec in specs
-        for name, check in checks(spec)
+        for variant, options in variants(spec)
+        for name, check in checks(spec, options)
     ]
 
     @pytest.mark.parametrize("check", cases)
@@ -93,4 +99,4 @@ def contract_tests(plugin: str) -> Any:
     return test_contract
 
 
-__all__ = ["CheckResult", "checks", "contract_tests", "run_checks"]
+__all__ = ["CheckResult", "checks", "contract_tests", "run_checks", "variants"]

@@ -10,8 +10,8 @@ import torch
 from ipx.declare import capabilities as cap
 from ipx.declare.options import Options
 from ipx.declare.specs import Spec
-from ipx.parts.component import has, image_dot, image_norm, image_sum
-from ipx.testing.common import batched, close, draw, kept_dtype, make, pure
+from ipx.numerics.tensors import image_dot, image_norm, image_sum
+from ipx.testing.common import Lazy, batched, close, draw, kept_dtype, pure
 
 if TYPE_CHECKING:
     from ipx.testing import Check
@@ -21,7 +21,7 @@ SHAPE = (2, 1, 16, 16)
 
 def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
     """Every check that the capabilities of this noise ask for."""
-    noise: Any = make(spec, options)
+    noise: Any = Lazy(spec, options)
     clean = 0.2 + 0.6 * draw(0, *SHAPE)
     y = (clean + 0.05 * (draw(1, *SHAPE) - 0.5)).clamp(0.01, 1)
     pred = 0.1 + draw(2, *SHAPE)
@@ -83,10 +83,20 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
         )
         close(noise.prox(pred, y, steps), each, 1e-12, "prox with one t per image")
 
+    def level() -> None:
+        """The option that the trait names is the level."""
+        name = spec.facts(options).level
+        if name not in type(options).infos():
+            raise AssertionError(f"the trait level names no option: {name!r}")
+        told = type(options).from_mapping({**options.to_mapping(), name: 0.25})
+        if noise.made.__class__(told).level not in (0.25, None):
+            raise AssertionError(f"option {name} is not the level")
+
+    yield "level", level
     yield "sampling", sampling
     yield "nll", value
     yield "expected", expected
-    if has(noise, cap.NoiseGrad):
+    if cap.NoiseGrad in spec.capabilities(options):
         yield "grad", grad
-    if has(noise, cap.NoiseProx):
+    if cap.NoiseProx in spec.capabilities(options):
         yield "prox", prox

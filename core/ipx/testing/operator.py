@@ -11,8 +11,8 @@ from ipx.declare import capabilities as cap
 from ipx.declare.options import Options
 from ipx.declare.specs import Spec
 from ipx.numerics.spectral import Spectral
-from ipx.parts.component import has, image_dot, image_norm
-from ipx.testing.common import IMAGE, batched, close, draw, kept_dtype, make, pure
+from ipx.numerics.tensors import image_dot, image_norm
+from ipx.testing.common import IMAGE, Lazy, batched, close, draw, kept_dtype, make, pure
 
 if TYPE_CHECKING:
     from ipx.testing import Check
@@ -22,7 +22,7 @@ SHAPES = (IMAGE, (1, 32, 24), (3, 48, 48))
 
 def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
     """Every check that the capabilities of this operator ask for."""
-    a = make(spec, options)
+    a: Any = Lazy(spec, options)
 
     def shapes() -> None:
         for shape in SHAPES:
@@ -49,19 +49,19 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
     def sign() -> None:
         x = torch.cat([draw(21, 2, *a.image_shape).round(), draw(22, 2, *a.image_shape)])
         # a kernel that interpolates overshoots a little, which counting noises live with
-        if not a.signed and float(a.forward(x).min()) < -0.2:
-            raise AssertionError("data of pictures may be negative, and signed is not set")
+        if not spec.facts(options).signed and float(a.forward(x).min()) < -0.2:
+            raise AssertionError("data of pictures may be negative; set the trait signed")
 
     yield "shapes", shapes
     yield "preview", preview
     yield "forward-pure-batch-dtype", forward
     yield "sign", sign
-    if has(a, cap.Adjoint):
+    if cap.Adjoint in spec.capabilities(options):
         yield from _linear(spec, options, a)
 
 
 def _linear(spec: Spec, options: Options, a: Any) -> Iterator[tuple[str, Check]]:
-    x = draw(3, 2, *a.image_shape) - 0.5
+    x = draw(3, 2, *IMAGE) - 0.5
 
     def normal(v: torch.Tensor) -> torch.Tensor:
         back: torch.Tensor = a.adjoint(a.forward(v))
@@ -101,6 +101,8 @@ def _linear(spec: Spec, options: Options, a: Any) -> Iterator[tuple[str, Check]]
 
     def spectrum() -> None:
         s = a.spectrum(x)
+        if s.basis != spec.facts(options).basis:
+            raise AssertionError(f"the trait basis is not {s.basis}, in which A^T A is diagonal")
         if bool((s.gram < 0).any()):
             raise AssertionError("an eigenvalue of A^T A is negative")
         there = s.forward(normal(x))
@@ -127,5 +129,5 @@ def _linear(spec: Spec, options: Options, a: Any) -> Iterator[tuple[str, Check]]
         (cap.Spectrum, "spectrum", spectrum),
         (cap.NormalSolve, "solve-normal", solve),
     ):
-        if has(a, capability):
+        if capability in spec.capabilities(options):
             yield name, check

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from ipx.declare import capabilities as cap
+from ipx.declare.capabilities import has
 from ipx.declare.options import Options
 from ipx.declare.specs import PriorSpec, Spec
 from ipx.errors import MissingExtraError
 from ipx.files import images
-from ipx.parts.component import has, image_dot, image_norm, image_sum
-from ipx.testing.common import batched, close, draw, kept_dtype, make, pure
+from ipx.numerics.tensors import image_dot, image_norm, image_sum
+from ipx.testing.common import Lazy, batched, close, draw, kept_dtype, pure
 
 if TYPE_CHECKING:
     from ipx.testing import Check
@@ -39,10 +40,11 @@ def scene() -> Tensor:
 def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
     """Every check that the capabilities of this prior ask for."""
     assert isinstance(spec, PriorSpec)
-    prior: Any = make(spec, options)
-    SHAPE = SHAPES[spec.suits]
+    prior: Any = Lazy(spec, options)
+    suits = spec.facts(options).suits
+    SHAPE = SHAPES[suits]
     x = 1.6 * draw(0, *SHAPE) - 0.3
-    if spec.suits == "face":
+    if suits == "face":
         x = faces()
 
     def value() -> None:
@@ -53,11 +55,11 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
 
     def grad() -> None:
         # a network of ReLUs has kinks everywhere: the step must be too short to meet many
-        d, h = draw(1, *SHAPE) - 0.5, 1e-9 if spec.suits == "face" else 1e-6
+        d, h = draw(1, *SHAPE) - 0.5, 1e-9 if suits == "face" else 1e-6
         slope = (prior.value(x + h * d) - prior.value(x - h * d)) / (2 * h)
         close(image_dot(pure(prior.grad, x, what="grad"), d), slope, 1e-5, "grad")
         batched(prior.grad, x, what="grad")
-        if spec.suits != "face":
+        if suits != "face":
             kept_dtype(prior.grad, x, what="grad")
             return
         # rounding takes some ReLUs to the other side of their kink: single values differ, few do
@@ -96,20 +98,36 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
         batched(lambda v: prior.prox_outer(v, 0.1), u, what="prox_outer")
 
     def same_function() -> None:
-        """R(x) = g(Kx) >= <w, Kx> for w in the domain of g*, with equality at a good w."""
-        if not prior.weighted:
+        """R(x1) - R(x0) is the integral of g'(K x) along the line, for any convex g."""
+        if not prior.traits.weighted:
             return
         k = prior.linear_part(SHAPE[1:])
-        kx = k.forward(x)
-        w = prior.prox_conjugate(1e9 * kx, 1e9)
-        close(image_dot(w, kx), prior.value(x), 1e-6, "g(Kx) against value(x)")
+        start, end = k.forward(0.5 * draw(6, *SHAPE)), k.forward(x)
+        t, count, change = 1e-9, 400, torch.zeros(SHAPE[0], dtype=x.dtype)
+        for i in range(count):
+            z = torch.lerp(start, end, (i + 0.5) / count)
+            slope = (z - prior.prox_outer(z, t)) / t  # of g's Moreau envelope, which is as near
+            change += image_dot(slope, end - start) / count
+        found = prior.value(x) - prior.value(0.5 * draw(6, *SHAPE))
+        scale = prior.value(x).abs() + 1e-12
+        close(change / scale, found / scale, 2e-3, "g(Kx) against value(x), along a line")
+
+    def part() -> None:
+        """K^T K is diagonal in the transform that the trait tells."""
+        basis = spec.facts(options).basis
+        of = "linear_part" if cap.ProxConjugate in provided else "quadratic_part"
+        k = getattr(prior, of)(SHAPE[1:])
+        real = k.spectrum(x).basis if has(k, cap.Spectrum) else ""
+        said = "any" if basis == "identity" else basis
+        if real != said or (basis == "identity") != has(k, cap.Diagonal):
+            raise AssertionError(f"the trait basis is {basis!r}, that of {of} {real!r}")
 
     def quadratic() -> None:
         part = prior.quadratic_part(SHAPE[1:])
         close(image_norm(part.forward(x)) ** 2 / 2, prior.value(x), 1e-10, "1/2 |Lx|^2")
 
     def denoise() -> None:
-        clean, level = faces() if spec.suits == "face" else scene(), 0.1
+        clean, level = faces() if suits == "face" else scene(), 0.1
         noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(3))
         noisy = clean + level * noise.double()
         out = pure(lambda v: prior.denoise(v, level), noisy, what="denoise")
@@ -152,13 +170,14 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
         batched(lambda v: prior.grad_draw(v, 3), x, what="grad_draw")
 
     def log_prob() -> None:
-        if spec.suits == "photograph":
+        if suits == "photograph":
             return
         noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(3)).double()
         clean, noisy = prior.log_prob(x), prior.log_prob(x + 0.2 * noise)
         if clean.shape != (SHAPE[0],) or not bool((clean > noisy).all()):
             raise AssertionError("noise is as likely as a picture")
 
+    provided = spec.capabilities(options)
     table = (
         (cap.Latent, "latent", latent),
         (cap.CodePenalty, "code-penalty", code_penalty),
@@ -171,9 +190,10 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
         (cap.ProxConjugate, "prox-conjugate", conjugate),
         (cap.ProxConjugate, "value-is-g-of-Kx", same_function),
         (cap.QuadraticPrior, "quadratic", quadratic),
+        (cap.ProxConjugate, "basis-of-K", part),
     )
     for capability, name, check in table:
-        if has(prior, capability):
+        if capability in provided:
             yield name, _if_trained(check)
 
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
-from ipx.declare.capabilities import Scalar, Shape, Value
+from ipx.declare.capabilities import Scalar, Shape, Value, has
 from ipx.declare.options import NoOptions, Options
 from ipx.declare.specs import Spec
 from ipx.errors import MissingExtraError, PlanError
-from ipx.parts.component import has, image_norm
+from ipx.numerics.tensors import image_norm
 from ipx.parts.prior import Prior
+from ipx.solving.attach import attach, plan_for
 from ipx.solving.build import noise, operator, prior
-from ipx.solving.loop import attach, iterate, plan_for
+from ipx.solving.loop import iterate
 from ipx.solving.problem import Problem
-from ipx.testing.common import close, draw, make
+from ipx.solving.states import load_state, save_state
+from ipx.testing.common import Lazy, close, draw
 
 if TYPE_CHECKING:
     from ipx.testing import Check
@@ -70,12 +74,12 @@ class _Decoder(Prior[NoOptions]):
 
 def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
     """Decrease of objective or error, purity, independence of the images of a batch."""
-    solver: Any = make(spec, options)
+    solver: Any = Lazy(spec, options)
 
     def problems() -> Iterator[Problem]:
         found = False
         for op in ("blur", "inpaint"):
-            for name in ("none",) if solver.own_prior else PRIORS:
+            for name in ("none",) if solver.traits.own_prior else PRIORS:
                 y = operator(op, SHAPE).forward(_pictures()) + 0.1 * (draw(1, 3, *SHAPE) - 0.5)
                 lam = torch.tensor([0.02, 0.05, 0.2], dtype=y.dtype)
                 if name in ("denoiser", "decoder"):
@@ -87,8 +91,8 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
                     y, operator(op, SHAPE), noise("gaussian", sigma=0.05), regulariser, lam
                 )
                 try:
-                    plan = plan_for(problem, solver)
-                    if solver.own_prior:
+                    plan = plan_for(problem, solver.made)
+                    if solver.traits.own_prior:
                         solver.init(problem)
                 except PlanError:
                     continue
@@ -96,14 +100,14 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
                     return
                 found = True
                 yield attach(problem, plan)
-        if not found and not solver.own_prior:  # a network says what it was trained for
+        if not found and not solver.traits.own_prior:  # a network says what it was trained for
             raise AssertionError("it fits none of the small problems of the contract kit")
 
     def decrease() -> None:
         for problem in problems():
-            result = iterate(problem, solver)
+            result = iterate(problem, solver.made)
             # no objective, but the picture is known
-            if solver.own_prior or not has(problem.prior, Value):
+            if solver.traits.own_prior or not has(problem.prior, Value):
                 clean = _pictures()
                 before = image_norm(problem.start() - clean)
                 after = image_norm(result.x - clean)
@@ -139,18 +143,25 @@ def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
 
     def batch() -> None:
         for problem in problems():
-            whole = iterate(problem, solver, iterations=15, tol=0.0).x
+            whole = iterate(problem, solver.made, iterations=15, tol=0.0).x
             for i in range(3):
-                one = Problem(
-                    problem.y[i : i + 1],
-                    problem.operator,
-                    problem.noise,
-                    problem.prior,
-                    torch.as_tensor(problem.lam)[i : i + 1],
-                )
-                alone = iterate(one, solver, iterations=15, tol=0.0).x
+                lam = torch.as_tensor(problem.lam)[i : i + 1]
+                one = problem.changed(y=problem.y[i : i + 1], lam=lam)
+                alone = iterate(one, solver.made, iterations=15, tol=0.0).x
                 close(whole[i : i + 1], alone, 1e-8, f"image {i} of a batch against alone")
 
+    def resume() -> None:
+        """A state that was saved and read back goes on with the same bits."""
+        for problem in problems():
+            first = iterate(problem, solver.made, iterations=3, tol=0.0)
+            with tempfile.TemporaryDirectory() as folder:
+                save_state(Path(folder) / "state", first.state)
+                again = load_state(Path(folder) / "state")
+            one, two = (solver.step(problem, s) for s in (first.state, again))
+            if not torch.equal(solver.solution(problem, one), solver.solution(problem, two)):
+                raise AssertionError("from a saved state it goes on otherwise")
+
     yield "decrease", decrease
+    yield "resume", resume
     yield "pure-step", purity
     yield "batch", batch

@@ -16,17 +16,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
 from ipx.errors import InputError, UsageError
 from ipx.files.images import read
+from ipx.files.lookup import pictures_in
 from ipx.files.record import one_line
 from ipx.training.settings import Data
 
 Array: TypeAlias = npt.NDArray[Any]
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601
 
 
@@ -185,11 +184,11 @@ def _load(settings: Data, channels: int) -> Iterator[tuple[str, Array]]:
     """Names and pictures, in the order of the names."""
     path = settings.data
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-        for file in files:
+        for file in pictures_in(path):
             if any(_matches(file.name, p) for p in settings.exclude):
                 continue
-            yield from _tiled(file.name, _decode(file, channels), settings.tiles)
+            picture = _coloured(_bytes(read(file).pixels), channels)
+            yield from _tiled(file.name, picture, settings.tiles)
     elif path.suffix in (".npy", ".npz"):
         for i, picture in enumerate(_arrays(path)):
             yield f"{i:06d}", _coloured(picture, channels)
@@ -208,18 +207,6 @@ def _tiled(name: str, picture: Array, side: int) -> Iterator[tuple[str, Array]]:
     for i, tile in enumerate(tiles.reshape(-1, c, side, side)):
         if tile.any():
             yield f"{name}#{i:04d}", np.ascontiguousarray(tile)
-
-
-def _decode(path: Path, channels: int) -> Array:
-    if path.suffix.lower() == ".webp":
-        try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
-        except (OSError, ValueError) as e:
-            raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
-    else:
-        pixels = _bytes(read(path).pixels)
-    return _coloured(pixels, channels)
 
 
 def _bytes(values: Array) -> Array:

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from ipx.errors import InputError, UsageError
 from ipx.files.record import check_folder, environment
-from ipx.parts.model import Model
-from ipx.parts.weights import fill, save_weights
+from ipx.parts.model import Model, fill
+from ipx.parts.weights import save_weights
 from ipx.training.data import Pictures, ahead
 from ipx.training.distributed import World, joined
 from ipx.training.settings import Data, Training
-from ipx.training.state import Progress, State
+from ipx.training.state import TrainingProgress, TrainingState
 
 HOPELESS = 100
 """So many steps in a row without a finite gradient end the run."""
@@ -42,7 +42,7 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Watch:
+class Reporter:
     """Where a run reports to: ``tick`` after each step, ``note`` with lines for the user."""
 
     tick: Callable[[Tick], None] = lambda tick: None
@@ -60,7 +60,7 @@ def train(
     resume: bool = False,
     init: Mapping[str, Tensor] | None = None,
     about: Mapping[str, str] | None = None,
-    watch: Watch | None = None,
+    reporter: Reporter | None = None,
 ) -> dict[str, Any]:
     """Train a model and write its best weights with their card.
 
@@ -76,7 +76,7 @@ def train(
             never interrupted.
         init: weights to start from.
         about: more lines for the card: licence, where the data come from.
-        watch: who looks on.
+        reporter: whom to report to.
 
     Returns:
         The card.
@@ -88,7 +88,7 @@ def train(
     training = training if training is not None else Training()
     check_folder(output)
     with joined(device) as world:
-        run = _Run(model, name, data, output, training, world, watch or Watch())
+        run = _TrainingRun(model, name, data, output, training, world, reporter or Reporter())
         run.start(init, resume)
         run.work()
         if world.first:
@@ -100,7 +100,7 @@ def train(
     return card
 
 
-class _Run:
+class _TrainingRun:
     """One run in one process."""
 
     def __init__(
@@ -111,12 +111,12 @@ class _Run:
         output: Path,
         training: Training,
         world: World,
-        watch: Watch,
+        reporter: Reporter,
     ) -> None:
         if training.batch % world.size:
             raise UsageError(f"a batch of {training.batch} is not for {world.size} processes")
         self.model, self.name, self.training, self.world = model, name, training, world
-        self.watch = watch
+        self.reporter = reporter
         self.pictures = Pictures(data, model.colors, model.multiple, model.only_shape)
         self.checkpoint = output.with_name(output.name + ".state")
         shown = {k: v for k, v in data.to_mapping().items() if k != "data"}
@@ -155,10 +155,10 @@ class _Run:
             for part, ps in self.parts.items()
         }
         shadow = copy.deepcopy(net).eval().requires_grad_(False)
-        self.state = State(net, shadow, optimisers, {}, Progress())
+        self.state = TrainingState(net, shadow, optimisers, {}, TrainingProgress())
         if going_on:
             self.state.load(self.checkpoint, self.identity)
-            self.watch.note(f"resumed at step {self.state.progress.step}")
+            self.reporter.note(f"resumed at step {self.state.progress.step}")
 
     def work(self) -> None:
         """All steps that are left."""
@@ -185,7 +185,7 @@ class _Run:
                 stop = self.world.agree(stop)
             if self.world.first:
                 score = p.history[-1][self.model.score] if p.history else None
-                self.watch.tick(Tick(p.step, t.steps, p.seconds, loss, score))
+                self.reporter.tick(Tick(p.step, t.steps, p.seconds, loss, score))
                 if last or stop or p.step % t.save_every == 0:
                     self.state.save(self.checkpoint, self.identity)
             if stop:
@@ -206,7 +206,7 @@ class _Run:
             p.best = scores[model.score]
             self.state.best = {k: v.cpu().clone() for k, v in net.state_dict().items()}
             p.history.append({"step": p.best_step, "finished": True, **scores})
-            self.watch.note(f"finished: {_told(scores)}")
+            self.reporter.note(f"finished: {_told(scores)}")
 
     def card(self, about: Mapping[str, str]) -> dict[str, Any]:
         """What is to be known of the weights."""
@@ -292,7 +292,7 @@ class _Run:
         told = f"step {p.step}/{t.steps}, {p.seconds:.0f} s: {_told(scores)}"
         told += "" if better else " (not better)"
         told += f", {p.skipped} steps skipped" if p.skipped else ""
-        self.watch.note(told)
+        self.reporter.note(told)
         if p.step == t.steps and not self.state.best:
             raise InputError("the score was never finite: no weights are worth keeping")
         return bool(t.patience and p.worse >= t.patience)

@@ -45,9 +45,7 @@ class Training(Options):
 class Data(Options):
     """Which pictures to train on, and how to cut them."""
 
-    data: Path = opt(
-        help="Folder of pictures (PNG, JPEG, TIFF, WebP), or an NPY or NPZ file of many."
-    )
+    data: Path = opt(help="Folder of pictures, or an NPY or NPZ file of many.")
     crop: int = opt(default=64, min=1, help="Side of the training crops.", unit="pixels")
     tiles: int = opt(
         default=0,

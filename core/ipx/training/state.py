@@ -21,7 +21,7 @@ from ipx.files.record import dumps, one_line, write_atomic
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where a run is: plain values.
 
     Attributes:
@@ -44,14 +44,14 @@ class Progress:
 
 
 @dataclass
-class State:
+class TrainingState:
     """The tensors of a run."""
 
     net: nn.Module
     shadow: nn.Module  # the averaged weights
     optimisers: dict[str, torch.optim.Optimizer]
     best: dict[str, Tensor]
-    progress: Progress
+    progress: TrainingProgress
 
     def save(self, path: Path, identity: Mapping[str, Any]) -> None:
         """Write a checkpoint; ``identity`` is what a resumed run must share."""
@@ -99,4 +99,4 @@ class State:
                     state.setdefault(int(i), {})[key] = tensor
             whole = optimiser.state_dict()
             optimiser.load_state_dict({**whole, "state": state})
-        self.progress = Progress(**told["progress"])
+        self.progress = TrainingProgress(**told["progress"])

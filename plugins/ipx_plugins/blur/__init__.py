@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from ipx import Adjoint, Norm, OperatorSpec, OptionError, Options, Spectrum, hookimpl, opt
+from ipx import (
+    Adjoint,
+    Norm,
+    OperatorSpec,
+    OptionError,
+    Options,
+    Spectrum,
+    Traits,
+    hookimpl,
+    opt,
+)
 
 
 class BlurOptions(Options):
@@ -58,6 +68,10 @@ def _provides(options: BlurOptions) -> tuple[type, ...]:
     return (Adjoint, Spectrum, Norm) if options.spectral else (Adjoint,)
 
 
+def _traits(options: BlurOptions) -> Traits:
+    return Traits(basis="fft" if options.boundary == "circular" else "dct")
+
+
 @hookimpl
 def ipx_components() -> Iterable[OperatorSpec]:
     """Declare the operator."""
@@ -67,6 +81,18 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.blur.operator:Blur",
             options=BlurOptions,
             provides=_provides,
+            traits=_traits,
+            examples=(
+                {"boundary": "circular"},
+                {"boundary": "zero"},
+                {"boundary": "replicate"},
+                {"boundary": "valid"},
+                {"kind": "uniform"},
+                {"kind": "disk"},
+                {"kind": "motion"},
+                {"kind": "random-motion"},
+                {"kind": "airy"},
+            ),
             summary="Convolution with a PSF: Gaussian, disk, motion, Airy, or from a file.",
             source="mirrored borders: Ng, Chan, Tang, SIAM J. Sci. Comput. 21(3), 1999",
         )

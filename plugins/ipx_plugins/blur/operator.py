@@ -15,7 +15,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import Adjoint, LinearOperator, Shape, ShapeError, Spectral, irfft2
+from ipx import LinearOperator, Shape, ShapeError, Spectral, irfft2
 from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.psf import psf_for
 
@@ -67,9 +67,6 @@ class Blur(LinearOperator[BlurOptions]):
             return data_shape
         h, w = psf_for(options, None).shape
         return (*data_shape[:-2], data_shape[-2] + h - 1, data_shape[-1] + w - 1)
-
-    def provides(self) -> frozenset[type]:
-        return super().provides() if self.options.spectral else frozenset({Adjoint})
 
     def _transfer(self, like: Tensor) -> Tensor:
         """Fourier transform of the PSF: centred at the origin (circular) or starting there."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import Denoise, Matching, Options, PriorSpec, hookimpl, opt
+from ipx import (
+    DENOISER_SHARE,
+    Denoise,
+    Matching,
+    Options,
+    PriorSpec,
+    Traits,
+    hookimpl,
+    opt,
+)
 
 
 class BM3DOptions(Options):
@@ -30,6 +39,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.bm3d.prior:BM3D",
             options=BM3DOptions,
             provides=(Denoise, Matching),
+            traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Similar blocks, stacked, are sparse: BM3D, a denoiser (grey and colour).",
             source="Dabov, Foi, Katkovnik, Egiazarian, IEEE TIP 16, 2007",
         )

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import Denoise, Grad, ModelSpec, Options, PriorSpec, Value, hookimpl, opt
+from ipx import (
+    DENOISER_SHARE,
+    Denoise,
+    Grad,
+    ModelSpec,
+    Options,
+    PriorSpec,
+    Traits,
+    Value,
+    hookimpl,
+    opt,
+)
 
 SOURCES = {
     "dncnn": "Zhang et al., IEEE TIP 26, 2017; without biases: Mohan et al., ICLR 2020",
@@ -115,6 +126,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
             target=f"ipx_plugins.denoisers.prior:{m.target.partition(':')[2]}Prior",
             options=LearnedOptions,
             provides=(Denoise,),
+            traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary=f"Learned denoiser: {told[m.name]}.",
             source=SOURCES[m.name],
         )
@@ -127,6 +139,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
             target="ipx_plugins.denoisers.gs_prior:GSDRUNetPrior",
             options=GSOptions,
             provides=(Value, Grad, Denoise),
+            traits=Traits(convex=False, lam_per_variance=DENOISER_SHARE),
             summary=f"Learned denoiser: {told['gs-drunet']}.",
             source=SOURCES["gs-drunet"],
         )

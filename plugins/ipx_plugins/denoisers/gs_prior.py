@@ -22,9 +22,6 @@ class GSDRUNetPrior(Prior[GSOptions]):
     in float32.
     """
 
-    convex = False
-    lam_per_variance = 0.23  # as for other denoisers
-
     def __init__(self, options: GSOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self._loaded = Loaded("gs-drunet", self.options.weights)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -27,7 +25,7 @@ def free_values(
     if known is not None:
         probe = probe * known
     size = (0.1 * spread).view(-1, *([1] * (y.ndim - 1)))
-    moved = replace(problem, y=y + size * probe, lam=lam, x0=result.x)
+    moved = problem.changed(y=y + size * probe, lam=lam, x0=result.x)
     after = solve(moved).x
     forward = problem.operator.forward
     change = (forward(after) - forward(result.x)) / size
@@ -38,12 +36,4 @@ def merge(old: Result | None, new: Result, take: Tensor) -> Result:
     """The results image by image: ``new`` where ``take``."""
     if old is None:
         return new
-    column = take.view(-1, *([1] * (new.x.ndim - 1)))
-    return replace(
-        new,
-        x=torch.where(column, new.x, old.x),
-        status=[n if t else o for t, n, o in zip(take, new.status, old.status, strict=True)],
-        iterations=torch.where(take, new.iterations, old.iterations),
-        residual=torch.where(take, new.residual, old.residual),
-        objective=torch.where(take, new.objective, old.objective),
-    )
+    return new.where(take, old)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import Denoise, Options, PriorSpec, hookimpl, opt
+from ipx import (
+    DENOISER_SHARE,
+    Denoise,
+    Options,
+    PriorSpec,
+    Traits,
+    hookimpl,
+    opt,
+)
 
 
 class NLMOptions(Options):
@@ -55,6 +63,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target=here + "nlm:NonLocalMeans",
             options=NLMOptions,
             provides=(Denoise,),
+            traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: non-local means.",
             source="Buades, Coll, Morel, CVPR 2005; Froment, IPOL 2014",
         ),
@@ -63,6 +72,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target=here + "simple:Median",
             options=MedianOptions,
             provides=(Denoise,),
+            traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: the median of a window, mixed in as far as sigma asks.",
             source="Tukey, Exploratory Data Analysis, 1977",
         ),
@@ -71,6 +81,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target=here + "simple:Bilateral",
             options=BilateralOptions,
             provides=(Denoise,),
+            traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: the bilateral filter.",
             source="Tomasi, Manduchi, ICCV 1998",
         ),
@@ -79,6 +90,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target=here + "simple:TVFilter",
             options=TVFilterOptions,
             provides=(Denoise,),
+            traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: the proximal map of total variation, for plug-and-play.",
             source="Rudin, Osher, Fatemi, Physica D 60, 1992",
         ),
@@ -87,6 +99,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target=here + "simple:WaveletFilter",
             options=WaveletFilterOptions,
             provides=(Denoise,),
+            traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: wavelet shrinkage with a threshold for each band, cycle-spun.",
             source="Chang, Yu, Vetterli, IEEE TIP 9, 2000; Coifman, Donoho 1995",
         ),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import Adjoint, Norm, OperatorSpec, Options, Spectrum, hookimpl, opt
+from ipx import (
+    Adjoint,
+    Norm,
+    OperatorSpec,
+    Options,
+    Spectrum,
+    Traits,
+    hookimpl,
+    opt,
+)
 
 
 class FourierOptions(Options):
@@ -39,7 +48,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.fourier.operator:Fourier",
             options=FourierOptions,
             provides=(Adjoint, Spectrum, Norm),
-            signed=True,
+            traits=Traits(signed=True, basis="fft"),
             summary="Some of the frequencies, as in MRI: columns, spokes, or single points.",
             source="Lustig, Donoho, Pauly, Magn. Reson. Med. 58(6), 2007",
         )

@@ -30,8 +30,6 @@ class Fourier(LinearOperator[FourierOptions]):
         ShapeError: the images have no channels, height and width.
     """
 
-    signed = True
-
     def __init__(
         self, image_shape: Shape, options: FourierOptions | None = None, **values: object
     ) -> None:

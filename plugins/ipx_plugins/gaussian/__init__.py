@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import NoiseGrad, NoiseProx, NoiseSpec, Options, Quadratic, hookimpl, opt
+from ipx import (
+    NoiseGrad,
+    NoiseProx,
+    NoiseSpec,
+    Options,
+    Quadratic,
+    Traits,
+    hookimpl,
+    opt,
+)
 
 
 class GaussianOptions(Options):
@@ -28,6 +37,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             target="ipx_plugins.gaussian.noise:Gaussian",
             options=GaussianOptions,
             provides=(NoiseGrad, NoiseProx, Quadratic),
+            traits=Traits(level="sigma"),
             summary="White Gaussian noise: 1/2 |Ax - y|^2.",
             source="level: MAD (Donoho, Johnstone 1994) over the smoothest parts",
         )

@@ -16,12 +16,7 @@ class Gaussian(Noise[GaussianOptions]):
     ``level`` is sigma, in the unit of the intensities.
     """
 
-    quadratic = True
     simulated = 0.02
-
-    def __init__(self, options: GaussianOptions | None = None, **values: object) -> None:
-        super().__init__(options, **values)
-        self.level = self.options.sigma
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         """``clean`` + sigma n, drawn on the CPU; sigma is 0.02 where it was not given."""

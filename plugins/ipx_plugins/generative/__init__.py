@@ -6,8 +6,9 @@ are MODEL-FORMULATION; other models are used by the option ``model``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ipx import (
     CodePenalty,
@@ -22,6 +23,7 @@ from ipx import (
     SoftRange,
     SolverSpec,
     StochasticGrad,
+    Traits,
     Value,
     hookimpl,
     opt,
@@ -102,6 +104,24 @@ class Formulation:
     models: tuple[str, ...]
     summary: str
     source: str
+    traits: Callable[[Any], Traits]
+    prefers: tuple[str, ...] = ()
+
+
+def _traits(**changed: Any) -> Callable[[Any], Traits]:
+    """What every formulation is, and what one changes.
+
+    lam |z|^2 is, with half the variance of the noise as lam, the variance times -log N(z; 0, I).
+    """
+    shared = Traits(
+        convex=False, oriented=True, start_from="smooth", lam_per_variance=0.5, suits="face"
+    )
+    return lambda options: replace(shared, **changed)
+
+
+def _density(options: MapOptions) -> Traits:
+    """Gradients are random: long steps that shrink go farther than short ones."""
+    return replace(_traits()(options), lam_per_variance=options.temperature, unit=2.5)
 
 
 FORMULATIONS = {
@@ -112,14 +132,19 @@ FORMULATIONS = {
         ("glow", "realnvp", "vae", "gan"),
         "x = D(z) with a penalty |z|^2 on the code.",
         "Bora et al., ICML 2017; Asim et al., ICML 2020",
+        _traits(),
     ),
     "analysis": Formulation(
         "analysis:Analysis",
         AnalysisOptions,
-        (Value, Grad, StochasticGrad, Latent),
+        (Value, Grad, Latent),
         ("glow", "realnvp", "vae", "gan"),
         "a penalty |E(x)|^2 on the code of the picture.",
         "Oberlin, Verm, ICIP 2021",
+        _traits(),
+        # short steps come down to the typical value of R, at which iterations end, where one
+        # step of L-BFGS jumps far beyond it
+        prefers=("adam",),
     ),
     "map": Formulation(
         "map:Map",
@@ -128,6 +153,7 @@ FORMULATIONS = {
         ("glow", "realnvp", "vae"),
         "-log p(x), with the log-determinant; of a VAE minus the ELBO.",
         "Whang et al., ICML 2021",
+        _density,
     ),
     "hqs": Formulation(
         "hqs:HQS",
@@ -136,6 +162,8 @@ FORMULATIONS = {
         ("glow", "realnvp"),
         "-log p(x), split from the data: the flow as MAP denoiser.",
         "Geman, Yang, IEEE TIP 1995, with a flow",
+        # a dozen steps do not bring more noise than this down to a picture
+        _traits(max_sigma=0.05),
     ),
     "joint": Formulation(
         "joint:Joint",
@@ -144,6 +172,7 @@ FORMULATIONS = {
         ("vae", "gan"),
         "picture and code together, x near D(z).",
         "Gonzalez, Almansa, Tan, SIIMS 2022 (JPMAP)",
+        _traits(lam_per_variance=1.0),
     ),
     "sparse-deviation": Formulation(
         "deviation:SparseDeviation",
@@ -152,6 +181,7 @@ FORMULATIONS = {
         ("vae", "gan"),
         "x = D(z) + nu, nu zero almost everywhere.",
         "Dhar, Grover, Ermon, ICML 2018",
+        _traits(),
     ),
     "patches": Formulation(
         "patches:Patches",
@@ -160,6 +190,7 @@ FORMULATIONS = {
         ("glow",),
         "mean of -log p over patches, any size of picture.",
         "Altekrueger et al., Inverse Problems 2023 (patchNR)",
+        _density,
     ),
 }
 TITLES = {"glow": "Glow", "realnvp": "RealNVP", "vae": "VAE", "gan": "GAN"}
@@ -187,7 +218,8 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
             provides=row.provides,
             summary=f"{TITLES[model]}: {row.summary}",
             source=row.source,
-            suits="face",
+            traits=row.traits,
+            prefers=row.prefers,
         )
         for name, row in FORMULATIONS.items()
         for model in row.models

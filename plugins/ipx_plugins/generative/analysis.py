@@ -39,11 +39,3 @@ class Analysis(Formulation[AnalysisOptions]):
     def grad(self, x: Tensor) -> Tensor:
         """2 J_E^T E(x), and that of the range."""
         return gradient(self.value, x)
-
-    def grad_draw(self, x: Tensor, draw: int) -> Tensor:
-        """The gradient, which is not random.
-
-        So solver adam is taken: its short steps come down to the typical value of R, at which
-        iterations end, where one step of L-BFGS jumps far beyond it.
-        """
-        return self.grad(x)

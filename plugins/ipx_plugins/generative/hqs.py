@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ipx import Scalar, per_image
+from ipx.toolkit import AdamMoments
 from ipx_plugins.generative import HQSOptions
 from ipx_plugins.generative.network import Formulation, gradient, image_by_image
 
@@ -19,24 +20,20 @@ class HQS(Formulation[HQSOptions]):
     the flow was trained with is drawn anew at each step.
     """
 
-    lam_per_variance = 0.5
-    strongest = 0.05  # a dozen steps do not bring more noise down to a picture
-
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
         """The estimate of the clean picture, like ``x``; x itself where sigma is 0."""
         level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(x.shape[0])
         column = per_image(level, x)
         variance = torch.as_tensor(column).clamp_min(1e-12) ** 2
-        v, mean, square = x, torch.zeros_like(x), torch.zeros_like(x)
+        v, moments = x, AdamMoments.zero(x, 0.9, 0.95)
         steps = self.options.steps
         for k in range(1, steps + 1):
             g = v - x + variance * self.options.temperature * self._score(v, k)
-            mean = torch.lerp(g, mean, 0.9)
-            square = torch.lerp(g * g, square, 0.95)
+            moments = moments.add(g)
             # gradients far below the noise are not blown up to whole steps
-            root = torch.sqrt(square / (1 - 0.95**k)) + 0.5 * column + 1e-12
+            root = moments.rms() + 0.5 * column + 1e-12
             size = 0.5 * column * (1 - (k - 1) / steps)  # a step moves a share of the noise
-            v = v - size * (mean / (1 - 0.9**k)) / root
+            v = v - size * moments.corrected() / root
         return torch.where(torch.as_tensor(column) > 0, v, x)
 
     @image_by_image

@@ -15,8 +15,6 @@ class Joint(Formulation[JointOptions]):
     A function of two unknowns: solver ``jpmap`` makes it small in both.
     """
 
-    lam_per_variance = 1.0
-
     def deviation(self) -> float:
         """gamma, in image units."""
         own = self.generator.deviation(self.net(torch.zeros(())))

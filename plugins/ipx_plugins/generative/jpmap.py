@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -20,9 +19,9 @@ from ipx import (
     State,
     image_dot,
     image_sum,
-    per_image,
+    using,
 )
-from ipx_plugins.generative import JOINT
+from ipx.toolkit import AdamMoments
 from ipx_plugins.generative.network import gradient
 
 WEAK = 0.1  # the coupling starts so much weaker than the model's
@@ -48,19 +47,18 @@ class JPMAP(Solver[NoOptions, JPMAPState]):
     until x is within a grey level of the range (algorithm 3).
     """
 
-    needs = JOINT
     iterations = 60
 
     def init(self, problem: Problem) -> JPMAPState:
         """x at the start, z = E(x)."""
         x = problem.start()
-        gamma = cast(SoftRange, problem.prior).deviation()
-        z = cast(Latent, problem.prior).encode(x)
+        gamma = using(problem.prior, SoftRange).deviation()
+        z = using(problem.prior, Latent).encode(x)
         return JPMAPState(x, z, x.new_full((x.shape[0],), WEAK / gamma**2))
 
     def step(self, problem: Problem, state: JPMAPState) -> JPMAPState:
         """x, then z, then beta."""
-        model = cast(Latent, problem.prior)
+        model = using(problem.prior, Latent)
         shape: Shape = tuple(state.x.shape[1:])
         lam = torch.as_tensor(problem.lam, dtype=state.x.dtype, device=state.x.device)
         made = model.decode(state.z, shape)
@@ -86,10 +84,8 @@ class JPMAP(Solver[NoOptions, JPMAPState]):
 
 def _descended(joint: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """A few steps of Adam on the code."""
-    mean, square = torch.zeros_like(z), torch.zeros_like(z)
-    for k in range(1, DESCENT + 1):
-        g = gradient(joint, z)
-        mean, square = torch.lerp(g, mean, 0.9), torch.lerp(g * g, square, 0.99)
-        root = torch.sqrt(square / (1 - 0.99**k)) + 1e-12
-        z = z - 0.05 * per_image(mean / (1 - 0.9**k), z) / root
+    moments = AdamMoments.zero(z, 0.9, 0.99)
+    for _ in range(DESCENT):
+        moments = moments.add(gradient(joint, z))
+        z = z - 0.05 * moments.corrected() / (moments.rms() + 1e-12)
     return z

@@ -16,14 +16,10 @@ M = TypeVar("M", bound=MapOptions)
 class Density(Formulation[M]):
     """A prior -log p, drawn anew at each step."""
 
-    def __init__(self, options: M | None = None, **values: object) -> None:
-        super().__init__(options, **values)
-        self.lam_per_variance = self.options.temperature
-
     @property
-    def unit(self) -> float:  # type: ignore[override]  # known when the model is loaded
-        """Gradients are random: long steps that shrink go farther than short ones."""
-        return 2.5 * self.generator.stride
+    def unit(self) -> float:
+        """Of the traits, times what the loaded model bears."""
+        return super().unit * self.generator.stride
 
     def value(self, x: Tensor) -> Tensor:
         """R(x) with draw 0."""

@@ -48,11 +48,7 @@ class Formulation(Prior[G]):
     Networks work in the precision of the picture.
     """
 
-    convex = False
-    upright = True
     ends_at_typical: ClassVar[bool] = False  # R is |z|^2
-    start_from = "smooth"
-    lam_per_variance = 0.5  # lam |z|^2 is then the variance times -log N(z; 0, I)
 
     def __init__(self, options: G | None = None, **values: object) -> None:
         super().__init__(options, **values)

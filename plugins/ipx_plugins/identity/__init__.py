@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import Adjoint, Diagonal, NoOptions, Norm, OperatorSpec, Spectrum, hookimpl
+from ipx import (
+    Adjoint,
+    Diagonal,
+    NoOptions,
+    Norm,
+    OperatorSpec,
+    Spectrum,
+    Traits,
+    hookimpl,
+)
 
 
 @hookimpl
@@ -16,6 +25,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.identity.operator:Identity",
             options=NoOptions,
             provides=(Adjoint, Diagonal, Spectrum, Norm),
+            traits=Traits(basis="any"),
             summary="Nothing but noise: denoising.",
         )
     ]

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import NoiseProx, NoiseSpec, Options, hookimpl, opt
+from ipx import (
+    NoiseProx,
+    NoiseSpec,
+    Options,
+    Traits,
+    hookimpl,
+    opt,
+)
 
 
 class ImpulseOptions(Options):
@@ -33,6 +40,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             target="ipx_plugins.impulse.noise:Impulse",
             options=ImpulseOptions,
             provides=(NoiseProx,),
+            traits=Traits(level="amount"),
             summary="Salt and pepper, random or dead values: |Ax - y|_1.",
             source="Nikolova, J. Math. Imaging Vis. 20, 2004",
         )

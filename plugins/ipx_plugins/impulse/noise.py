@@ -22,10 +22,6 @@ class Impulse(Noise[ImpulseOptions]):
 
     simulated = 0.1
 
-    def __init__(self, options: ImpulseOptions | None = None, **values: object) -> None:
-        super().__init__(options, **values)
-        self.level = self.options.amount
-
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         """``clean`` with wrong values, drawn on the CPU; a share of 0.1 where not given."""
         amount = self.simulated if self.level is None else self.level

@@ -57,6 +57,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.inpaint.operator:Inpaint",
             options=InpaintOptions,
             provides=(Adjoint, Diagonal, Norm),
+            examples=({"kind": "values"}, {"kind": "box"}, {"kind": "scratches"}, {"kind": "text"}),
             summary="Missing pixels: random, a box, scratches, text, or a mask file.",
         )
     ]

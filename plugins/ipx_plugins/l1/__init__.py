@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import PriorSpec, Prox, ProxConjugate, Value, hookimpl
+from ipx import (
+    PriorSpec,
+    Prox,
+    ProxConjugate,
+    Traits,
+    Value,
+    hookimpl,
+)
 
 
 @hookimpl
@@ -15,8 +22,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             name="l1",
             target="ipx_plugins.l1.prior:L1",
             provides=(Value, Prox, ProxConjugate),
-            suits="sparse",
-            pixelwise=True,
+            traits=Traits(suits="sparse", pixelwise=True, basis="identity"),
             summary="Few bright pixels on black: |x|_1 (stars, molecules; not photographs).",
             source="Tibshirani, J. R. Stat. Soc. B 58, 1996",
         )

@@ -13,8 +13,6 @@ from ipx import Identity, LinearOperator, NoOptions, OuterProx, Scalar, Shape, i
 class L1(OuterProx[NoOptions]):
     """R(x) = |x|_1: for pictures of few bright pixels on black."""
 
-    pixelwise = True
-
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``."""
         return image_sum(x.abs())

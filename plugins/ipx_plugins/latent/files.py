@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ipx import InputError, Shape
-from ipx.files.images import SUFFIXES, read, write
+from ipx.files.images import pictures_in, read, write
 from ipx.files.record import one_line, write_atomic
 
 GAP = 2
@@ -35,9 +35,9 @@ def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tens
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            inside = pictures_in(path)
             if not inside:
-                raise InputError(f"{path}: has no pictures ({', '.join(SUFFIXES)})")
+                raise InputError(f"{path}: has no pictures that ipx reads (ipx list io)")
             files += inside
         else:
             files.append(path)

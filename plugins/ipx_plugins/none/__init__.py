@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import Grad, PriorSpec, Prox, ProxConjugate, QuadraticPrior, Value, hookimpl
+from ipx import (
+    Grad,
+    PriorSpec,
+    Prox,
+    ProxConjugate,
+    QuadraticPrior,
+    Traits,
+    Value,
+    hookimpl,
+)
 
 
 @hookimpl
@@ -15,8 +24,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             name="none",
             target="ipx_plugins.none.prior:NoPrior",
             provides=(Value, Grad, Prox, ProxConjugate, QuadraticPrior),
-            weighted=False,
-            informs=False,
+            traits=Traits(weighted=False, informs=False, basis="identity"),
             summary="No prior: least squares; stopping at the noise level regularises.",
         )
     ]

@@ -13,9 +13,6 @@ from ipx import Identity, LinearOperator, NoOptions, OuterProx, Scalar, Shape
 class NoPrior(OuterProx[NoOptions]):
     """R(x) = 0, with every capability that zero has."""
 
-    weighted = False
-    informs = False
-
     def value(self, x: Tensor) -> Tensor:
         """0 for each image."""
         return x.new_zeros(x.shape[0])

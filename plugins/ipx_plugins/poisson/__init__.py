@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import NoiseGrad, NoiseProx, NoiseSpec, Options, hookimpl, opt
+from ipx import (
+    NoiseGrad,
+    NoiseProx,
+    NoiseSpec,
+    Options,
+    Traits,
+    hookimpl,
+    opt,
+)
 
 
 class PoissonOptions(Options):
@@ -46,7 +54,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             name="poisson",
             target="ipx_plugins.poisson.noise:Poisson",
             options=PoissonOptions,
-            counts=True,
+            traits=Traits(counts=True, level="peak"),
             provides=(NoiseGrad, NoiseProx),
             summary="Photon noise: the Kullback-Leibler divergence of y from Ax.",
             source="Bertero et al., Inverse Problems 25, 2009",
@@ -55,7 +63,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             name="poisson-gaussian",
             target="ipx_plugins.poisson.noise:PoissonGaussian",
             options=PoissonGaussianOptions,
-            counts=True,
+            traits=Traits(counts=True, level="peak"),
             provides=(NoiseGrad, NoiseProx),
             summary="Photon and read-out noise, as shifted photon noise (approximate).",
             source="Snyder et al., J. Opt. Soc. Am. A 10(5), 1993",

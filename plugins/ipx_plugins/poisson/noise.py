@@ -53,7 +53,6 @@ class _Photons(Noise[_P]):
     ``level`` is peak, in photons at intensity 1, once everything is known.
     """
 
-    counts = True
     peak: Scalar | None = None
     sigma: Scalar | None = 0.0  # of the read-out noise
 
@@ -145,7 +144,7 @@ class Poisson(_Photons[PoissonOptions]):
 
     def __init__(self, options: PoissonOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
-        self.level = self.peak = self.options.peak
+        self.peak = self.level
 
     def estimated(self, y: Tensor, known: Tensor | None = None) -> Poisson:
         """With peak from the growth of the noise with the intensity, unless it was given."""

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import OptionError, Options, PriorSpec, Prox, ProxConjugate, Value, hookimpl, opt
+from ipx import (
+    OptionError,
+    Options,
+    PriorSpec,
+    Prox,
+    ProxConjugate,
+    Traits,
+    Value,
+    hookimpl,
+    opt,
+)
 
 
 class RangeOptions(Options):
@@ -27,7 +37,8 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.range.prior:Range",
             options=RangeOptions,
             provides=(Value, Prox, ProxConjugate),
-            weighted=False,
+            traits=Traits(weighted=False, basis="identity"),
+            examples=({"upper": None},),
             summary="Every value between two bounds: a box, or non-negative.",
         )
     ]

@@ -14,8 +14,6 @@ from ipx_plugins.range import RangeOptions
 class Range(OuterProx[RangeOptions]):
     """The indicator of lower <= x <= upper; it has no weight."""
 
-    weighted = False
-
     def value(self, x: Tensor) -> Tensor:
         """0 or infinity, ``(B,)``."""
         inside = (self.prox(x, 1.0) == x).flatten(1).all(1)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import ModelSpec, Need, OptionError, Options, SolverSpec, hookimpl, opt
+from ipx import (
+    ModelSpec,
+    Need,
+    OptionError,
+    Options,
+    SolverSpec,
+    Traits,
+    hookimpl,
+    opt,
+)
 
 ANYTHING = (Need((), ()),)
 WEIGHTS: dict[str, tuple[str, ...]] = {"srcnn": ("x2", "x4"), "vdsr": ("grey",)}
@@ -107,6 +116,6 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             summary="Learned: one pass through a network trained for this very operator.",
             source="Dong et al., IEEE TPAMI 38, 2016; Kim et al., CVPR 2016",
             needs=ANYTHING,
-            own_prior=True,
+            traits=Traits(own_prior=True),
         ),
     ]

@@ -7,8 +7,17 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 import ipx
-from ipx import Denoise, PlanError, Problem, Solver, State, load_weights, noise_variance
-from ipx_plugins.regression import ANYTHING, WEIGHTS, FeedforwardOptions, RegressionOptions
+from ipx import (
+    Denoise,
+    PlanError,
+    Problem,
+    Solver,
+    State,
+    load_weights,
+    noise_variance,
+    using,
+)
+from ipx_plugins.regression import WEIGHTS, FeedforwardOptions, RegressionOptions
 from ipx_plugins.regression.domain import mismatch, words
 
 DENOISERS = ("dncnn", "ffdnet", "drunet")
@@ -17,10 +26,8 @@ DENOISERS = ("dncnn", "ffdnet", "drunet")
 class Feedforward(Solver[FeedforwardOptions, State]):
     """x = net(what is seen). It takes no operator and no noise but those of its training."""
 
-    needs = ANYTHING
     iterations = 1
     one_shot = True
-    own_prior = True
 
     def __init__(self, options: FeedforwardOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
@@ -48,7 +55,7 @@ class Feedforward(Solver[FeedforwardOptions, State]):
         """The picture."""
         x, name = state.x, self.options.model
         if name in DENOISERS:
-            prior = cast(Denoise, ipx.prior(name, weights=self.options.weights))
+            prior = using(ipx.prior(name, weights=self.options.weights), Denoise)
             return State(prior.denoise(x, noise_variance(problem).sqrt()))
         net, options = self._network(problem)
         seen = x if options.colors == 3 else x.flatten(0, 1)[:, None]

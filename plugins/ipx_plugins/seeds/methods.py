@@ -170,7 +170,7 @@ def _solved(method: Method, case: Case, how: How, lam: list[float] | None) -> Ou
         iterations=sum(r.iterations) / len(r.iterations),
         seconds=r.seconds,
         evaluations=calls["n"] / len(case.y) if generator is not None else None,
-        solver=r.plan.solver,
+        solver=r.plan.solver.name,
     )
 
 

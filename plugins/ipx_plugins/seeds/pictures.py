@@ -8,12 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ipx import InputError
-from ipx.files.images import SUFFIXES, read
-from ipx.files.record import one_line
+from ipx.files.images import pictures_in, read
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -40,15 +38,14 @@ def tiles(path: Path, leave_out: Path | None = None) -> Tensor:
     which mosaics are filled up, do not count.
 
     Args:
-        path: file or folder (PNG, TIFF, JPEG, NPY, WebP).
+        path: file or folder.
         leave_out: a file or a folder whose files are not to be read.
 
     Raises:
         InputError: no such file, unreadable, or of other sides.
     """
     if path.is_dir():
-        endings = (*SUFFIXES, ".webp")
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in endings)
+        files = pictures_in(path)
     else:
         files = [path]
     if leave_out is not None:
@@ -93,13 +90,6 @@ def _shrunk(pixels: Array, k: int) -> Array:
 
 def _read(path: Path) -> Tensor:
     """``(3, H, W)`` float32."""
-    if path.suffix.lower() == ".webp":
-        try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1) / np.float32(255)
-        except (OSError, ValueError) as e:
-            raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
-    else:
-        pixels = read(path).pixels.astype(np.float32)
+    pixels = read(path).pixels.astype(np.float32)
     x = torch.from_numpy(np.ascontiguousarray(pixels))
     return x.expand(3, -1, -1)

@@ -6,17 +6,21 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from ipx import (
+    DENOISER_SHARE,
     DataDual,
     DataGrad,
     DataProx,
     DataQuadratic,
+    DataSplit,
     Denoise,
     Diagonal,
     Grad,
+    JointSolve,
     Latent,
     Matching,
     Need,
     Options,
+    PartSolve,
     Prox,
     ProxConjugate,
     Quadratic,
@@ -33,13 +37,20 @@ from ipx import (
 # holds A and K, ADMM takes the fewest steps; where not, PDHG's are the cheapest.
 DIRECT = (Need((DataQuadratic,), (QuadraticPrior,), rank=100),)
 ADMM = (
+    # with the prior in one system, with a copy of the picture, and, where neither has a closed
+    # form, by conjugate gradients; last behind A
+    Need((DataQuadratic, JointSolve, Spectrum), (ProxConjugate,), rank=85),
+    Need((DataProx, Quadratic, Spectrum), (ProxConjugate, PartSolve), rank=85, closed=True),
     Need((DataQuadratic, Spectrum), (ProxConjugate,), rank=85),
+    Need((DataQuadratic, JointSolve), (ProxConjugate,), rank=75),
+    Need((DataProx, Quadratic), (ProxConjugate, PartSolve), rank=75, closed=True),
     Need((DataQuadratic,), (ProxConjugate,), rank=75),
-    Need((DataProx,), (ProxConjugate,), rank=70),
-    Need((DataDual,), (ProxConjugate,), rank=65),
+    Need((DataProx,), (ProxConjugate, PartSolve), rank=70, closed=True),
+    Need((DataSplit,), (ProxConjugate,), rank=65),
 )
 PDHG = (
-    Need((DataProx,), (ProxConjugate,), rank=80),
+    Need((DataProx,), (ProxConjugate,), rank=80, closed=True),
+    Need((DataGrad, Quadratic), (ProxConjugate,), rank=55),
     Need((DataDual,), (ProxConjugate,), rank=55),
     Need((DataGrad,), (ProxConjugate,), rank=50),
 )
@@ -65,6 +76,10 @@ ADAM = (
     Need((DataGrad,), (StochasticGrad,), rank=75),
     Need((DataGrad,), (Grad,), rank=10),
 )
+
+
+DATA_PENALTY = 3.0
+"""Penalty on w = Ax, for data terms of curvature about one in pictures in [0, 1]."""
 
 
 class DirectOptions(Options):
@@ -188,7 +203,8 @@ class PnPOptions(Options):
     sigma_end: float | None = opt(
         default=None,
         above=0.0,
-        help="Last strength; sqrt(lam / 0.23) by default: the noise, where lam is automatic.",
+        help=f"Last strength; sqrt(lam / {DENOISER_SHARE}) by default: the noise, where lam is "
+        "automatic.",
         unit="image range",
     )
     ensemble: bool = opt(default=True, help="Turn or flip the picture in each step.")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ipx import Problem, Solver, State, StochasticGrad, has
-from ipx_plugins.solvers import ADAM, AdamOptions
-from ipx_plugins.solvers.common import column, start, vector
-from ipx_plugins.solvers.gradient import gradient_of
+from ipx.toolkit import AdamMoments, column, filled_start, gradient_of, vector
+from ipx_plugins.solvers import AdamOptions
 
 _HOPELESS = 2.0**-10  # ten halvings without a finite gradient: the image is given up
 
@@ -21,16 +19,12 @@ class AdamState(State):
     """x and what led to it.
 
     Attributes:
-        mean: running mean of the gradient.
-        square: running mean of its square.
-        steps: steps done.
+        moments: running means of the gradients.
         before: the last point whose gradient was finite.
         scale: of the step, ``(B,)``; halved for an image each time its gradient is not finite.
     """
 
-    mean: Tensor
-    square: Tensor
-    steps: int
+    moments: AdamMoments
     before: Tensor
     scale: Tensor
 
@@ -45,36 +39,33 @@ class Adam(Solver[AdamOptions, AdamState]):
     ten times; then it has diverged.
     """
 
-    needs = ADAM
     iterations = 500
 
     def init(self, problem: Problem) -> AdamState:
         """Means at zero."""
-        x = start(problem)
-        zero = torch.zeros_like(x)
-        return AdamState(x, zero, zero, 0, x, vector(1.0, x))
+        x = filled_start(problem)
+        zero = AdamMoments.zero(x, self.options.beta1, self.options.beta2)
+        return AdamState(x, zero, x, vector(1.0, x))
 
     def step(self, problem: Problem, state: AdamState) -> AdamState:
         """One step."""
-        o, k = self.options, state.steps + 1
-        g = _gradient(problem, state.x, state.steps)
+        o, done = self.options, state.moments.steps
+        g = _gradient(problem, state.x, done)
         fine = torch.isfinite(g.flatten(1)).all(1)
-        mean = torch.lerp(g, state.mean, o.beta1)
-        square = torch.lerp(g * g, state.square, o.beta2)
-        size = o.step * problem.prior.unit / (1 + state.steps / o.decay) / (1 - o.beta1**k)
-        root = torch.sqrt(square / (1 - o.beta2**k) + 1e-24)
-        moved = state.x - size * column(state.scale, mean) * mean / root
+        now = state.moments.add(g)
+        size = o.step * problem.prior.unit / (1 + done / o.decay) / now.bias
+        moved = state.x - size * column(state.scale, g) * now.mean / now.rms(1e-24)
         if bool(fine.all()):
-            return AdamState(moved, mean, square, k, state.x, state.scale)
+            return AdamState(moved, now, state.x, state.scale)
         good, scale = column(fine, g), torch.where(fine, state.scale, state.scale / 2)
         back = torch.where(column(scale > _HOPELESS, g), (state.x + state.before) / 2, torch.nan)
+        kept = replace(
+            now,
+            mean=torch.where(good, now.mean, 0.0),  # the direction led astray
+            square=torch.where(good, now.square, state.moments.square),
+        )
         return AdamState(
-            torch.where(good, moved, back),
-            torch.where(good, mean, 0.0),  # the direction led astray
-            torch.where(good, square, state.square),
-            k,
-            torch.where(good, state.x, state.before),
-            scale,
+            torch.where(good, moved, back), kept, torch.where(good, state.x, state.before), scale
         )
 
     def residual(self, problem: Problem, before: AdamState, after: AdamState) -> Tensor:
@@ -87,5 +78,5 @@ def _gradient(problem: Problem, x: Tensor, draw: int) -> Tensor:
     """Gradient of f + lam R; of a random R a new draw each step."""
     if not has(problem.prior, StochasticGrad):
         return gradient_of(problem, x)
-    prior = cast(StochasticGrad, problem.prior)
-    return problem.data.grad(x) + column(vector(problem.lam, x), x) * prior.grad_draw(x, draw)
+    slope = problem.prior.grad_draw(x, draw)
+    return problem.data.grad(x) + column(vector(problem.lam, x), x) * slope

@@ -1,9 +1,10 @@
 """Alternating direction method of multipliers.
 
-min f(x) + lam g(Kx) is split as z = Kx, and solved in one of three ways, the first that fits:
+min f(x) + lam g(Kx) is split as z = Kx, and solved in one of three ways, which the plan chooses:
 
-- joint: f is quadratic and (A^T A + rho K^T K) has a closed form. Only g is split off, and
-  total-variation deblurring takes about ten steps (Wang, Yang, Yin, Zhang 2008).
+- joint: f is quadratic and (A^T A + rho K^T K) x = b is solved, in closed form where it has one.
+  Only g is split off, and total-variation deblurring takes about ten steps (Wang, Yang, Yin,
+  Zhang 2008).
 - consensus: the prox of f is in closed form and K^T K is diagonal in a transform; f gets a copy
   w = x of its own (SALSA; Afonso, Bioucas-Dias, Figueiredo 2011).
 - behind A: f gets w = Ax, and the noise's own prox (PIDAL; Figueiredo, Bioucas-Dias 2010).
@@ -14,38 +15,37 @@ What has no closed form is done by warm-started conjugate gradients.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ipx import (
+    DataProx,
     DataQuadratic,
+    DataSplit,
     Identity,
-    NoiseProx,
-    Normal,
+    LinearOperator,
+    NormalSystem,
     Problem,
+    ProxConjugate,
     Solver,
     State,
-    conjugate_gradient,
-    image_norm,
     operator_norm,
+    using,
 )
-from ipx_plugins.solvers import ADMM as NEEDS
-from ipx_plugins.solvers import ADMMOptions
-from ipx_plugins.solvers.common import (
-    DATA_PENALTY,
+from ipx.toolkit import (
     SHARPER,
-    AnyLinear,
     column,
-    exact_prox,
+    filled_start,
+    image_norm,
     is_identity,
-    outer,
     penalty,
-    start,
     vector,
 )
+from ipx_plugins.solvers import DATA_PENALTY, ADMMOptions
 
+AnyLinear = LinearOperator[Any]
 _QUICK = 8  # steps before the penalties grow, once
 
 
@@ -62,8 +62,6 @@ class Copy:
 class ADMMState(State):
     """x, z = Kx with scaled multiplier u and penalty rho ``(B,)``; ``back`` is the K^T (z - u) it
     came from.
-
-    ``normal`` solves (F^T F + rho K^T K) x = b; F is A, or the identity for a consensus copy.
     """
 
     z: Tensor
@@ -71,54 +69,60 @@ class ADMMState(State):
     back: Tensor
     rho: Tensor
     copy: Copy | None
-    normal: Normal
-    part: AnyLinear
     scale: float  # |K|
     own: bool  # K = I, and z is the picture
-    exact: bool  # the system has a closed form
     steps: int = 0
+
+
+@dataclass(frozen=True)
+class _Way:
+    """K, and the system (F^T F + rho K^T K) x = b.
+
+    F is A (joint, behind A) or the identity (consensus); ``front`` is F where f gets a copy Fx.
+    """
+
+    part: AnyLinear
+    system: NormalSystem
+    front: AnyLinear | None
 
 
 class ADMM(Solver[ADMMOptions, ADMMState]):
     """ADMM in scaled form, over-relaxed (Boyd et al. 2011, section 3)."""
 
-    needs = NEEDS
     iterations = 200
 
     def init(self, problem: Problem) -> ADMMState:
         """z and w at their own prox, the rest in the multipliers: half a step done."""
-        x = start(problem)
-        part = outer(problem).linear_part(problem.operator.image_shape)
+        x = filled_start(problem)
+        way, prior = self._way(problem), using(problem.prior, ProxConjugate)
         given = self.options.rho
         rho = penalty(problem, x) if given is None else vector(given, x)
-        normal, front = self._way(problem, part)
         copy = None
-        if front is not None:
-            w = front.forward(x)
+        if way.front is not None:
+            w = way.front.forward(x)
             copy = Copy(w, torch.zeros_like(w), self._eta(problem, w))
-            copy = self._copy(problem, front, copy, x)
-        kx = part.forward(x)
-        z = outer(problem).prox_outer(kx, vector(problem.lam, x) / rho)
-        u, own = kx - z, is_identity(part, x)
-        norm, exact = operator_norm(part, like=x), normal.exact_with(part)
-        back = part.adjoint(z - u)
-        return ADMMState(x, z, u, back, rho, copy, normal, part, norm, own, exact)
+            copy = self._copy(problem, way.front, copy, x)
+        kx = way.part.forward(x)
+        z = prior.prox_outer(kx, vector(problem.lam, x) / rho)
+        u, own = kx - z, is_identity(way.part, x)
+        norm = operator_norm(way.part, like=x)
+        return ADMMState(x, z, u, way.part.adjoint(z - u), rho, copy, norm, own)
 
-    def _way(self, problem: Problem, part: AnyLinear) -> tuple[Normal, AnyLinear | None]:
-        """The linear system, and F where the data term gets a copy."""
+    def _way(self, problem: Problem) -> _Way:
+        return problem.derived(ADMM, lambda: self._found(problem))
+
+    def _found(self, problem: Problem) -> _Way:
+        """The first way that the plan provides for."""
         data = problem.data
-        if data.quadratic:
-            joint = cast(Normal, data.bridge(DataQuadratic))
-            if joint.exact_with(part):
-                return joint, None
-        here = Identity(problem.operator.image_shape)
-        consensus = Normal(here, problem.noise, start(problem))
-        if exact_prox(problem) and consensus.exact_with(part):
-            return consensus, here
-        if data.quadratic:
-            return joint, None
-        behind = cast(AnyLinear, problem.operator)
-        return Normal(behind, problem.noise, problem.y), behind
+        part = using(problem.prior, ProxConjugate).linear_part(problem.operator.image_shape)
+        assert isinstance(part, LinearOperator)
+        if DataQuadratic in data.capabilities:
+            return _Way(part, data.way(DataQuadratic).system, None)
+        if DataProx in data.capabilities:
+            front = Identity(problem.operator.image_shape)
+            return _Way(part, NormalSystem(front, problem.y), front)
+        system = data.way(DataSplit).system
+        return _Way(part, system, system.linear)
 
     def _eta(self, problem: Problem, w: Tensor) -> Tensor:
         given = self.options.data_rho
@@ -130,45 +134,40 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
 
     def step(self, problem: Problem, state: ADMMState) -> ADMMState:
         """x, then w and z, then the multipliers."""
-        s, prior, over = state, outer(problem), self.options.relaxation
-        normal, part, copy = s.normal, s.part, s.copy
-        back = part.adjoint(s.z - s.u)
-        if copy is None:
-            b = normal.back + column(s.rho, back) * back
-            x = self._solve(s, b, s.rho)
+        s, prior, over = state, using(problem.prior, ProxConjugate), self.options.relaxation
+        way, copy = self._way(problem), state.copy
+        back = way.part.adjoint(s.z - s.u)
+        if copy is None or way.front is None:
+            b = problem.data.way(DataQuadratic).back + column(s.rho, back) * back
+            x = self._solve(way, s.x, b, s.rho)
         else:
             ratio = s.rho / copy.eta
-            b = normal.linear.adjoint(copy.w - copy.v) + column(ratio, back) * back
-            x = self._solve(s, b, ratio)
-            copy = self._copy(problem, normal.linear, copy, x)
-        kx = part.forward(x)
+            b = way.front.adjoint(copy.w - copy.v) + column(ratio, back) * back
+            x = self._solve(way, s.x, b, ratio)
+            copy = self._copy(problem, way.front, copy, x)
+        kx = way.part.forward(x)
         moved = torch.lerp(s.z, kx, over) + s.u
         z = prior.prox_outer(moved, vector(problem.lam, x) / s.rho)
         after = replace(s, x=x, z=z, u=moved - z, back=back, copy=copy, steps=s.steps + 1)
         quick = self.options.rho is None and not s.own and after.steps == _QUICK
         return self._sharpened(after) if quick else after
 
-    def _solve(self, s: ADMMState, b: Tensor, rho: Tensor) -> Tensor:
+    def _solve(self, way: _Way, x: Tensor, b: Tensor, rho: Tensor) -> Tensor:
         """(F^T F + rho K^T K) x = b; where by CG, for the change of x.
 
         A fixed share of an ever smaller change is an ever smaller error, so that the inexact
         steps sum up and the limit is the exact one (Eckstein and Bertsekas 1992, theorem 8).
         """
-        front, part = s.normal.linear, s.part
-        if s.exact:
-            return s.normal.solve(b, rho, part)
-        weight = column(rho, b)
-
-        def system(x: Tensor) -> Tensor:
-            return front.adjoint(front.forward(x)) + weight * part.adjoint(part.forward(x))
-
-        return s.x + conjugate_gradient(system, b - system(s.x), None, 30, 1e-2)
+        if way.system.closed(way.part):
+            return way.system.solve(b, rho, way.part)
+        rest = b - way.system.matrix(rho, way.part)(x)
+        return x + way.system.solve(rest, rho, way.part, iterations=30, tol=1e-2)
 
     def _copy(self, problem: Problem, front: AnyLinear, copy: Copy, x: Tensor) -> Copy:
         """The data term's prox, at w for its own copy of x, at Ax for that of Ax."""
         moved = torch.lerp(copy.w, front.forward(x), self.options.relaxation) + copy.v
         if front is problem.operator:
-            w = cast(NoiseProx, problem.noise).prox(moved, problem.y, 1 / copy.eta)
+            w = problem.data.way(DataSplit).prox(moved, 1 / copy.eta)
         else:
             w = problem.data.prox(moved, 1 / copy.eta, guess=copy.w)
         return replace(copy, w=w, v=moved - w)
@@ -179,6 +178,15 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         if copy is not None and self.options.data_rho is None:
             copy = replace(copy, eta=copy.eta * SHARPER, v=copy.v / SHARPER)
         return replace(s, rho=s.rho * SHARPER, u=s.u / SHARPER, copy=copy)
+
+    def with_penalty(self, state: ADMMState, penalty: Tensor, rescale: bool = True) -> ADMMState:
+        """rho, and the multiplier over it."""
+        u = state.u * column(state.rho / penalty, state.u) if rescale else state.u
+        return replace(state, rho=penalty, u=u)
+
+    def damped(self, before: ADMMState, after: ADMMState, rate: Tensor) -> ADMMState:
+        """The multiplier goes that share of its way."""
+        return replace(after, u=torch.lerp(before.u, after.u, rate))
 
     def solution(self, problem: Problem, state: ADMMState) -> Tensor:
         """x; where K = I the prior's own copy, which obeys a constraint exactly."""

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ipx import Problem, Solver, State, image_norm
-from ipx_plugins.solvers import DIFFPIR as NEEDS
+from ipx import (
+    DENOISER_SHARE,
+    Problem,
+    Solver,
+    State,
+    image_norm,
+)
+from ipx.toolkit import column, filled_start
 from ipx_plugins.solvers import DiffPIROptions
-from ipx_plugins.solvers.common import column, start
 from ipx_plugins.solvers.schedule import (
-    NOISE_SHARE,
     denoised,
     penalty_at,
     settled,
@@ -45,7 +49,6 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
     All images of a batch get the same noise, so that each gives what it gives alone.
     """
 
-    needs = NEEDS
     iterations = 12
 
     def budget(self, problem: Problem) -> int:
@@ -54,7 +57,7 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
 
     def init(self, problem: Problem) -> DiffPIRState:
         """The start with noise of the first sigma."""
-        clean = start(problem)
+        clean = filled_start(problem)
         table = sigmas(problem, self.options, clean, self.budget(problem))
         x = clean + column(table[0], clean) * self._noise(clean, 0)
         return DiffPIRState(x, clean, table, 0, None)
@@ -64,7 +67,7 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
         s = state
         sigma, after = (sigma_at(s.table, k) for k in (s.steps, s.steps + 1))
         clean, matches = denoised(problem, self.options, s.x, sigma, s.steps, s.matches)
-        rho = self.options.strength / NOISE_SHARE * penalty_at(problem, sigma)
+        rho = self.options.strength / DENOISER_SHARE * penalty_at(problem, sigma)
         z = problem.data.prox(clean, 1 / rho, guess=clean)
         x = z
         if s.steps + 2 < len(s.table):  # the last picture is denoised as the data leave it

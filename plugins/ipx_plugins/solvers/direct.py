@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,17 +11,17 @@ from torch import Tensor
 from ipx import (
     DataQuadratic,
     Diagonal,
-    Normal,
+    LinearOperator,
     Problem,
     QuadraticPrior,
     Solver,
     Spectrum,
     State,
-    conjugate_gradient,
     has,
+    using,
 )
-from ipx_plugins.solvers import DIRECT, DirectOptions
-from ipx_plugins.solvers.common import AnyLinear, column, vector
+from ipx.toolkit import column, conjugate_gradient, vector
+from ipx_plugins.solvers import DirectOptions
 
 
 class Direct(Solver[DirectOptions, State]):
@@ -29,7 +30,6 @@ class Direct(Solver[DirectOptions, State]):
     With lam = 0, or a prior that says nothing, x = A^+ y, the solution of least norm.
     """
 
-    needs = DIRECT
     iterations = 1
     one_shot = True
 
@@ -39,40 +39,32 @@ class Direct(Solver[DirectOptions, State]):
 
     def step(self, problem: Problem, state: State) -> State:
         """Solve."""
-        normal = cast(Normal, problem.data.bridge(DataQuadratic))
-        lam = vector(problem.lam if problem.prior.informs else 0.0, state.x)
+        lam = vector(problem.lam if problem.prior.traits.informs else 0.0, state.x)
         weighted = lam > 0
         if not bool(weighted.any()):
-            return State(self._pseudo_inverse(normal))
-        prior = cast(QuadraticPrior, problem.prior)
-        part = prior.quadratic_part(problem.operator.image_shape)
-        x = self._regularised(normal, torch.where(weighted, lam, torch.ones_like(lam)), part)
+            return State(self._pseudo_inverse(problem))
+        x = self._regularised(problem, torch.where(weighted, lam, torch.ones_like(lam)))
         if not bool(weighted.all()):
-            x = torch.where(column(weighted, x), x, self._pseudo_inverse(normal))
+            x = torch.where(column(weighted, x), x, self._pseudo_inverse(problem))
         return State(x)
 
-    def _regularised(self, normal: Normal, lam: Tensor, part: AnyLinear) -> Tensor:
-        if normal.exact_with(part):
-            return normal.solve(normal.back, lam, part)
-        a, weight = normal.linear, column(lam, normal.back)
+    def _regularised(self, problem: Problem, lam: Tensor) -> Tensor:
+        part = using(problem.prior, QuadraticPrior).quadratic_part(problem.operator.image_shape)
+        assert isinstance(part, LinearOperator)
+        o, normal = self.options, problem.data.way(DataQuadratic)
+        return normal.system.solve(normal.back, lam, part, iterations=o.iterations, tol=o.tol)
 
-        def system(x: Tensor) -> Tensor:
-            return a.adjoint(a.forward(x)) + weight * part.adjoint(part.forward(x))
-
-        return self._cg(system, normal.back)
-
-    def _pseudo_inverse(self, normal: Normal) -> Tensor:
-        a, b = normal.linear, normal.back
-        rcond = self.options.rcond
+    def _pseudo_inverse(self, problem: Problem) -> Tensor:
+        normal = problem.data.way(DataQuadratic)
+        a: LinearOperator[Any] = normal.system.linear
+        b, rcond = normal.back, self.options.rcond
         rcond = 10 * torch.finfo(b.dtype).eps if rcond is None else rcond
         if has(a, Diagonal):
-            square = cast(Diagonal, a).diagonal(b) ** 2
+            square = a.diagonal(b) ** 2
             small = square <= rcond * square.amax()
             return torch.where(small, 0.0, b / torch.where(small, 1.0, square))
         if has(a, Spectrum):
-            return cast(Spectrum, a).spectrum(b).solve(b, rcond)
+            return a.spectrum(b).solve(b, rcond)
         # from zero, CG stays in the range of A^T: its limit has the least norm
-        return self._cg(lambda x: a.adjoint(a.forward(x)), b)
-
-    def _cg(self, system: object, b: Tensor) -> Tensor:
-        return conjugate_gradient(system, b, None, self.options.iterations, self.options.tol)
+        gram: Callable[[Tensor], Tensor] = lambda x: a.adjoint(a.forward(x))  # noqa: E731
+        return conjugate_gradient(gram, b, None, self.options.iterations, self.options.tol)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ipx import Problem, Prox, Solver, State, image_dot
-from ipx_plugins.solvers import FISTA as NEEDS
+from ipx import (
+    Problem,
+    Prox,
+    Solver,
+    State,
+    image_dot,
+    using,
+)
+from ipx.toolkit import column, filled_start, first_step, momentum, vector
 from ipx_plugins.solvers import FISTAOptions
-from ipx_plugins.solvers.common import column, first_step, momentum, start, vector
 
 _TRIALS = 40
 
@@ -34,12 +39,11 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
     until f's quadratic model holds, and it is allowed to grow a little each time.
     """
 
-    needs = NEEDS
     iterations = 300
 
     def init(self, problem: Problem) -> FISTAState:
         """No momentum."""
-        x = start(problem)
+        x = filled_start(problem)
         if self.options.backtracking:
             step = first_step(problem, x, problem.data.grad)
         else:
@@ -69,5 +73,9 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
         return FISTAState(x, x + column(weight, x) * advance, t, step)
 
     def _forward_backward(self, problem: Problem, v: Tensor, g: Tensor, step: Tensor) -> Tensor:
-        prior = cast(Prox, problem.prior)
+        prior = using(problem.prior, Prox)
         return prior.prox(v - column(step, v) * g, vector(problem.lam, v) * step)
+
+    def with_penalty(self, state: FISTAState, penalty: Tensor, rescale: bool = True) -> FISTAState:
+        """Steps of 1 over the penalty."""
+        return replace(state, step=1 / penalty)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from ipx import Grad, Problem, Solver, State, image_dot
-from ipx_plugins.solvers import GRADIENT, GradientOptions
-from ipx_plugins.solvers.common import column, first_step, start, vector
+from ipx import (
+    Problem,
+    Solver,
+    State,
+    image_dot,
+)
+from ipx.toolkit import column, filled_start, first_step, gradient_of
+from ipx_plugins.solvers import GradientOptions
 
 _TRIALS = 30
 
@@ -23,12 +27,6 @@ class GradientState(State):
     step: Tensor
 
 
-def gradient_of(problem: Problem, x: Tensor) -> Tensor:
-    """Gradient of f + lam R."""
-    prior = cast(Grad, problem.prior)
-    return problem.data.grad(x) + column(vector(problem.lam, x), x) * prior.grad(x)
-
-
 class Gradient(Solver[GradientOptions, GradientState]):
     """x - t grad F(x), t so small that <grad F(x+) - grad F(x), x+ - x> <= |x+ - x|^2 / t.
 
@@ -38,12 +36,11 @@ class Gradient(Solver[GradientOptions, GradientState]):
     Barzilai and Borwein's step |s|^2 / <s, g>.
     """
 
-    needs = GRADIENT
     iterations = 500
 
     def init(self, problem: Problem) -> GradientState:
         """First trial: 1 over the data term's curvature."""
-        x = start(problem)
+        x = filled_start(problem)
         step = first_step(problem, x, problem.data.grad)
         return GradientState(x, gradient_of(problem, x), step)
 

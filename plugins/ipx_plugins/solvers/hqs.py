@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ipx import Problem, Prox, Solver, State
-from ipx_plugins.solvers import HQS as NEEDS
+from ipx import (
+    Problem,
+    Prox,
+    Solver,
+    State,
+    using,
+)
+from ipx.toolkit import filled_start, vector
 from ipx_plugins.solvers import HQSOptions
-from ipx_plugins.solvers.common import start, vector
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,16 @@ class HQS(Solver[HQSOptions, HQSState]):
     Fast and robust, but it stops near the minimiser rather than at it.
     """
 
-    needs = NEEDS
     iterations = 60
 
     def init(self, problem: Problem) -> HQSState:
         """x and z at the start."""
-        x = start(problem)
+        x = filled_start(problem)
         return HQSState(x, x, 0)
 
     def _rho(self, problem: Problem, steps: int, x: Tensor) -> Tensor:
         """The penalty of a step, ``(B,)``."""
-        unit = vector(problem.lam if problem.prior.weighted else 1.0, x).clamp_min(1e-6)
+        unit = vector(problem.lam if problem.prior.traits.weighted else 1.0, x).clamp_min(1e-6)
         first, last = self.options.rho_start, self.options.rho_end
         low = 2 * unit if first is None else vector(first, x)
         high = torch.maximum(1e3 * unit if last is None else vector(last, x), low)
@@ -51,9 +54,13 @@ class HQS(Solver[HQSOptions, HQSState]):
     def step(self, problem: Problem, state: HQSState) -> HQSState:
         """z = prox of the prior at x, x = prox of the data term at z."""
         rho = self._rho(problem, state.steps, state.x) if state.rho is None else state.rho
-        z = cast(Prox, problem.prior).prox(state.x, vector(problem.lam, state.x) / rho)
+        z = using(problem.prior, Prox).prox(state.x, vector(problem.lam, state.x) / rho)
         x = problem.data.prox(z, 1 / rho, guess=state.x)
         return HQSState(x, z, state.steps + 1)
+
+    def with_penalty(self, state: HQSState, penalty: Tensor, rescale: bool = True) -> HQSState:
+        """The penalty of the next step, in place of the schedule's."""
+        return replace(state, rho=penalty)
 
     def solution(self, problem: Problem, state: HQSState) -> Tensor:
         """z, which obeys a constraint exactly."""

@@ -10,29 +10,37 @@ min f(x) + lam g(Kx). The prior is always dualised; the data term is, by what it
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ipx import DataDual, Problem, Solver, State, image_norm, operator_norm
-from ipx_plugins.solvers import PDHG as NEEDS
-from ipx_plugins.solvers import PDHGOptions
-from ipx_plugins.solvers.common import (
-    DATA_PENALTY,
+from ipx import (
+    Adjoint,
+    DataDual,
+    DataProx,
+    Linear,
+    LinearOperator,
+    Problem,
+    ProxConjugate,
+    Solver,
+    State,
+    has,
+    operator_norm,
+    using,
+)
+from ipx.toolkit import (
     SHARPER,
-    AnyLinear,
     column,
-    exact_prox,
+    filled_start,
+    image_norm,
     is_identity,
-    outer,
     penalty,
-    start,
     vector,
 )
+from ipx_plugins.solvers import DATA_PENALTY, PDHGOptions
 
 _QUICK = 20  # steps before sigma grows, once
-Way = Literal["prox", "dual", "gradient"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,6 @@ class PDHGState(State):
     q: Tensor | None
     sigma: Tensor
     seen: Tensor  # the image before relaxation; the prior's own copy where K = I
-    way: Way
-    part: AnyLinear
     scale: float  # |K|
     own: bool  # K = I
     quick: int  # steps before sigma grows, once; 0: never
@@ -54,51 +60,47 @@ class PDHGState(State):
 class PDHG(Solver[PDHGOptions, PDHGState]):
     """Over-relaxed PDHG; 1/tau = sigma |K|^2 (+ |A|^2 where dualised, + L where linearised)."""
 
-    needs = NEEDS
     iterations = 500
 
     def init(self, problem: Problem) -> PDHGState:
         """Duals at zero."""
-        x = start(problem)
-        part = outer(problem).linear_part(problem.operator.image_shape)
-        way: Way = "gradient"
-        if exact_prox(problem):
-            way = "prox"
-        elif problem.data.can(DataDual) and not problem.data.quadratic:
-            way = "dual"
+        x, part = filled_start(problem), self._part(problem)
         given = self.options.sigma
         sigma = penalty(problem, x) if given is None else vector(given, x)
-        q = torch.zeros_like(problem.y) if way == "dual" else None
+        q = None
+        if has(problem.data, DataDual) and not has(problem.data, DataProx):
+            q = torch.zeros_like(problem.y)
         p = torch.zeros_like(part.forward(x))
         norm = operator_norm(part, like=x)
         own = is_identity(part, x)
         quick = _QUICK if given is None and not own else 0
-        return PDHGState(x, p, q, sigma, x, way, part, norm, own, quick)
+        return PDHGState(x, p, q, sigma, x, norm, own, quick)
 
     def step(self, problem: Problem, state: PDHGState) -> PDHGState:
         """x, then the duals at the extrapolated point, then relaxation."""
-        s, part, prior, data = state, state.part, outer(problem), problem.data
+        s, data, part = state, problem.data, self._part(problem)
+        prior, linearised = using(problem.prior, ProxConjugate), self._linearised(problem)
         inverse = s.sigma * s.scale**2
         slope = part.adjoint(s.p)
         if s.q is not None:
-            slope = slope + cast(AnyLinear, problem.operator).adjoint(s.q)
+            slope = slope + using(problem.operator, Adjoint).adjoint(s.q)
             inverse = inverse + DATA_PENALTY * data.operator_norm() ** 2
-        elif s.way == "gradient":
+        elif linearised:
             slope = slope + data.grad(s.x)
             inverse = inverse + vector(data.lipschitz(), s.x)
         tau = 1 / inverse.clamp_min(1e-12)
         x = s.x - column(tau, s.x) * slope
-        if s.way == "prox":
+        if has(data, DataProx):
             x = data.prox(x, tau, guess=s.x)
         ahead = 2 * x - s.x
         sigma = column(s.sigma, s.p)
         u = s.p + sigma * part.forward(ahead)
         p = prior.prox_conjugate(u, s.sigma, vector(problem.lam, x))
-        over = self.options.relaxation if s.way != "gradient" else min(self.options.relaxation, 1.4)
+        over = min(self.options.relaxation, 1.4) if linearised else self.options.relaxation
         q = s.q
         if q is not None:
             moved = q + DATA_PENALTY * problem.operator.forward(ahead)
-            q = torch.lerp(q, data.bridge(DataDual).prox_conjugate(moved, DATA_PENALTY), over)
+            q = torch.lerp(q, data.way(DataDual).prox_conjugate(moved, DATA_PENALTY), over)
         # by Moreau (u - p) / sigma is the prior's prox, its own copy of the image where K = I
         seen = (u - p) / sigma if s.own else x
         steps = s.steps + 1
@@ -111,6 +113,25 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
             sigma=s.sigma * SHARPER if steps == s.quick else s.sigma,
             steps=steps,
         )
+
+    def _part(self, problem: Problem) -> LinearOperator[Any]:
+        """K."""
+
+        def made() -> Linear:
+            shape = problem.operator.image_shape
+            return using(problem.prior, ProxConjugate).linear_part(shape)
+
+        part = problem.derived(PDHG, made)
+        assert isinstance(part, LinearOperator)
+        return part
+
+    def _linearised(self, problem: Problem) -> bool:
+        """True where the plan provides the gradient of the data term only."""
+        return not (has(problem.data, DataProx) or has(problem.data, DataDual))
+
+    def with_penalty(self, state: PDHGState, penalty: Tensor, rescale: bool = True) -> PDHGState:
+        """sigma."""
+        return replace(state, sigma=penalty)
 
     def solution(self, problem: Problem, state: PDHGState) -> Tensor:
         """x before relaxation; where K = I the prior's own copy, which obeys a constraint."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from ipx import Grad, NoOptions, Problem, Solver, State, image_dot
-from ipx_plugins.solvers import PGD as NEEDS
-from ipx_plugins.solvers.common import column, curvature_ahead, start, vector
+from ipx import (
+    Grad,
+    NoOptions,
+    Problem,
+    Solver,
+    State,
+    image_dot,
+    using,
+)
+from ipx.toolkit import column, curvature_ahead, filled_start, vector
 
 _TRIALS = 20
 _DECREASE = 0.1
@@ -33,12 +39,11 @@ class PGD(Solver[NoOptions, PGDState]):
     success. An image for which no step helps any more, to rounding, stays where it is.
     """
 
-    needs = NEEDS
     iterations = 200
 
     def init(self, problem: Problem) -> PGDState:
         """The start, brought to the data."""
-        x = start(problem)
+        x = filled_start(problem)
         bend = curvature_ahead(x, lambda at: self._slope(problem, at)).abs()
         step = torch.where(bend > 0, 1 / bend, 1.0)
         return PGDState(x, problem.objective(x), step.clamp(1e-6, 1e6))
@@ -61,4 +66,4 @@ class PGD(Solver[NoOptions, PGDState]):
         return PGDState(moved, torch.where(good, value, state.objective), 1.1 * t)
 
     def _slope(self, problem: Problem, x: Tensor) -> Tensor:
-        return column(vector(problem.lam, x), x) * cast(Grad, problem.prior).grad(x)
+        return column(vector(problem.lam, x), x) * using(problem.prior, Grad).grad(x)

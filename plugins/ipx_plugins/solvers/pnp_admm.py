@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from ipx import Problem, Solver, State, image_norm
-from ipx_plugins.solvers import PNP_ADMM as NEEDS
+from ipx.toolkit import column, filled_start
 from ipx_plugins.solvers import PnPOptions
-from ipx_plugins.solvers.common import column, start
 from ipx_plugins.solvers.schedule import (
     denoised,
     has_holes,
@@ -47,7 +46,6 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
     constant it stays, and the fixed point is that of the first paper.
     """
 
-    needs = NEEDS
     iterations = 8
 
     def budget(self, problem: Problem) -> int:
@@ -56,7 +54,7 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
 
     def init(self, problem: Problem) -> PnPADMMState:
         """The start, multiplier zero."""
-        x = start(problem)
+        x = filled_start(problem)
         table = sigmas(problem, self.options, x, self.budget(problem))
         near = 1.0 if has_holes(problem) else _NEAR
         return PnPADMMState(x, x, torch.zeros_like(x), table, near, 0, None)

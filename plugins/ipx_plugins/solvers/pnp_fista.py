@@ -8,11 +8,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ipx import Problem, Solver, State, image_dot, image_norm
-from ipx_plugins.solvers import PNP_FISTA as NEEDS
+from ipx import (
+    DENOISER_SHARE,
+    Problem,
+    Solver,
+    State,
+    image_dot,
+    image_norm,
+)
+from ipx.toolkit import column, descend, filled_start, first_step, momentum
 from ipx_plugins.solvers import PnPFISTAOptions
-from ipx_plugins.solvers.common import column, descend, first_step, momentum, start
-from ipx_plugins.solvers.schedule import NOISE_SHARE, denoised, settled, sigma_at, sigmas
+from ipx_plugins.solvers.schedule import denoised, settled, sigma_at, sigmas
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,11 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
     denoiser is no contraction.
     """
 
-    needs = NEEDS
     iterations = 40
 
     def init(self, problem: Problem) -> PnPFISTAState:
         """No momentum."""
-        x = start(problem)
+        x = filled_start(problem)
         step = first_step(problem, x, problem.data.grad)
         table = sigmas(problem, self.options, x, self.options.steps)
         far = torch.full_like(step, math.inf)
@@ -53,7 +58,7 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
         g, step = descend(problem, s.v, s.step)
         moved = s.v - column(step, s.v) * g
         # prox_{s lam R} is the denoiser at sqrt(s lam), lam running down with sigma
-        sigma = (step * NOISE_SHARE).sqrt() * sigma_at(s.table, s.steps)
+        sigma = (step * DENOISER_SHARE).sqrt() * sigma_at(s.table, s.steps)
         x, matches = denoised(problem, self.options, moved, sigma, s.steps, s.matches)
         change = image_norm(x - s.x)
         drop = (image_dot(s.v - x, x - s.x) > 0) | (change > s.change)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ipx import Problem, Solver, State
-from ipx_plugins.solvers import PNP_HQS as NEEDS
+from ipx.toolkit import filled_start
 from ipx_plugins.solvers import PnPOptions
-from ipx_plugins.solvers.common import start
 from ipx_plugins.solvers.schedule import denoised, penalty_at, settled, sigma_at, sigmas, steps_of
 
 
@@ -29,7 +28,6 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
     change of x in the last step, once sigma is constant.
     """
 
-    needs = NEEDS
     iterations = 8
 
     def budget(self, problem: Problem) -> int:
@@ -38,7 +36,7 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
 
     def init(self, problem: Problem) -> PnPHQSState:
         """The start, holes filled in."""
-        x = start(problem)
+        x = filled_start(problem)
         return PnPHQSState(x, sigmas(problem, self.options, x, self.budget(problem)), 0, None)
 
     def step(self, problem: Problem, state: PnPHQSState) -> PnPHQSState:

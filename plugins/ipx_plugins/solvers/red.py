@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from ipx import Problem, Solver, State
-from ipx_plugins.solvers import RED as NEEDS
+from ipx.toolkit import column, descend, filled_start, first_step
 from ipx_plugins.solvers import PnPFISTAOptions
-from ipx_plugins.solvers.common import column, descend, first_step, start
 from ipx_plugins.solvers.schedule import denoised, penalty_at, settled, sigma_at, sigmas
 
 
@@ -31,12 +30,11 @@ class RED(Solver[PnPFISTAOptions, REDState]):
     sigma falling. For a denoiser that is a gradient, rho (x - D) is lam times that of -log p.
     """
 
-    needs = NEEDS
     iterations = 60
 
     def init(self, problem: Problem) -> REDState:
         """The start."""
-        x = start(problem)
+        x = filled_start(problem)
         step = first_step(problem, x, problem.data.grad)
         return REDState(x, x, step, sigmas(problem, self.options, x, self.options.steps), 0, None)
 

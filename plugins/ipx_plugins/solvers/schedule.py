@@ -3,21 +3,27 @@
 A denoiser D(x, sigma) stands for the prior at one noise level: it is the proximal map of
 sigma^2 R, were it one. So where classical splitting has the threshold lam / rho, plug-and-play has
 sigma^2 = lam / rho, and the algorithm runs sigma down instead of rho up. The last sigma is that of
-the noise for lam = `NOISE_SHARE` times its variance, DPIR's rule and what lam="auto" gives.
+the noise for lam = `DENOISER_SHARE` times its variance, DPIR's rule and what lam="auto" gives.
 """
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 
-from ipx import Denoise, Latent, Matching, Problem, has
+from ipx import (
+    DENOISER_SHARE,
+    Denoise,
+    Latent,
+    LinearOperator,
+    Matching,
+    Problem,
+    has,
+    using,
+)
+from ipx.toolkit import is_identity, vector
 from ipx_plugins.solvers import PnPOptions
-from ipx_plugins.solvers.common import AnyLinear, is_identity, vector
 
-NOISE_SHARE = 0.23  # Zhang et al. 2022, section 4.2
 _STRONG = 49 / 255  # where DPIR begins
 _FINEST = 0.255 / 255  # below this no picture has noise (the same place)
 
@@ -26,12 +32,14 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> T
     """Sigma of each step and image, ``(steps, B)``, from strong to weak."""
     lam = vector(problem.lam, like)
     low = (
-        (lam / NOISE_SHARE).sqrt() if options.sigma_end is None else vector(options.sigma_end, lam)
+        (lam / DENOISER_SHARE).sqrt()
+        if options.sigma_end is None
+        else vector(options.sigma_end, lam)
     )
     low = low.clamp_min(_FINEST)
     first = options.sigma_start
     if first is None:
-        first = min(_STRONG, problem.prior.strongest)
+        first = min(_STRONG, problem.prior.traits.max_sigma)
     high = torch.maximum(vector(first, lam), low)
     share = torch.linspace(0, 1, steps).to(lam)[:, None]
     if options.schedule == "constant" or steps == 1:
@@ -50,10 +58,16 @@ def steps_of(problem: Problem, options: PnPOptions, holes: int = 24) -> int:
     """
     if options.steps is not None:
         return options.steps
-    alone = problem.data.quadratic and is_identity(cast(AnyLinear, problem.operator), problem.y)
+    alone = problem.data.quadratic and _keeps(problem)
     if alone and problem.x0 is None and not has(problem.prior, Latent):
         return 1
     return holes if has_holes(problem) and not has(problem.prior, Matching) else 8
+
+
+def _keeps(problem: Problem) -> bool:
+    """True if the operator is the identity."""
+    operator = problem.operator
+    return isinstance(operator, LinearOperator) and is_identity(operator, problem.y)
 
 
 def has_holes(problem: Problem) -> bool:
@@ -77,13 +91,13 @@ def denoised(
     each step, so that no direction is preferred (Zhang et al. 2022, section 4.3); only mirrored
     for a prior that knows which way is up.
     """
-    prior = cast(Denoise, problem.prior)
+    prior = using(problem.prior, Denoise)
     if options.refresh > 1 and has(problem.prior, Matching):
-        matching = cast(Matching, problem.prior)
+        matching = problem.prior
         found = matching.match(x, sigma) if step % options.refresh == 0 else matches
         return matching.denoise(x, sigma, found), found
     turn = step % 8 if options.ensemble else 0
-    if problem.prior.upright:  # left and right are all the same, up and down are not
+    if problem.prior.traits.oriented:  # left and right are all the same, up and down are not
         turn = 4 * (turn % 2)
     moved = x.flip(-1) if turn & 4 else x
     moved = prior.denoise(torch.rot90(moved, turn & 3, (-2, -1)), sigma)

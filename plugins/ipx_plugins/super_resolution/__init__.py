@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import Adjoint, Norm, NormalSolve, OperatorSpec, OptionError, Options, hookimpl, opt
+from ipx import (
+    Adjoint,
+    Norm,
+    NormalSolve,
+    OperatorSpec,
+    OptionError,
+    Options,
+    Traits,
+    hookimpl,
+    opt,
+)
 
 
 class SuperResolutionOptions(Options):
@@ -38,6 +48,8 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.super_resolution.operator:SuperResolution",
             options=SuperResolutionOptions,
             provides=(Adjoint, NormalSolve, Norm),
+            traits=Traits(basis="fft"),
+            examples=({"factor": 4}, {"filter": "gaussian"}, {"filter": "bicubic"}),
             summary="A picture on a grid 2, 3, 4 or 8 times coarser.",
             source="closed form: Zhao et al., IEEE Trans. Image Process. 25(8), 2016",
         )

@@ -43,8 +43,6 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
         ShapeError: H or W is no multiple of the factor.
     """
 
-    normal_basis = "fft"
-
     def __init__(
         self, image_shape: Shape, options: SuperResolutionOptions | None = None, **values: object
     ) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import Grad, Options, PriorSpec, Prox, QuadraticPrior, Value, hookimpl, opt
+from ipx import (
+    Grad,
+    Options,
+    PriorSpec,
+    Prox,
+    QuadraticPrior,
+    Traits,
+    Value,
+    hookimpl,
+    opt,
+)
 
 
 class TikhonovOptions(Options):
@@ -14,6 +24,10 @@ class TikhonovOptions(Options):
     about: Literal["mean", "zero"] = opt(
         default="mean", help="Energy about the mean of each channel, which is free, or about black."
     )
+
+
+def _traits(options: TikhonovOptions) -> Traits:
+    return Traits(basis="identity" if options.about == "zero" else "any")
 
 
 @hookimpl
@@ -25,6 +39,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.tikhonov.prior:Tikhonov",
             options=TikhonovOptions,
             provides=(Value, Grad, Prox, QuadraticPrior),
+            traits=_traits,
             summary="Little energy: 1/2 |x - mean|^2; lam = noise-to-signal ratio: Wiener.",
             source="Tikhonov, Soviet Math. Dokl. 4, 1963",
         )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import Options, PriorSpec, Prox, ProxConjugate, Value, hookimpl, opt
+from ipx import (
+    Options,
+    PriorSpec,
+    Prox,
+    ProxConjugate,
+    Traits,
+    Value,
+    hookimpl,
+    opt,
+)
 
 
 class TVOptions(Options):
@@ -25,6 +34,10 @@ class TVOptions(Options):
     )
 
 
+def _traits(options: TVOptions) -> Traits:
+    return Traits(basis="fft" if options.boundary == "circular" else "dct")
+
+
 @hookimpl
 def ipx_components() -> Iterable[PriorSpec]:
     """Declare the prior."""
@@ -34,6 +47,8 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.tv.prior:TV",
             options=TVOptions,
             provides=(Value, Prox, ProxConjugate),
+            traits=_traits,
+            examples=({"isotropic": False}, {"coupled": False}, {"boundary": "circular"}),
             summary="Few edges: |Dx|_{2,1}, or |Dx|_1 anisotropic.",
             source="Rudin, Osher, Fatemi, Physica D 60, 1992; Beck, Teboulle, IEEE TIP 18, 2009",
         )

@@ -8,17 +8,20 @@ from typing import Literal
 from ipx import (
     DataGrad,
     DataProx,
+    DataQuadratic,
     ModelSpec,
     Need,
     OptionError,
     Options,
     Quadratic,
     SolverSpec,
+    Traits,
     hookimpl,
     opt,
 )
 
-PROXED = (Need((DataProx, Quadratic), ()),)
+# which of them is used, the weights say: any algorithm may have been unrolled
+PROXED = (Need((DataQuadratic, DataProx, DataGrad), ()),)
 GRADED = (Need((DataGrad, Quadratic), ()),)
 WEIGHTS: dict[str, tuple[str, ...]] = {
     "unrolled-admm": ("grey", "color"),
@@ -186,7 +189,7 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             summary=f"Learned: {summary}",
             source=source,
             needs=needs,
-            own_prior=True,
+            traits=Traits(own_prior=True),
         )
         for name, cls, _, needs, summary, source in table
     ]

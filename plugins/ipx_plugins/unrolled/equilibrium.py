@@ -16,12 +16,8 @@ import torch
 from torch import Tensor
 
 from ipx import Problem
+from ipx.toolkit import anderson
 from ipx_plugins.unrolled.solver import Unrolled, UnrolledState
-
-MEMORY = 5
-STEPS = 60
-TOL = 1e-5
-_RIDGE = 1e-8
 
 
 def equilibrium(solver: Unrolled, problem: Problem) -> Tensor:
@@ -65,31 +61,6 @@ class _Implicit(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> tuple[Tensor, None]:
         return ctx.hook(v), None
-
-
-def anderson(
-    function: Callable[[Tensor], Tensor], x: Tensor, steps: int = STEPS, tol: float = TOL
-) -> Tensor:
-    """A fixed point of ``function``, image by image (Anderson 1965; Walker, Ni 2011)."""
-    batch = x.shape[0]
-    points: list[Tensor] = []
-    values: list[Tensor] = []
-    for _ in range(steps):
-        value = function(x)
-        points, values = [*points[1 - MEMORY :], x], [*values[1 - MEMORY :], value]
-        rests = torch.stack([(g - p).flatten(1) for g, p in zip(values, points, strict=True)], 1)
-        last = rests[:, -1].norm(dim=1) / value.flatten(1).norm(dim=1).clamp_min(1e-12)
-        if bool((last <= tol).all()):
-            return value
-        gram = rests @ rests.mT
-        size = len(points)
-        unit = torch.eye(size, dtype=x.dtype, device=x.device)
-        scale = gram.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1e-30).view(-1, 1, 1)
-        ones = x.new_ones(batch, size, 1)
-        share = torch.linalg.solve(gram / scale + _RIDGE * unit, ones)
-        share = share / share.sum(1, keepdim=True)
-        x = (share * torch.stack([g.flatten(1) for g in values], 1)).sum(1).view_as(value)
-    return value
 
 
 def _moving(inner: Any) -> list[str]:

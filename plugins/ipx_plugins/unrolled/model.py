@@ -8,7 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ipx import Model, Problem, load_weights, log_error, psnr
+from ipx import (
+    Model,
+    Problem,
+    attach,
+    load_weights,
+    log_error,
+    plan_for,
+    psnr,
+)
 from ipx_plugins.unrolled import (
     ADMMNetOptions,
     ADMMOptions,
@@ -85,6 +93,7 @@ class UnrolledModel(Model[UnrolledOptions]):
 def run(net: nn.Module, problem: Problem, options: UnrolledOptions) -> list[Tensor]:
     """The pictures after each stage; for a fixed point that alone."""
     solver = UnrolledADMM.over(net)
+    problem = attach(problem, plan_for(problem, solver))
     if options.fixed_point:
         return [equilibrium(solver, problem)]
     state = solver.init(problem)

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ipx import Problem, noise_variance
+from ipx import (
+    DENOISER_SHARE,
+    Problem,
+    noise_variance,
+)
 from ipx_plugins.unrolled import UnrolledOptions
 from ipx_plugins.unrolled.prox import (
     TOLD,
@@ -19,9 +23,6 @@ from ipx_plugins.unrolled.prox import (
     multiple,
     network,
 )
-
-SHARE = 0.23
-"""lam over the variance of the noise (Zhang et al. 2022, section 4.2)."""
 
 _FINEST = 0.255 / 255  # no picture is taken for better than this
 _ONE = math.log(math.e - 1)  # softplus of it is 1
@@ -75,7 +76,7 @@ class Stages(nn.Module):
         if o.base == "fista":
             penalty = factor * problem.data.lipschitz() + 0 * variance
         elif o.prox in TOLD:
-            penalty = factor * SHARE * variance / square
+            penalty = factor * DENOISER_SHARE * variance / square
         else:
             penalty = factor * o.rho + 0 * variance
         lam = square * penalty if o.prox in TOLD else strength * o.lam + 0 * variance

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 import ipx
 from ipx import Problem, Solver, State, load_weights
-from ipx_plugins.unrolled import GRADED, PROXED, TrainedOptions, UnrolledOptions
-from ipx_plugins.unrolled.network import Stage, Stages
-from ipx_plugins.unrolled.prox import LearnedFilters
-
-PENALTY = {"admm": "rho", "hqs": "rho", "pdhg": "sigma", "fista": "step"}
-"""Where the state of each base keeps what a stage sets."""
+from ipx_plugins.unrolled import PROXED, TrainedOptions
+from ipx_plugins.unrolled.network import Stages
 
 _BASE: dict[str, dict[str, Any]] = {
     "admm": {"rho": 1.0, "relaxation": 1.0},
@@ -30,7 +25,6 @@ class UnrolledState(State):
     """The state of the base algorithm, and how many stages were done."""
 
     inner: Any
-    stages: Stages
     steps: int = 0
 
 
@@ -43,7 +37,6 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
     """
 
     model: ClassVar[str]
-    own_prior = True
     iterations = 8
 
     def __init__(self, options: TrainedOptions | None = None, **values: object) -> None:
@@ -56,49 +49,47 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
         """The solver of a network at hand, as training makes it."""
         assert isinstance(net, Stages)
         made = cls()
-        made._given = net
+        made._given, made.needs = net, PROXED
         return made
 
     def budget(self, problem: Problem) -> int:
         """The stages; for a fixed point a hundred steps."""
-        o = self._stages(problem.y, problem.operator.image_shape[0]).options
+        o = self._stages(problem).options
         return 100 if o.fixed_point else o.stages
 
     def init(self, problem: Problem) -> UnrolledState:
         """The start of the base algorithm."""
-        stages = self._stages(problem.y, problem.operator.image_shape[0])
+        stages = self._stages(problem)
         base, stage = self._base(stages), stages.stage(problem, 0)
         # the penalty of `_BASE` is 1, so this weight is the prox of the first stage
         first = problem.with_prior(stage.prior, stage.lam / stage.penalty)
         inner = base.init(first)
-        return UnrolledState(base.solution(first, inner), inner, stages)
+        return UnrolledState(base.solution(first, inner), inner)
 
     def step(self, problem: Problem, state: UnrolledState) -> UnrolledState:
-        """One stage."""
-        stages, base = state.stages, self._base(state.stages)
-        stage = stages.stage(problem, state.steps)
+        """One stage: the base's step with the penalty, the prior and the rate of this stage."""
+        stages = self._stages(problem)
+        base, stage = self._base(stages), stages.stage(problem, state.steps)
         staged = problem.with_prior(stage.prior, stage.lam)
-        before = _set(stages.options, problem, state, stage)
-        after = base.step(staged, before)
-        if stages.options.base == "admm":
-            rate = stage.rate
-            after = replace(after, u=torch.lerp(before.u, after.u, rate))
-        return UnrolledState(base.solution(staged, after), after, stages, state.steps + 1)
+        before = base.with_penalty(state.inner, stage.penalty, rescale=state.steps > 0)
+        after = base.damped(before, base.step(staged, before), stage.rate)
+        return UnrolledState(base.solution(staged, after), after, state.steps + 1)
 
     def residual(self, problem: Problem, before: UnrolledState, after: UnrolledState) -> Tensor:
         """Relative change of the picture; at least 1 while stages remain."""
         change = super().residual(problem, before, after)
-        o = after.stages.options
+        o = self._stages(problem).options
         return change if o.fixed_point or after.steps >= o.stages else change.clamp_min(1.0)
 
     def _base(self, stages: Stages) -> Solver[Any, Any]:
         name = stages.options.base
         return ipx.solver(name, **_BASE[name])
 
-    def _stages(self, like: Tensor, channels: int) -> Stages:
+    def _stages(self, problem: Problem) -> Stages:
         """The network for this precision, device and number of channels (a pure cache)."""
         if self._given is not None:
             return self._given
+        like, channels = problem.y, problem.image_shape[0]
         key = (channels, like.dtype, like.device)
         if key not in self._nets:
             net = load_weights(self.options.weights, self.model, channels).network(like)
@@ -107,44 +98,28 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
         return self._nets[key]
 
 
-def _set(options: UnrolledOptions, problem: Problem, state: UnrolledState, stage: Stage) -> Any:
-    """The base's state with the penalty of this stage, and its filters."""
-    inner, name = state.inner, PENALTY[options.base]
-    value = 1 / stage.penalty if name == "step" else stage.penalty
-    values: dict[str, Any] = {name: value}
-    if options.base == "admm" and state.steps:  # u is the multiplier over the penalty
-        values["u"] = inner.u * (inner.rho / value).view(-1, 1, 1, 1)
-    if isinstance(stage.prior, LearnedFilters):
-        values["part"] = stage.prior.linear_part(problem.operator.image_shape)
-    return replace(inner, **values)
-
-
 class UnrolledADMM(Unrolled):
     """ADMM with a learned denoiser."""
 
     model = "unrolled-admm"
-    needs = PROXED
 
 
 class UnrolledHQS(Unrolled):
     """Half-quadratic splitting with a learned denoiser."""
 
     model = "unrolled-hqs"
-    needs = PROXED
 
 
 class ADMMNet(Unrolled):
     """ADMM with learned filters and curves."""
 
     model = "admm-net"
-    needs = PROXED
 
 
 class LISTA(Unrolled):
     """Proximal gradient with learned frames."""
 
     model = "lista"
-    needs = GRADED
 
 
 __all__ = ["LISTA", "ADMMNet", "Unrolled", "UnrolledADMM", "UnrolledHQS", "UnrolledState"]

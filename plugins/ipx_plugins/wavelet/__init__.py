@@ -10,6 +10,7 @@ from ipx import (
     PriorSpec,
     Prox,
     ProxConjugate,
+    Traits,
     Value,
     did_you_mean,
     hookimpl,
@@ -68,6 +69,12 @@ def _provides(options: WaveletOptions) -> tuple[type, ...]:
     return (Value, Prox, ProxConjugate) if orthonormal else (Value, ProxConjugate)
 
 
+def _traits(options: WaveletOptions) -> Traits:
+    if options.wavelet in ORTHOGONAL:
+        return Traits(basis="any")
+    return Traits(basis="fft" if options.invariant else "")
+
+
 @hookimpl
 def ipx_components() -> Iterable[PriorSpec]:
     """Declare the prior."""
@@ -77,6 +84,12 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.wavelet.prior:WaveletPrior",
             options=WaveletOptions,
             provides=_provides,
+            traits=_traits,
+            examples=(
+                {"invariant": False},
+                {"invariant": False, "wavelet": "haar"},
+                {"wavelet": "bior2.2"},
+            ),
             summary="Few large wavelet details: |Wx|_1, orthonormal or translation-invariant.",
             source="Donoho, Johnstone, Biometrika 81, 1994; Coifman, Donoho, 1995 (all shifts)",
         )

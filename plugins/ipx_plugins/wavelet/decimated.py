@@ -21,7 +21,7 @@ import pywt
 import torch
 from torch import Tensor
 
-from ipx import LinearOperator, Norm, Shape, Spectral, Spectrum
+from ipx import LinearOperator, Shape, Spectral
 from ipx_plugins.wavelet import ORTHOGONAL, WaveletOptions
 
 _DENSE_UP_TO = 128
@@ -82,9 +82,6 @@ class Decimated(LinearOperator[WaveletOptions]):
             part = self._synthesise(self._synthesise(out[..., :h, :w], -2), -1)
             out[..., :h, :w] = part
         return out
-
-    def provides(self) -> frozenset[type]:
-        return super().provides() - (frozenset() if self.orthonormal else {Spectrum, Norm})
 
     @property
     def orthonormal(self) -> bool:

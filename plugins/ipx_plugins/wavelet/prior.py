@@ -7,8 +7,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ipx import LinearOperator, OuterProx, Prox, Scalar, Shape, per_image
-from ipx_plugins.wavelet import ORTHOGONAL, WaveletOptions
+from ipx import (
+    LinearOperator,
+    OuterProx,
+    Scalar,
+    Shape,
+    per_image,
+)
+from ipx_plugins.wavelet import WaveletOptions
 from ipx_plugins.wavelet.decimated import Decimated
 from ipx_plugins.wavelet.invariant import Invariant
 
@@ -27,10 +33,6 @@ class WaveletPrior(OuterProx[WaveletOptions]):
     def _make(self, image_shape: Shape) -> Decimated | Invariant:
         kind = Invariant if self.options.invariant else Decimated
         return kind(image_shape, self.options)
-
-    def provides(self) -> frozenset[type]:
-        closed = self.options.wavelet in ORTHOGONAL and not self.options.invariant
-        return super().provides() - (frozenset() if closed else {Prox})
 
     def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
         """K: the transform."""

@@ -1,93 +1,32 @@
-"""What several of the algorithms share."""
+"""Lengths of steps, penalties, momentum, residuals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
 
 import torch
-import torch.nn.functional as nn
 from torch import Tensor
 
-from ipx import (
-    DataProx,
-    DataQuadratic,
-    Diagonal,
-    LinearOperator,
-    Problem,
-    ProxConjugate,
-    Scalar,
-    has,
-    image_dot,
-    image_norm,
-)
+from ipx.declare.capabilities import Grad, using
+from ipx.numerics.tensors import column, image_dot, image_norm, vector
+from ipx.solving.problem import Problem
 
-AnyLinear = LinearOperator[Any]
+SHARPER = 4.0
+"""Once a quick start is made, penalties of splitting algorithms grow by so much."""
 
-DATA_PENALTY = 3.0  # on w = Ax, for data terms of curvature about one in pictures in [0, 1]
-SHARPER = 4.0  # once a quick start is made, the penalties grow by so much
 _HALVINGS = 60
 _THRESHOLD = 0.2  # lam / rho: what one step takes off the edges of a picture in [0, 1]
 
 
-def vector(value: Scalar, like: Tensor) -> Tensor:
-    """A scalar as one value per image, ``(B,)``."""
-    made = torch.as_tensor(value, dtype=like.dtype, device=like.device)
-    return made.expand(like.shape[0])
+def gradient_of(problem: Problem, x: Tensor) -> Tensor:
+    """Gradient of f + lam R at x, same shape."""
+    prior = using(problem.prior, Grad)
+    return problem.data.grad(x) + column(vector(problem.lam, x), x) * prior.grad(x)
 
 
-def column(value: Tensor, like: Tensor) -> Tensor:
-    """One value per image ``(B,)``, shaped to multiply ``like`` ``(B, ...)``."""
-    return value.view(-1, *([1] * (like.ndim - 1)))
-
-
-def start(problem: Problem) -> Tensor:
-    """Where to begin: ``problem.start()``, with the pixels that were not measured filled in.
-
-    A hole left at zero costs an iterative solver most of its steps.
-    """
-    x = problem.start()
-    if problem.x0 is not None or x.ndim != 4 or not has(problem.operator, Diagonal):
-        return x
-    d = cast(Diagonal, problem.operator).diagonal(x)
-    seen = (d != 0).to(x.dtype).expand_as(x)
-    if bool(seen.all()):
-        return x
-    return _pull_push(x * seen, seen)
-
-
-def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
-    """Averages over ever larger blocks fill what smaller ones leave empty (Gortler et al. 1996)."""
-    filled = weighted / weight.clamp_min(1e-12)
-    height, width = weighted.shape[-2:]
-    if max(height, width) == 1 or bool((weight > 0).all()):
-        return filled
-    pad = (0, width % 2, 0, height % 2)
-    coarse = _pull_push(
-        nn.avg_pool2d(nn.pad(weighted, pad), 2), nn.avg_pool2d(nn.pad(weight, pad), 2)
-    )
-    size = (height + height % 2, width + width % 2)
-    wide = nn.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
-    return torch.where(weight > 0, filled, wide[..., :height, :width])
-
-
-def outer(problem: Problem) -> ProxConjugate:
-    """The prior as g(Kx)."""
-    return cast(ProxConjugate, problem.prior)
-
-
-def is_identity(part: AnyLinear, like: Tensor) -> bool:
-    """True if K x = x."""
-    return has(part, Diagonal) and bool((cast(Diagonal, part).diagonal(like) == 1).all())
-
-
-def exact_prox(problem: Problem) -> bool:
-    """True if the data term has a proximal map that needs no inner iteration."""
-    if not problem.data.can(DataProx):
-        return False
-    if not problem.data.quadratic:
-        return True
-    return bool(problem.data.bridge(DataQuadratic).exact_with(None))
+def relative(change: Tensor, x: Tensor) -> Tensor:
+    """|change| over |x| per image, ``(B,)``: the usual fixed-point residual."""
+    return image_norm(change) / image_norm(x).clamp_min(1e-12)
 
 
 def first_step(problem: Problem, x: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
@@ -148,6 +87,6 @@ def penalty(problem: Problem, like: Tensor) -> Tensor:
     them (`SHARPER`) is best for the rest of the way (measured on three operators, TV and wavelets).
     A constraint knows no lam; there the data's own curvature sets the scale.
     """
-    if not problem.prior.weighted:
+    if not problem.prior.traits.weighted:
         return 0.1 * vector(problem.data.lipschitz(), like).clamp(1e-3, 1e3)
     return (vector(problem.lam, like) / _THRESHOLD).clamp_min(1e-5)

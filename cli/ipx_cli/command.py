@@ -1,0 +1,237 @@
+"""Commands whose options depend on the components they are given: ``--op.sigma`` for blur."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import click
+from click.core import ParameterSource
+
+from ipx.declare.kinds import ROLES
+from ipx.declare.registry import registry
+from ipx.errors import InputError, UsageError, did_you_mean
+from ipx.planning.request import Request, one_prior, usual_prior
+from ipx.planning.rules import NAMED
+from ipx.planning.settings import SolveSettings
+from ipx.planning.tree import AUTO
+from ipx_cli import config as files
+from ipx_cli.config import Config
+from ipx_cli.options import DEFAULTS, KIND_OF, component_options
+
+_META = "ipx_cli.chosen"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the first reading of the arguments found.
+
+    Attributes:
+        names: the component of each role.
+        options: its click options.
+        config: the configuration file.
+        named: the roles that were named anywhere, whose options the help shows.
+        argv: the command as it was typed.
+    """
+
+    names: dict[str, str]
+    options: dict[str, list[click.Option]]
+    config: Config | None
+    named: set[str]
+    argv: list[str]
+
+
+def chosen(ctx: click.Context) -> Chosen | None:
+    """What was found for this context; None before the arguments were read."""
+    found: Chosen | None = ctx.meta.get(_META)
+    return found
+
+
+class ComponentCommand(click.Command):
+    """A command whose options depend on the components it is given.
+
+    The arguments are read twice: once for the names of the components and the configuration,
+    then in earnest with the options that follow from them.
+    """
+
+    roles: ClassVar[Sequence[str]] = ()
+    """The roles that the command has."""
+
+    settings: ClassVar[Sequence[str]] = ()
+    """The names of the settings that it has, of `SolveSettings`."""
+
+    keys: ClassVar[Sequence[str]] = ()
+    """Further keys of its configuration files."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The fixed parameters and those of the chosen components."""
+        found = chosen(ctx)
+        extra = [o for options in found.options.values() for o in options] if found else []
+        *mine, help_option = super().get_params(ctx)
+        return [*mine, *extra, help_option]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the components, then parse with their options."""
+        found = ctx.meta[_META] = self._choose(ctx, list(args))
+        if found.config is not None:
+            ctx.default_map = self._defaults(ctx, found.config, found.names)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as e:
+            role, dot, option = e.option_name.lstrip("-").removeprefix("no-").partition(".")
+            if not dot or role not in found.options:
+                raise
+            known = [o.opts[0] for o in found.options[role]]
+            raise UsageError(
+                f"{KIND_OF[role]} {found.names[role]} has no option {option}"
+                + did_you_mean(f"--{role}.{option}", known)
+                + (f" (it has: {', '.join(known)})" if known else " (it has none)")
+            ) from None
+
+    def _choose(self, ctx: click.Context, args: list[str]) -> Chosen:
+        # completion asks with half a command line: nothing may fail then
+        forgive = (UsageError, InputError) if ctx.resilient_parsing else ()
+        ctx.meta.pop(_META, None)
+        probe = click.Context(
+            self,
+            parent=ctx.parent,
+            info_name=ctx.info_name,
+            resilient_parsing=True,
+            ignore_unknown_options=True,
+            allow_extra_args=True,
+        )
+        super().parse_args(probe, list(args))
+        config = None
+        with suppress(*forgive):
+            self._refuse_several(probe, args)
+            if probe.params.get("config") is not None:
+                path: Path = probe.params["config"]
+                config = files.read(path, self.roles, self.settings, self.keys)
+        names: dict[str, str] = {}
+        options: dict[str, list[click.Option]] = {}
+        named: set[str] = set()
+        for role in self.roles:
+            given = probe.params.get(role)
+            in_file = config.components.get(role, {}) if config is not None else {}
+            usual = DEFAULTS.get(role, "")
+            if role == "prior":  # a trained network has its own
+                with suppress(*forgive):
+                    usual = usual_prior(_solver(probe, config))
+            names[role] = given or in_file.get("name") or usual
+            if not names[role]:  # a required argument; click says so
+                options[role] = []
+                continue
+            if given or in_file:
+                named.add(role)
+            with suppress(*forgive):
+                if role == "op" and given in NAMED and given != in_file.get("name"):
+                    raise UsageError(
+                        f"operator {given} needs a file: --config FILE with [op] name = "
+                        f'"{given}", parts = [...]'
+                    )
+                options[role] = component_options(role, names[role])
+        return Chosen(names, options, config, named, [ctx.info_name or "", *args])
+
+    def _refuse_several(self, probe: click.Context, args: list[str]) -> None:
+        """Refuse a role that is named twice, instead of taking the last name."""
+        _, _, order = self.make_parser(probe).parse_args(list(args))
+        for role in self.roles:
+            times = sum(param.name == role for param in order)
+            if role == "prior":
+                one_prior([role] * times)
+            elif times > 1:
+                more = "; a file composes them, see docs/cli.md" if role == "op" else ""
+                raise UsageError(f"{times} {KIND_OF[role]}s are given and one is possible{more}")
+
+    def _defaults(
+        self, ctx: click.Context, config: Config, names: dict[str, str]
+    ) -> dict[str, Any]:
+        """The configuration as click's default map; its values are checked by click's types."""
+        values = {k: v for k, v in config.values.items() if k != "inputs"}
+        for param in self.params:
+            if param.name in values:
+                try:
+                    values[param.name] = param.type_cast_value(ctx, values[param.name])
+                except click.BadParameter as e:
+                    if not ctx.resilient_parsing:
+                        raise InputError(f"{config.path}: {param.name}: {e.message}") from e
+        for role, table in config.components.items():
+            values[role] = table["name"]
+            if _same(role, names[role], table["name"]):
+                values |= {f"{role}_{k}": v for k, v in table.items() if k != "name"}
+        return values
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The fixed options, then a section for each component that has options."""
+        found = chosen(ctx)
+        assert found is not None
+        theirs = {id(option) for options in found.options.values() for option in options}
+
+        def section(title: str, params: Sequence[click.Parameter]) -> None:
+            options = [p for p in params if isinstance(p, click.Option)]
+            records = [r for p in options if (r := p.get_help_record(ctx)) is not None]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+        section("Options", [p for p in self.get_params(ctx) if id(p) not in theirs])
+        for role, options in found.options.items():
+            if role in found.named:
+                section(f"{KIND_OF[role].capitalize()} {found.names[role]}", options)
+
+
+def _solver(probe: click.Context, config: Config | None) -> str:
+    """The solver that was named on the command line or in the file."""
+    in_file = config.components.get("solver", {}) if config is not None else {}
+    return str(probe.params.get("solver") or in_file.get("name") or DEFAULTS["solver"])
+
+
+def _same(role: str, one: str, other: str) -> bool:
+    """True if two names mean the same component."""
+    if one == other:
+        return True
+    if {one, other} & {AUTO, *NAMED}:
+        return False
+    return registry().get(ROLES[role], one).id == registry().get(ROLES[role], other).id
+
+
+def tables(ctx: click.Context) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Role and table of each chosen component, with the options that were given anywhere."""
+    found = chosen(ctx)
+    assert found is not None
+    for role, options in found.options.items():
+        names = {option.name: option.name.removeprefix(f"{role}_") for option in options}
+        given = {short: ctx.params[name] for name, short in names.items() if _given(ctx, name)}
+        yield role, {"name": found.names[role], **_in_file_only(found, role, names), **given}
+
+
+def _given(ctx: click.Context, name: str) -> bool:
+    """True if the option was given on the command line, in the environment or in the file."""
+    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _in_file_only(found: Chosen, role: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """What a file says of the chosen component and no option can: ``parts``, ``scale``."""
+    table = found.config.components.get(role) if found.config is not None else None
+    if table is None or not _same(role, found.names[role], table["name"]):
+        return {}
+    said = {"name", *names.values()}
+    return {key: value for key, value in table.items() if key not in said}
+
+
+def request(ctx: click.Context) -> Request:
+    """What the command line, the environment and the configuration ask for."""
+    values: dict[str, Any] = dict(tables(ctx))
+    if ctx.params.get("lam") is not None:
+        values["lam"] = ctx.params["lam"]
+    names = [n for n in SolveSettings.infos() if n in ctx.params and _given(ctx, n)]
+    return Request(**values, settings=SolveSettings(**{n: ctx.params[n] for n in names}))
+
+
+def configuration(ctx: click.Context) -> list[Path]:
+    """The configuration file, if there is one."""
+    found = chosen(ctx)
+    return [found.config.path] if found is not None and found.config is not None else []

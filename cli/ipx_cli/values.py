@@ -1,0 +1,97 @@
+"""Types of command line values, made from the declarations: names of components, options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from ipx.declare.options import OptionInfo
+from ipx.declare.registry import registry
+from ipx.errors import OptionError
+from ipx.planning.tree import AUTO
+
+_WORDS = {bool: "BOOLEAN", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+
+
+class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
+    """The name of a component; completes from the registry."""
+
+    name = "name"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """``NAME``."""
+        return "NAME"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Names with their summaries."""
+        reg = registry()
+        items = [
+            CompletionItem(n, help=reg.get(self.kind, n).summary) for n in reg.names(self.kind)
+        ]
+        if self.kind == "solver":
+            items.insert(0, CompletionItem(AUTO, help="The best one that fits."))
+        return [i for i in items if i.value.startswith(incomplete)]
+
+
+class Value(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
+    """The value of a declared option, read and checked by its declaration."""
+
+    def __init__(self, info: OptionInfo) -> None:
+        self.info = info
+        self.name = info.kind.__name__
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Text from the command line or the environment, a value from a file."""
+        try:
+            return self.info.parse(value) if isinstance(value, str) else self.info.check(value)
+        except OptionError as e:
+            self.fail(str(e), param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """``NUMBER``, ``a|b``, ``INTEGER,INTEGER``."""
+        one = "|".join(self.info.choices) or _WORDS[self.info.kind]
+        if self.info.length is None:
+            return one
+        return ",".join([one] * self.info.length) if self.info.length else f"{one},..."
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Choices, or files."""
+        if self.info.kind is Path:
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(c) for c in self.info.choices if c.startswith(incomplete)]
+
+
+class Weight(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
+    """``auto`` or a number >= 0."""
+
+    name = "weight"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        """``"auto"`` or a float."""
+        if value == "auto":
+            return "auto"
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            number = float(value)
+        except (TypeError, ValueError):
+            number = -1.0
+        if not 0 <= number < float("inf"):
+            self.fail(f"{value!r} is neither auto nor a number >= 0", param, ctx)
+        return number
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """``auto|NUMBER``."""
+        return "auto|NUMBER"

@@ -1,0 +1,103 @@
+"""Bytes to a raster and back, by the formats of the plugins; every error is one line."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from ipx.declare.registry import registry
+from ipx.declare.specs import IOSpec
+from ipx.errors import InputError, IpxError
+from ipx.files.format import Array, Format, Raster, wrong_channels
+from ipx.files.lookup import label
+
+
+def decode(spec: IOSpec, data: bytes, path: str | os.PathLike[str]) -> Raster:
+    """The picture in a whole file of this format, checked; booleans are 0 and 255.
+
+    Raises:
+        InputError: why it cannot be used, and what would work; the line starts with ``path``.
+    """
+    with _one_line(f"{path}: ", f"cannot be decoded as {label(spec)}"):
+        raster = _format(spec).decode(data)
+        return replace(raster, samples=_checked(raster))
+
+
+def encode(spec: IOSpec, raster: Raster, path: str | os.PathLike[str]) -> bytes:
+    """A whole file of this format.
+
+    Raises:
+        InputError: the format cannot hold the picture; the line starts with ``path``.
+    """
+    with _one_line(f"{path}: ", f"cannot be written as {label(spec)}", "try another format"):
+        return _format(spec).encode(raster)
+
+
+def numbers(spec: IOSpec, data: bytes, what: str) -> Array:
+    """The array in a whole file of this format, as stored.
+
+    Raises:
+        InputError: it cannot be read; the line starts with ``what``.
+    """
+    with _one_line(f"{what} cannot be read: ", f"cannot be decoded as {label(spec)}"):
+        return _format(spec).numbers(data)
+
+
+def _format(spec: IOSpec) -> Format:
+    made: Format = registry().create(spec)
+    return made
+
+
+def _checked(raster: Raster) -> Array:
+    """The samples, if they are a picture's; native byte order."""
+    samples = raster.samples
+    if samples.size == 0:
+        raise InputError(f"has no pixels, its shape is {samples.shape}")
+    if samples.dtype.kind not in "buif" or samples.dtype.itemsize > 8:
+        raise InputError(f"holds {samples.dtype} values; save real numbers of at most 64 bits")
+    if samples.shape[2] - raster.alpha not in (1, 3):
+        raise InputError(f"has {wrong_channels(samples.shape[2])}")
+    if samples.dtype == bool:
+        return samples.astype(np.uint8) * np.uint8(255)
+    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+    if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+        count = samples.size - int(np.isfinite(samples).sum())
+        raise InputError(
+            f"has {count} values that are NaN or infinite; replace them first "
+            "(for unknown pixels use the operator inpaint with a mask)"
+        )
+    return samples
+
+
+@contextmanager
+def _one_line(
+    start: str, failure: str, advice: str = "get a whole copy, or save it again"
+) -> Iterator[None]:
+    """Make every error of a format an `InputError` of one line; warnings are not shown.
+
+    Args:
+        start: begins the line.
+        failure: what it means when a decoder or encoder raises an exception of its own.
+        advice: what to do then.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except InputError as why:
+        raise InputError(start + _short(str(why), 200)) from None
+    except (IpxError, MemoryError):
+        raise
+    except Exception as error:
+        reason = _short(" ".join(str(error).split()) or type(error).__name__, 100)
+        raise InputError(f"{start}{failure} ({reason}); {advice}") from None
+
+
+def _short(text: str, most: int) -> str:
+    """Damaged tags can be of any length; an error is one readable line."""
+    return text if len(text) <= most else text[: most - 3] + "..."

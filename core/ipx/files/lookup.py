@@ -1,0 +1,96 @@
+"""Which format a file has: the table is the declarations of kind ``io``. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ipx.declare.registry import registry
+from ipx.declare.specs import IOSpec
+from ipx.errors import InputError
+
+OTHERS = {
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"8BPS": "Photoshop",
+    b"%PDF": "PDF",
+    b"\x89HDF": "HDF5",
+    b"SIMPLE  =": "FITS",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"v/1\x01": "OpenEXR",
+    b"PK\x03\x04": "zip",
+    b"....ftyp": "HEIC, AVIF or video",
+    b".{128}DICM": "DICOM",
+}
+"""Regular expressions of first bytes: the names of formats that no plugin may read."""
+
+
+def formats() -> list[IOSpec]:
+    """The formats, in the order in which they are offered: as declared, built-in ones first."""
+    return [spec for spec in registry().specs["io"].values() if isinstance(spec, IOSpec)]
+
+
+def label(spec: IOSpec) -> str:
+    """A format's name in messages: ``PNG``."""
+    return spec.name.upper()
+
+
+def listing(names: Iterable[str], word: str) -> str:
+    """``a, b or c``, where ``word`` is ``or``."""
+    *most, last = [*names] or ["nothing"]
+    return f"{', '.join(most)} {word} {last}" if most else last
+
+
+def suffixes() -> dict[str, IOSpec]:
+    """Suffix, lower case with the dot, to format; the first format that declares it has it."""
+    table: dict[str, IOSpec] = {}
+    for spec in formats():
+        for suffix in spec.suffixes:
+            table.setdefault(suffix, spec)
+    return table
+
+
+def by_suffix(path: str | os.PathLike[str]) -> IOSpec | None:
+    """The format that the name of a file tells."""
+    return suffixes().get(Path(path).suffix.lower())
+
+
+def by_content(data: bytes, path: str | os.PathLike[str]) -> IOSpec:
+    """The format that the first bytes of a file tell.
+
+    The suffix decides between formats with the same first bytes, and tells a format whose files
+    have none of their own.
+
+    Raises:
+        InputError: no plugin reads it.
+    """
+    suffix = Path(path).suffix.lower()
+    fitting = [
+        spec
+        for spec in formats()
+        if (re.match(spec.magic, data, re.DOTALL) if spec.magic else suffix in spec.suffixes)
+    ]
+    if not data or not fitting:
+        raise InputError(f"{path}: {_foreign(data)}")
+    return min(fitting, key=lambda s: (not s.magic, suffix not in s.suffixes))
+
+
+def _foreign(data: bytes) -> str:
+    """What is to be said of a file of no known format."""
+    reads = f"ipx reads {listing(map(label, formats()), 'and')}"
+    if not data:
+        return f"is empty (0 bytes); {reads}"
+    kind = next((kind for magic, kind in OTHERS.items() if re.match(magic, data, re.DOTALL)), None)
+    if kind is None:
+        return f"is not an image; {reads}"
+    writes = (spec.suffixes[0] for spec in formats() if spec.dtypes)
+    return f"is a {kind} file; {reads}: convert it, for instance to {listing([*writes][:2], 'or')}"
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The files in a folder whose suffix is that of a format, in the order of their names."""
+    known = suffixes()
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in known)

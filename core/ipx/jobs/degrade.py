@@ -1,0 +1,78 @@
+"""Simulate a measurement of one picture from file to file: what ``ipx degrade`` does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ipx.files import images
+from ipx.files.lookup import by_suffix
+from ipx.files.record import folder_for, record_path, write_record
+from ipx.jobs.records import absolute, all_or_none, make_record
+from ipx.jobs.reporter import Reporter
+from ipx.numerics.metrics import psnr, ssim
+from ipx.planning.request import Request, Table
+from ipx.solving.degrade import degrade
+
+
+def degrade_file(
+    request: Request, source: Path, output: Path, *, reporter: Reporter | None = None
+) -> Table:
+    """Simulate a measurement of one picture; write it and its record.
+
+    Formats that hold float32 (TIFF, NPY) get it, so that the noise is neither rounded nor
+    clipped; the others keep the input's 8 or 16 bits, and what had to be clipped is noted.
+
+    Args:
+        request: its operator, noise, seed and device.
+        source: the clean picture.
+        output: where the data go; missing folders are made.
+        reporter: whom to report to.
+
+    Returns:
+        The row: input, output, status, seed, seconds, clipped (share of values), psnr (dB), ssim
+        (None where the data have another size than the picture).
+
+    Raises:
+        IpxError: one clear line; nothing was written.
+    """
+    reporter = reporter or Reporter()
+    picture = images.read(source)
+    with folder_for(output):
+        wanted = by_suffix(output)
+        floats = wanted is not None and "float32" in wanted.dtypes
+        whole = np.dtype(picture.dtype).kind != "f"
+        dtype = "float32" if floats and whole else None
+        _, kept = images.output_type(output, picture, dtype)
+        began = time.perf_counter()
+        clean, s = torch.from_numpy(picture.pixels), request.settings
+        y = degrade(clean, op=request.op, noise=request.noise, seed=s.seed, device=s.device).cpu()
+        seconds = time.perf_counter() - began
+        data = y.numpy()
+        clipped = 0.0
+        if np.dtype(kept).kind != "f":
+            clipped = float(((data < 0) | (data > 1)).mean())
+            reporter.note(
+                f"{output}: {kept} rounds the noise and clips {100 * clipped:.2g} % of the "
+                "values; write .tif to keep them"
+            )
+        alike = y.shape == clean.shape
+        row = {
+            "input": str(source),
+            "output": str(output),
+            "status": "ok",
+            "seed": s.seed,
+            "seconds": seconds,
+            "clipped": clipped,
+            "psnr": float(psnr(y[None], clean[None])[0]) if alike else None,
+            "ssim": float(ssim(y[None], clean[None])[0]) if alike else None,
+        }
+        config = {"inputs": [absolute(source)], "output": absolute(output)}
+        record = make_record("degrade", request, picture, reporter.command, row, config)
+        with all_or_none([output, record_path(output)]):
+            images.write(output, data, picture, dtype)
+            write_record(record_path(output), record)
+    return row

@@ -1,0 +1,136 @@
+"""A restored picture with all that its row, its record and its panel need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ipx.errors import InputError
+from ipx.files.format import Array
+from ipx.files.images import Picture
+from ipx.files.panel import panel as draw_panel
+from ipx.jobs.records import MAIN
+from ipx.jobs.reporter import Reporter, reporting
+from ipx.numerics.metrics import psnr, ssim
+from ipx.planning.request import Request, Table
+from ipx.planning.tree import AUTO, tree
+from ipx.solving.observers import AnyObserver
+from ipx.solving.restore import Restoration, solve
+
+METRICS = ("psnr_before", "psnr_after", "ssim_before", "ssim_after")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """One restored picture.
+
+    Attributes:
+        how: what `ipx.solve` returned.
+        data: what was restored, ``(C, H, W)``.
+        metrics: PSNR (dB) and SSIM before and after; None without a truth.
+    """
+
+    how: Restoration
+    data: Array
+    metrics: Table = field(default_factory=lambda: dict.fromkeys(METRICS))
+
+    @property
+    def pictures(self) -> dict[str, Array]:
+        """Every output by name, ``(C, H, W)``."""
+        return {name: x[0].detach().cpu().numpy() for name, x in self.how.outputs.items()}
+
+    def row(self, source: str, where: dict[str, Path]) -> Table:
+        """The result as plain values.
+
+        Args:
+            source: what is told of the input.
+            where: the file of each output.
+        """
+        how, level = self.how, self.how.level[0]
+        return {
+            "input": source,
+            "output": str(where[MAIN]),
+            "status": how.status[0],
+            "plan": how.plan.to_json(),
+            "lam": None if how.lam is None else how.lam[0],
+            "sigma": None if level != level else level,
+            "iterations": how.iterations[0],
+            "seconds": how.seconds,
+            **self.metrics,
+            "outputs": {name: str(path) for name, path in where.items()},
+        }
+
+    def chosen(self, request: Request) -> Table:
+        """What stood open in the request: the weight and the solver that were taken."""
+        found: Table = {"lam": "auto" if self.how.lam is None else self.how.lam[0]}
+        if request.solver["name"] == AUTO:
+            found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
+        return found
+
+    def draw(self, path: Path, clean: Picture | None) -> None:
+        """Draw degraded, restored and truth side by side.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        grey_or_colour = self.data.shape[0] in (1, 3)
+        shown = self.data if grey_or_colour else self.how.before[0].cpu().numpy()
+        columns = [
+            ("degraded", shown, self._figures("before")),
+            ("restored", self.pictures[MAIN], self._figures("after")),
+        ]
+        if clean is not None:
+            columns.append(("truth", clean.pixels, ""))
+        draw_panel(path, columns)
+
+    def _figures(self, when: str) -> str:
+        quality, likeness = self.metrics[f"psnr_{when}"], self.metrics[f"ssim_{when}"]
+        return "" if quality is None else f"{quality:.2f} dB, SSIM {likeness:.3f}"
+
+
+def restored(
+    request: Request,
+    y: Tensor,
+    clean: Picture | None,
+    reporter: Reporter,
+    observers: Sequence[AnyObserver] = (),
+) -> Restored:
+    """Restore ``y`` ``(C, H, W)`` and measure the result against the truth, if there is one.
+
+    Raises:
+        IpxError: see `ipx.solve`.
+    """
+    truth = None if clean is None else torch.from_numpy(clean.pixels)[None]
+    looking = [] if reporter.report is None else [reporting(reporter.report, truth)]
+    how = solve(
+        y,
+        op=request.op,
+        noise=request.noise,
+        prior=request.prior,
+        solver=request.solver,
+        tuner=request.tuner,
+        lam=request.lam,
+        settings=request.settings,
+        observers=[*observers, *looking],
+    )
+    done = Restored(how, y.detach().cpu().numpy())
+    if truth is not None:
+        before, after = how.before.cpu(), how.x.cpu()
+        for name, measure in (("psnr", psnr), ("ssim", ssim)):
+            done.metrics[f"{name}_before"] = float(measure(before, truth)[0])
+            done.metrics[f"{name}_after"] = float(measure(after, truth)[0])
+    return done
+
+
+def check_truth(clean: Picture, shape: tuple[int, ...]) -> None:
+    """Refuse a truth that has not the shape of the result.
+
+    Raises:
+        InputError: it has another.
+    """
+    if clean.shape != shape:
+        raise InputError(f"{clean.path}: the truth has shape {clean.shape}, the result {shape}")

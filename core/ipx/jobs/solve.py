@@ -1,0 +1,154 @@
+"""Restore one picture from file to file: what ``ipx solve`` does to each input.
+
+A row of results is a plain dictionary; nothing is left behind when a step fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ipx.files import images
+from ipx.files.images import Picture
+from ipx.files.panel import check_kind
+from ipx.files.record import folder_for
+from ipx.jobs.records import absolute, make_record, places, write_outputs
+from ipx.jobs.reporter import Reporter
+from ipx.jobs.restored import Restored, check_truth, restored
+from ipx.planning.request import Request, Table
+from ipx.solving.build import image_shape_of
+from ipx.solving.degrade import degrade
+from ipx.solving.observers import AnyObserver
+
+
+def solve_file(
+    request: Request,
+    source: Path,
+    output: Path,
+    *,
+    truth: Path | None = None,
+    panel: Path | None = None,
+    reporter: Reporter | None = None,
+    expect: str | None = None,
+    observers: Sequence[AnyObserver] = (),
+    force: bool = False,
+) -> Table:
+    """Restore one picture; write every output, the record and, when asked, a panel.
+
+    Args:
+        request: how.
+        source: the degraded picture.
+        output: where the restored one goes; missing folders are made. Further outputs, those
+            that observers make, go beside it as STEM-NAME.tif, float32 in nominal units.
+        truth: the clean picture, for the metrics.
+        panel: where to draw degraded, restored and truth side by side.
+        reporter: whom to report to.
+        expect: sha256 that the input should have; another one is noted.
+        observers: look on, see `ipx.solve`.
+        force: let further outputs replace files that were not written with this output.
+
+    Returns:
+        The row: input, output, status, plan, lam, sigma (noise level, in the unit of the noise
+        model), iterations, seconds, metrics (dB and SSIM, None without a truth), outputs (the
+        file of each).
+
+    Raises:
+        IpxError: one clear line; nothing was written.
+    """
+    reporter = reporter or Reporter()
+    if panel is not None:
+        check_kind(panel)
+    picture = images.read(source)
+    if expect is not None and picture.sha256 != expect:
+        reporter.note(f"{source} has changed since the record was written")
+    clean = None if truth is None else images.read(truth)
+    if clean is not None:
+        check_truth(clean, image_shape_of(request.op, picture.shape))
+    with folder_for(output), folder_for(panel):
+        images.output_type(output, picture)
+        done = restored(request, torch.from_numpy(picture.pixels), clean, reporter, observers)
+        where = places(output, done.how.outputs, force)
+        row = done.row(str(source), where)
+        record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
+        record["truth"] = None if clean is None else clean.describe()
+        write_outputs(done.pictures, where, record, picture)
+        if panel is not None:
+            done.draw(panel, clean)
+    return row
+
+
+def solve_bundled(
+    request: Request,
+    folder: Path,
+    *,
+    panel: Path | None = None,
+    reporter: Reporter | None = None,
+    observers: Sequence[AnyObserver] = (),
+    force: bool = False,
+) -> Table:
+    """Degrade a bundled picture that suits the prior, restore it, and write to a folder.
+
+    Writes truth.png, degraded.tif (float32, what was really restored), restored.png, its record,
+    panel.png; further outputs as restored-NAME.tif.
+
+    Args:
+        request: how.
+        folder: where to; it is made if it is missing.
+        panel: another place for the panel.
+        reporter: whom to report to.
+        observers: look on, see `ipx.solve`.
+        force: let further outputs replace files that were not written with this output.
+
+    Returns:
+        The row of `solve_file`, and ``panel``.
+
+    Raises:
+        IpxError: one clear line.
+    """
+    reporter = reporter or Reporter()
+    picture = images.bundled(request.subject)
+    sheet = panel if panel is not None else folder / "panel.png"
+    check_kind(sheet)
+    output = folder / "restored.png"
+    y = degrade(
+        torch.from_numpy(picture.pixels),
+        op=request.op,
+        noise=request.noise,
+        seed=request.settings.seed,
+        device=request.settings.device,
+    )
+    with folder_for(output), folder_for(sheet):
+        images.output_type(output, picture)
+        done = restored(request, y, picture, reporter, observers)
+        where = places(output, done.how.outputs, force)
+        row = done.row(f"bundled:{picture.path.name}", where)
+        record = _record(request, picture, reporter, done, row, [], folder, None, panel)
+        images.write(folder / "truth.png", picture.pixels, picture)
+        if done.data.shape[0] in (1, 3):
+            images.write(folder / "degraded.tif", done.data, dtype="float32")
+        write_outputs(done.pictures, where, record, picture)
+        done.draw(sheet, picture)
+    return row | {"panel": str(sheet)}
+
+
+def _record(
+    request: Request,
+    picture: Picture,
+    reporter: Reporter,
+    done: Restored,
+    row: Table,
+    inputs: list[Path],
+    output: Path,
+    truth: Path | None,
+    panel: Path | None,
+) -> Table:
+    """The record; its config gives the same bits again."""
+    config = done.chosen(request) | {
+        "inputs": [absolute(path) for path in inputs],
+        "output": absolute(output),
+        "truth": absolute(truth),
+        "panel": absolute(panel),
+    }
+    return make_record("solve", request, picture, reporter.command, row, config, done.how.trace)

@@ -1,0 +1,285 @@
+"""Linear operators and their algebra: ``A @ B``, ``A + B``, ``c * A``, ``A.T``."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipx.declare.capabilities import Diagonal, Norm, Shape, Spectrum, has, using
+from ipx.declare.options import NoOptions
+from ipx.declare.traits import Traits
+from ipx.errors import ShapeError
+from ipx.numerics.spectral import Spectral
+from ipx.numerics.tensors import count, image_norm
+from ipx.parts.component import O
+from ipx.parts.operator import Operator
+from ipx.planning.rules import Facts, made
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator as SciPyOperator
+
+
+class LinearOperator(Operator[O], ABC):
+    """A linear forward operator."""
+
+    @abstractmethod
+    def adjoint(self, y: Tensor) -> Tensor:
+        """A^T y: ``(B, *data_shape)`` to ``(B, *image_shape)``."""
+
+    def preview(self, y: Tensor) -> Tensor:
+        """Normalised back-projection, A^T y / A^T 1 (0 where no measurement arrives)."""
+        if self.data_shape == self.image_shape and self.known(y) is None:
+            return y
+        weight = self.adjoint(torch.ones_like(y[:1]))
+        seen = weight.abs() > 1e-6 * weight.abs().amax()
+        return torch.where(seen, self.adjoint(y) / torch.where(seen, weight, 1.0), 0.0)
+
+    @property
+    def T(self) -> LinearOperator[Any]:  # noqa: N802  # the field's name
+        """The adjoint as an operator."""
+        return Adjointed(self)
+
+    def __matmul__(self, other: LinearOperator[Any]) -> LinearOperator[Any]:
+        return Composed(self, other)
+
+    def __add__(self, other: LinearOperator[Any]) -> LinearOperator[Any]:
+        return Summed(self, other)
+
+    def __sub__(self, other: LinearOperator[Any]) -> LinearOperator[Any]:
+        return self + (-1.0) * other
+
+    def __neg__(self) -> LinearOperator[Any]:
+        return (-1.0) * self
+
+    def __rmul__(self, factor: float) -> LinearOperator[Any]:
+        return Scaled(float(factor), self)
+
+    def to_scipy(self) -> SciPyOperator:
+        """This operator as a `scipy.sparse.linalg.LinearOperator` in float64, on flat vectors."""
+        from scipy.sparse.linalg import LinearOperator as SciPyOperator
+
+        def apply(function: Any, v: Any, shape: Shape) -> Any:
+            x = torch.from_numpy(np.ascontiguousarray(v, dtype=np.float64)).reshape(1, *shape)
+            return function(x).reshape(-1).numpy()
+
+        return SciPyOperator(
+            (count(self.data_shape), count(self.image_shape)),
+            matvec=lambda v: apply(self.forward, v, self.image_shape),
+            rmatvec=lambda v: apply(self.adjoint, v, self.data_shape),
+            dtype=np.float64,
+        )
+
+
+AnyLinear = LinearOperator[Any]
+
+
+class Identity(LinearOperator[NoOptions]):
+    """A x = x, for images of any shape: denoising; the linear part of a prior that has none."""
+
+    traits = Traits(basis="any")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x itself."""
+        return x
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """y itself."""
+        return y
+
+    def diagonal(self, like: Tensor) -> Tensor:
+        """1."""
+        return torch.ones((), dtype=like.dtype, device=like.device)
+
+    def spectrum(self, like: Tensor) -> Spectral:
+        """A^T A = I, diagonal in every transform."""
+        return Spectral("any", self.diagonal(like))
+
+    def norm(self) -> float:
+        """1."""
+        return 1.0
+
+
+class Made(LinearOperator[NoOptions]):
+    """An operator made of others; capabilities and traits follow by the rules of the algebra."""
+
+    rule: str
+
+    def __init__(self, image_shape: Shape, data_shape: Shape, parts: Sequence[AnyLinear]) -> None:
+        super().__init__(image_shape)
+        self.parts, self.data_shape = tuple(parts), data_shape
+        facts = made(self.rule, [Facts(p.capabilities, p.traits) for p in parts])
+        self.capabilities, self.traits = facts.capabilities, facts.traits
+
+    def diagonals(self, like: Tensor) -> list[Tensor]:
+        """Those of the parts."""
+        return [using(p, Diagonal).diagonal(like) for p in self.parts]
+
+
+def joint_mask(masks: Sequence[Tensor | None]) -> Tensor | None:
+    """True where a value is known in all of them; None stands for all known."""
+    mask: Tensor | None = None
+    for m in masks:
+        mask = m if mask is None else mask if m is None else mask & m
+    return mask
+
+
+class Composed(Made):
+    """A @ B: first B, then A."""
+
+    rule = "compose"
+
+    def __init__(self, outer: AnyLinear, inner: AnyLinear) -> None:
+        if outer.image_shape != inner.data_shape:
+            raise ShapeError(
+                f"cannot compose: {type(inner).__name__} gives {inner.data_shape}, "
+                f"{type(outer).__name__} takes {outer.image_shape}"
+            )
+        super().__init__(inner.image_shape, outer.data_shape, (outer, inner))
+        self.outer, self.inner = outer, inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.outer.forward(self.inner.forward(x))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.inner.adjoint(self.outer.adjoint(y))
+
+    def diagonal(self, like: Tensor) -> Tensor:
+        outer, inner = self.diagonals(like)
+        return outer * inner
+
+    def preview(self, y: Tensor) -> Tensor:
+        return self.inner.preview(self.outer.preview(y))
+
+    def known(self, like: Tensor) -> Tensor | None:
+        return self.outer.known(like)
+
+
+class Summed(Made):
+    """A + B. A value is measured where both parts measure it."""
+
+    rule = "sum"
+
+    def __init__(self, left: AnyLinear, right: AnyLinear) -> None:
+        if (left.image_shape, left.data_shape) != (right.image_shape, right.data_shape):
+            raise ShapeError(
+                f"cannot add: {left.image_shape} -> {left.data_shape} and "
+                f"{right.image_shape} -> {right.data_shape}"
+            )
+        super().__init__(left.image_shape, left.data_shape, (left, right))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.parts[0].forward(x) + self.parts[1].forward(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.parts[0].adjoint(y) + self.parts[1].adjoint(y)
+
+    def diagonal(self, like: Tensor) -> Tensor:
+        left, right = self.diagonals(like)
+        return left + right
+
+    def known(self, like: Tensor) -> Tensor | None:
+        return joint_mask([p.known(like) for p in self.parts])
+
+
+class Scaled(Made):
+    """c A."""
+
+    rule = "scale"
+
+    def __init__(self, factor: float, operator: AnyLinear) -> None:
+        super().__init__(operator.image_shape, operator.data_shape, (operator,))
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * self.parts[0].forward(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.factor * self.parts[0].adjoint(y)
+
+    def diagonal(self, like: Tensor) -> Tensor:
+        return self.factor * self.diagonals(like)[0]
+
+    def spectrum(self, like: Tensor) -> Spectral:
+        return using(self.parts[0], Spectrum).spectrum(like).scaled(self.factor**2)
+
+    def norm(self) -> float:
+        return abs(self.factor) * operator_norm(self.parts[0])
+
+    def preview(self, y: Tensor) -> Tensor:
+        return self.parts[0].preview(y / self.factor) if self.factor else torch.zeros_like(y)
+
+    def known(self, like: Tensor) -> Tensor | None:
+        return self.parts[0].known(like)
+
+
+class Adjointed(Made):
+    """A^T."""
+
+    rule = "adjoint"
+
+    def __init__(self, operator: AnyLinear) -> None:
+        super().__init__(operator.data_shape, operator.image_shape, (operator,))
+
+    @property
+    def T(self) -> AnyLinear:  # noqa: N802
+        return self.parts[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.parts[0].adjoint(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.parts[0].forward(y)
+
+    def diagonal(self, like: Tensor) -> Tensor:
+        return self.diagonals(like)[0]
+
+    def norm(self) -> float:
+        return operator_norm(self.parts[0])
+
+
+def operator_norm(
+    operator: LinearOperator[Any],
+    *,
+    like: Tensor | None = None,
+    iterations: int = 100,
+    tol: float = 1e-4,
+) -> float:
+    """|A|, from the operator where it knows it, else by power iteration on A^T A (float64).
+
+    Args:
+        operator: the operator.
+        like: a tensor whose device to use; the CPU when none is given.
+        iterations: at most this many products with A^T A.
+        tol: relative change of the estimate at which to stop.
+
+    Returns:
+        The norm; from power iteration an estimate from below, hence enlarged by 1 %.
+    """
+    if has(operator, Norm):
+        return operator.norm()
+    device = like.device if like is not None else torch.device("cpu")
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, *operator.image_shape, generator=generator, dtype=torch.float64)
+    x = (x / x.norm()).to(device)
+    last = square = 0.0
+    for _ in range(iterations):
+        x = operator.adjoint(operator.forward(x))
+        square = float(image_norm(x))
+        if square == 0:
+            return 0.0
+        x = x / square
+        if abs(square - last) <= tol * square:
+            break
+        last = square
+    return 1.01 * math.sqrt(square)
+
+
+def is_identity(part: AnyLinear, like: Tensor) -> bool:
+    """True if K x = x."""
+    return has(part, Diagonal) and bool((part.diagonal(like) == 1).all())

@@ -1,0 +1,99 @@
+"""The normal equations (A^T A + rho K^T K) x = b, in closed form where there is one, else by CG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx.declare.adapters import CG_TOL
+from ipx.declare.capabilities import Diagonal, NormalSolve, Scalar, Spectrum, has, using
+from ipx.numerics.cg import conjugate_gradient
+from ipx.numerics.spectral import Spectral
+from ipx.numerics.tensors import per_image
+from ipx.parts.linear import LinearOperator
+
+AnyLinear = LinearOperator[Any]
+
+
+class NormalSystem:
+    """(A^T A + rho K^T K) x = b for one A, any K and rho.
+
+    Args:
+        linear: A.
+        like: a tensor of the type and device of the images.
+    """
+
+    iterations = 50
+    tol = CG_TOL
+
+    def __init__(self, linear: AnyLinear, like: Tensor) -> None:
+        self.linear, self._like = linear, like[:0]
+
+    def closed(self, part: AnyLinear | None) -> bool:
+        """True when the system with this K (None: K = I) has a closed form."""
+        if self._pixelwise(part):
+            return True
+        weight = self._weight(part)
+        if weight is None:
+            return False
+        if has(self.linear, Spectrum):
+            return self.linear.spectrum(self._like).fits(weight)
+        basis = self.linear.traits.basis
+        return has(self.linear, NormalSolve) and weight.basis in ("any", basis)
+
+    def _pixelwise(self, part: AnyLinear | None) -> bool:
+        return has(self.linear, Diagonal) and (part is None or has(part, Diagonal))
+
+    def _weight(self, part: AnyLinear | None) -> Spectral | None:
+        """K^T K, where a transform diagonalises it."""
+        if part is None:
+            one = torch.ones((), dtype=self._like.dtype, device=self._like.device)
+            return Spectral("any", one)
+        return part.spectrum(self._like) if has(part, Spectrum) else None
+
+    def matrix(self, rho: Scalar, part: AnyLinear | None = None) -> Callable[[Tensor], Tensor]:
+        """The map x -> (A^T A + rho K^T K) x; ``rho`` one or per image."""
+
+        def apply(x: Tensor) -> Tensor:
+            penalty = x if part is None else part.adjoint(part.forward(x))
+            return self.linear.adjoint(self.linear.forward(x)) + per_image(rho, x) * penalty
+
+        return apply
+
+    def solve(
+        self,
+        b: Tensor,
+        rho: Scalar,
+        part: AnyLinear | None = None,
+        guess: Tensor | None = None,
+        iterations: int | None = None,
+        tol: float | None = None,
+    ) -> Tensor:
+        """x with (A^T A + rho K^T K) x = b, shape ``(B, C, H, W)``.
+
+        Args:
+            b: right-hand side.
+            rho: > 0, one or per image.
+            part: K; the identity when None.
+            guess: where CG starts; zero when None.
+            iterations: of CG, at most; 50 by default.
+            tol: relative residual at which CG stops; 1e-5 by default.
+        """
+        scale = per_image(rho, b)
+        if not self.closed(part):
+            most = self.iterations if iterations is None else iterations
+            system = self.matrix(rho, part)
+            return conjugate_gradient(system, b, guess, most, self.tol if tol is None else tol)
+        if self._pixelwise(part):
+            d = using(self.linear, Diagonal).diagonal(b)
+            k = 1.0 if part is None else using(part, Diagonal).diagonal(b)
+            return b / (d * d + scale * k * k)
+        weight = self._weight(part)
+        assert weight is not None  # else it has no closed form
+        weight = weight.scaled(scale)
+        if has(self.linear, Spectrum):
+            return (self.linear.spectrum(b) + weight).solve(b)
+        return using(self.linear, NormalSolve).solve_normal(b, weight)

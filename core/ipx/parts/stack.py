@@ -1,0 +1,119 @@
+"""Several looks at one picture, ``vstack([A, B])``, and operators of SciPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipx.declare.capabilities import Adjoint, Shape, Spectrum, using
+from ipx.declare.options import NoOptions
+from ipx.errors import ShapeError
+from ipx.numerics.spectral import Spectral
+from ipx.numerics.tensors import count
+from ipx.parts.linear import AnyLinear, LinearOperator, Made
+
+
+class Stacked(Made):
+    """[A; B; ...] x: the data one after the other.
+
+    Data whose height and width agree are joined along the channels; others are flattened.
+    """
+
+    rule = "stack"
+
+    def __init__(self, operators: Sequence[AnyLinear]) -> None:
+        if not operators:
+            raise ShapeError("cannot stack no operators")
+        shapes = {op.image_shape for op in operators}
+        if len(shapes) > 1:
+            raise ShapeError(f"cannot stack operators on images of different shapes: {shapes}")
+        self._flat = len({op.data_shape[1:] for op in operators}) > 1
+        self._sizes = [count(p.data_shape) if self._flat else p.data_shape[0] for p in operators]
+        tail = () if self._flat else operators[0].data_shape[1:]
+        super().__init__(operators[0].image_shape, (sum(self._sizes), *tail), operators)
+
+    def _join(self, data: Sequence[Tensor]) -> Tensor:
+        return torch.cat([d.flatten(1) for d in data] if self._flat else list(data), dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._join([p.forward(x) for p in self.parts])
+
+    def split(self, y: Tensor) -> list[Tensor]:
+        """The data of each part."""
+        pieces = torch.split(y, self._sizes, dim=1)
+        return [s.reshape(-1, *p.data_shape) for s, p in zip(pieces, self.parts, strict=True)]
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        back = [p.adjoint(s) for p, s in zip(self.parts, self.split(y), strict=True)]
+        return torch.stack(back).sum(0)
+
+    def spectrum(self, like: Tensor) -> Spectral:
+        first, *rest = (using(p, Spectrum).spectrum(like) for p in self.parts)
+        for s in rest:
+            first = first + s
+        return first
+
+    def preview(self, y: Tensor) -> Tensor:
+        views = [p.preview(s) for p, s in zip(self.parts, self.split(y), strict=True)]
+        return torch.stack(views).mean(0)
+
+    def known(self, like: Tensor) -> Tensor | None:
+        masks = [p.known(s) for p, s in zip(self.parts, self.split(like[:1]), strict=True)]
+        if all(m is None for m in masks):
+            return None
+        full = [
+            torch.ones(1, *p.data_shape, dtype=torch.bool, device=like.device)
+            if m is None
+            else m.expand(1, *p.data_shape)
+            for m, p in zip(masks, self.parts, strict=True)
+        ]
+        return self._join(full)[0]
+
+
+def vstack(operators: Sequence[AnyLinear]) -> AnyLinear:
+    """Stack operators on the same images: several looks at one picture."""
+    return operators[0] if len(operators) == 1 else Stacked(operators)
+
+
+class FromSciPy(LinearOperator[NoOptions]):
+    """Any SciPy linear operator, sparse or dense matrix, on flattened images.
+
+    Args:
+        matrix: ``(m, n)`` with n = C H W.
+        image_shape: ``(C, H, W)``.
+        data_shape: shape of the data; ``(m,)`` when none is given.
+    """
+
+    provides = (Adjoint,)
+
+    def __init__(self, matrix: Any, image_shape: Shape, data_shape: Shape | None = None) -> None:
+        from scipy.sparse.linalg import aslinearoperator
+
+        super().__init__(image_shape)
+        self._matrix = aslinearoperator(matrix)
+        rows, columns = self._matrix.shape
+        self.data_shape = tuple(data_shape) if data_shape is not None else (rows,)
+        if (count(self.data_shape), count(self.image_shape)) != (rows, columns):
+            raise ShapeError(
+                f"a {rows} x {columns} matrix does not map {self.image_shape} to {self.data_shape}"
+            )
+
+    def _apply(self, function: Any, x: Tensor, shape: Shape) -> Tensor:
+        flat = x.detach().flatten(1).to("cpu", torch.float64).numpy()
+        out = np.stack([function(row) for row in flat])
+        return torch.from_numpy(out).to(x).reshape(-1, *shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._apply(self._matrix.matvec, x, self.data_shape)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self._apply(self._matrix.rmatvec, y, self.image_shape)
+
+
+def from_scipy(matrix: Any, image_shape: Shape, data_shape: Shape | None = None) -> FromSciPy:
+    """`FromSciPy` as a function."""
+    return FromSciPy(matrix, image_shape, data_shape)

@@ -1,0 +1,63 @@
+"""What a plan is made from. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ipx.declare.capabilities import JointSolve, PartSolve
+from ipx.declare.specs import AdapterSpec
+from ipx.declare.traits import Traits
+from ipx.planning.rules import Facts, jointly_solved, part_gram
+from ipx.planning.tree import Tree
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a plan is made from: names for the messages, facts for the decisions."""
+
+    operator: str
+    noise: str
+    prior: str
+    data_caps: frozenset[type]  # of operator and noise together
+    prior_caps: frozenset[type]
+    op: Traits
+    noise_traits: Traits
+    prior_traits: Traits
+    prefers: tuple[str, ...] = ()
+    noiseless: bool = False
+
+    @classmethod
+    def of(cls, op: Tree, noise: Tree, prior: Tree, hard: bool = False) -> Parts:
+        """The facts of three components; ``hard``: the data are free of noise in any case."""
+        operator, model, regulariser = op.facts, noise.facts, prior.facts
+        return cls(
+            operator=op.name,
+            noise=noise.name,
+            prior=prior.name,
+            data_caps=operator.capabilities | model.capabilities,
+            prior_caps=regulariser.capabilities,
+            op=operator.traits,
+            noise_traits=model.traits,
+            prior_traits=regulariser.traits,
+            prefers=prior.prefers,
+            noiseless=hard or noise.silent,
+        )._together()
+
+    def behind(self, bridge: AdapterSpec) -> Parts:
+        """The facts once a bridge is in place that changes the operator or the prior's part."""
+        basis = self.prior_traits.basis if bridge.basis is None else bridge.basis
+        changed = replace(
+            self,
+            data_caps=self.data_caps.difference(bridge.removes),
+            prior_traits=replace(self.prior_traits, basis=basis),
+        )
+        return changed._together()
+
+    def _together(self) -> Parts:
+        """With what data term and prior can do together."""
+        data, prior = self.data_caps - {JointSolve}, self.prior_caps - {PartSolve}
+        if jointly_solved(Facts(data, self.op), self.prior_traits):
+            data |= {JointSolve}
+        if part_gram(self.prior_traits):
+            prior |= {PartSolve}
+        return replace(self, data_caps=data, prior_caps=prior)

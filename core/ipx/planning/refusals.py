@@ -1,0 +1,88 @@
+"""Combinations that would run but cannot restore anything: a table of rules with their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ipx.declare.capabilities import (
+    DataQuadratic,
+    Diagonal,
+    NoiseGrad,
+    Quadratic,
+    QuadraticPrior,
+)
+from ipx.declare.specs import SolverSpec
+from ipx.planning.parts import Parts
+
+Rule = Callable[[Parts, SolverSpec], bool]
+
+
+def _diagonal(p: Parts) -> bool:
+    return Diagonal in p.data_caps
+
+
+def _negative_counts(p: Parts, s: SolverSpec) -> bool:
+    return p.op.signed and p.noise_traits.counts
+
+
+def _second_prior(p: Parts, s: SolverSpec) -> bool:
+    return s.facts().own_prior and p.prior_traits.informs
+
+
+def _nothing_known(p: Parts, s: SolverSpec) -> bool:
+    return not s.facts().own_prior and not p.prior_traits.informs and _diagonal(p)
+
+
+def _only_scaled(p: Parts, s: SolverSpec) -> bool:
+    prior = p.prior_traits
+    return prior.pixelwise and prior.weighted and p.noise_traits.counts
+
+
+def _all_pixelwise(p: Parts, s: SolverSpec) -> bool:
+    return p.prior_traits.pixelwise and _diagonal(p) and Quadratic not in p.data_caps
+
+
+def _outliers(p: Parts, s: SolverSpec) -> bool:
+    smooth = {NoiseGrad, Quadratic} & p.data_caps
+    return not (smooth or p.prior_traits.weighted or p.noiseless or s.facts().own_prior)
+
+
+def _inverted_noise(p: Parts, s: SolverSpec) -> bool:
+    one_shot = any(DataQuadratic in n.data and QuadraticPrior in n.prior for n in s.needs)
+    return not p.prior_traits.informs and one_shot and not p.noiseless
+
+
+REFUSALS: tuple[tuple[Rule, str], ...] = (
+    (_negative_counts, "{noise} counts, and data of {operator} may be negative"),
+    (_second_prior, "it has a prior of its own, learned; take prior none"),
+    (_nothing_known, "without a prior {operator} leaves each pixel as it was measured"),
+    (
+        _only_scaled,
+        "the sum of a picture is what {noise} data tell best, and {prior} only scales it down; "
+        "take a prior on neighbours, such as tv, or range",
+    ),
+    (
+        _all_pixelwise,
+        "{operator}, {noise} and {prior} all look at each pixel by itself, where nothing but the "
+        "measured value is known; take a prior on neighbours",
+    ),
+    (
+        _outliers,
+        "{noise} leaves outliers, which {prior} cannot tell from detail; take a prior with a "
+        "weight, such as tv",
+    ),
+    (
+        _inverted_noise,
+        "without a prior the closed form inverts the noise too; take prior tikhonov or smooth, or "
+        "an iterative solver, which stops at the noise level",
+    ),
+)
+"""When to refuse, and what to say; the first that holds is told."""
+
+
+def refused(parts: Parts, solver: SolverSpec) -> str:
+    """Why this solver is refused here; empty when it is not."""
+    for holds, reason in REFUSALS:
+        if holds(parts, solver):
+            return reason.format(operator=parts.operator, noise=parts.noise, prior=parts.prior)
+    return ""

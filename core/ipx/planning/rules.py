@@ -1,0 +1,108 @@
+"""The algebra of linear operators on declarations: what a made operator can do, and is.
+
+The same rules serve plans, which see declarations, and operators made in code. Imports nothing
+heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ipx.declare.capabilities import Adjoint, Diagonal, Norm, NormalSolve, Spectrum
+from ipx.declare.traits import Basis, Traits
+from ipx.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Capabilities and traits of a component."""
+
+    capabilities: frozenset[type]
+    traits: Traits
+
+    def has(self, capability: type) -> bool:
+        """True if it has the capability."""
+        return capability in self.capabilities
+
+    @property
+    def gram(self) -> frozenset[str]:
+        """The transforms in which A^T A is diagonal."""
+        pixel = {"pixel"} if self.has(Diagonal) else set()
+        return frozenset(pixel | (_bases(self.traits.basis) if self.has(Spectrum) else set()))
+
+    @property
+    def solves(self) -> frozenset[str]:
+        """The transforms such that (A^T A + W) x = b has a closed form for W diagonal there."""
+        own = _bases(self.traits.basis) if self.has(NormalSolve) else set()
+        return self.gram | own
+
+
+def _bases(basis: Basis) -> set[str]:
+    several = {"any": {"fft", "dct"}, "identity": {"fft", "dct", "pixel"}, "": set[str]()}
+    return several.get(basis, {basis})
+
+
+def part_gram(prior: Traits) -> frozenset[str]:
+    """The transforms in which K^T K is diagonal, K the linear or quadratic part of a prior."""
+    return frozenset(_bases(prior.basis))
+
+
+def jointly_solved(operator: Facts, prior: Traits) -> bool:
+    """True if (A^T A + rho K^T K) x = b has a closed form."""
+    return bool(operator.solves & part_gram(prior))
+
+
+def _signed(parts: Sequence[Facts]) -> Traits:
+    return Traits(signed=any(p.traits.signed for p in parts))
+
+
+def _kept(part: Facts, *capabilities: type) -> frozenset[type]:
+    return frozenset({Adjoint, *(c for c in capabilities if part.has(c))})
+
+
+def _pixel_by_pixel(parts: Sequence[Facts]) -> Facts:
+    diagonal = {Diagonal} if all(p.has(Diagonal) for p in parts) else set()
+    return Facts(frozenset({Adjoint, *diagonal}), _signed(parts))
+
+
+def _stack(parts: Sequence[Facts]) -> Facts:
+    common = frozenset.intersection(*(p.gram for p in parts)) - {"pixel"}
+    if not common or not all(p.has(Spectrum) for p in parts):
+        return Facts(frozenset({Adjoint}), _signed(parts))
+    basis: Basis = "any" if len(common) > 1 else "fft" if "fft" in common else "dct"
+    return Facts(frozenset({Adjoint, Spectrum}), replace(_signed(parts), basis=basis))
+
+
+def _scale(parts: Sequence[Facts]) -> Facts:
+    (part,) = parts
+    return Facts(_kept(part, Diagonal, Spectrum, Norm), part.traits)
+
+
+def _adjoint(parts: Sequence[Facts]) -> Facts:
+    (part,) = parts
+    return Facts(_kept(part, Diagonal, Norm), _signed(parts))
+
+
+RULES: dict[str, Callable[[Sequence[Facts]], Facts]] = {
+    "compose": _pixel_by_pixel,
+    "sum": _pixel_by_pixel,
+    "stack": _stack,
+    "scale": _scale,
+    "adjoint": _adjoint,
+}
+"""What A @ B, A + B, [A; B], c A and A^T keep of their parts."""
+
+NAMED = ("compose", "sum", "stack")
+"""The rules that a request may name as an operator."""
+
+
+def made(rule: str, parts: Sequence[Facts]) -> Facts:
+    """Capabilities and traits of an operator made of others.
+
+    Raises:
+        UsageError: one of them is not linear.
+    """
+    if not all(p.has(Adjoint) for p in parts):
+        raise UsageError(f"{rule} takes linear operators only")
+    return RULES[rule](parts)

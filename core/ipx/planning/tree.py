@@ -1,0 +1,185 @@
+"""A component as a tree of plain facts: what a request names, or what was made in code.
+
+A component is described by its name, by a table ``{"name": "blur", "sigma": 2}``, or by an
+instance. Operators may be composed: ``{"name": "compose", "parts": [A, B]}`` is A @ B (B acts
+first), ``"sum"`` adds, ``"stack"`` stacks; ``"scale"`` on a part multiplies it. Plans are made of
+trees, whatever they came from. Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ipx.declare.kinds import KINDS
+from ipx.declare.options import Options
+from ipx.declare.registry import registry
+from ipx.declare.specs import PriorSpec, SolverSpec, Spec
+from ipx.declare.traits import Traits
+from ipx.errors import InputError, OptionError, UsageError
+from ipx.planning.rules import NAMED, Facts, made
+
+Description: TypeAlias = Any
+"""A name, a table with a name, a component, or a `Tree` already made of one."""
+
+AUTO = "auto"
+"""The name of a solver that the planner chooses."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A component, described.
+
+    Attributes:
+        kind: of the component.
+        name: as it was spelt; the name of the class for an instance.
+        spec: its declaration; None for the algebra, for ``auto`` and for an instance.
+        options: checked; None where there is no declaration.
+        parts: of a composed operator.
+        scale: what the operator is multiplied by.
+        instance: the component made in code.
+    """
+
+    kind: str
+    name: str
+    spec: Spec | None = None
+    options: Options | None = None
+    parts: tuple[Tree, ...] = ()
+    scale: float = 1.0
+    instance: Any = None
+
+    @property
+    def facts(self) -> Facts:
+        """Capabilities and traits; those of composed operators by the rules of the algebra.
+
+        Raises:
+            UsageError: a part is not linear.
+        """
+        if self.instance is not None:
+            return Facts(self.instance.capabilities, self.instance.traits)
+        if self.parts:
+            found = made(self.name, [p.facts for p in self.parts])
+        elif self.spec is not None:
+            found = Facts(self.spec.capabilities(self.options), self.spec.facts(self.options))
+        else:
+            found = Facts(frozenset(), Traits())
+        return found if self.scale == 1 else made("scale", [found])
+
+    @property
+    def silent(self) -> bool:
+        """True for a noise whose level is set to zero."""
+        if self.instance is not None:
+            return bool(self.instance.silent)
+        level = self.facts.traits.level
+        return bool(level) and getattr(self.options, level) == 0
+
+    @property
+    def prefers(self) -> tuple[str, ...]:
+        """The solvers that a prior prefers."""
+        spec = self.spec
+        if self.instance is not None:
+            spec = registry().declared(type(self.instance), self.instance.options)
+        return spec.prefers if isinstance(spec, PriorSpec) else ()
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values in full: id and every option, paths absolute. `tree` reads them back."""
+        if self.instance is not None:
+            return {"class": self.name, **self.instance.options.to_mapping()}
+        if self.parts:
+            plain: dict[str, Any] = {"name": self.name}
+            plain["parts"] = [p.to_mapping() for p in self.parts]
+        elif self.spec is None or self.options is None:
+            return {"name": self.name}
+        else:
+            plain = {"name": self.spec.id, **self.options.to_mapping()}
+            for name in self._paths():
+                plain[name] = str(Path(plain[name]).absolute())
+        return plain if self.scale == 1 else {**plain, "scale": self.scale}
+
+    def files(self) -> list[Path]:
+        """The files that the options name."""
+        own = [Path(getattr(self.options, name)) for name in self._paths()]
+        return own + [path for part in self.parts for path in part.files()]
+
+    def _paths(self) -> list[str]:
+        if self.options is None:
+            return []
+        infos = type(self.options).infos()
+        single = [n for n, i in infos.items() if i.kind is Path and i.length is None]
+        return [n for n in single if getattr(self.options, n) is not None]
+
+
+def tree(kind: str, description: Description) -> Tree:
+    """The tree of a description.
+
+    Raises:
+        InputError: it is no description.
+        UsageError: unknown names or options, or an instance of another kind.
+    """
+    if isinstance(description, Tree):
+        return description
+    if isinstance(description, str):
+        return _named(kind, description, {})
+    if isinstance(description, Mapping):
+        values = dict(description)
+        name = values.pop("name", None)
+        if not isinstance(name, str):
+            raise InputError(f"{kind}: a component needs a name, as in {{name = ...}}")
+        return _named(kind, name, values)
+    if not hasattr(description, "capabilities"):
+        raise InputError(
+            f"{kind}: give a name, a table with a name, or an instance, not {description!r}"
+        )
+    if not isinstance(description, KINDS[kind].base_class()):
+        raise UsageError(f"{type(description).__name__} is no {kind}")
+    return Tree(kind, type(description).__name__, instance=description)
+
+
+def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:
+    if kind == "operator":
+        scale = _number(values.pop("scale", 1.0))
+        if name in NAMED:
+            return Tree(kind, name, parts=_parts(name, values), scale=scale)
+        spec, options = _checked(kind, name, values)
+        return Tree(kind, name, spec, options, scale=scale)
+    if kind == "solver" and name == AUTO:
+        if values:
+            raise OptionError("solver auto has no options; name a solver to set its options")
+        return Tree(kind, name)
+    spec, options = _checked(kind, name, values)
+    return Tree(kind, name, spec, options)
+
+
+def _checked(kind: str, name: str, values: dict[str, Any]) -> tuple[Spec, Options]:
+    reg = registry()
+    return reg.get(kind, name), reg.options(kind, name, values)
+
+
+def _parts(name: str, values: dict[str, Any]) -> tuple[Tree, ...]:
+    parts = values.get("parts")
+    if not isinstance(parts, list | tuple) or len(parts) < 2 or set(values) != {"parts"}:
+        raise InputError(f"operator {name} takes a list of at least two parts and nothing else")
+    return tuple(tree("operator", part) for part in parts)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise OptionError("the scale of an operator must be a number") from None
+
+
+def solver_spec(described: Tree) -> SolverSpec | None:
+    """The declaration of a solver, made from the class of an instance; None for ``auto``."""
+    if described.instance is not None:
+        made_in_code = described.instance
+        return SolverSpec(
+            name=described.name,
+            target="",
+            summary="",
+            needs=made_in_code.needs,
+            traits=made_in_code.traits,
+        )
+    return described.spec if isinstance(described.spec, SolverSpec) else None

@@ -1,0 +1,157 @@
+"""Observers: what looks on while a solver runs, and what it adds to the result.
+
+A function of `ipx.Progress` is an observer too; it adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx.declare.capabilities import Value, has
+from ipx.numerics.tensors import column
+from ipx.numerics.welford import Moments
+from ipx.solving.problem import Problem
+from ipx.solving.progress import Progress, Result
+
+
+class Observer:
+    """Base: called once before the first step, after each step, and with the result."""
+
+    def begin(self, progress: Progress) -> None:
+        """Before the first step; ``progress.iteration`` is 0."""
+
+    def __call__(self, progress: Progress) -> None:
+        """After a step."""
+
+    def finish(self, result: Result) -> Result:
+        """The result, with what was observed."""
+        return result
+
+
+AnyObserver = Observer | Callable[[Progress], None]
+
+
+class BestSoFar(Observer):
+    """Returns the iterate of lowest objective among every tenth and the last.
+
+    The last one where the prior has no value to state.
+    """
+
+    every = 10
+
+    def begin(self, progress: Progress) -> None:
+        self.on = has(progress.problem.prior, Value)
+        self.lowest = torch.full_like(progress.residual, torch.inf)
+        self.kept = progress.unknown
+
+    def __call__(self, progress: Progress) -> None:
+        if not self.on or not (progress.iteration % self.every == 0 or progress.last):
+            return
+        better = progress.active & (progress.objective < self.lowest)
+        self.lowest = torch.where(better, progress.objective, self.lowest)
+        self.kept = torch.where(column(better, self.kept), progress.unknown, self.kept)
+
+    def finish(self, result: Result) -> Result:
+        if not self.on:
+            return result
+        problem = result.problem
+        diverged = torch.tensor([s == "diverged" for s in result.status]).to(self.lowest.device)
+        take = (self.lowest < problem.objective(result.unknown)) | (
+            diverged & self.lowest.isfinite()
+        )
+        return settled(result, torch.where(column(take, self.kept), self.kept, result.unknown))
+
+
+def settled(result: Result, unknown: Tensor) -> Result:
+    """The result with another unknown: its picture, known pixels put back, and its objective."""
+    problem = result.problem
+    x = problem.keep_known(problem.picture(unknown))
+    objective = problem.objective(x if problem.code is None else unknown)
+    return replace(result, x=x, unknown=unknown, objective=objective)
+
+
+class History(Observer):
+    """Records the objective every so many steps, and wherever another observer asked for it.
+
+    It is to be the last of the observers.
+
+    Args:
+        every: steps between two records; 0 for none of its own.
+    """
+
+    def __init__(self, every: int = 0) -> None:
+        self.every = every
+        self.rows: list[dict[str, Any]] = []
+
+    def __call__(self, progress: Progress) -> None:
+        due = self.every and progress.iteration % self.every == 0
+        if due or "objective" in vars(progress):
+            self.rows.append(
+                {
+                    "iteration": progress.iteration,
+                    "seconds": progress.seconds,
+                    "objective": progress.objective.detach().cpu().tolist(),
+                    "residual": progress.residual.detach().cpu().tolist(),
+                }
+            )
+
+    def finish(self, result: Result) -> Result:
+        return replace(result, history=self.rows)
+
+
+class Statistics(Observer):
+    """Mean and standard deviation over the iterates, as outputs ``mean`` and ``std``.
+
+    Args:
+        after: steps left out at the beginning.
+    """
+
+    def __init__(self, after: int = 0) -> None:
+        self.after = after
+        self.moments: Moments | None = None
+
+    def begin(self, progress: Progress) -> None:
+        self.moments = None  # of another picture, or of the trials of a tuner
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.iteration > self.after:
+            x = progress.x
+            self.moments = Moments.of(x) if self.moments is None else self.moments.add(x)
+
+    def finish(self, result: Result) -> Result:
+        if self.moments is None:
+            return result
+        found = {"mean": self.moments.mean, "std": self.moments.variance.sqrt()}
+        return replace(result, outputs={**result.outputs, **found})
+
+
+class Guard:
+    """Tells which images are still sound: finite, the objective not a thousandfold.
+
+    The whole iterate is looked at every ten steps, and where the residual is not finite.
+    """
+
+    every = 10
+
+    def __init__(self, problem: Problem, start: Tensor) -> None:
+        self.ceiling: Tensor | None = None
+        if has(problem.prior, Value):
+            first = problem.objective(start)
+            scale = problem.data.value(torch.zeros_like(start))
+            first = torch.where(torch.isfinite(first), first, scale)
+            self.ceiling = 1e3 * torch.maximum(first, scale) + 1e-6
+
+    def sound(self, progress: Progress) -> Tensor:
+        """Per image, ``(B,)``."""
+        finite = torch.isfinite(progress.residual)
+        due = progress.iteration % self.every == 0
+        if progress.last or due or not bool(finite.all()):
+            finite = finite & torch.isfinite(progress.unknown.flatten(1)).all(1)
+        if due and self.ceiling is not None:
+            finite = finite & ~(progress.objective > self.ceiling)
+        return finite

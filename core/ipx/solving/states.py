@@ -1,0 +1,94 @@
+"""States of solvers in files: one safetensors file, its structure in the header. No pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import sys
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ipx.errors import InputError
+from ipx.files.record import one_line, write_atomic
+from ipx.solving.solver import State
+
+_KEY = "ipx-state"
+_NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+
+
+def save_state(path: str | os.PathLike[str], state: State) -> None:
+    """Write a state, whole or not at all.
+
+    Raises:
+        TypeError: it holds something else than tensors, numbers, text, None, and frozen
+            dataclasses, tuples or lists of these; the message names it.
+        InputError: the file cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    structure = json.dumps(_plain(state, type(state).__name__, tensors))
+    write_atomic(path, safetensors.torch.save(tensors, {_KEY: structure}))
+
+
+def load_state(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> State:
+    """Read a state that `save_state` wrote, for ``ipx.iterate(..., state=...)``.
+
+    Its classes must be known: make the solver and the prior that it belongs to first.
+
+    Raises:
+        InputError: the file cannot be read, or holds no state of a solver that is loaded.
+    """
+    try:
+        with safetensors.safe_open(path, "pt", device=str(device)) as file:
+            structure = json.loads((file.metadata() or {})[_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+        state = _made(structure, tensors)
+    except (OSError, KeyError, ValueError, TypeError, safetensors.SafetensorError) as e:
+        raise InputError(f"{path}: holds no state of a solver: {one_line(e)}") from e
+    if not isinstance(state, State):
+        raise InputError(f"{path}: holds no state of a solver")
+    return state
+
+
+def _plain(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
+    """What JSON holds; tensors go into ``tensors`` under the place where they were."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": str(value)}
+    if isinstance(value, Tensor):
+        tensors[where] = value.detach().contiguous().clone()
+        return {"tensor": where}
+    if isinstance(value, tuple | list):
+        return {"tuple": [_plain(v, f"{where}.{i}", tensors) for i, v in enumerate(value)]}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {
+            "class": f"{type(value).__module__}:{type(value).__qualname__}",
+            "fields": {
+                f.name: _plain(getattr(value, f.name), f"{where}.{f.name}", tensors) for f in fields
+            },
+        }
+    raise TypeError(f"{where} is a {type(value).__name__}, which no state can hold")
+
+
+def _made(plain: Any, tensors: dict[str, Tensor]) -> Any:
+    """The inverse of `_plain`; only dataclasses of modules that are loaded are made."""
+    if not isinstance(plain, dict):
+        return plain
+    if "float" in plain:
+        return _NUMBERS[plain["float"]]
+    if "tensor" in plain:
+        return tensors[plain["tensor"]]
+    if "tuple" in plain:
+        return tuple(_made(v, tensors) for v in plain["tuple"])
+    module, _, name = plain["class"].partition(":")
+    cls = getattr(sys.modules.get(module), name, None)
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+        raise ValueError(f"{plain['class']} is not loaded")
+    return cls(**{k: _made(v, tensors) for k, v in plain["fields"].items()})

@@ -1,0 +1,58 @@
+"""Stopping rules: functions of `ipx.Progress` that are true for each image that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ipx.solving.problem import known_count
+from ipx.solving.progress import Progress
+
+Stop = Callable[[Progress], Tensor]
+"""Per image, true when that image is done, shape ``(B,)``."""
+
+
+def converged(tol: float) -> Stop:
+    """Done when the solver's fixed-point residual is at most ``tol``; never when tol is 0."""
+    return lambda p: (p.residual <= tol) & (tol > 0)
+
+
+def noise_reached(factor: float = 1.0) -> Stop:
+    """Done when the data term is down to what the noise alone makes it (Morozov).
+
+    For a prior without weight this early stopping *is* the regularisation.
+    """
+
+    def rule(p: Progress) -> Tensor:
+        level = p.problem.noise.expected(p.problem.y, known_count(p.problem))
+        return p.problem.data.value(p.unknown) <= factor * level
+
+    return rule
+
+
+def typical_reached() -> Stop:
+    """Done at the objective expected of the clean image.
+
+    That is the data term of the noise alone and lam times the prior's `Prior.typical`.
+    """
+
+    def rule(p: Progress) -> Tensor:
+        problem = p.problem
+        usual = problem.prior.typical(problem.image_shape)
+        assert usual is not None  # the rule is for priors that state it
+        level = problem.noise.expected(problem.y, known_count(problem)) + problem.lam * usual
+        return p.objective <= level
+
+    return rule
+
+
+def any_of(*rules: Stop) -> Stop:
+    """Done when one of the rules says so."""
+    return lambda p: torch.stack([rule(p) for rule in rules]).any(0)
+
+
+def all_of(*rules: Stop) -> Stop:
+    """Done when all rules say so."""
+    return lambda p: torch.stack([rule(p) for rule in rules]).all(0)

@@ -1,0 +1,41 @@
+"""Where to begin, with holes filled in."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as nn
+from torch import Tensor
+
+from ipx.declare.capabilities import Diagonal, has
+from ipx.solving.problem import Problem
+
+
+def filled_start(problem: Problem) -> Tensor:
+    """``problem.start()``, with the pixels that were not measured filled in, ``(B, C, H, W)``.
+
+    A hole left at zero costs an iterative solver most of its steps. A start that was given, and
+    one that is a code, stay as they are.
+    """
+    x = problem.start()
+    if problem.x0 is not None or x.ndim != 4 or not has(problem.operator, Diagonal):
+        return x
+    d = problem.operator.diagonal(x)
+    seen = (d != 0).to(x.dtype).expand_as(x)
+    if bool(seen.all()):
+        return x
+    return _pull_push(x * seen, seen)
+
+
+def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
+    """Averages over ever larger blocks fill what smaller ones leave empty (Gortler et al. 1996)."""
+    filled = weighted / weight.clamp_min(1e-12)
+    height, width = weighted.shape[-2:]
+    if max(height, width) == 1 or bool((weight > 0).all()):
+        return filled
+    pad = (0, width % 2, 0, height % 2)
+    coarse = _pull_push(
+        nn.avg_pool2d(nn.pad(weighted, pad), 2), nn.avg_pool2d(nn.pad(weight, pad), 2)
+    )
+    size = (height + height % 2, width + width % 2)
+    wide = nn.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+    return torch.where(weight > 0, filled, wide[..., :height, :width])

@@ -1,0 +1,45 @@
+"""What several formats share: EXIF, and pictures that Pillow decodes."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ipx import InputError, Raster
+
+ORIENTATION = 274
+"""The EXIF and TIFF tag; 1 is upright."""
+
+
+def orientation_of(tags: Any) -> int:
+    """Orientation in EXIF tags; 1 if there is none."""
+    found = tags.get(ORIENTATION)
+    return found if isinstance(found, int) else 1
+
+
+def with_pillow(data: bytes, *formats: str) -> Raster:
+    """An 8-bit picture, grey or colour, of the first of these formats; the others are kin.
+
+    Raises:
+        InputError: other colours, or an animation.
+    """
+    with Image.open(io.BytesIO(data), formats=formats) as image:
+        if image.mode not in ("L", "RGB", "RGBA"):
+            raise InputError(f"is a {image.mode} {formats[0]}; convert it to RGB or grey")
+        if image.format != "MPO" and getattr(image, "is_animated", False):
+            raise InputError("is an animation; save one frame of it")
+        icc = image.info.get("icc_profile")
+        try:
+            orientation = orientation_of(image.getexif())
+        except Exception:  # a damaged block says nothing about the pixels
+            orientation = 1
+        samples = np.array(image)
+    return Raster(
+        samples.reshape(*samples.shape[:2], -1),
+        alpha=image.mode == "RGBA",
+        icc=icc or None,
+        orientation=orientation,
+    )

@@ -1,0 +1,45 @@
+"""NumPy's own files."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from ipx import Format, InputError, Raster
+from ipx.files.format import Array, wrong_channels
+
+
+class NPY(Format):
+    """One array in a file, ``(H, W)`` or ``(H, W, C)``; it has no place for a colour profile."""
+
+    def decode(self, data: bytes) -> Raster:
+        """Four channels are RGB and alpha."""
+        samples = self.numbers(data)
+        if samples.ndim not in (2, 3):
+            raise InputError(
+                f"has shape {samples.shape}; an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
+            )
+        if samples.ndim == 3 and samples.shape[2] not in (1, 3, 4) and samples.size:
+            hint = "; move the channels last" if samples.shape[0] in (1, 3, 4) else ""
+            raise InputError(f"has shape {samples.shape}: {wrong_channels(samples.shape[2])}{hint}")
+        samples = samples.reshape(*samples.shape[:2], -1) if samples.size else samples
+        return Raster(samples, alpha=samples.ndim == 3 and samples.shape[2] == 4)
+
+    def encode(self, raster: Raster) -> bytes:
+        """Grey as ``(H, W)``."""
+        out = io.BytesIO()
+        np.save(out, raster.packed, allow_pickle=False)
+        return out.getvalue()
+
+    def numbers(self, data: bytes) -> Array:
+        """The array."""
+        try:
+            array = np.load(io.BytesIO(data), allow_pickle=False)
+        except ValueError as error:
+            if "Object arrays" in str(error):
+                raise InputError("holds Python objects; save an array of numbers") from None
+            raise
+        if not isinstance(array, np.ndarray):
+            raise InputError("holds several arrays; save one")
+        return array

@@ -1,0 +1,160 @@
+"""TIFF through tifffile."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import tifffile
+from tifffile import PHOTOMETRIC
+
+from ipx import Format, InputError, Raster
+from ipx.files.format import Array, check_size, wrong_channels
+from ipx_plugins.formats.common import ORIENTATION
+
+ICC = 34675
+TRUNCATED = "is a truncated TIFF; get a whole copy of it"
+
+
+class TIFF(Format):
+    """TIFF and BigTIFF; stacks of pages are refused."""
+
+    def decode(self, data: bytes) -> Raster:
+        """Planes, tiles, strips, palettes, white-is-zero and one bit as plain samples."""
+        with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as tif:
+            return _raster(_only_page(tif), len(data))
+
+    def encode(self, raster: Raster) -> bytes:
+        """8 and 16 bits are deflated with a predictor; the rest stays plain, as all read that."""
+        samples = raster.packed
+        deflated = samples.dtype.kind in "ui" and samples.dtype.itemsize <= 2
+        extra = ("assocalpha" if raster.premultiplied else "unassalpha",)
+        out = io.BytesIO()
+        tifffile.imwrite(
+            out,
+            samples,
+            photometric="rgb" if raster.layout.startswith("RGB") else "minisblack",
+            planarconfig="contig" if samples.ndim == 3 else None,
+            extrasamples=extra if raster.alpha else None,
+            compression="zlib" if deflated else None,
+            predictor=deflated,
+            iccprofile=raster.icc,
+            software="ipx",
+            metadata=None,
+        )
+        return out.getvalue()
+
+    def numbers(self, data: bytes) -> Array:
+        """The first series of pages."""
+        with _quiet():
+            array: Array = tifffile.imread(io.BytesIO(data))
+        return array
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """tifffile tells of damaged files through logging; the exception that follows does."""
+    log = logging.getLogger("tifffile")
+    before = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+def _only_page(tif: tifffile.TiffFile) -> tifffile.TiffPage:
+    """The one full-size page; thumbnails, smaller copies and masks beside it are passed over."""
+    pages = [page.aspage() for page in tif.pages]
+    full = [page for page in pages if not int(page.subfiletype) & 0b101]
+    if not pages:
+        raise InputError(TRUNCATED)
+    if not full:
+        raise InputError(
+            "has only a thumbnail at its top level (camera raw?); develop it to .tif first"
+        )
+    depth = int((tif.imagej_metadata or {}).get("images", 1))
+    count = max(len(full), depth, int(full[0].imagedepth))
+    if count > 1:
+        raise InputError(f"is a stack of {count} pages; save each page as a file of its own")
+    return full[0]
+
+
+def _raster(page: tifffile.TiffPage, size: int) -> Raster:
+    """The samples of a page of a file of so many bytes."""
+    _check(page, size)
+    icc, orientation = page.tags.get(ICC), page.tags.get(ORIENTATION)
+    samples = page.asarray()
+    alpha, extra = False, [int(kind) for kind in page.extrasamples]
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        samples = _from_palette(page, samples)
+    else:
+        samples = _channels_last(page, samples)
+        colours = 1 if page.photometric in (0, 1) else 3
+        # A fourth sample of unstated kind beside RGB is alpha in practice; a second beside grey
+        # could be anything.
+        alpha = samples.shape[2] == colours + 1 and (
+            extra in ([1], [2]) or (colours == 3 and extra in ([], [0]))
+        )
+        if samples.shape[2] != colours + alpha:
+            raise InputError(wrong_channels(samples.shape[2]))
+    return Raster(
+        samples,
+        alpha,
+        premultiplied=alpha and extra == [1],
+        icc=bytes(icc.value) if icc is not None and icc.value else None,
+        orientation=int(orientation.value) if orientation is not None else 1,
+    )
+
+
+def _check(page: tifffile.TiffPage, size: int) -> None:
+    """Refuse a page that is cut off or holds what is no grey or RGB picture."""
+    depth = page.samplesperpixel * max(page.bitspersample // 8, 1)
+    check_size(page.imagewidth, page.imagelength, depth, size)
+    segments = zip(page.dataoffsets, page.databytecounts, strict=True)
+    if any(count <= 0 or start + count > size for start, count in segments):
+        raise InputError(TRUNCATED)
+    known = {
+        PHOTOMETRIC.MINISBLACK,
+        PHOTOMETRIC.MINISWHITE,
+        PHOTOMETRIC.RGB,
+        PHOTOMETRIC.PALETTE,
+    }
+    if page.compression in (6, 7, 34892):  # JPEG, which is decoded to RGB
+        known.add(PHOTOMETRIC.YCBCR)
+    if page.photometric not in known:
+        kind = getattr(page.photometric, "name", page.photometric)
+        raise InputError(f"holds {kind} colours; convert it to RGB or grey")
+    palette = page.photometric == PHOTOMETRIC.PALETTE
+    if page.bitspersample not in (1, 8, 16, 32, 64) and not palette:
+        raise InputError(f"has {page.bitspersample} bits a sample; save it with 8, 16 or 32")
+
+
+def _channels_last(page: tifffile.TiffPage, samples: Array) -> Array:
+    """``(H, W, S)``, black is zero."""
+    if page.samplesperpixel == 1:
+        samples = samples.reshape(*samples.shape[:2], 1)
+    elif page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+        samples = np.moveaxis(samples, 0, -1)
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
+        if samples.dtype.kind not in "bu" or samples.shape[2] > 1:
+            raise InputError(
+                "is white-is-zero but not plain unsigned grey; save it as black-is-zero"
+            )
+        samples = ~samples
+    return samples
+
+
+def _from_palette(page: tifffile.TiffPage, samples: Array) -> Array:
+    """The colours that the samples number; 8 bit where that loses nothing."""
+    if page.colormap is None or samples.ndim != 2:
+        raise InputError("is a palette image without a palette; convert it to RGB")
+    table: Array = np.asarray(page.colormap)  # (3, N) of 16 bits
+    if (table % 257 == 0).all():
+        table = table // 257
+    if table.max() < 256:  # also the older files that never scaled theirs to 16 bits
+        table = table.astype(np.uint8)
+    return np.ascontiguousarray(table.T)[samples]

@@ -1,0 +1,25 @@
+"""WebP through Pillow."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from ipx import Format, Raster
+from ipx_plugins.formats.common import with_pillow
+
+
+class WebP(Format):
+    """WebP."""
+
+    def decode(self, data: bytes) -> Raster:
+        """8 bits, RGB with alpha or not."""
+        return with_pillow(data, "WEBP")
+
+    def encode(self, raster: Raster) -> bytes:
+        """Without loss; ``exact`` keeps the colours of transparent pixels too."""
+        out = io.BytesIO()
+        image = Image.fromarray(raster.packed)
+        image.save(out, "WEBP", lossless=True, exact=True, icc_profile=raster.icc)
+        return out.getvalue()

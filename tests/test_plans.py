@@ -1,0 +1,223 @@
+"""The plan of the declarations, that of the instances, and what runs: the same, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+import ipx
+from ipx.declare.registry import registry
+from ipx.declare.specs import PriorSpec
+from ipx.errors import MissingExtraError, PlanError
+from ipx.parts import normal
+from ipx.planning.parts import Parts
+from ipx.planning.plan import Plan, all_solvers, best, fits
+from ipx.planning.request import Request
+from ipx.planning.tree import Tree, tree
+from ipx.solving.build import build, operator_from
+from ipx.solving.problem import Problem
+
+FACES = {"face": (3, 64, 64)}
+SMALL = (3, 24, 24)
+ALGEBRA: tuple[dict[str, Any], ...] = (
+    {"name": "stack", "parts": [{"name": "blur", "boundary": "circular"}] * 2},
+    {"name": "stack", "parts": ["blur", {"name": "blur", "boundary": "circular"}]},
+    {"name": "compose", "parts": ["inpaint", "blur"]},
+    {"name": "compose", "parts": ["inpaint", {"name": "inpaint", "seed": 3}]},
+    {"name": "sum", "parts": ["blur", "identity"]},
+    {"name": "blur", "scale": 0.5},
+    {"name": "super-resolution", "scale": 2.0},
+)
+
+
+def variants(kind: str) -> Iterator[dict[str, Any]]:
+    """Every component of a kind, with its defaults and its examples."""
+    for spec in registry().all(kind):
+        for values in ({}, *spec.examples):
+            yield {"name": spec.id, **values}
+
+
+def label(table: dict[str, Any]) -> str:
+    told = [f"{k}={v}" for k, v in table.items() if k not in ("name", "parts")]
+    parts = "+".join(label(p) if isinstance(p, dict) else p for p in table.get("parts", ()))
+    return ",".join([table["name"].split("/")[-1], *told, *([parts] if parts else [])])
+
+
+def instance(described: Tree, shape: tuple[int, ...]) -> Any:
+    if described.kind == "operator":
+        return operator_from(described, shape)
+    return build(described.kind, described)
+
+
+OPERATORS = [*variants("operator"), *ALGEBRA]
+
+
+@pytest.mark.parametrize("op", OPERATORS, ids=label)
+def test_declarations_and_instances_plan_alike(op: dict[str, Any]) -> None:
+    """For every noise, prior and solver: the same plan, or the same refusal."""
+    operator = tree("operator", op)
+    made = {shape: tree("operator", instance(operator, shape)) for shape in (SMALL, FACES["face"])}
+    noises = [tree("noise", n) for n in variants("noise")]
+    noises.append(tree("noise", {"name": "gaussian", "sigma": 0.0}))
+    pairs = [(n, tree("noise", build("noise", n))) for n in noises]
+    for described in variants("prior"):
+        prior = tree("prior", described)
+        inner = tree("prior", build("prior", prior))
+        shape = FACES.get(prior.facts.traits.suits, SMALL)
+        for noise, told in pairs:
+            declared = Parts.of(operator, noise, prior)
+            real = Parts.of(made[shape], told, inner)
+            names = {"operator": "", "noise": "", "prior": ""}
+            # plans are a function of this and of the solver's declaration alone
+            assert replace(declared, **names) == replace(real, **names)
+
+
+@pytest.mark.parametrize("prior", ["tv", "smooth", "bm3d", "vae-synthesis", "none"])
+def test_plans_of_both_are_alike(prior: str) -> None:
+    """The whole way, through every solver."""
+    described = [tree("operator", "blur"), tree("noise", "gaussian"), tree("prior", prior)]
+    made = [tree(t.kind, instance(t, FACES["face"])) for t in described]
+    for solver in all_solvers():
+        for exact in (False, True):
+            one, why = fits(Parts.of(*described), solver, exact)
+            two, reason = fits(Parts.of(*made), solver, exact)
+            assert (one is None) == (two is None), (solver.name, why, reason)
+            if one is not None and two is not None:
+                assert (one.need, one.bridges) == (two.need, two.bridges)
+
+
+def plans(op: dict[str, Any]) -> Iterator[tuple[Plan, Tree, Tree]]:
+    """Every plan for an operator that differs in solver, need, bridges or kind of prior."""
+    seen = set()
+    operator = tree("operator", op)
+    for noise in variants("noise"):
+        for described in variants("prior"):
+            prior = tree("prior", described)
+            if prior.facts.traits.suits == "face":
+                continue  # minutes; test_synthesis_plans_what_it_runs has them
+            parts = Parts.of(operator, tree("noise", noise), prior)
+            for solver in all_solvers():
+                plan, _ = fits(parts, solver)
+                if plan is None or solver.facts().own_prior:
+                    continue  # of a network its weights say which ways it goes
+                key = (solver.name, plan.need, plan.bridges)
+                if key not in seen:
+                    seen.add(key)
+                    yield plan, tree("noise", noise), prior
+
+
+@pytest.mark.parametrize("op", OPERATORS, ids=label)
+def test_what_runs_is_what_was_planned(op: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ways that a solver goes are those of the plan, and CG runs where the plan says so."""
+    rounds = []
+    solve = normal.conjugate_gradient
+    monkeypatch.setattr(normal, "conjugate_gradient", lambda *a: rounds.append(1) or solve(*a))
+    for plan, noise, prior in plans(op):
+        operator: Any = operator_from(op, SMALL)
+        x = torch.linspace(0.1, 0.9, SMALL[-1]).expand(1, *SMALL).contiguous()
+        model = build("noise", noise)
+        y = model.sample(operator.forward(x), torch.Generator().manual_seed(0))
+        model = model.estimated(y, operator.known(y))
+        problem = ipx.attach(Problem(y, operator, model, build("prior", prior), 0.01), plan)
+        solver = registry().create(plan.solver)
+        rounds.clear()
+        told = f"{plan.solver.name}, {noise.name}, {prior.name}: {plan.lines()}"
+        try:
+            ipx.iterate(problem, solver, iterations=2, tol=0.0)
+        except MissingExtraError:
+            continue  # a denoiser without weights
+        used = set(problem.data._made)
+        assert used == {b.gives for b in plan.bridges if b.side == "data"}, told
+        inner = {b.name for b in plan.bridges if b.tolerance} & {"cg", "normal-cg", "split-cg"}
+        assert bool(rounds) == bool(inner), told
+
+
+def test_synthesis_plans_what_it_runs() -> None:
+    """Behind a decoder nothing is linear: the gradient is that of autograd, and the plan says so.
+
+    So it was not: the plan said chain-rule.
+    """
+    request = Request(op={"name": "blur"}, prior={"name": "vae-synthesis"})
+    plan = request.plan()
+    assert {b.gives.__name__: b.name for b in plan.bridges} == {
+        "Grad": "change-of-variable",
+        "DataGrad": "autograd-data",
+    }
+    y = torch.full((1, 3, 64, 64), 0.4)
+    result = ipx.solve(y, op="blur", prior="vae-synthesis", lam=0.01, iterations=2).result
+    assert type(result.problem.data.way(ipx.DataGrad)).__name__ == "AutogradData"
+    assert result.plan == plan
+
+
+def test_a_stack_of_circular_blurs_is_planned_in_closed_form() -> None:
+    """The dry run refused what the instance could."""
+    blur = {"name": "blur", "boundary": "circular"}
+    op = {"name": "stack", "parts": [blur, {**blur, "sigma": 1.0}]}
+    settings = ipx.SolveSettings(exact=True)
+    request = Request(op=op, prior={"name": "tikhonov"}, solver={"name": "hqs"}, settings=settings)
+    assert [b.name for b in request.plan().bridges] == ["spectral"]
+    mixed = {"name": "stack", "parts": [blur, "blur"]}
+    request = Request(op=mixed, prior={"name": "tikhonov"}, solver={"name": "hqs"})
+    assert [b.name for b in request.plan().bridges] == ["cg"]
+
+
+def test_conjugate_gradients_are_told_with_their_tolerance() -> None:
+    """`--exact` passed them through normal-equations as if they were a closed form."""
+    op = {"name": "blur", "kind": "motion"}  # no symmetry: no transform holds it
+    plan = Request(op=op, solver={"name": "admm"}, settings=ipx.SolveSettings(exact=True)).plan()
+    (bridge,) = plan.bridges
+    assert (bridge.name, bridge.accuracy) == ("normal-cg", "iterative to 1e-05")
+    assert plan.tolerance == 1e-5
+    assert "iterative to 1e-05" in "\n".join(plan.lines())
+    closed = Request(op={"name": "blur"}, solver={"name": "admm"}).plan()
+    assert (closed.bridges[0].name, closed.tolerance) == ("normal-equations", 0.0)
+
+
+def test_exact_refuses_what_approximates() -> None:
+    settings = ipx.SolveSettings(exact=True)
+    with pytest.raises(PlanError, match="only an approximate one"):
+        Request(op={"name": "blur"}, solver={"name": "lbfgs"}, settings=settings).plan()
+
+
+def test_a_preference_of_the_prior_decides() -> None:
+    """Analysis once claimed a random gradient to be given to adam."""
+    request = Request(op={"name": "blur"}, prior={"name": "vae-analysis"})
+    spec = request.tree("prior").spec
+    assert isinstance(spec, PriorSpec)
+    assert spec.prefers == ("adam",)
+    assert ipx.StochasticGrad not in spec.capabilities()
+    assert request.plan().solver.name == "adam"
+
+
+def test_no_solver_fits_is_said_as_such() -> None:
+    """It said: no solver does not fit."""
+    with pytest.raises(PlanError, match=r"^no solver fits operator .*prior l1: the sum of a"):
+        Request(prior={"name": "l1"}, noise={"name": "poisson"}).plan()
+
+
+def test_a_gaussian_noise_is_no_prior() -> None:
+    """By its methods it 'provided' Prox, Grad and Sample; and a flag set to False counted."""
+    assert ipx.noise("gaussian").capabilities == {ipx.NoiseGrad, ipx.NoiseProx, ipx.Quadratic}
+
+    class Half(ipx.Noise[ipx.NoOptions]):
+        quadratic = False
+        sample = nll = expected = estimated = None  # type: ignore[assignment]
+
+        def grad(self, pred: Any, y: Any) -> Any:
+            return pred - y
+
+    Half.__abstractmethods__ = frozenset()
+    assert Half().capabilities == {ipx.NoiseGrad}
+
+
+def test_best_takes_no_network() -> None:
+    parts = Parts.of(tree("operator", "blur"), tree("noise", "gaussian"), tree("prior", "none"))
+    every = [p for s in all_solvers() if (p := fits(parts, s)[0])]
+    assert any(p.solver.facts().own_prior for p in every)
+    chosen = best(parts, every)
+    assert chosen is not None
+    assert not chosen.solver.facts().own_prior
