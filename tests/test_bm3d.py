@@ -238,7 +238,7 @@ def test_the_profile_follows_the_noise() -> None:
 
 
 def test_it_is_listed() -> None:
-    assert isinstance(ipx.prior("bm3d"), ipx.Denoise)
+    assert ipx.has(ipx.prior("bm3d"), ipx.Denoise)
 
 
 # what bm3d 4.0.3, profile np, makes of the same noise of sigma 15, 25, 50 / 255

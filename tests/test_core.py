@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ipx
-from ipx.numerics.spectral import Spectral, dct2, idct2
 from ipx.numerics.cg import conjugate_gradient
+from ipx.numerics.spectral import Spectral, dct2, idct2
 from ipx.parts.linear import Identity
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,87 @@ def test_plugins_import_the_public_core_and_themselves() -> None:
             elif top == "ipx":
                 assert module == "ipx", f"{path} imports {module}, not the public face"
                 assert name in ("", *ipx.__all__), f"{path} imports {name}, which is not public"
+
+
+FLOORS = (
+    "errors", "_version", "declare", "planning", "numerics", "files", "parts", "solving",
+    "toolkit", "jobs", "training", "testing", "host",
+)  # fmt: skip
+"""The floors of core: each stands only on those before it. docs/contributing.md"""
+
+
+def floor(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def core_imports() -> Iterator[tuple[Path, str, str]]:
+    """(file, its module, imported module of ipx), imports for types only left out."""
+    for path in sources("core"):
+        own = ".".join(path.relative_to(ROOT / "core").with_suffix("").parts)
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                node.body = []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ipx."):
+                for alias in node.names:
+                    inner = f"{node.module}.{alias.name}"
+                    is_file = (ROOT / "core" / Path(*inner.split("."))).with_suffix(".py").exists()
+                    yield path, own, inner if is_file else str(node.module)
+
+
+def test_each_floor_of_core_stands_on_those_below() -> None:
+    for path, own, module in core_imports():
+        here, there = floor(own), floor(module)
+        if here in ("", "__init__"):
+            continue
+        assert there in FLOORS, f"{path} imports {module}, which is on no floor"
+        below = FLOORS.index(there) < FLOORS.index(here)
+        assert here == there or below, f"{path} on floor {here} imports {module} above it"
+
+
+def test_no_import_circle_in_core() -> None:
+    """Also not within a floor, nor through imports inside functions."""
+    graph: dict[str, set[str]] = {}
+    for _, own, module in core_imports():
+        graph.setdefault(own.removesuffix(".__init__"), set()).add(module)
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path[path.index(module) :], module))
+        if module not in done:
+            for other in graph.get(module, ()):
+                visit(other, (*path, module))
+            done.add(module)
+
+    for module in list(graph):
+        visit(module, ())
+
+
+def test_the_lowest_floors_are_light() -> None:
+    for path in sources("core/ipx/declare") + sources("core/ipx/planning"):
+        tree = ast.parse(path.read_text())
+        for node in tree.body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [a.name for a in node.names]
+                module = getattr(node, "module", None) or names[0]
+                assert module.split(".")[0] not in HEAVY, path
+
+
+@pytest.mark.parametrize("name", ["noise", "operator", "prior", "solver", "tuner", "restore"])
+def test_a_function_is_no_module(name: str) -> None:
+    """``import ipx.noise as m`` once gave the function of this name."""
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(f"ipx.{name}")
+    assert callable(getattr(ipx, name))
+
+
+def test_the_public_names_stand_in_one_list() -> None:
+    source = (ROOT / "core/ipx/__init__.py").read_text()
+    assert "from ipx" not in source
+    stub = (ROOT / "core/ipx/__init__.pyi").read_text()
+    assert all(len(re.findall(rf" as {name}\b", stub)) == 1 for name in ipx.__all__)
+    assert ipx.__all__ == sorted(set(ipx.__all__))
 
 
 def test_the_command_line_knows_no_mathematics() -> None:

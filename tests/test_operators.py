@@ -10,14 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ipx
-from ipx.declare.registry import registry
 from ipx_plugins.blur.operator import Blur
 from ipx_plugins.identity.operator import Identity
 from ipx_plugins.inpaint.operator import Inpaint
 from ipx_plugins.super_resolution.operator import SuperResolution
 from small_operators import BOUNDARIES, FILTERS, MASKS, PSFS, matrix, noise_like
-
-CAPABILITIES = (ipx.Adjoint, ipx.Diagonal, ipx.Spectrum, ipx.NormalSolve, ipx.Norm)
 
 blurs = st.builds(
     lambda psf, boundary, shape: Blur(shape, boundary=boundary, **psf),
@@ -71,16 +68,6 @@ def test_dtype_purity_batches_and_shapes(operator: Any, single: bool) -> None:
     assert torch.equal(y, keep[1])
     again = type(operator).image_shape_of(operator.data_shape, operator.options)
     assert again == operator.image_shape
-
-
-@settings(max_examples=40, deadline=None)
-@given(operator=operators)
-def test_declared_capabilities_are_the_real_ones(operator: Any) -> None:
-    name = {"Identity": "identity", "Blur": "blur", "Inpaint": "inpaint"}.get(
-        type(operator).__name__, "super-resolution"
-    )
-    declared = registry().get("operator", name).capabilities(operator.options)
-    assert declared == {c for c in CAPABILITIES if ipx.has(operator, c)}
 
 
 @settings(max_examples=25, deadline=None)

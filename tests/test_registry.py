@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 import ipx
-from ipx.declare.registry import Registry, load
+from ipx.declare.capabilities import implemented, methods
+from ipx.declare.registry import Registry, load, registry
 from ipx.errors import PluginError
+from ipx.testing import variants
 
 GROUP = "ipx.v1"
 INSTALLED = list(importlib.metadata.entry_points(group=GROUP))
@@ -69,6 +71,16 @@ def test_a_liar_is_caught_when_it_is_made() -> None:
     with pytest.raises(PluginError, match=told):
         reg.create(reg.get("prior", "liar"))
     assert reg.create(reg.get("prior", "plain")).options == ipx.NoOptions()
+
+
+@pytest.mark.parametrize("kind", ["operator", "noise", "prior"])
+def test_what_a_built_in_class_implements_is_declared(kind: str) -> None:
+    """With some of its options at least: a capability forgotten is one that no plan uses."""
+    builtin = {p.name for p in registry().plugins if p.builtin}
+    for spec in registry().all(kind):
+        if spec.plugin in builtin:
+            told = {c for _, o in variants(spec) for c in spec.capabilities(o) if methods(c)}
+            assert told == implemented(spec.load(), kind), spec.name
 
 
 def test_names_that_clash() -> None:

@@ -216,7 +216,8 @@ def test_an_equilibrium_has_the_gradient_of_a_long_unrolling(base: str) -> None:
     long = UnrolledOptions(stages=150, **values)
     net = Stages(deq).double()
     p, x = problem("blur", sigma=0.7), picture()
-    mine = equilibrium(UnrolledADMM.over(net), p)
+    solver = UnrolledADMM.over(net)
+    mine = equilibrium(solver, ipx.attach(p, ipx.plan_for(p, solver)))
     found = torch.autograd.grad(((mine - x) ** 2).sum(), [net.penalty, net.strength])
     unrolled = run(net, p, long)[-1]
     told = torch.autograd.grad(((unrolled - x) ** 2).sum(), [net.penalty, net.strength])

@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
+from ipx._version import __version__
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import OptionInfo
-from ipx.declare.registry import registry
+from ipx.declare.registry import CORE, DISTRIBUTION, registry
 from ipx.declare.specs import AdapterSpec, ModelSpec, Need, Spec
 from ipx.declare.traits import Traits
 from ipx.errors import OptionError, UsageError
@@ -66,6 +67,7 @@ def as_mapping(spec: Spec) -> dict[str, Any]:
     """Everything that is declared, as plain values: what all kinds have, then the kind's own."""
     reg = registry()
     plugin = next((p for p in reg.plugins if p.name == spec.plugin), None)
+    core = spec.plugin == CORE
     out: dict[str, Any] = {
         "kind": spec.kind,
         "name": spec.name,
@@ -73,8 +75,8 @@ def as_mapping(spec: Spec) -> dict[str, Any]:
         "summary": spec.summary,
         "source": spec.source or None,
         "plugin": spec.plugin,
-        "distribution": plugin.distribution if plugin else None,
-        "version": plugin.version if plugin else None,
+        "distribution": plugin.distribution if plugin else DISTRIBUTION if core else None,
+        "version": plugin.version if plugin else __version__ if core else None,
         "target": spec.target,
         "capabilities": capabilities(spec),
         "capabilities_depend_on_options": callable(spec.provides),

@@ -38,7 +38,11 @@ class Capability:
     One without methods is a fact, such as `Quadratic`: only a declaration can tell it.
     """
 
-    of: ClassVar[str]
+    of: ClassVar[str] = ""
+
+    def __init_subclass__(cls, of: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.of = of or cls.of
 
 
 C = TypeVar("C")
@@ -103,10 +107,8 @@ class Linear(Protocol):
 # ---------------------------------------------------------------- operators
 
 
-class Adjoint(Capability):
+class Adjoint(Capability, of="operator"):
     """Linear, with an adjoint: <A x, u> = <x, A^T u> for all x and u."""
-
-    of = "operator"
 
     def forward(self, x: Tensor) -> Tensor:
         """A x."""
@@ -115,37 +117,29 @@ class Adjoint(Capability):
         """A^T y."""
 
 
-class Diagonal(Capability):
+class Diagonal(Capability, of="operator"):
     """A x = d * x, pixel by pixel."""
-
-    of = "operator"
 
     def diagonal(self, like: Tensor) -> Tensor:
         """d, of a shape that broadcasts to ``(C, H, W)``, with the dtype and device of ``like``."""
 
 
-class Spectrum(Capability):
+class Spectrum(Capability, of="operator"):
     """A^T A is diagonal in a fast orthogonal transform (Fourier or cosine)."""
-
-    of = "operator"
 
     def spectrum(self, like: Tensor) -> Spectral:
         """The transform and the eigenvalues of A^T A (real, >= 0)."""
 
 
-class NormalSolve(Capability):
+class NormalSolve(Capability, of="operator"):
     """(A^T A + W) x = b has a closed form for every W > 0 diagonal in the same transform."""
-
-    of = "operator"
 
     def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
         """x, where ``weight`` holds the eigenvalues of W (a scalar times one when W = rho I)."""
 
 
-class Norm(Capability):
+class Norm(Capability, of="operator"):
     """The operator norm |A| = max |Ax|/|x| is known without iterating."""
-
-    of = "operator"
 
     def norm(self) -> float:
         """|A| (an upper bound is allowed up to 1 %)."""
@@ -154,64 +148,50 @@ class Norm(Capability):
 # ---------------------------------------------------------------- noise
 
 
-class NoiseGrad(Capability):
+class NoiseGrad(Capability, of="noise"):
     """The data term is differentiable in the prediction."""
-
-    of = "noise"
 
     def grad(self, pred: Tensor, y: Tensor) -> Tensor:
         """Gradient of ``nll(pred, y)`` with respect to ``pred``, same shape."""
 
 
-class NoiseProx(Capability):
+class NoiseProx(Capability, of="noise"):
     """The data term has a proximal map in the prediction."""
-
-    of = "noise"
 
     def prox(self, v: Tensor, y: Tensor, t: Scalar | Tensor) -> Tensor:
         """argmin_p nll(p, y) + |p - v|^2 / (2 t); ``t`` per image or per value."""
 
 
-class Quadratic(Capability):
+class Quadratic(Capability, of="noise"):
     """The data term is exactly 1/2 |pred - y|^2."""
-
-    of = "noise"
 
 
 # ---------------------------------------------------------------- priors
 
 
-class Value(Capability):
+class Value(Capability, of="prior"):
     """R(x) can be computed."""
-
-    of = "prior"
 
     def value(self, x: Tensor) -> Tensor:
         """R(x), one number per image, shape ``(B,)``."""
 
 
-class Grad(Capability):
+class Grad(Capability, of="prior"):
     """R is differentiable."""
-
-    of = "prior"
 
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of R, same shape as x."""
 
 
-class Prox(Capability):
+class Prox(Capability, of="prior"):
     """R has a proximal map."""
-
-    of = "prior"
 
     def prox(self, x: Tensor, t: Scalar) -> Tensor:
         """argmin_u R(u) + |u - x|^2 / (2 t)."""
 
 
-class ProxConjugate(Capability):
+class ProxConjugate(Capability, of="prior"):
     """R(x) = g(K x), K linear, with the proximal maps of g and of its conjugate g*."""
-
-    of = "prior"
 
     def linear_part(self, image_shape: Shape) -> Linear:
         """K for images of this shape."""
@@ -223,28 +203,22 @@ class ProxConjugate(Capability):
         """argmin_z (lam g)*(z) + |z - u|^2 / (2 t); u = prox_{t g}(u) + t prox_{g*/t}(u/t)."""
 
 
-class QuadraticPrior(Capability):
+class QuadraticPrior(Capability, of="prior"):
     """R(x) = 1/2 |L x|^2, L linear."""
-
-    of = "prior"
 
     def quadratic_part(self, image_shape: Shape) -> Linear:
         """L for images of this shape."""
 
 
-class Denoise(Capability):
+class Denoise(Capability, of="prior"):
     """A denoiser for white Gaussian noise."""
-
-    of = "prior"
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
         """An estimate of the clean image from x = clean + sigma * noise."""
 
 
-class Matching(Capability):
+class Matching(Capability, of="prior"):
     """A denoiser that first finds out which parts of the picture are alike."""
-
-    of = "prior"
 
     def match(self, x: Tensor, sigma: Scalar) -> Any:
         """What `denoise` would find, to be used more than once."""
@@ -253,10 +227,8 @@ class Matching(Capability):
         """An estimate of the clean image, with what was found in x or an image like it."""
 
 
-class Latent(Capability):
+class Latent(Capability, of="prior"):
     """A decoder D, and an encoder E with D(E(x)) near x for pictures the model knows."""
-
-    of = "prior"
 
     def code_size(self, image_shape: Shape) -> int:
         """n, the numbers in the code of a picture of this shape."""
@@ -268,10 +240,8 @@ class Latent(Capability):
         """D(z), shape ``(B, *image_shape)``."""
 
 
-class CodePenalty(Capability):
+class CodePenalty(Capability, of="prior"):
     """R lives on a code and the picture is D(z): min_z f(D(z)) + lam R(z). With `Latent`."""
-
-    of = "prior"
 
     def code_value(self, z: Tensor) -> Tensor:
         """R(z), ``(B,)``."""
@@ -280,37 +250,29 @@ class CodePenalty(Capability):
         """Gradient of R, ``(B, n)``."""
 
 
-class SoftRange(Capability):
+class SoftRange(Capability, of="prior"):
     """R(x) = min_z |x - D(z)|^2 / (2 gamma^2) + |z|^2 / 2. With `Latent`."""
-
-    of = "prior"
 
     def deviation(self) -> float:
         """gamma, in image units."""
 
 
-class StochasticGrad(Capability):
+class StochasticGrad(Capability, of="prior"):
     """R is a mean over random draws, each of which has a gradient."""
-
-    of = "prior"
 
     def grad_draw(self, x: Tensor, draw: int) -> Tensor:
         """The gradient of draw number ``draw``; the same number gives the same draw."""
 
 
-class LogProb(Capability):
+class LogProb(Capability, of="prior"):
     """A normalised density."""
-
-    of = "prior"
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) in nats, shape ``(B,)``."""
 
 
-class Sample(Capability):
+class Sample(Capability, of="prior"):
     """New images can be drawn."""
-
-    of = "prior"
 
     def sample(self, count: int, image_shape: Shape, seed: int) -> Tensor:
         """``(count, C, H, W)``; the same seed gives the same images."""
@@ -319,46 +281,36 @@ class Sample(Capability):
 # ---------------------------------------------------------------- the data term (made by bridges)
 
 
-class DataGrad(Capability):
+class DataGrad(Capability, of="data"):
     """f(x) = nll(A x, y) has a gradient."""
-
-    of = "data"
 
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of f, same shape as x."""
 
 
-class DataProx(Capability):
+class DataProx(Capability, of="data"):
     """f(x) = nll(A x, y) has a proximal map."""
-
-    of = "data"
 
     def prox(self, v: Tensor, t: Scalar, guess: Tensor | None = None) -> Tensor:
         """argmin_u f(u) + |u - v|^2 / (2 t); ``guess`` warm-starts an iterative one."""
 
 
-class DataQuadratic(Capability):
+class DataQuadratic(Capability, of="data"):
     """f(x) = 1/2 |A x - y|^2, A linear: its normal equations can be solved."""
-
-    of = "data"
 
     system: NormalSystem
     back: Tensor  # A^T y
 
 
-class DataDual(Capability):
+class DataDual(Capability, of="data"):
     """f(x) = nll(A x, y), A linear, nll with a proximal map: A can be dualised."""
-
-    of = "data"
 
     def prox_conjugate(self, u: Tensor, t: Scalar) -> Tensor:
         """argmin_w nll*(w) + |w - u|^2 / (2 t)."""
 
 
-class DataSplit(Capability):
+class DataSplit(Capability, of="data"):
     """f(x) = nll(w, y) with w = A x, A linear, nll with a proximal map: w is split off."""
-
-    of = "data"
 
     system: NormalSystem
 
@@ -369,13 +321,9 @@ class DataSplit(Capability):
 # ------------------------------------------- data term and prior together (found by the planner)
 
 
-class JointSolve(Capability):
+class JointSolve(Capability, of="problem"):
     """(A^T A + rho K^T K) x = b has a closed form, K the linear or quadratic part of the prior."""
 
-    of = "problem"
 
-
-class PartSolve(Capability):
+class PartSolve(Capability, of="problem"):
     """(I + rho K^T K) x = b has a closed form, K the linear or quadratic part of the prior."""
-
-    of = "problem"

@@ -18,6 +18,7 @@ from typing import Any
 import pluggy
 
 from ipx.declare import hooks as hookspecs
+from ipx.declare.adapters import BUILTIN
 from ipx.declare.capabilities import implemented, methods
 from ipx.declare.hooks import GROUP
 from ipx.declare.kinds import KINDS
@@ -26,6 +27,7 @@ from ipx.declare.specs import NAME, SolverSpec, Spec
 from ipx.errors import OptionError, PluginError, UnknownNameError, did_you_mean
 
 DISTRIBUTION = "ipx-toolbox"
+CORE = "ipx"  # what the bridges of the core itself have for a plugin
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Registry:
     def all(self, kind: str) -> list[Spec]:
         """The components of one kind, built-in ones first, sorted by name."""
         if kind not in self._sorted:  # plans ask again and again
-            builtin = {p.name for p in self.plugins if p.builtin}
+            builtin = self._builtin()
             self._sorted[kind] = sorted(
                 self.specs[kind].values(),
                 key=lambda s: (s.plugin not in builtin, s.name, s.plugin),
@@ -95,8 +97,10 @@ class Registry:
 
     def _wins(self, rivals: list[Spec]) -> bool:
         """True if the first of these may keep the bare name: it is alone, or built in."""
-        builtin = {p.name for p in self.plugins if p.builtin}
-        return len(rivals) == 1 or rivals[0].plugin in builtin
+        return len(rivals) == 1 or rivals[0].plugin in self._builtin()
+
+    def _builtin(self) -> set[str]:
+        return {CORE, *(p.name for p in self.plugins if p.builtin)}
 
     def get(self, kind: str, name: str) -> Spec:
         """The declaration of a component, by bare name or by ``plugin/name``.
@@ -212,56 +216,52 @@ def load(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) ->
     """
     reg = Registry()
     reg.manager.add_hookspecs(hookspecs)
-    off = {n.strip() for n in os.environ.get("IPX_DISABLE_PLUGINS", "").split(",") if n.strip()}
+    for spec in BUILTIN:
+        own = replace(spec, plugin=CORE)
+        reg.specs[own.kind][own.id] = own
     if entry_points is None:
         every = importlib.metadata.entry_points()
         groups = sorted(g for g in every.groups if g.startswith("ipx.v"))
         entry_points = [e for g in groups for e in every.select(group=g)]
-    ours = sorted(
-        entry_points,
-        key=lambda e: (e.dist is None or e.dist.name != DISTRIBUTION, e.name, e.value),
-    )
-    for entry in ours:
+    off = {n.strip() for n in os.environ.get("IPX_DISABLE_PLUGINS", "").split(",") if n.strip()}
+    for entry in sorted(entry_points, key=_order):
         dist = entry.dist
-        info = PluginInfo(
-            entry.name,
-            entry.value,
-            dist.name if dist is not None else "",
-            dist.version if dist is not None else "",
-            "ok",
-        )
+        name, version = (dist.name, dist.version) if dist is not None else ("", "")
+        info = PluginInfo(entry.name, entry.value, name, version, "ok")
         if entry.name in off:
             reg.add(replace(info, status="disabled"))
-            continue
-        try:
-            if entry.group != GROUP:
-                raise PluginError(f"it is written for {entry.group}; this ipx has {GROUP}")
-            if any(p.name == entry.name for p in reg.plugins):
-                raise PluginError("another plugin of this name is loaded already")
-            module = entry.load()
-            if isinstance(module, types.ModuleType):
-                specs = _declared(module, entry.name, reg.manager)
-            else:
-                raise PluginError(f"{entry.value} is no module")
-        except (KeyboardInterrupt, MemoryError):
-            raise
-        except BaseException as e:  # a plugin may even call sys.exit; nothing may break ipx
-            if reg.manager.get_plugin(entry.name) is not None and not any(
-                p.name == entry.name and p.status == "ok" for p in reg.plugins
-            ):
-                reg.manager.unregister(name=entry.name)
-            line = f"{type(e).__name__}: {e}" if not isinstance(e, PluginError) else str(e)
-            reg.add(
-                replace(
-                    info,
-                    status="broken",
-                    error=" ".join(line.split()),
-                    trace=traceback.format_exc(),
-                )
-            )
         else:
-            reg.add(info, specs)
+            _take(reg, entry, info)
     return reg
+
+
+def _order(entry: importlib.metadata.EntryPoint) -> tuple[bool, str, str]:
+    """Built-in plugins first."""
+    return (entry.dist is None or entry.dist.name != DISTRIBUTION, entry.name, entry.value)
+
+
+def _take(reg: Registry, entry: importlib.metadata.EntryPoint, info: PluginInfo) -> None:
+    """Load one plugin; what is wrong with it is recorded."""
+    try:
+        if entry.group != GROUP:
+            raise PluginError(f"it is written for {entry.group}; this ipx has {GROUP}")
+        if any(p.name == entry.name for p in reg.plugins):
+            raise PluginError("another plugin of this name is loaded already")
+        module = entry.load()
+        if not isinstance(module, types.ModuleType):
+            raise PluginError(f"{entry.value} is no module")
+        specs = _declared(module, entry.name, reg.manager)
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as e:  # a plugin may even call sys.exit; nothing may break ipx
+        taken = any(p.name == entry.name and p.status == "ok" for p in reg.plugins)
+        if reg.manager.get_plugin(entry.name) is not None and not taken:
+            reg.manager.unregister(name=entry.name)
+        line = str(e) if isinstance(e, PluginError) else f"{type(e).__name__}: {e}"
+        told = {"error": " ".join(line.split()), "trace": traceback.format_exc()}
+        reg.add(replace(info, status="broken", **told))
+    else:
+        reg.add(info, specs)
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ipx.declare.adapters import BUILTIN
 from ipx.declare.registry import registry
 from ipx.declare.specs import AdapterSpec, Need, SolverSpec
 from ipx.errors import PlanError
@@ -73,7 +72,7 @@ def bridge(
     """The best bridge to a capability: exact first, then by rank; None when none fits."""
     fitting = [
         a
-        for a in (*BUILTIN, *registry().all("adapter"))
+        for a in registry().all("adapter")
         if isinstance(a, AdapterSpec)
         and a.gives is gives
         and a.side == side

@@ -115,4 +115,9 @@ class Result:
             iterations=torch.where(take, self.iterations, other.iterations),
             residual=torch.where(take, self.residual, other.residual),
             objective=torch.where(take, self.objective, other.objective),
+            outputs={
+                name: pick(image, other.outputs[name])
+                for name, image in self.outputs.items()
+                if name in other.outputs
+            },
         )

@@ -17,6 +17,8 @@ from ipx.errors import OptionError
 from ipx.files.arrays import to_tensor
 from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
+from ipx.parts.operator import Operator
+from ipx.parts.prior import Prior
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.request import usual_prior
 from ipx.planning.settings import SolveSettings
@@ -151,15 +153,8 @@ def solve(
     with memory_errors():
         plan = make_plan(tree("operator", op), tree("noise", noise), named, asked, s.exact)
         operator = operator_from(op, image_shape or image_shape_of(op, tuple(y.shape[1:])))
-        if len(operator.data_shape) == 1:
-            y = y.flatten(1)
-        model: Noise[Any] = build("noise", noise)
-        untold = model.level is None
-        hard = model.silent
-        if untold:
-            model = model.estimated(y, operator.known(y))
-        given = None if x0 is None else to_tensor(x0, y.device, y.dtype)[0]
-        problem = Problem(y, operator, model, build("prior", named), 0.0, given, hard, untold)
+        y = y.flatten(1) if len(operator.data_shape) == 1 else y
+        problem = _problem(y, operator, build("noise", noise), build("prior", named), x0)
         algorithm = build("solver", _chosen(asked, plan))
         done = _restarted(attach(problem, plan), algorithm, lam, tuner, s, observers)
         return Restoration(
@@ -169,11 +164,22 @@ def solve(
             status=done.result.status,
             plan=plan,
             lam=done.lam,
-            level=_level(model, y.shape[0]),
+            level=_level(problem.noise, y.shape[0]),
             result=done.result,
             trace=done.trace,
             seconds=time.perf_counter() - began,
         )
+
+
+def _problem(
+    y: Tensor, operator: Operator[Any], noise: Noise[Any], prior: Prior[Any], x0: Any
+) -> Problem:
+    """The problem without a weight; a noise level that was not told is estimated from y."""
+    untold, hard = noise.level is None, noise.silent
+    if untold:
+        noise = noise.estimated(y, operator.known(y))
+    start = None if x0 is None else to_tensor(x0, y.device, y.dtype)[0]
+    return Problem(y, operator, noise, prior, 0.0, start, hard, untold)
 
 
 def _settings(settings: SolveSettings | None, changed: dict[str, Any]) -> SolveSettings:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import ipx
-from ipx import Generative, ModelSpec, UnknownNameError, load_weights
+from ipx import Generative, LinearOperator, ModelSpec, UnknownNameError, load_weights
 from ipx.declare.registry import registry
 from ipx.errors import did_you_mean
 from ipx_plugins.seeds import METHODS, Method
@@ -241,6 +241,7 @@ def _pca(case: Case, how: How, lam: list[float] | None) -> Outcome:
     weights = lam if lam is not None else [variance] * len(case.y)
     pca, y = how.pca(), case.y.cpu()
     operator = case.operator
+    assert isinstance(operator, LinearOperator)  # those of the tasks all are
     x = torch.empty(len(y), *operator.image_shape)
     for value in sorted(set(weights)):
         those = [i for i, w in enumerate(weights) if w == value]

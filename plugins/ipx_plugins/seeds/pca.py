@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import ipx
-from ipx import DataTerm, InputError, Operator
+from ipx import InputError, LinearOperator, NormalSystem
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,14 @@ def fit(x: Tensor, components: int) -> PCA:
     return PCA(mean.double(), basis[:, :components].double(), variance, rest)
 
 
-def posterior_mean(pca: PCA, operator: Operator[Any], y: Tensor, variance: float) -> Tensor:
+def posterior_mean(
+    pca: PCA, operator: LinearOperator[Any], y: Tensor, variance: float
+) -> Tensor:
     """E[x | y], ``(B, C, H, W)`` for data ``(B, ...)`` with white noise of this variance.
 
     With 1/t = variance / rest and M = A^T A + I/t the normal equations of x - mean are
-    (M - U S U^T / t) d = A^T (y - A mean), S = 1 - rest / variance_k. M is inverted by the proximal
-    map of the data term, in closed form, the rest by Woodbury's identity with a K x K matrix.
+    (M - U S U^T / t) d = A^T (y - A mean), S = 1 - rest / variance_k. M is inverted in closed form
+    where it has one, the rest by Woodbury's identity with a K x K matrix.
 
     Args:
         pca: the prior.
@@ -67,14 +68,11 @@ def posterior_mean(pca: PCA, operator: Operator[Any], y: Tensor, variance: float
     """
     shape = operator.image_shape
     t = pca.rest / variance
-    noise = ipx.noise("gaussian", sigma=1.0)
     mean, u = pca.mean.view(1, *shape), pca.basis
     r = y.double() - operator(mean)
-    zero = torch.zeros(len(y), *shape, dtype=torch.float64)
-    first = DataTerm(operator, noise, r).prox(zero, t).flatten(1)  # M^-1 A^T r
-    none = torch.zeros(u.shape[1], *y.shape[1:], dtype=torch.float64)
-    images = u.T.reshape(-1, *shape)
-    solved = DataTerm(operator, noise, none).prox(t * images, t).flatten(1)  # M^-1 U, transposed
+    system, images = NormalSystem(operator, r), u.T.reshape(-1, *shape)
+    first = system.solve(operator.adjoint(r), 1 / t).flatten(1)  # M^-1 A^T r
+    solved = system.solve(images, 1 / t, guess=t * images).flatten(1)  # M^-1 U, transposed
     share = (1 - pca.rest / pca.variance).clamp_min(1e-6)
     inner = torch.diag(t / share) - solved @ u
     d = first + torch.linalg.solve(inner, u.T @ first.T).T @ solved

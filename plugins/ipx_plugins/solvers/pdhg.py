@@ -68,7 +68,7 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
         given = self.options.sigma
         sigma = penalty(problem, x) if given is None else vector(given, x)
         q = None
-        if has(problem.data, DataDual) and not has(problem.data, DataProx):
+        if has(problem.data, DataDual) and not self._proxed(problem):
             q = torch.zeros_like(problem.y)
         p = torch.zeros_like(part.forward(x))
         norm = operator_norm(part, like=x)
@@ -90,7 +90,7 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
             inverse = inverse + vector(data.lipschitz(), s.x)
         tau = 1 / inverse.clamp_min(1e-12)
         x = s.x - column(tau, s.x) * slope
-        if has(data, DataProx):
+        if self._proxed(problem):
             x = data.prox(x, tau, guess=s.x)
         ahead = 2 * x - s.x
         sigma = column(s.sigma, s.p)
@@ -126,8 +126,13 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
         return part
 
     def _linearised(self, problem: Problem) -> bool:
-        """True where the plan provides the gradient of the data term only."""
-        return not (has(problem.data, DataProx) or has(problem.data, DataDual))
+        """True where the plan provides no prox of the data term that is a closed form."""
+        return not (self._proxed(problem) or has(problem.data, DataDual))
+
+    def _proxed(self, problem: Problem) -> bool:
+        """True where it does; conjugate gradients would cost more than the gradient saves."""
+        bridges = problem.plan.bridges if problem.plan is not None else ()
+        return any(b.gives is DataProx and not b.tolerance for b in bridges)
 
     def with_penalty(self, state: PDHGState, penalty: Tensor, rescale: bool = True) -> PDHGState:
         """sigma."""
