@@ -7,8 +7,7 @@ import pytest
 import scipy.fft
 import scipy.sparse
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from torch import Tensor
 
 import ipx

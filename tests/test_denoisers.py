@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from skimage import data
 from torch import Tensor
 
@@ -151,7 +150,7 @@ def test_channels(files: Path, name: str) -> None:
     each = [grey.denoise(x[:, c : c + 1], levels) for c in range(5)]
     assert torch.allclose(grey.denoise(x, levels), torch.cat(each, 1), atol=1e-6)
     assert colour.denoise(x[:, :3], levels).shape == (2, 3, 8, 8)
-    with pytest.raises(ipx.ShapeError, match="for 3 channels; the picture has 5"):
+    with pytest.raises(ipx.ShapeError, match="for 3 channels; the image has 5"):
         colour.denoise(x, levels)
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from skimage import data
 from torch import Tensor
 
@@ -104,7 +103,7 @@ def test_levels_types_and_batches(files: Path) -> None:
         assert torch.allclose(y.double(), p.denoise(x, 0.1), atol=2e-2)
     with pytest.raises(ipx.ShapeError, match="sigma has shape"):
         p.denoise(x, torch.full((3, 1, 9, 7), 0.1))
-    with pytest.raises(ipx.ShapeError, match="for 3 channels; the picture has 2"):
+    with pytest.raises(ipx.ShapeError, match="for 3 channels; the image has 2"):
         prior(files, 3).denoise(x, 0.1)
 
 

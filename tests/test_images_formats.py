@@ -6,8 +6,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from image_files import IEND, PNG, UNSIGNED, chunk, save, some, stored

@@ -50,7 +50,7 @@ def save(path: Path, side: int = 16, level: int = 128, channels: int = 1) -> Pat
         ({"start": 3}, "start must be text, not 3"),
         ({"tuner": "foo", "lam": 0.1}, "no tuner is called foo"),
         ({"lam": None}, "lam must be a number >= 0 or auto, not None"),
-        ({"prior": ipx.operator("blur", (1, 16, 16))}, "Blur is no prior"),
+        ({"prior": ipx.operator("blur", (1, 16, 16))}, "Blur is not of kind prior"),
         ({"op": 5}, "operator: give a name, a table with a name, or an instance, not 5"),
     ],
 )
@@ -114,7 +114,7 @@ def test_the_demonstration_replaces_no_picture_of_the_user(tmp_path: Path, name:
 def test_the_demonstration_writes_to_a_folder(tmp_path: Path) -> None:
     code, told = call("solve", "-o", str(tmp_path / "x.png"))
     assert code == 2
-    assert "name a folder" in told
+    assert "must be a folder" in told
     assert not (tmp_path / "x.png").exists()
 
 
@@ -182,8 +182,8 @@ def test_a_fraction_of_a_step_in_a_configuration(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "line"),
     [
-        ("--crop 32", "this model is for pictures of 64 x 64"),
-        ("--validation-crop 128", "this model is for pictures of 64 x 64"),
+        ("--crop 32", "this model is for images of 64 x 64"),
+        ("--validation-crop 128", "this model is for images of 64 x 64"),
         ("--betas 1,0.9", "betas"),
         ("--lr inf", "lr"),
     ],
@@ -240,4 +240,4 @@ def test_a_picture_is_no_weights(tmp_path: Path) -> None:
     words = ["solve", str(picture), "--prior", "drunet", "--prior.weights", str(picture)]
     code, told = call(*words)
     assert code == 3
-    assert "are no weights: there is no card y.png.json" in told
+    assert "is not a weights file: no card y.png.json" in told

@@ -39,7 +39,7 @@ def with_plugins(*entries: EntryPoint) -> Registry:
         ("broken_hook", "ipx_component"),
         ("broken_arguments", "registry"),
         ("no_hooks", "implements no hook of ipx"),
-        ("bad_name", "'My Prior' is no component name"),
+        ("bad_name", "'My Prior' is not a component name"),
         ("bad_options", "option table has the unsupported type"),
         ("not_there_at_all", "No module named 'not_there_at_all'"),
     ],

@@ -85,7 +85,7 @@ def test_resumed_gives_the_same_bits(folder: Path, tmp_path: Path, killed_at: in
 
     with pytest.raises(KilledError):
         loop.train(
-            Noisy(), "t/noisy", data(folder), parts, quick(), reporter=loop.Reporter(tick=kill)
+            Noisy(), "t/noisy", data(folder), parts, quick(), reporter=loop.TrainReporter(tick=kill)
         )
     state = tmp_path / "parts.safetensors.state"
     assert state.exists() == (killed_at > 3)

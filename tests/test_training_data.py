@@ -36,7 +36,7 @@ def test_crops_are_in_proportion_to_area(tmp_path: Path) -> None:
             Pictures(Data(**few, limit=(wrong,)), 1)
     with pytest.raises(UsageError, match="hold-out z"):
         Pictures(Data(**{**few, "hold_out": ("z",)}), 1)
-    with pytest.raises(InputError, match="no picture of at least 64"):
+    with pytest.raises(InputError, match="no image of at least 64"):
         Pictures(Data(data=tmp_path), 1)
 
 

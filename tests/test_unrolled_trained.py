@@ -62,7 +62,7 @@ def test_colour_weights_need_colours(tmp_path: Path) -> None:
     card = {"model": "unrolled/unrolled-hqs", "options": model.options.to_mapping()}
     save_weights(path, model.network().state_dict(), card)
     solver = {"name": "unrolled-hqs", "weights": str(path)}
-    with pytest.raises(ipx.ShapeError, match="for 3 channels; the picture has 1"):
+    with pytest.raises(ipx.ShapeError, match="for 3 channels; the image has 1"):
         ipx.solve(torch.rand(2, 1, 16, 16), op="blur", solver=solver)
     how = ipx.solve(torch.rand(2, 1, 16, 16).expand(2, 3, 16, 16), op="blur", solver=solver)
     assert how.iterations == [2, 2]

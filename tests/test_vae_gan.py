@@ -53,7 +53,7 @@ def test_a_batch_is_its_pictures(name: str) -> None:
 @pytest.mark.parametrize("shape", [(3, 16, 17), (1, 16, 16), (3, 32, 32), (16, 16)])
 def test_other_pictures_are_refused_in_a_line(name: str, shape: tuple[int, ...]) -> None:
     model, net = started(name)
-    wanted = rf"this {name} is for pictures of shape \(3, 16, 16\), not .*; scale or cut"
+    wanted = rf"this {name} is for images of shape \(3, 16, 16\), not .*; scale or crop"
     with pytest.raises(ipx.ShapeError, match=wanted):
         model.latent_size(shape)
     with pytest.raises(ipx.ShapeError, match=wanted):

@@ -54,7 +54,7 @@ def test_weights_that_do_not_fit(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not finite"):
         save_weights(tmp_path / "c.safetensors", {"a": torch.tensor([1e6])}, card, half=True)
     record_path(tiny).unlink()
-    with pytest.raises(InputError, match="are no weights: there is no card"):
+    with pytest.raises(InputError, match="is not a weights file: no card"):
         load_weights(tiny, "dncnn")
 
 

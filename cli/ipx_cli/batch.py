@@ -1,4 +1,4 @@
-"""Many pictures one after the other: a failing one does not stop the others."""
+"""Images one after the other: a failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def run(
     show: Callable[[Row], None],
     blank: Row,
 ) -> int:
-    """Work on each picture and show its row.
+    """Work on each image and show its row.
 
     Args:
         pairs: inputs and outputs.
-        work: makes the row of one picture.
+        work: makes the row of one image.
         show: prints a row.
-        blank: the other keys of a failed picture's row.
+        blank: the keys of the row of a failed image.
 
     Returns:
-        The exit status: 0; the error's own when every picture failed with the same one; else
-        1. A picture whose iteration diverged has failed.
+        The exit status: 0 if none failed, the status of the error if all failed with the same
+        one, else 1. An image whose iteration diverged counts as failed.
     """
     codes = []
     for source, target in pairs:

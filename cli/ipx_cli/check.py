@@ -14,7 +14,7 @@ from ipx_cli import output
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Only the component of this kind.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON array on stdout.")
 def check(name: str, kind: str | None, as_json: bool) -> int:
-    """Hold a component to its contract: adjoint, prox, gradient, batch, purity, ...
+    """Check the contract of a component: adjoint, prox, gradient, batch, purity, ...
 
     The exit status is 1 if a check fails.
     """

@@ -27,13 +27,13 @@ _META = "ipx_cli.chosen"
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the first reading of the arguments found.
+    """The components and the configuration of a command.
 
     Attributes:
         names: the component of each role.
-        options: its click options.
+        options: the click options of the component of each role.
         config: the configuration file.
-        named: the roles that were named anywhere, whose options the help shows.
+        named: roles named on the command line or in the file; the help shows their options.
         argv: the command as it was typed.
     """
 
@@ -45,7 +45,7 @@ class Chosen:
 
 
 def chosen(ctx: click.Context) -> Chosen | None:
-    """What was found for this context; None before the arguments were read."""
+    """The `Chosen` of this context; None before the arguments are parsed."""
     found: Chosen | None = ctx.meta.get(_META)
     return found
 
@@ -53,15 +53,15 @@ def chosen(ctx: click.Context) -> Chosen | None:
 class ComponentCommand(click.Command):
     """A command whose options depend on the components it is given.
 
-    The arguments are read twice: once for the names of the components and the configuration,
-    then in earnest with the options that follow from them.
+    The arguments are parsed twice: first for the names of the components and the configuration,
+    then with the options of these components.
     """
 
     roles: ClassVar[Sequence[str]] = ()
-    """The roles that the command has."""
+    """The roles of the command."""
 
     settings: ClassVar[Sequence[str]] = ()
-    """The names of the settings that it has, of `SolveSettings`."""
+    """The names of its settings, from `SolveSettings`."""
 
     keys: ClassVar[Sequence[str]] = ()
     """Further keys of its configuration files."""
@@ -92,7 +92,7 @@ class ComponentCommand(click.Command):
             ) from None
 
     def _choose(self, ctx: click.Context, args: list[str]) -> Chosen:
-        # completion asks with half a command line: nothing may fail then
+        # completion passes incomplete command lines, which must not fail
         forgive = (UsageError, InputError) if ctx.resilient_parsing else ()
         ctx.meta.pop(_META, None)
         probe = click.Context(
@@ -117,11 +117,11 @@ class ComponentCommand(click.Command):
             given = probe.params.get(role)
             in_file = config.components.get(role, {}) if config is not None else {}
             usual = DEFAULTS.get(role, "")
-            if role == "prior":  # a trained network has its own
+            if role == "prior":  # a solver that is a trained network needs none
                 with suppress(*forgive):
                     usual = usual_prior(_solver(probe, config))
             names[role] = given or in_file.get("name") or usual
-            if not names[role]:  # a required argument; click says so
+            if not names[role]:  # a required argument; click reports it
                 options[role] = []
                 continue
             if given or in_file:
@@ -136,7 +136,7 @@ class ComponentCommand(click.Command):
         return Chosen(names, options, config, named, [ctx.info_name or "", *args])
 
     def _refuse_several(self, probe: click.Context, args: list[str]) -> None:
-        """Refuse a role that is named twice, instead of taking the last name."""
+        """Refuse a role that is named twice."""
         _, _, order = self.make_parser(probe).parse_args(list(args))
         for role in self.roles:
             times = sum(param.name == role for param in order)
@@ -149,7 +149,7 @@ class ComponentCommand(click.Command):
     def _defaults(
         self, ctx: click.Context, config: Config, names: dict[str, str]
     ) -> dict[str, Any]:
-        """The configuration as click's default map; its values are checked by click's types."""
+        """The configuration as the default map of click, with values checked by its types."""
         values = {k: v for k, v in config.values.items() if k != "inputs"}
         for param in self.params:
             if param.name in values:
@@ -199,7 +199,7 @@ def _same(role: str, one: str, other: str) -> bool:
 
 
 def tables(ctx: click.Context) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Role and table of each chosen component, with the options that were given anywhere."""
+    """Role and table of each component, with the options that were given explicitly."""
     found = chosen(ctx)
     assert found is not None
     for role, options in found.options.items():
@@ -214,7 +214,7 @@ def _given(ctx: click.Context, name: str) -> bool:
 
 
 def _in_file_only(found: Chosen, role: str, names: Mapping[str, str]) -> dict[str, Any]:
-    """What a file says of the chosen component and no option can: ``parts``, ``scale``."""
+    """The keys of the file for the component that are no options: ``parts``, ``scale``."""
     table = found.config.components.get(role) if found.config is not None else None
     if table is None or not _same(role, found.names[role], table["name"]):
         return {}
@@ -223,7 +223,7 @@ def _in_file_only(found: Chosen, role: str, names: Mapping[str, str]) -> dict[st
 
 
 def request(ctx: click.Context) -> Request:
-    """What the command line, the environment and the configuration ask for."""
+    """The request from the command line, the environment and the configuration."""
     values: dict[str, Any] = dict(tables(ctx))
     if ctx.params.get("lam") is not None:
         values["lam"] = ctx.params["lam"]

@@ -18,13 +18,13 @@ from ipx.planning.tree import tree
 
 @dataclass(frozen=True)
 class Config:
-    """What a file says.
+    """The content of a configuration file.
 
     Attributes:
         path: the file.
         components: the table of each role that the file names.
         values: the other keys.
-        sha256: of the input that a record is of; None for TOML.
+        sha256: of the input of a record; None for TOML.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Config:
 
     @property
     def inputs(self) -> list[Path]:
-        """The pictures that the file names."""
+        """The input images that the file names."""
         return [Path(p) for p in self.values.get("inputs", [])]
 
 
@@ -45,9 +45,9 @@ def read(
 
     Args:
         path: the file, ``.json`` for a record, else TOML.
-        roles: the roles that the command has.
+        roles: the roles of the command.
         settings: the names of its settings.
-        keys: further keys. All others are unknown.
+        keys: further keys; all others are unknown.
 
     Raises:
         InputError: it cannot be read, or has an unknown key, component or option.
@@ -57,7 +57,7 @@ def read(
         record = read_record(path)
         values = record.get("config")
         if not isinstance(values, dict):
-            raise InputError(f"{path}: is no record of ipx: it has no config")
+            raise InputError(f"{path}: is not a record of ipx: it has no config")
         source = record.get("input")
         sha256 = source.get("sha256") if isinstance(source, Mapping) else None
         values = {k: v for k, v in values.items() if v is not None}
@@ -88,13 +88,13 @@ def read(
     if isinstance(inputs, str):
         values["inputs"] = [inputs]
     elif not (isinstance(inputs, list) and all(isinstance(i, str) for i in inputs)):
-        raise InputError(f"{path}: inputs is a list of file names")
+        raise InputError(f"{path}: inputs must be a list of file names")
     return Config(path, components, values, sha256)
 
 
 @contextmanager
 def _told_of(path: Path) -> Iterator[None]:
-    """Put the name of the file before an error."""
+    """Prefix errors with the name of the file."""
     try:
         yield
     except (UsageError, InputError) as e:
@@ -102,12 +102,12 @@ def _told_of(path: Path) -> Iterator[None]:
 
 
 def _component(role: str, value: Any) -> dict[str, Any]:
-    """A checked table of one component."""
+    """The checked table of a component."""
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict):
-        raise InputError(f"{role} is a name, or a table with a name and options")
+        raise InputError(f"{role} must be a name, or a table with a name and options")
     described = tree(ROLES[role], value)
     if described.parts:
-        _ = described.facts  # composed operators are linear
+        _ = described.facts  # raises if a part is not linear
     return {k.replace("-", "_"): v for k, v in value.items()}

@@ -20,7 +20,7 @@ BLANK: batch.Row = dict.fromkeys(
 
 
 class DegradeCommand(ComponentCommand):
-    """Has options of operator and noise."""
+    """Has the options of operator and noise."""
 
     roles, settings = CONCERNS["degrade"]
     keys = ("inputs", "output")
@@ -35,26 +35,26 @@ class DegradeCommand(ComponentCommand):
     help="File (one input) or folder.  [default: NAME-degraded.tif]",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
-@click.option("--resume", is_flag=True, help="Skip inputs that were done in the same way before.")
-@click.option("--force", is_flag=True, help="Replace outputs that ipx has not written.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Errors and --json only.")
+@click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
+@click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per image on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
 @click.pass_context
 def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     """Simulate a measurement of FILES: y = noise(A x).
 
-    TIFF and NPY outputs hold float32, so the noise is neither rounded nor clipped. A noise
-    whose level is not given takes its own default.
+    TIFF and NPY outputs hold float32, so the noise is neither rounded nor clipped. Without a level
+    the noise takes its default.
     """
     found = chosen(ctx)
     assert found is not None
     config = found.config
     request = command.request(ctx)
-    _ = request.tree("op").facts  # composed operators are linear
+    _ = request.tree("op").facts  # raises if a part is not linear
     request.tree("noise")
     inputs = list(files) or (config.inputs if config is not None else [])
     if not inputs:
-        raise UsageError("degrade needs at least one picture")
+        raise UsageError("degrade needs at least one image")
     pairs = paths.pair(inputs, given["output"], "degraded", ".tif")
     paths.protect(pairs, request.files("degrade") + command.configuration(ctx), {}, given["force"])
 

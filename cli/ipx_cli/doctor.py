@@ -11,13 +11,13 @@ from ipx_cli import output
 @click.option("--json", "as_json", is_flag=True, help="A JSON object on stdout.")
 @click.pass_context
 def doctor(ctx: click.Context, /, as_json: bool) -> int:
-    """Look for what is wrong: plugins, versions, devices, folders.
+    """Check the installation: plugins, versions, devices, folders.
 
     The exit status is 1 if a plugin is broken.
     """
     from ipx.host.doctor import diagnose
 
-    # commands of plugins are asked for here, so that a failing hook is found
+    # loads the commands of plugins, so that a failing hook is found
     ctx.find_root().command.list_commands(ctx.find_root())  # type: ignore[attr-defined]  # a group
     found = diagnose()
     if as_json:

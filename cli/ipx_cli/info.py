@@ -18,7 +18,7 @@ from ipx.declare.traits import Traits
 from ipx.errors import OptionError, UsageError
 from ipx_cli import output
 from ipx_cli.options import described, shown
-from ipx_cli.values import Value
+from ipx_cli.values import OptionValue
 
 _COMMON = {f.name for f in dataclasses.fields(Spec)}
 _IN_ACCURACY = ("exact", "tolerance")
@@ -26,15 +26,15 @@ _IN_ACCURACY = ("exact", "tolerance")
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(list(KINDS)), help="When several kinds have this name.")
+@click.option("--kind", type=click.Choice(list(KINDS)), help="For a name of several kinds.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object on stdout.")
 def info(name: str, kind: str | None, as_json: bool) -> None:
-    """Show what a component does, its options, and what it can do or needs."""
+    """Show a component: what it does, its capabilities, traits, needs and options."""
     reg = registry()
     found = [reg.get(kind, name)] if kind else reg.find(name)
     if len(found) > 1:
         kinds = ", ".join(s.kind for s in found)
-        raise UsageError(f"{name} is several components ({kinds}); say --kind")
+        raise UsageError(f"{name} is several components ({kinds}); use --kind")
     spec = found[0]
     if as_json:
         output.json_page(as_mapping(spec))
@@ -51,7 +51,7 @@ def capabilities(spec: Spec) -> list[str]:
 
 
 def traits(spec: Spec) -> dict[str, Any]:
-    """The traits that are not the usual ones, with default options; see `capabilities`."""
+    """The traits that are not the defaults, with default options; see `capabilities`."""
     try:
         facts = spec.facts()
     except OptionError:
@@ -64,7 +64,7 @@ def traits(spec: Spec) -> dict[str, Any]:
 
 
 def as_mapping(spec: Spec) -> dict[str, Any]:
-    """Everything that is declared, as plain values: what all kinds have, then the kind's own."""
+    """The declaration as plain values: the fields of all kinds, then those of this kind."""
     reg = registry()
     plugin = next((p for p in reg.plugins if p.name == spec.plugin), None)
     core = spec.plugin == CORE
@@ -85,11 +85,11 @@ def as_mapping(spec: Spec) -> dict[str, Any]:
         "options": [_option(i) for i in spec.options.infos().values()],
     }
     out |= {name: _plain(value) for name, value, _ in _own(spec)}
-    return out | ({"accuracy": spec.accuracy} if isinstance(spec, AdapterSpec) else {})
+    return out | ({"accuracy": spec.accuracy()} if isinstance(spec, AdapterSpec) else {})
 
 
 def _own(spec: Spec) -> Iterator[tuple[str, Any, bool]]:
-    """Name and value of what only this kind declares; and whether it is not the usual value."""
+    """Name and value of the fields of this kind only, and True unless it is the default."""
     for f in dataclasses.fields(spec):
         if f.name not in _COMMON:
             value = getattr(spec, f.name)
@@ -97,7 +97,7 @@ def _own(spec: Spec) -> Iterator[tuple[str, Any, bool]]:
 
 
 def _plain(value: Any) -> Any:
-    """A declared value as JSON has it."""
+    """A declared value in the types of JSON."""
     if isinstance(value, type):
         return value.__name__
     if isinstance(value, tuple):
@@ -128,7 +128,7 @@ def _option(i: OptionInfo) -> dict[str, Any]:
 
 
 def as_text(spec: Spec) -> str:
-    """The same for people; what is as usual is left out."""
+    """The declaration as text, without default values."""
     values = as_mapping(spec)
     depends = " (depends on the options)"
     head = [(spec.kind, spec.name), ("does", spec.summary)]
@@ -144,20 +144,20 @@ def as_text(spec: Spec) -> str:
     for name, value, unusual in _own(spec):
         head += _rows(name, value) if unusual and name not in _IN_ACCURACY else []
     if isinstance(spec, AdapterSpec):
-        head.append(("accuracy", spec.accuracy))
+        head.append(("accuracy", spec.accuracy()))
     if isinstance(spec, ModelSpec) and not spec.weights:
         head.append(("weights", "none come with it: ipx train"))
     lines = [output.table(head)]
     role = KINDS[spec.kind].role or spec.kind
     for i in spec.options.infos().values():
-        values_of = Value(i).get_metavar(click.Option(["--x"]))
+        values_of = OptionValue(i).get_metavar(click.Option(["--x"]))
         word = "" if i.kind is bool and i.length is None else f" {values_of}"
         lines += ["", f"--{role}.{i.name.replace('_', '-')}{word}", f"    {described(i)}"]
     return "\n".join(lines)
 
 
 def _rows(name: str, value: Any) -> list[tuple[str, str]]:
-    """The rows of one entry of a declaration: one for each need of a solver."""
+    """The rows of one field: one for each need of a solver."""
     if isinstance(value, tuple) and any(isinstance(v, Need) for v in value):
         return [(name, _need(v)) for v in value]
     words = _words(_plain(value)) if not isinstance(value, bytes) else ""
@@ -171,7 +171,7 @@ def _need(need: Need) -> str:
 
 
 def _words(value: Any) -> str:
-    """A plain value for people."""
+    """A plain value as text."""
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {_words(v)}" for k, v in value.items())
     return ", ".join(map(_words, value)) if isinstance(value, list) else shown(value)

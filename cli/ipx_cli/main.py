@@ -1,4 +1,4 @@
-"""The entry point ``ipx``: lazy subcommands, plugins' commands, errors as one line."""
+"""The entry point ``ipx``: lazy subcommands, commands of plugins, errors in one line."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from ipx import __version__
 from ipx_cli import output
 
 COMMANDS = {
-    "solve": ("ipx_cli.solve:solve", "Restore pictures."),
+    "solve": ("ipx_cli.solve:solve", "Restore images."),
     "degrade": ("ipx_cli.degrade:degrade", "Simulate measurements: blur, mask, shrink, add noise."),
-    "train": ("ipx_cli.train:train", "Train a model on your pictures."),
+    "train": ("ipx_cli.train:train", "Train a model on your images."),
     "list": ("ipx_cli.listing:list_components", "List the components of all kinds, or of one."),
     "info": ("ipx_cli.info:info", "Show a component: options, capabilities, source."),
-    "matrix": ("ipx_cli.matrix:matrix", "Show which components fit with which."),
-    "plugins": ("ipx_cli.plugins:plugins", "List plugins, broken ones too."),
-    "doctor": ("ipx_cli.doctor:doctor", "Look for what is wrong with this installation."),
-    "check": ("ipx_cli.check:check", "Hold a component to its mathematical contract."),
+    "matrix": ("ipx_cli.matrix:matrix", "Show which solvers fit which operator, noise and prior."),
+    "plugins": ("ipx_cli.plugins:plugins", "List plugins, including broken ones."),
+    "doctor": ("ipx_cli.doctor:doctor", "Check this installation."),
+    "check": ("ipx_cli.check:check", "Check the mathematical contract of a component."),
     "new-plugin": ("ipx_cli.new_plugin:new_plugin", "Write a complete plugin package."),
 }
-"""Name to ``module:attribute`` and help line; a module is imported when its command is used."""
+"""Name to ``module:attribute`` and help line; the module is imported on use."""
 
-EPIPE = 141  # what a shell reports for a program that wrote to a closed pipe
+EPIPE = 141  # the status that a shell reports after SIGPIPE
 
 
 class LazyGroup(click.Group):
-    """Imports a subcommand when it is used; asks plugins for theirs only when it must."""
+    """Imports subcommands on use, and loads the commands of plugins only if needed."""
 
     asked = False
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Built-in commands in their own order, then those of plugins."""
+        """Built-in commands in the order of `COMMANDS`, then those of plugins."""
         self._ask_plugins()
         return [*COMMANDS, *sorted(set(self.commands) - set(COMMANDS))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A built-in command, or a plugin's; a plugin cannot replace a built-in one."""
+        """A built-in command, else one of a plugin."""
         if cmd_name in COMMANDS:
             module, _, name = COMMANDS[cmd_name][0].partition(":")
             command: click.Command = getattr(importlib.import_module(module), name)
@@ -68,14 +68,14 @@ class LazyGroup(click.Group):
             ask_plugins(self)
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run and exit with the documented code; a mistake gives one line, no traceback."""
+        """Run and exit with the documented status; errors give one line."""
         extra = {**extra, "prog_name": "ipx", "standalone_mode": False}
         run = super().main
         sys.exit(guarded(lambda: run(*args, **extra)))
 
 
 def ask_plugins(group: click.Group) -> None:
-    """Call ``ipx_commands`` of each plugin; a failing one is recorded as broken."""
+    """Call ``ipx_commands`` of each plugin; a plugin that fails is recorded as broken."""
     from ipx.declare.registry import registry
 
     reg = registry()
@@ -95,7 +95,7 @@ def ask_plugins(group: click.Group) -> None:
 
 
 def guarded(run: Callable[[], Any]) -> int:
-    """The exit code of ``run``; every error as one line on stderr."""
+    """The exit status of ``run``; every error becomes one line on stderr."""
     try:
         code = run()
         sys.stdout.flush()
@@ -103,7 +103,7 @@ def guarded(run: Callable[[], Any]) -> int:
         click.echo(e.format_message(), err=True)
         return e.exit_code
     except BrokenPipeError:
-        # nothing more can be written; keep Python from trying again when it ends
+        # keep Python from flushing to the closed pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EPIPE
     except (Exception, KeyboardInterrupt) as e:
@@ -122,12 +122,12 @@ def guarded(run: Callable[[], Any]) -> int:
 )
 @click.version_option(__version__, prog_name="ipx", allow_from_autoenv=False)
 def cli() -> None:
-    """Restore images: given a picture degraded as y = noise(A x), find x.
+    """Restore images: given y = noise(A x), find x.
 
     \b
     ipx solve --op blur --prior tv                      try it on a bundled photograph
     ipx solve photo.tif --op blur --op.sigma 2 -o x.tif
-    ipx solve --op blur --help                          the options of what you chose
+    ipx solve --op blur --help                          with the options of blur
 
     Exit status: 0 ok, 1 some inputs failed, 2 usage, 3 bad input or configuration, 4 missing
     extra or plugin, 5 out of memory, 130 interrupted.

@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from ipx.declare.registry import registry
-from ipx.planning.matrix import Row
-from ipx.planning.matrix import matrix as rows_of
+from ipx.planning.matrix import Row, matrix as rows_of
 from ipx_cli import output
 from ipx_cli.values import Name
 
@@ -19,13 +18,13 @@ from ipx_cli.values import Name
 @click.option("--prior", multiple=True, type=Name("prior"), help="Only this prior.")
 @click.option("--solver", multiple=True, type=Name("solver"), help="Only this solver.")
 @click.option("--exact", is_flag=True, help="Without approximate bridges.")
-@click.option("--why", is_flag=True, help="Say why each refused combination is refused.")
+@click.option("--why", is_flag=True, help="Print the reason of each refusal.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON array on stdout.")
 def matrix(as_json: bool, why: bool, **chosen: Any) -> None:
     """Show which solvers fit each operator, noise and prior.
 
-    A letter for each solver: the one that --solver auto takes is A, others that fit exactly are
-    x, over an approximate bridge ~, refused ones - .
+    One mark per solver: A taken by --solver auto, x fits, ~ fits over an approximate bridge,
+    - refused.
     """
     found = list(
         rows_of(chosen["op"], chosen["noise"], chosen["prior"], chosen["solver"], chosen["exact"])

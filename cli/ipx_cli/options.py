@@ -1,4 +1,4 @@
-"""Click options made from declarations: of components, of settings, of the roles of a request."""
+"""Click options made from the declarations of components and settings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ipx.declare.registry import registry
 from ipx.planning.request import Request
 from ipx.planning.rules import NAMED
 from ipx.planning.tree import AUTO
-from ipx_cli.values import Name, Value
+from ipx_cli.values import Name, OptionValue
 
 KIND_OF = {**ROLES, "model": "model"}
-"""Roles on the command line to kinds of component."""
+"""Role on the command line to kind of component."""
 
 DEFAULTS: dict[str, str] = {role: getattr(Request(), role)["name"] for role in ROLES}
-"""The component of each role where none was named."""
+"""The default component of each role."""
 
 _HELP = {"solver": "Solver; auto takes the best that fits.", "tuner": "Rule for --lam auto."}
 
@@ -43,7 +43,7 @@ def setting_options(
 
     Args:
         settings: the class.
-        names: of those wanted; all when None.
+        names: the settings wanted; all when None.
     """
     infos = settings.infos()
     return [_made(infos[n], n, n.replace("_", "-")) for n in (infos if names is None else names)]
@@ -58,7 +58,7 @@ def component_options(role: str, name: str) -> list[click.Option]:
 
 
 def _of_component(role: str, info: OptionInfo) -> click.Option:
-    # what a model is trained for is said as it is said of a picture: --op blur
+    # a model's option named like a role is also spelt like the role: --op blur
     short = [f"--{info.name}"] if role == "model" and info.name in ROLES else []
     flag = f"{role}.{info.name.replace('_', '-')}"
     return _made(info, f"{role}_{info.name}", flag, *short, demanded=False)
@@ -67,13 +67,13 @@ def _of_component(role: str, info: OptionInfo) -> click.Option:
 def _made(
     info: OptionInfo, dest: str, flag: str, *short: str, demanded: bool = True
 ) -> click.Option:
-    """A click option without default: what is not given must not beat the configuration."""
+    """A click option without default, which would take precedence over the configuration."""
     text = described(info)
     if info.kind is bool and info.length is None:
         return click.Option([dest, f"--{flag}/--no-{flag}"], default=None, help=text)
     return click.Option(
         [dest, f"--{flag}", *short],
-        type=Value(info),
+        type=OptionValue(info),
         default=None,
         required=demanded and info.required,
         help=text,
@@ -81,7 +81,7 @@ def _made(
 
 
 def described(info: OptionInfo) -> str:
-    """Help of an option with its unit, range and default."""
+    """The help of an option with its unit, range and default."""
     remarks = [info.unit, "" if info.choices else info.range_text]
     if info.required:
         remarks.append("required")
@@ -92,7 +92,7 @@ def described(info: OptionInfo) -> str:
 
 
 def shown(default: Any) -> str:
-    """A default as one would type it."""
+    """A default as typed on the command line."""
     if isinstance(default, tuple):
         return ",".join(map(str, default))
     if isinstance(default, bool):

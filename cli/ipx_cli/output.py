@@ -22,13 +22,13 @@ def error(text: str) -> None:
 
 
 def describe(e: BaseException) -> tuple[str, int]:
-    """One line and the exit status of an error; its traceback too with IPX_DEBUG."""
+    """The message and the exit status of an error; prints its traceback if IPX_DEBUG is set."""
     if os.environ.get("IPX_DEBUG"):
         traceback.print_exception(e)
     if isinstance(e, IpxError):
         return str(e), e.exit_code
     if isinstance(e, MemoryError):
-        return "out of memory; restore a smaller picture, or fewer at a time", 5
+        return "out of memory; restore a smaller image, or fewer at a time", 5
     if isinstance(e, click.NoSuchOption) and _meant(e):
         e = click.UsageError(f"No such option {e.option_name}; did you mean {_meant(e)}?", e.ctx)
     if isinstance(e, click.UsageError):
@@ -45,7 +45,7 @@ def describe(e: BaseException) -> tuple[str, int]:
 
 
 def _meant(e: click.NoSuchOption) -> str:
-    """The option of the role where its kind was written: ``--op`` for ``--operator``."""
+    """The option of the role for an option named by kind: ``--op`` for ``--operator``."""
     kind, dot, option = e.option_name.lstrip("-").partition(".")
     role = KINDS[kind].role if kind in KINDS else ""
     offered = [p.name for p in e.ctx.command.params] if e.ctx is not None else []
@@ -58,7 +58,7 @@ def note(text: str) -> None:
 
 
 def noter(quiet: bool) -> Callable[[str], None]:
-    """`note`, or nothing."""
+    """`note`, or a function that prints nothing."""
     return (lambda text: None) if quiet else note
 
 
@@ -68,12 +68,12 @@ def json_line(value: Any) -> None:
 
 
 def json_page(value: Any) -> None:
-    """JSON for a person to read, too."""
+    """Indented JSON."""
     click.echo(dumps(value, indent=2))
 
 
 def table(rows: Iterable[Sequence[str]], indent: str = "") -> str:
-    """Columns aligned to the left, two spaces apart."""
+    """Left-aligned columns, two spaces apart."""
     rows = [list(r) for r in rows]
     if not rows:
         return ""
@@ -86,5 +86,5 @@ def table(rows: Iterable[Sequence[str]], indent: str = "") -> str:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number for people; ``-`` when there is none."""
+    """A number with so many significant digits; ``-`` for None."""
     return "-" if value is None else f"{value:.{digits}g}"

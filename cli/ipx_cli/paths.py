@@ -1,4 +1,4 @@
-"""Where outputs go, and what may be overwritten."""
+"""Paths of outputs, and what may be overwritten."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def pair(
     """Each input with its output.
 
     Args:
-        inputs: the pictures.
-        output: what ``-o`` says: a file for one input; a folder, where each output has the
-            whole name of its input; None puts ``NAME-word.EXT`` beside the input.
+        inputs: the input images.
+        output: the value of ``-o``: a file for one input, or a folder in which each output has the
+            name of its input; None puts ``NAME-word.EXT`` beside the input.
         word: ``restored``, ``degraded``.
-        suffix: extension of the outputs that are named here; that of the input when None.
+        suffix: extension EXT; that of the input when None.
 
     Raises:
         UsageError: several inputs and one file, or two outputs of the same name.
@@ -52,17 +52,17 @@ def protect(
     force: bool,
     beside: Iterable[Path] = (),
 ) -> None:
-    """Refuse to write over what is read, and over what ipx has not written.
+    """Refuse to overwrite files that are read, and files that ipx has not written.
 
     Args:
         pairs: inputs and outputs.
         read: other files that are read: truth, PSF, mask, configuration.
-        panels: where the panel of each input goes.
-        force: allow to replace files that no record says ipx has written.
-        beside: what else is written with the one output.
+        panels: the panel of each input.
+        force: allow replacing files that ipx has not written according to a record.
+        beside: other files written with the output.
 
     Raises:
-        UsageError: nothing may be written then.
+        UsageError: such a file exists.
     """
     pairs = list(pairs)
     precious = {_key(p) for p in [*(s for s, _ in pairs), *read]}
@@ -83,7 +83,7 @@ def protect(
 
 
 def _key(path: Path) -> object:
-    """What identifies a file, through links."""
+    """The identity of a file, with links resolved."""
     try:
         stat = path.stat()
     except OSError:
@@ -92,7 +92,7 @@ def _key(path: Path) -> object:
 
 
 def must_exist(inputs: Iterable[Path]) -> None:
-    """Raise `InputError` for the first input that is no file."""
+    """Raise `InputError` for the first input that is not a file."""
     for source in inputs:
         if not source.exists():
             raise InputError(f"{source}: no such file")

@@ -13,7 +13,7 @@ from ipx_cli import output
 @click.option("--json", "as_json", is_flag=True, help="A JSON array on stdout.")
 @click.pass_context
 def plugins(ctx: click.Context, /, as_json: bool) -> None:
-    """List the plugins that were found, broken and disabled ones too."""
+    """List the plugins that were found, including broken and disabled ones."""
     ctx.find_root().command.list_commands(ctx.find_root())  # type: ignore[attr-defined]  # a group
     reg = registry()
     owned: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""The progress line: on a terminal only, on stderr, gone when the picture is done."""
+"""The progress line on stderr, on a terminal only, removed when the image is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def line(name: str, quiet: bool) -> Iterator[Callable[[Report], None] | None]:
-    """A function that shows a report; None where nobody would see it."""
+    """A function that shows a report; None when quiet or not on a terminal."""
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return

@@ -30,15 +30,15 @@ BLANK: batch.Row = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done.
+    """The work of a command line.
 
     Attributes:
-        request: how.
-        pairs: inputs and outputs; none for the bundled picture.
+        request: the restoration.
+        pairs: inputs and outputs; empty for the bundled image.
         read: files that are read besides the inputs.
-        panels: where the panel of each input goes.
+        panels: the panel of each input.
         truths: the truth of each input.
-        expect: sha256 that the one input should have.
+        expect: sha256 of the input in the record given as configuration.
         argv: the command line.
         given: the other options.
     """
@@ -54,18 +54,18 @@ class Work:
 
     @property
     def note(self) -> Callable[[str], None]:
-        """Tells the user a line."""
+        """Prints a note for the user."""
         return output.noter(self.given["quiet"])
 
     @property
     def show(self) -> Callable[[batch.Row], None]:
-        """Shows a row."""
+        """Prints a row."""
         as_json: bool = self.given["as_json"]
         return output.json_line if as_json else partial(_line, quiet=self.given["quiet"])
 
 
 class SolveCommand(ComponentCommand):
-    """Has options of all roles of a request."""
+    """Has the options of all roles of a request."""
 
     roles, settings = CONCERNS["solve"]
     keys = ("lam", "inputs", "output", "truth", "panel")
@@ -83,7 +83,7 @@ class SolveCommand(ComponentCommand):
 @click.option(
     "--truth",
     type=click.Path(path_type=Path),
-    help="The clean picture, for PSNR and SSIM; a folder of them for several inputs.",
+    help="The clean image, for PSNR and SSIM; a folder of them for several inputs.",
 )
 @click.option(
     "--panel",
@@ -91,17 +91,16 @@ class SolveCommand(ComponentCommand):
     help="Save degraded, restored, truth side by side; a folder for several inputs.",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
-@click.option("--resume", is_flag=True, help="Skip inputs that were done in the same way before.")
-@click.option("--force", is_flag=True, help="Replace outputs that ipx has not written.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture on stdout.")
-@click.option("--dry-run", is_flag=True, help="Print the plan; read and write no picture.")
-@click.option("-q", "--quiet", is_flag=True, help="Errors and --json only.")
+@click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
+@click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per image on stdout.")
+@click.option("--dry-run", is_flag=True, help="Print the plan; read and write no image.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
 @click.pass_context
 def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
-    """Restore FILES; without any, show what it does on a bundled photograph.
+    """Restore FILES; without FILES, degrade and restore a bundled image.
 
-    Each component has options of its own, shown here once it is chosen: ipx solve --op blur
-    --help.
+    The options of a component are shown when it is chosen: ipx solve --op blur --help.
     """
     found = chosen(ctx)
     assert found is not None
@@ -114,12 +113,12 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
         pairs = paths.pair(inputs, given["output"], "restored")
         panels, truths = _beside(pairs, given["panel"], "panel"), _truths(pairs, given["truth"])
         paths.protect(pairs, read, panels, given["force"])
-        # a record is of one input; of others, nothing is known
+        # a record holds the hash of one input
         known = found.config is not None and not files and len(inputs) == 1
         expect = found.config.sha256 if known and found.config is not None else None
         work = Work(request, pairs, read, found.argv, given, panels, truths, expect)
     elif given["truth"]:
-        raise UsageError("--truth needs a picture to restore; without files the truth is known")
+        raise UsageError("--truth needs an image to restore; without files the truth is known")
     else:
         work = Work(request, [], read, found.argv, given)
     if given["dry_run"]:
@@ -133,7 +132,7 @@ solve.params[_after_lam:_after_lam] = setting_options(SolveSettings, SolveComman
 
 
 def _show_plan(work: Work, plan: Plan) -> int:
-    """What would be done, and how; the inputs have to be there."""
+    """Print the plan and the outputs; the inputs must exist."""
     paths.must_exist(source for source, _ in work.pairs)
     if work.given["as_json"]:
         targets = [{"input": str(s), "output": str(t)} for s, t in work.pairs]
@@ -147,7 +146,7 @@ def _show_plan(work: Work, plan: Plan) -> int:
 
 
 def _demonstrate(work: Work) -> int:
-    """Degrade and restore a bundled picture."""
+    """Degrade and restore a bundled image."""
     from ipx.files.lookup import by_suffix
     from ipx.jobs.reporter import Reporter
     from ipx.jobs.solve import solve_bundled
@@ -156,7 +155,7 @@ def _demonstrate(work: Work) -> int:
     folder = Path(given["output"] or FOLDER)
     work.note(f"no files given: degrading and restoring the bundled {request.subject}")
     if by_suffix(folder) is not None:
-        raise UsageError(f"without files {folder} is a folder of pictures; name a folder")
+        raise UsageError(f"without files {folder} must be a folder")
     beside = [folder / name for name in ("truth.png", "degraded.tif")]
     panels = {folder: given["panel"]} if given["panel"] else {}
     beside += [] if panels else [folder / "panel.png"]
@@ -176,12 +175,12 @@ def _demonstrate(work: Work) -> int:
     code = batch.run([(Path("bundled photograph"), folder)], demo, work.show, BLANK)
     if not given["as_json"] and not given["quiet"] and code == 0:
         panel = given["panel"] or folder / "panel.png"
-        click.echo(f"pictures and record in {folder}; side by side in {panel}")
+        click.echo(f"images and record in {folder}; side by side in {panel}")
     return code
 
 
 def _restore(work: Work) -> int:
-    """Restore the files one after the other."""
+    """Restore the inputs one after the other."""
     from ipx.jobs.reporter import Reporter
     from ipx.jobs.resume import finished
     from ipx.jobs.solve import solve_file

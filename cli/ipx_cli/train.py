@@ -33,19 +33,19 @@ class TrainCommand(ComponentCommand):
     required=True,
     help="The weights, FILE.safetensors; the card is FILE.safetensors.json.",
 )
-@click.option("--device", default="cpu", help="Where to train: cpu, cuda.  [default: cpu]")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint, if there is one.")
-@click.option("--init", help="Start from these weights: a shipped name, or a file.")
-@click.option("--licence", default="", help="Of the weights, for the card.")
-@click.option("--about", default="", help="What the pictures are and whom they show, for the card.")
+@click.option("--device", default="cpu", help="Device: cpu, cuda.  [default: cpu]")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint, if there is one.")
+@click.option("--init", help="Initial weights: a shipped name, or a file.")
+@click.option("--licence", default="", help="Licence of the weights, for the card.")
+@click.option("--about", default="", help="Description of the training images, for the card.")
 @click.option("--force", is_flag=True, help="Replace OUTPUT.")
-@click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Errors and --json only.")
+@click.option("--json", "as_json", is_flag=True, help="Print the card on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
 @click.pass_context
 def train(ctx: click.Context, /, model: str, **given: Any) -> int:
-    """Train MODEL on a folder of pictures and write its best weights.
+    """Train MODEL on a folder of images and write its best weights.
 
-    Stopped at any time, it goes on with --resume as if nothing had happened. Several processes:
+    An interrupted run continues with --resume, with the same result. Several processes:
     torchrun --nproc-per-node 2 -m ipx_cli.main train ...
     """
     spec = registry().get("model", model)
@@ -57,7 +57,7 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
     architecture = registry().options("model", model, values)
     target: Path = given["output"]
     if target.suffix != ".safetensors":
-        raise UsageError(f"{target}: the weights are written to a file FILE.safetensors")
+        raise UsageError(f"{target}: weights are written to FILE.safetensors")
     if target.exists() and not given["force"]:
         raise UsageError(f"{target} exists; --force replaces it")
 
@@ -85,7 +85,7 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
             resume=given["resume"],
             init=init,
             about=about,
-            reporter=loop.Reporter(tick, note),
+            reporter=loop.TrainReporter(tick, note),
         )
     if given["as_json"]:
         output.json_page(card)

@@ -1,4 +1,4 @@
-"""Types of command line values, made from the declarations: names of components, options."""
+"""Types of command-line values: names of components, values of options, weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS = {bool: "BOOLEAN", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "
 
 
 class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
-    """The name of a component; completes from the registry."""
+    """The name of a component, with completion."""
 
     name = "name"
 
@@ -41,15 +41,15 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older c
         return [i for i in items if i.value.startswith(incomplete)]
 
 
-class Value(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
-    """The value of a declared option, read and checked by its declaration."""
+class OptionValue(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
+    """The value of an option, parsed and checked by its declaration."""
 
     def __init__(self, info: OptionInfo) -> None:
         self.info = info
         self.name = info.kind.__name__
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Text from the command line or the environment, a value from a file."""
+        """The value, from text (command line, environment) or from a file."""
         try:
             return self.info.parse(value) if isinstance(value, str) else self.info.check(value)
         except OptionError as e:

@@ -1,7 +1,7 @@
 """ipx: restore images. Given y = noise(A x), find x.
 
-Importing this package is cheap: a public name is imported when it is first used. The public
-names stand in ``__init__.pyi``, with the modules that define them, and nowhere else.
+Importing this package is cheap: a public name is imported on first use. ``__init__.pyi`` lists the
+public names with the modules that define them.
 """
 
 import ast
@@ -16,7 +16,7 @@ _WHERE = {
     for alias in node.names
 }
 
-__all__ = sorted(_WHERE)  # the one list is the stub
+__all__ = sorted(_WHERE)  # listed in the stub only
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Errors of ipx: one clear line each, and the exit code the command line gives it."""
+"""Errors of ipx, each with the exit status that the command line gives it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 
 class IpxError(Exception):
-    """Base of all errors a user can cause. ``exit_code`` is the command line's status."""
+    """Base of all errors a user can cause; the message is one line."""
 
     exit_code = 3
 
 
 class UsageError(IpxError):
-    """The request itself is wrong: unknown name, unknown option, impossible combination."""
+    """A request is wrong: unknown name, unknown option, impossible combination."""
 
     exit_code = 2
 
@@ -35,7 +35,7 @@ class InputError(IpxError, ValueError):
 
 
 class ShapeError(InputError):
-    """A tensor does not have the shape that an operator or a problem states."""
+    """A tensor does not have the shape that an operator, a model or a problem requires."""
 
 
 class PluginError(IpxError):

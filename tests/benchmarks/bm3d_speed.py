@@ -135,16 +135,16 @@ def main() -> None:
     publish(
         "bm3d_speed",
         "BM3D",
-        "Against bm3d 4.0.3 (its interpreter is the argument of the command), profile np, in "
-        "double precision; ipx in single. PSNR in dB, sigma in 1/255.\n\n"
+        "The peer is the package bm3d 4.0.3, profile np, in double precision; ipx works in single. "
+        "Its interpreter is the argument of the command. PSNR in dB, sigma in 1/255.\n\n"
         "| picture | sigma | bm3d | ipx | ipx, fast |\n|---|---|---|---|---|\n"
         + "\n".join(rows)
-        + f"\n\nSeconds, medians of {COUNT}, sigma 25; only the ratios count where the cores are "
-        "shared (here they were).\n\n"
+        + f"\n\nSeconds, medians of {COUNT}, sigma 25. The cores were shared, so only the ratios "
+        "count.\n\n"
         "| size | bm3d | ipx | ratio | ipx, fast | ratio |\n|---|---|---|---|---|---|\n"
         + "\n".join(times)
-        + f"\n\nA batch of 8 takes {eight:.1f} times one. Peak memory of the process "
-        f"{peak / 2**20:.2f} GB after 1024 x 1024 ({before / 2**20:.2f} GB before).",
+        + f"\n\nA batch of 8 images takes {eight:.1f} times as long as one. Peak memory of the "
+        f"process {peak / 2**20:.2f} GB after 1024 x 1024 ({before / 2**20:.2f} GB before).",
     )
 
 

@@ -1,9 +1,9 @@
-"""Where descent leads: PSNR and code along the iterations of synthesis, analysis and map.
+"""PSNR and code along the iterations of synthesis, analysis and map.
 
-Glow, weights of faces; four faces it was not trained on (mosaic given as argument), uniform 7x7
-blur, sigma 0.02, lam half of the variance of the noise; nothing ends an iteration early. |z|^2 / n
-is the mean square of the code E(x), 0.67 at clean faces; the misfit is |Ax - y|^2 / (m sigma^2),
-1 at the truth. Means over the faces.
+Glow with the weights `faces`; four faces it was not trained on (mosaic given as argument), uniform
+7x7 blur, sigma 0.02, lam half of the variance of the noise. No stopping rule ends the iterations.
+|z|^2 / n is the mean square of the code E(x), 0.67 at clean faces. The misfit is
+|Ax - y|^2 / (m sigma^2), 1 at the truth. Means over the faces.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 import ipx
-from ipx import Problem
-from ipx.numerics.metrics import psnr
-from ipx.solving.loop import Progress, iterate
+from ipx import Problem, Progress, iterate, psnr
 
 SIGMA, COUNT = 0.02, 4
 SHOWN = (1, 3, 10, 30, 100)

@@ -1,13 +1,13 @@
 """Total variation on camera 256x256 against SCICO, DeepInverse and PyProximal, in one run.
 
-The same y, lam and objective 1/2|Ax - y|^2 + lam |Dx|_{2,1} for all, in float32; at the border
-SCICO takes differences from one side to the other (what makes the FFT exact), the two others none,
-and ipx is run both ways. Each rival may take the best of several algorithms and penalties, ipx
-takes its defaults. Each stops at the first step from which it stays within 0.05 dB of its own
-converged PSNR (found beforehand); what is timed is a solution from nothing with that many steps,
-compilation by JAX not counted. Tried before and left out, for they were not there after 220 steps:
-SCICO's PDHG and its ADMM with a copy of the data, DeepInverse's FISTA with 5 or 20 inner steps,
-PyProximal's PDHG with both terms dualised. Rivals that are not installed are left out, too.
+All minimise 1/2|Ax - y|^2 + lam |Dx|_{2,1} for the same y and lam in float32. The differences at
+the border are periodic in SCICO (this makes the FFT exact) and zero in the two others; ipx is run
+with both. Each rival takes the best of several algorithms and penalties; ipx takes its defaults.
+Each stops at the first step from which it stays within 0.05 dB of its own converged PSNR (found
+beforehand). The time is that of one solution from nothing with this number of steps, without the
+compilation by JAX. Tried and left out, since they were not within 0.05 dB after 220 steps: SCICO's
+PDHG and its ADMM with a copy of the data, DeepInverse's FISTA with 5 or 20 inner steps,
+PyProximal's PDHG with both terms dualised. Rivals that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _ipx(y: torch.Tensor, op: Any, lam: float, boundary: str) -> tuple[str, Run]
     def run(steps: int) -> np.ndarray:
         return solve(iterations=steps, tol=0).x[0, 0].numpy()
 
-    return f"ipx ({solve(iterations=1).plan.solver}, {boundary})", run
+    return f"ipx ({solve(iterations=1).plan.solver.name}, {boundary})", run
 
 
 def scico(y: torch.Tensor, op: Any, lam: float) -> Iterator[tuple[str, Run]]:

@@ -1,8 +1,8 @@
 """Plug-and-play against total variation with the best weight, camera and astronaut 256x256.
 
-TV may choose the best of 9 weights with the truth at hand; plug-and-play takes its defaults, with
-the noise level told and no truth. Times are of one solution, one after the other in one process.
-The defaults of diffpir were chosen on crops of these two pictures, so its column flatters it.
+TV takes the best of 9 weights, chosen with the truth; plug-and-play takes its defaults, with the
+noise level given and without the truth. Times are of one solution, one after the other in one
+process. The defaults of diffpir were chosen on crops of these two images, which favours its column.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ def main() -> None:
     publish(
         "prox_tv",
         "The proximal map of total variation",
+        f"{(__doc__ or '').strip()}\n\n"
         "| method | relative error of the objective | ms | ipx / method |\n|---|---|---|---|\n"
         f"| ipx `tv` | {error(ours.prox(g, LAM)):.1e} | {ms['ipx']:.0f} | 1 |\n"
         f"| denoise_tv_chambolle, {steps} iterations | {error(peer(steps)):.1e} "

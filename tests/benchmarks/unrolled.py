@@ -1,8 +1,8 @@
 """Unrolled ADMM and regression networks against total variation and plug-and-play, 256x256, grey.
 
-TV may choose the best of 7 weights with the truth at hand; the networks take their defaults, with
-the noise level told and no truth. Times are of one solution, one after the other in one process.
-The pictures come with scikit-image; none was trained on. Gaussian noise, seed 1.
+TV takes the best of 7 weights, chosen with the truth; the networks take their defaults, with the
+noise level given and without the truth. Times are of one solution, one after the other in one
+process. The images come with scikit-image; no network was trained on them. Gaussian noise, seed 1.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def main() -> None:
         f"| {ms[way] / ms[f'{way}, PyWavelets']:.2f} |"
         for way in ("forward", "inverse")
     ]
-    table = "| direction | ipx, ms | PyWavelets, ms | ratio |\n|---|---|---|---|\n"
+    table = f"{__doc__}\n\n| direction | ipx, ms | PyWavelets, ms | ratio |\n|---|---|---|---|\n"
     publish("wavelet_transform", "The wavelet transform", table + "\n".join(rows), ("pywavelets",))
 
 

@@ -1,1 +1,1 @@
-"""What components declare. Imports neither torch nor numpy."""
+"""Declarations of components. Imports neither torch nor numpy."""

@@ -1,7 +1,7 @@
-"""The built-in bridges, declared. Imports nothing heavy.
+"""Declarations of the built-in bridges. Imports nothing heavy.
 
-A bridge maps a problem to a problem that has one capability more; see `ipx.solving.bridges`.
-Third parties add theirs by returning an `AdapterSpec` from ``ipx_components``.
+A bridge maps a `Problem` to a `Problem` with one more capability; see `ipx.solving.bridges`.
+A plugin adds bridges by returning `AdapterSpec` from ``ipx_components``.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from ipx.declare import capabilities as cap
 from ipx.declare.specs import AdapterSpec
 
 _B = "ipx.solving.bridges:"
-_OPERATOR = cap.known("operator")
+_OPERATOR = cap.capabilities_of("operator")
 
 CG_TOL = 1e-5
-"""Relative residual at which the conjugate gradients of bridges stop."""
+"""Relative residual at which conjugate gradients stop."""
 
 DUAL_TOL = 1e-5
-"""Relative change at which the inner iterations of `dual-prox` stop."""
+"""Relative change at which the inner iterations of the bridge ``dual-prox`` stop."""
 
 BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="chain-rule",
         target=_B + "chain_rule",
-        summary="A^T grad nll(A x): the gradient of the data term.",
+        summary="Gradient of the data term by the chain rule: A^T grad nll(A x).",
         side="data",
         gives=cap.DataGrad,
         needs=(cap.Adjoint, cap.NoiseGrad),
@@ -32,7 +32,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="autograd-data",
         target=_B + "autograd_data",
-        summary="The gradient of the data term by automatic differentiation, any operator.",
+        summary="Gradient of the data term by automatic differentiation, for any operator.",
         side="data",
         gives=cap.DataGrad,
         needs=(cap.NoiseGrad,),
@@ -42,7 +42,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="elementwise",
         target=_B + "elementwise",
-        summary="Pixel by pixel: the prox of the noise, scaled by a diagonal operator.",
+        summary="Prox of the data term, pixel by pixel, for a diagonal operator.",
         side="data",
         gives=cap.DataProx,
         needs=(cap.Diagonal, cap.NoiseProx),
@@ -52,7 +52,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="spectral",
         target=_B + "normal_prox",
-        summary="One division in Fourier or cosine space solves the normal equations.",
+        summary="Normal equations solved by one division in the Fourier or cosine domain.",
         side="data",
         gives=cap.DataProx,
         needs=(cap.Adjoint, cap.Spectrum, cap.Quadratic),
@@ -62,7 +62,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="closed-form",
         target=_B + "normal_prox",
-        summary="The operator's own closed form of the normal equations.",
+        summary="Normal equations solved by the operator's own closed form.",
         side="data",
         gives=cap.DataProx,
         needs=(cap.Adjoint, cap.NormalSolve, cap.Quadratic),
@@ -72,7 +72,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="cg",
         target=_B + "normal_prox",
-        summary="Conjugate gradients on the normal equations, warm-started.",
+        summary="Normal equations solved by warm-started conjugate gradients.",
         side="data",
         gives=cap.DataProx,
         needs=(cap.Adjoint, cap.Quadratic),
@@ -83,7 +83,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="normal-equations",
         target=_B + "normal_equations",
-        summary="The normal equations of data and prior together, in closed form.",
+        summary="Joint normal equations of data term and prior, in closed form.",
         side="data",
         gives=cap.DataQuadratic,
         needs=(cap.Adjoint, cap.Quadratic, cap.JointSolve),
@@ -93,7 +93,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="normal-cg",
         target=_B + "normal_equations",
-        summary="The normal equations of data and prior together, by conjugate gradients.",
+        summary="Joint normal equations of data term and prior, by conjugate gradients.",
         side="data",
         gives=cap.DataQuadratic,
         needs=(cap.Adjoint, cap.Quadratic),
@@ -103,7 +103,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="split",
         target=_B + "split",
-        summary="The noise's prox at w = A x; one system in closed form.",
+        summary="Splitting w = A x: prox of the noise, linear system in closed form.",
         side="data",
         gives=cap.DataSplit,
         needs=(cap.Adjoint, cap.NoiseProx, cap.JointSolve),
@@ -113,7 +113,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="split-cg",
         target=_B + "split",
-        summary="The noise's prox at w = A x; one system by conjugate gradients.",
+        summary="Splitting w = A x: prox of the noise, linear system by conjugate gradients.",
         side="data",
         gives=cap.DataSplit,
         needs=(cap.Adjoint, cap.NoiseProx),
@@ -123,7 +123,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="dual",
         target=_B + "dual",
-        summary="The prox of the noise behind A, for primal-dual solvers.",
+        summary="Prox of the conjugate of nll(., y), for primal-dual solvers.",
         side="data",
         gives=cap.DataDual,
         needs=(cap.Adjoint, cap.NoiseProx),
@@ -143,7 +143,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="dual-prox",
         target=_B + "dual_prox",
-        summary="The prox of g(Kx) by accelerated projections of its dual.",
+        summary="Prox of g(Kx) by accelerated proximal gradient steps on its dual.",
         side="prior",
         gives=cap.Prox,
         needs=(cap.ProxConjugate,),
@@ -154,17 +154,17 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="autograd-prior",
         target=_B + "autograd_prior",
-        summary="The gradient of R by automatic differentiation of its value.",
+        summary="Gradient of R by automatic differentiation of its value.",
         side="prior",
         gives=cap.Grad,
         needs=(cap.Value,),
-        lacks=(cap.Prox, cap.ProxConjugate),  # those have corners
+        lacks=(cap.Prox, cap.ProxConjugate),  # such an R is nonsmooth
         exact=True,
     ),
     AdapterSpec(
         name="change-of-variable",
         target="ipx.solving.codes:change_of_variable",
-        summary="The unknown is the code z, the picture x = D(z), the operator A D.",
+        summary="Change of variable x = D(z): the unknown is the code z, the operator A D.",
         side="prior",
         gives=cap.Grad,
         needs=(cap.Latent, cap.CodePenalty),
@@ -174,7 +174,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="moreau-envelope",
         target=_B + "moreau_envelope",
-        summary="A smooth R: its Moreau envelope, with gradient (x - prox(x))/mu.",
+        summary="Moreau envelope, a smooth approximation of R: gradient (x - prox(x))/mu.",
         side="prior",
         gives=cap.Grad,
         needs=(cap.Prox, cap.Value),

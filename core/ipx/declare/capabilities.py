@@ -2,11 +2,10 @@
 # the methods here are contracts; the components implement them
 """Capabilities: what a component can do.
 
-The docstring of each is its mathematical contract; `ipx.testing` checks it. Capabilities are
-nominal: a component has those that its declaration lists (a function of the options, where they
-decide), not those whose methods it happens to have. ``has(x, Prox)`` asks, and tells the type
-checker. A plugin may define further ones: a subclass of `Capability` that says in ``of`` which
-kind of component it belongs to.
+The docstring of a capability is its mathematical contract; `ipx.testing` checks it. Capabilities
+are nominal: a component has those that its declaration lists, which may depend on its options.
+``has(x, Prox)`` tests for one and narrows the type of ``x``. A plugin may define its own: a
+subclass of `Capability` whose ``of`` names a kind of component.
 
 Shapes: images are ``(B, C, H, W)``, data ``(B, ...)``; a ``Scalar`` is a float or a tensor of
 shape ``()`` or ``(B,)``, one value per image. Nothing here imports torch.
@@ -31,11 +30,10 @@ Shape: TypeAlias = tuple[int, ...]
 class Capability:
     """Base of all capabilities.
 
-    ``of`` says what can have it: a kind of component (``operator``, ``noise``, ``prior``), the
-    ``data`` term, which gets it from a bridge, or the whole ``problem``.
-
-    The public methods that a capability defines are what a component with it must implement.
-    One without methods is a fact, such as `Quadratic`: only a declaration can tell it.
+    ``of`` names what can have it: a kind of component (``operator``, ``noise``, ``prior``), the
+    ``data`` term, which gets it from a bridge, or the whole ``problem``. A component implements
+    all public methods of its capabilities. A capability without methods, such as `Quadratic`, is
+    known from the declaration only.
     """
 
     of: ClassVar[str] = ""
@@ -57,7 +55,7 @@ def using(component: object, capability: type[C]) -> C:
     """``component``, typed as having ``capability``.
 
     Raises:
-        PlanError: it has not: the problem was not made for the solver that asks.
+        PlanError: the component lacks it; the problem is not attached to a plan for the solver.
     """
     if has(component, capability):
         return component
@@ -65,12 +63,12 @@ def using(component: object, capability: type[C]) -> C:
 
 
 def methods(capability: type) -> tuple[str, ...]:
-    """The names of the methods that a capability asks for."""
+    """The names of the methods that a capability requires."""
     return tuple(n for n, v in vars(capability).items() if callable(v) and not n.startswith("_"))
 
 
-def known(kind: str) -> tuple[type[Capability], ...]:
-    """The capabilities of one kind of component, those of loaded plugins included."""
+def capabilities_of(kind: str) -> tuple[type[Capability], ...]:
+    """The capabilities of one kind of component, including those of plugins imported so far."""
     found: list[type[Capability]] = []
     todo = [Capability]
     while todo:
@@ -81,16 +79,16 @@ def known(kind: str) -> tuple[type[Capability], ...]:
 
 
 def implemented(cls: type, kind: str) -> frozenset[type]:
-    """The capabilities of a kind whose methods a class has all."""
+    """The capabilities of a kind for which a class has every method."""
     return frozenset(
         c
-        for c in known(kind)
+        for c in capabilities_of(kind)
         if methods(c) and all(callable(getattr(cls, m, None)) for m in methods(c))
     )
 
 
 class Linear(Protocol):
-    """What solvers use of a linear map K, such as the linear part of a prior."""
+    """The interface of a linear map K, such as the linear part of a prior."""
 
     image_shape: Shape
     data_shape: Shape
@@ -135,14 +133,14 @@ class NormalSolve(Capability, of="operator"):
     """(A^T A + W) x = b has a closed form for every W > 0 diagonal in the same transform."""
 
     def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
-        """x, where ``weight`` holds the eigenvalues of W (a scalar times one when W = rho I)."""
+        """x; ``weight`` holds the eigenvalues of W (one value, rho, when W = rho I)."""
 
 
 class Norm(Capability, of="operator"):
     """The operator norm |A| = max |Ax|/|x| is known without iterating."""
 
     def norm(self) -> float:
-        """|A| (an upper bound is allowed up to 1 %)."""
+        """|A|, or an upper bound at most 1 % larger."""
 
 
 # ---------------------------------------------------------------- noise
@@ -218,20 +216,20 @@ class Denoise(Capability, of="prior"):
 
 
 class Matching(Capability, of="prior"):
-    """A denoiser that first finds out which parts of the picture are alike."""
+    """A denoiser whose block matching can be computed once and reused."""
 
     def match(self, x: Tensor, sigma: Scalar) -> Any:
-        """What `denoise` would find, to be used more than once."""
+        """The matches that `denoise` computes for x."""
 
     def denoise(self, x: Tensor, sigma: Scalar, matches: Any = None) -> Tensor:
-        """An estimate of the clean image, with what was found in x or an image like it."""
+        """An estimate of the clean image; ``matches`` are those of x or of a similar image."""
 
 
 class Latent(Capability, of="prior"):
-    """A decoder D, and an encoder E with D(E(x)) near x for pictures the model knows."""
+    """A decoder D and an encoder E; D(E(x)) is near x for images like the training data."""
 
     def code_size(self, image_shape: Shape) -> int:
-        """n, the numbers in the code of a picture of this shape."""
+        """n, the length of the code of an image of this shape."""
 
     def encode(self, x: Tensor) -> Tensor:
         """E(x), shape ``(B, n)``."""
@@ -241,7 +239,7 @@ class Latent(Capability, of="prior"):
 
 
 class CodePenalty(Capability, of="prior"):
-    """R lives on a code and the picture is D(z): min_z f(D(z)) + lam R(z). With `Latent`."""
+    """R is a function of the code z, x = D(z): min_z f(D(z)) + lam R(z). With `Latent`."""
 
     def code_value(self, z: Tensor) -> Tensor:
         """R(z), ``(B,)``."""

@@ -1,4 +1,4 @@
-"""The kinds of component: the one table of them. Imports nothing heavy."""
+"""The table of the kinds of component. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -60,4 +60,4 @@ KINDS: dict[str, Kind] = {
 }
 
 ROLES: dict[str, str] = {kind.role: kind.name for kind in KINDS.values() if kind.role}
-"""Roles in a request to kinds of component."""
+"""Role in a request to kind of component."""

@@ -1,7 +1,7 @@
 """Options of components: declared once, used by Python, the command line, TOML and the docs.
 
-A component declares a subclass of `Options`; each subclass is made a frozen, keyword-only
-dataclass by itself. `opt` adds to a field its help, range, unit::
+A component declares a subclass of `Options`, which becomes a frozen, keyword-only dataclass.
+`opt` gives a field its default, help, range and unit::
 
     class TVOptions(Options):
         isotropic: bool = opt(default=True, help="Couple the two directions of the gradient.")
@@ -28,7 +28,7 @@ _SCALARS: tuple[type, ...] = (bool, int, float, str, Path)
 def opt(
     *,
     default: Any = dataclasses.MISSING,
-    help: str,  # the word that click and argparse users know
+    help: str,  # the name used by click and argparse
     min: float | None = None,
     max: float | None = None,
     above: float | None = None,
@@ -52,7 +52,7 @@ def opt(
 
 @dataclasses.dataclass(frozen=True)
 class OptionInfo:
-    """What is known of one option: enough for a click option or a line of reference."""
+    """One declared option, as a click option or a line of documentation needs it."""
 
     name: str
     kind: type  # bool, int, float, str or Path: the type of one element
@@ -64,7 +64,7 @@ class OptionInfo:
     unit: str = ""
     choices: tuple[str, ...] = ()
     optional: bool = False  # None is allowed
-    length: int | None = None  # of a tuple; 0 is any length; None is not a tuple
+    length: int | None = None  # of a tuple; 0 for any length; None for other types
 
     @property
     def required(self) -> bool:
@@ -245,7 +245,7 @@ class NoOptions(Options):
 
 
 def _info(field: dataclasses.Field[Any], hint: Any) -> OptionInfo:
-    """Read one dataclass field; a type that no command line can carry is the plugin's error."""
+    """Read one dataclass field; raises `OptionError` if its type is not supported."""
     optional = False
     if get_origin(hint) in (Union, types.UnionType):
         rest = [a for a in get_args(hint) if a is not type(None)]

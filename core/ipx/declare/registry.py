@@ -1,7 +1,7 @@
-"""Finding plugins, and finding components in them.
+"""Finding plugins and the components in them.
 
-Entry points are loaded one by one, so that a broken plugin is recorded with its traceback and
-breaks nothing else. Importing this module loads no plugin; the first call of `registry` does.
+Entry points are loaded one by one: a broken plugin is recorded with its traceback and breaks
+nothing else. Importing this module loads no plugin; the first call of `registry` does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ipx.declare.specs import NAME, SolverSpec, Spec
 from ipx.errors import OptionError, PluginError, UnknownNameError, did_you_mean
 
 DISTRIBUTION = "ipx-toolbox"
-CORE = "ipx"  # what the bridges of the core itself have for a plugin
+CORE = "ipx"  # plugin name of the core's own bridges
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Registry:
 
     def all(self, kind: str) -> list[Spec]:
         """The components of one kind, built-in ones first, sorted by name."""
-        if kind not in self._sorted:  # plans ask again and again
+        if kind not in self._sorted:  # planning asks often
             builtin = self._builtin()
             self._sorted[kind] = sorted(
                 self.specs[kind].values(),
@@ -86,7 +86,7 @@ class Registry:
         return list(self._sorted[kind])
 
     def names(self, kind: str) -> list[str]:
-        """The shortest name of each component of a kind that `get` understands."""
+        """The shortest name that `get` accepts for each component of a kind."""
         specs = self.all(kind)
         out = []
         for spec in specs:
@@ -96,7 +96,7 @@ class Registry:
         return out
 
     def _wins(self, rivals: list[Spec]) -> bool:
-        """True if the first of these may keep the bare name: it is alone, or built in."""
+        """True if the bare name means the first of these: it is the only one, or built in."""
         return len(rivals) == 1 or rivals[0].plugin in self._builtin()
 
     def _builtin(self) -> set[str]:
@@ -106,7 +106,7 @@ class Registry:
         """The declaration of a component, by bare name or by ``plugin/name``.
 
         Raises:
-            UnknownNameError: none or several have this name; the message says what would work.
+            UnknownNameError: no component or several have this name; says which names exist.
         """
         table = self.specs[kind]
         if name in table:
@@ -148,7 +148,7 @@ class Registry:
             raise OptionError(f"{kind} {name}: {e}") from None
 
     def create(self, spec: Spec, *args: Any, options: Options | None = None) -> Any:
-        """Make a component, and hold it to what its declaration says.
+        """Make a component after checking its class against the declaration.
 
         Raises:
             PluginError: the class lacks a capability that the declaration promises.
@@ -192,11 +192,11 @@ def _declared(module: object, name: str, manager: pluggy.PluginManager) -> list[
     components = getattr(module, "ipx_components", None)
     for spec in (components() or ()) if components is not None else ():
         if type(spec) not in [kind.spec for kind in KINDS.values()]:
-            raise PluginError(f"ipx_components() returned {spec!r}, which is no Spec")
+            raise PluginError(f"ipx_components() returned {spec!r}, which is not a Spec")
         if not NAME.match(spec.name):
-            raise PluginError(f"{spec.name!r} is no component name: use [a-z0-9-]+")
+            raise PluginError(f"{spec.name!r} is not a component name: use [a-z0-9-]+")
         if not (isinstance(spec.options, type) and issubclass(spec.options, Options)):
-            raise PluginError(f"the options of {spec.name} are no subclass of ipx.Options")
+            raise PluginError(f"the options of {spec.name} are not a subclass of ipx.Options")
         spec.options.infos()  # raises when they cannot be read
         if ":" not in spec.target:
             raise PluginError(f"target {spec.target!r} of {spec.name} is not 'module:Class'")
@@ -212,7 +212,7 @@ def load(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) ->
     """Find and load all plugins into a new registry.
 
     Args:
-        entry_points: those to load; all installed ones by default.
+        entry_points: those to load; all that are installed by default.
     """
     reg = Registry()
     reg.manager.add_hookspecs(hookspecs)
@@ -241,7 +241,7 @@ def _order(entry: importlib.metadata.EntryPoint) -> tuple[bool, str, str]:
 
 
 def _take(reg: Registry, entry: importlib.metadata.EntryPoint, info: PluginInfo) -> None:
-    """Load one plugin; what is wrong with it is recorded."""
+    """Load one plugin; a failure is recorded."""
     try:
         if entry.group != GROUP:
             raise PluginError(f"it is written for {entry.group}; this ipx has {GROUP}")
@@ -249,7 +249,7 @@ def _take(reg: Registry, entry: importlib.metadata.EntryPoint, info: PluginInfo)
             raise PluginError("another plugin of this name is loaded already")
         module = entry.load()
         if not isinstance(module, types.ModuleType):
-            raise PluginError(f"{entry.value} is no module")
+            raise PluginError(f"{entry.value} is not a module")
         specs = _declared(module, entry.name, reg.manager)
     except (KeyboardInterrupt, MemoryError):
         raise

@@ -17,25 +17,27 @@ NAME = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
 
 @dataclass(frozen=True)
 class Need:
-    """One way in which a solver can work: what it asks, and how good a choice that is.
+    """Capabilities with which a solver works, and how good a choice it then is.
 
     Attributes:
-        data: capabilities of the data term (`DataGrad`, `DataProx`, ...), or of operator or noise
-            (`Spectrum`) or of the whole problem (`JointSolve`) where they make the difference.
+        data: capabilities of the data term (`DataGrad`, ...), of the operator or the noise
+            (`Spectrum`), or of the whole problem (`JointSolve`).
         prior: capabilities of the prior.
         rank: ``--solver auto`` takes the fitting need of highest rank, exact ones first.
-        closed: only over bridges without inner iterations.
+        closed: exclude bridges with inner iterations.
+        tolerance: relative residual required of an iterative bridge; 0 leaves it to the bridge.
     """
 
     data: tuple[type, ...]
     prior: tuple[type, ...]
     rank: int = 0
     closed: bool = False
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What every declaration has.
+    """Base of all declarations.
 
     Attributes:
         name: ``[a-z0-9-]+``, unique within the plugin and kind.
@@ -43,7 +45,7 @@ class Spec:
         options: the options class.
         summary: one line, at most 80 characters.
         provides: the capabilities, a tuple or a function of the options that gives one.
-        traits: the facts, `Traits` or a function of the options that gives them.
+        traits: the facts, or a function of the options that gives them.
         examples: options of the variants that the contract kit checks besides the defaults.
         source: where the method comes from (paper, equation).
     """
@@ -115,11 +117,7 @@ class NoiseSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class PriorSpec(Spec):
-    """A prior.
-
-    ``prefers`` names solvers that ``--solver auto`` takes before all others that fit, the first
-    first.
-    """
+    """A prior; ``prefers`` names solvers that ``--solver auto`` takes first, best first."""
 
     kind: ClassVar[str] = "prior"
     prefers: tuple[str, ...] = ()
@@ -127,7 +125,7 @@ class PriorSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class SolverSpec(Spec):
-    """An algorithm, with what it needs in alternatives."""
+    """A solver; ``needs`` are alternatives."""
 
     kind: ClassVar[str] = "solver"
     needs: tuple[Need, ...] = ()
@@ -135,7 +133,7 @@ class SolverSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TunerSpec(Spec):
-    """A rule that chooses lam without the truth."""
+    """A rule that chooses lam without ground truth."""
 
     kind: ClassVar[str] = "tuner"
 
@@ -160,15 +158,15 @@ class AdapterSpec(Spec):
     """A bridge: a function that maps a problem to one with the capability ``gives``.
 
     Attributes:
-        side: ``"data"`` (needs of operator and noise together) or ``"prior"``.
-        needs: capabilities that it works over.
-        lacks: capabilities in whose presence it is not taken.
-        removes: capabilities that operator and noise no longer have behind it.
-        basis: the trait of this name behind it, where it changes the linear part of the prior.
-        exact: False when it approximates; ``--exact`` refuses those.
-        tolerance: relative residual to which it iterates; 0 for a closed form.
+        side: ``"data"`` (``needs`` are of operator and noise) or ``"prior"``.
+        needs: capabilities that it requires.
+        lacks: capabilities that exclude it.
+        removes: capabilities of operator and noise that it takes away.
+        basis: new value of the prior's trait ``basis``; None leaves it.
+        exact: False for an approximation, which ``--exact`` refuses.
+        tolerance: relative residual or change at which it stops iterating; 0 for a closed form.
         rank: among bridges of equal exactness the highest is taken.
-        cost: what a solver that works over it loses in rank.
+        cost: subtracted from the rank of a solver that uses it.
     """
 
     kind: ClassVar[str] = "adapter"
@@ -183,26 +181,24 @@ class AdapterSpec(Spec):
     rank: int = 0
     cost: int = 0
 
-    @property
-    def accuracy(self) -> str:
-        """``exact``, ``iterative to 1e-05``, or ``approximate``."""
+    def accuracy(self, asked: float = 0.0) -> str:
+        """``exact``, ``iterative to 1e-05``, or ``approximate``; ``asked``: `Need.tolerance`."""
         if not self.exact:
             return "approximate"
-        return f"iterative to {self.tolerance:g}" if self.tolerance else "exact"
+        return f"iterative to {asked or self.tolerance:g}" if self.tolerance else "exact"
 
 
 @dataclass(frozen=True, kw_only=True)
 class IOSpec(Spec):
-    """A file format for pictures.
+    """An image file format.
 
     Attributes:
-        suffixes: of its files, lower case, with the dot; the first is the usual one.
-        dtypes: types of sample that it stores, the default first; none for a format that is
-            only read.
-        layouts: kinds of picture that it stores: grey ``L``, colour ``RGB``, with alpha ``LA``
-            ``RGBA``, with colours multiplied by alpha ``La`` ``RGBa`` (the names of Pillow).
-        magic: regular expression that the first bytes of its files match; empty when only the
-            suffix tells.
+        suffixes: file extensions, lower case, with the dot; the default first.
+        dtypes: sample types that it stores, the default first; empty for a read-only format.
+        layouts: grey ``L``, colour ``RGB``, with alpha ``LA`` ``RGBA``, with colours multiplied
+            by alpha ``La`` ``RGBa`` (the names of Pillow).
+        magic: regular expression that the first bytes of its files match; empty if the suffix
+            alone identifies them.
         lossless: pixels come back bit for bit; only such files are read as masks and PSFs.
         viewable: image viewers show it; a panel may be such a file.
     """
@@ -216,7 +212,7 @@ class IOSpec(Spec):
     viewable: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what would fail later, on files of other formats."""
+        """Refuse what would fail later, on files of any format."""
         if not self.suffixes:
             raise PluginError(f"file format {self.name} declares no suffixes")
         re.compile(self.magic)

@@ -1,1 +1,1 @@
-"""Pictures, records and panels on disk."""
+"""Images, records and panels on disk."""

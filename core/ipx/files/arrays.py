@@ -1,4 +1,4 @@
-"""Images of any kind as tensors, and back."""
+"""Images as arrays or tensors, converted to the tensors of solvers and back."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Back = Callable[[Tensor], Any]
 def to_tensor(
     image: Any, device: torch.device | str | None = None, dtype: torch.dtype | None = None
 ) -> tuple[Tensor, Back]:
-    """An image as ``(B, C, H, W)`` in floating point, and the way back to its kind.
+    """An image as ``(B, C, H, W)`` in floating point, and the inverse conversion.
 
     Args:
         image: NumPy ``(H, W)`` or ``(H, W, C)``, or tensor ``(H, W)``, ``(C, H, W)`` or
             ``(B, C, H, W)``. Integers are divided by the largest value of their type; on the
-            way back they are rounded and clipped. Half precision is worked on in float32.
-        device: where to work; where a tensor is, the CPU for an array.
-        dtype: precision of the work, float32 or float64; that of the input by default, float64
-            for integers of 32 bits and more.
+            way back they are rounded and clipped.
+        device: where to compute; by default that of a tensor, the CPU for an array.
+        dtype: float32 or float64; by default float64 for float64 and for integers of 32 bits or
+            more, else float32.
 
     Returns:
-        The tensor; and a function that gives a tensor like it the type and layout of ``image``
-        (data of several channels made of a grey array ``(H, W)`` become ``(H, W, C)``).
+        The tensor; and a function that converts such a tensor to the type and layout of ``image``
+        (several channels from a grey array ``(H, W)`` become ``(H, W, C)``).
 
     Raises:
         InputError: not an image, empty, or not finite.
@@ -61,7 +61,7 @@ def to_tensor(
     def back(x: Tensor) -> Any:
         out = x
         if largest is not None:
-            # of 64 bits the largest value is no float: the one below it is
+            # the largest 64-bit integer rounds up as a float: take the float below it
             most = top if int(top) <= largest else math.nextafter(top, 0.0)
             out = ((x if largest < 1 << 16 else x.double()) * top).round().clamp(0, most)
         out = out[0] if ndim < 4 else out
@@ -75,7 +75,7 @@ def to_tensor(
 
 
 def _from_array(image: Any) -> tuple[Tensor, int | None]:
-    """As a tensor with the channels first, and the largest value of a whole-number type."""
+    """The tensor with channels first, and the largest value of an integer type."""
     if image.dtype.kind not in "uif":
         raise InputError(f"an image of type {image.dtype} cannot be restored; use numbers")
     if image.dtype.kind == "f":
@@ -83,14 +83,14 @@ def _from_array(image: Any) -> tuple[Tensor, int | None]:
     else:
         largest = int(np.iinfo(image.dtype).max)
         type_ = np.float32 if image.dtype.itemsize < 4 else np.float64
-    # torch knows no other order of bytes than the machine's
+    # torch needs native byte order
     native = np.dtype(type_).newbyteorder("=")
     t = torch.from_numpy(np.array(image, dtype=native, order="C"))
     return (t.permute(2, 0, 1) if image.ndim == 3 else t), largest
 
 
 def _from_tensor(image: Tensor) -> tuple[Tensor, int | None]:
-    """As a floating-point tensor, and the largest value of a whole-number type."""
+    """The tensor in floating point, and the largest value of an integer type."""
     if image.is_floating_point():
         return image, None
     if image.is_complex() or image.dtype == torch.bool:

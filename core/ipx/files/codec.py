@@ -1,4 +1,4 @@
-"""Bytes to a raster and back, by the formats of the plugins; every error is one line."""
+"""Bytes to `Raster` and back by the formats of plugins; every error is one line."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ipx.files.lookup import label
 
 
 def decode(spec: IOSpec, data: bytes, path: str | os.PathLike[str]) -> Raster:
-    """The picture in a whole file of this format, checked; booleans are 0 and 255.
+    """The image in a file of this format, checked; booleans become 0 and 255.
 
     Raises:
-        InputError: why it cannot be used, and what would work; the line starts with ``path``.
+        InputError: why it cannot be used, and what works; the line starts with ``path``.
     """
     with _one_line(f"{path}: ", f"cannot be decoded as {label(spec)}"):
         raster = _format(spec).decode(data)
@@ -29,17 +29,17 @@ def decode(spec: IOSpec, data: bytes, path: str | os.PathLike[str]) -> Raster:
 
 
 def encode(spec: IOSpec, raster: Raster, path: str | os.PathLike[str]) -> bytes:
-    """A whole file of this format.
+    """A file of this format.
 
     Raises:
-        InputError: the format cannot hold the picture; the line starts with ``path``.
+        InputError: the format cannot hold the image; the line starts with ``path``.
     """
     with _one_line(f"{path}: ", f"cannot be written as {label(spec)}", "try another format"):
         return _format(spec).encode(raster)
 
 
 def numbers(spec: IOSpec, data: bytes, what: str) -> Array:
-    """The array in a whole file of this format, as stored.
+    """The array in a file of this format, as stored.
 
     Raises:
         InputError: it cannot be read; the line starts with ``what``.
@@ -54,7 +54,7 @@ def _format(spec: IOSpec) -> Format:
 
 
 def _checked(raster: Raster) -> Array:
-    """The samples, if they are a picture's; native byte order."""
+    """The samples in native byte order, if they are those of an image."""
     samples = raster.samples
     if samples.size == 0:
         raise InputError(f"has no pixels, its shape is {samples.shape}")
@@ -78,11 +78,11 @@ def _checked(raster: Raster) -> Array:
 def _one_line(
     start: str, failure: str, advice: str = "get a whole copy, or save it again"
 ) -> Iterator[None]:
-    """Make every error of a format an `InputError` of one line; warnings are not shown.
+    """Turn every error of a format into an `InputError` of one line; suppress warnings.
 
     Args:
         start: begins the line.
-        failure: what it means when a decoder or encoder raises an exception of its own.
+        failure: the meaning of any other exception of a decoder or encoder.
         advice: what to do then.
     """
     try:
@@ -99,5 +99,5 @@ def _one_line(
 
 
 def _short(text: str, most: int) -> str:
-    """Damaged tags can be of any length; an error is one readable line."""
+    """At most so many characters: texts from damaged files can have any length."""
     return text if len(text) <= most else text[: most - 3] + "..."

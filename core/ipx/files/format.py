@@ -1,4 +1,4 @@
-"""The interface of file formats: bytes to a raster, and back."""
+"""The interface of file formats: bytes to `Raster` and back."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ipx.errors import InputError
 
 Array: TypeAlias = npt.NDArray[Any]
 
-MOST, MOST_PER_BYTE = 1 << 26, 10_000  # deflate reaches 1032, times 8 for single bits
+MOST, MOST_PER_BYTE = 1 << 26, 10_000  # deflate compresses up to 1032 times, bits to bytes 8 times
 
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """The samples of one picture as a file stores them: not scaled, not turned.
+    """The samples of one image as a file stores them, neither scaled nor rotated.
 
     Attributes:
-        samples: ``(H, W, S)``: one sample a pixel for grey or three for RGB and, last, alpha if
-            there is one. Real numbers of at most 64 bits; booleans are black and white.
+        samples: ``(H, W, S)``: grey or RGB, then alpha if there is one. Real numbers of at most 64
+            bits; booleans are black and white.
         alpha: the last sample is alpha.
         premultiplied: the colours are stored multiplied by alpha.
         icc: the colour profile.
-        orientation: EXIF orientation, 1 to 8; all other values mean upright, as 1 does.
+        orientation: EXIF orientation, 1 to 8; other values mean 1, upright.
     """
 
     samples: Array
@@ -42,7 +42,7 @@ class Raster:
 
     @property
     def packed(self) -> Array:
-        """The samples as most encoders take them: contiguous, ``(H, W)`` where S is 1."""
+        """The samples as most encoders need them: contiguous, ``(H, W)`` if S is 1."""
         flat = self.samples[..., 0] if self.samples.shape[2] == 1 else self.samples
         return np.ascontiguousarray(flat)
 
@@ -50,54 +50,42 @@ class Raster:
 class Format:
     """Base class of file formats; a subclass declares itself with an `IOSpec`.
 
-    A format turns bytes to samples and samples to bytes. Everything else is done around it:
-    files are read and written whole, samples are scaled to [0, 1] and back, pictures are turned
-    upright, and what the declaration does not list is refused before `encode` is called.
+    A format converts bytes to samples and back, and keeps no state. The caller reads and writes
+    files, scales samples to [0, 1] and back, rotates images upright, and refuses what the
+    declaration does not list before it calls `encode`.
 
-    Errors: `decode` raises `InputError` with the reason and what would work, such as ``"is an
-    animation; save one frame of it"``; the caller puts the name of the file before it. Any other
+    Errors: `decode` raises `InputError` with the reason and what works, such as ``"is an
+    animation; save one frame of it"``; the caller prefixes the name of the file. Any other
     exception means that the file is damaged. Nothing is printed or logged.
-
-    A format keeps no state between calls.
-
-    Attributes:
-        options: the options.
     """
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options if options is not None else NoOptions()
 
     def decode(self, data: bytes) -> Raster:
-        """The one picture in a file.
-
-        Args:
-            data: the whole file.
+        """The one image in a file, given as its bytes.
 
         Raises:
-            InputError: the file is damaged, or is of a variant that cannot be used.
+            InputError: the file is damaged, or of a variant that cannot be used.
         """
         raise NotImplementedError
 
     def encode(self, raster: Raster) -> bytes:
-        """A whole file; `decode` of it gives ``raster`` again, without loss where so declared.
+        """A file from which `decode` gives ``raster`` again, exactly if declared lossless.
 
-        A format that has no place for the colour profile leaves it out. One that is only read
-        does not implement this.
+        A format that cannot store the colour profile omits it. A read-only format does not
+        implement this.
 
         Args:
-            raster: of a dtype and a layout that the declaration lists, native byte order,
-                upright.
+            raster: upright, in native byte order, of a declared dtype and layout.
 
         Raises:
-            InputError: the picture is too large for the format.
+            InputError: the image is too large for the format.
         """
         raise NotImplementedError
 
     def numbers(self, data: bytes) -> Array:
-        """The array in a file that is no picture (a PSF, a mask), as stored, of any shape.
-
-        Args:
-            data: the whole file.
+        """The array in a file that is not an image (a PSF, a mask), as stored, of any shape.
 
         Raises:
             InputError: as for `decode`.
@@ -106,21 +94,21 @@ class Format:
 
 
 def layout_of(colours: int, alpha: bool, premultiplied: bool = False) -> str:
-    """The layout of so many colours, see `IOSpec.layouts`."""
+    """The layout with this number of colours, see `IOSpec.layouts`."""
     return ("L" if colours == 1 else "RGB") + ("a" if alpha and premultiplied else "A" * alpha)
 
 
 def check_size(width: int, height: int, depth: int, size: int) -> None:
-    """Check the size that a header claims before memory is taken for it.
+    """Check the size that a header claims before memory is allocated.
 
     Args:
         width: in pixels.
         height: in pixels.
-        depth: bytes a pixel.
-        size: bytes of the whole file.
+        depth: bytes per pixel.
+        size: bytes of the file.
 
     Raises:
-        InputError: no pixels, or more than so many bytes can hold.
+        InputError: no pixels, or more than a file of this size can hold.
     """
     if not width or not height:
         raise InputError("has no pixels, its width or height is 0")
@@ -131,5 +119,5 @@ def check_size(width: int, height: int, depth: int, size: int) -> None:
 
 
 def wrong_channels(count: int) -> str:
-    """Why so many samples a pixel are no picture."""
+    """The error text for a number of samples per pixel that no image has."""
     return f"{count} channels; an image has 1 (grey) or 3 (RGB), and alpha or not"

@@ -1,7 +1,7 @@
 """Image files in, the same kind of files out: `read`, `write`, `Picture`.
 
 Depth, range, alpha, orientation and colour profile are kept, or the request is refused; the
-rules are in docs/images.md. The formats are those of the plugins, see `ipx.files.format`.
+rules are in docs/images.md. Formats come from plugins, see `ipx.files.format`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,19 @@ from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, MemoryExhaustedError
 from ipx.files import codec
 from ipx.files.format import Array, Raster, layout_of
-from ipx.files.lookup import by_content, by_suffix, formats, label, listing, suffixes
-from ipx.files.lookup import pictures_in as pictures_in
+from ipx.files.lookup import (
+    by_content,
+    by_suffix,
+    formats,
+    label,
+    listing,
+    pictures_in as pictures_in,
+    suffixes,
+)
 from ipx.files.record import check_folder, one_line, write_atomic
 
 IDENTITY_LOW, IDENTITY_HIGH = -2.0, 3.0
-"""Float files with all values between these are in [0, 1] already, give or take noise."""
+"""Float files with all values in this interval count as images in [0, 1] with noise."""
 
 EXACT = 2.0**53
 
@@ -35,16 +42,16 @@ class Picture:
     """An image as read from a file: upright, its colours mapped to nominal [0, 1].
 
     Attributes:
-        pixels: ``(C, H, W)``, C 1 or 3; float32, or float64 where the file has more than 24
+        pixels: ``(C, H, W)``, C 1 or 3; float32, or float64 if the file has more than 24
             significant bits. ``value in the file = pixels * scale + offset``.
-        alpha: ``(H, W)`` values as in the file, upright; None if there is none.
-        dtype: type of the file's samples: uint8, uint16, float32, ...
+        alpha: ``(H, W)``, upright, with the values of the file; None if there is none.
+        dtype: type of the samples in the file: uint8, uint16, float32, ...
         scale: file units per unit of ``pixels``: 255, 65535, 1, or the range of the values.
         offset: file value that is 0 in ``pixels``.
         icc: the colour profile.
-        format: its name, as in ``ipx list io``.
-        sha256: of the file's bytes, hexadecimal.
-        path: where it was read.
+        format: name of the format, as in ``ipx list io``.
+        sha256: of the bytes of the file, hexadecimal.
+        path: the file.
         premultiplied: the colours are multiplied by alpha (TIFF's associated alpha).
     """
 
@@ -66,7 +73,7 @@ class Picture:
         return channels, height, width
 
     def describe(self) -> dict[str, Any]:
-        """What a record keeps of it: plain values, the affine map and the sha256 among them."""
+        """The entry of a record: plain values, with the affine map and the sha256."""
         return {
             "path": str(self.path),
             "sha256": self.sha256,
@@ -81,18 +88,18 @@ class Picture:
 
 
 def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None = None) -> Picture:
-    """Read a picture file.
+    """Read an image file.
 
     Args:
-        path: the file. Its content tells the format.
+        path: the file; its content determines the format.
         value_range: file values that become 0 and 1. By default: 0 and the largest value of the
             type for 8 and 16 unsigned bits; 0 and 1 for floats that all lie in [-2, 3]; else
             the smallest and the largest value in the file.
 
     Raises:
         InputError: missing, empty, truncated, not an image, NaN, no pixels, a stack, a wrong
-            number of channels, ...: one line that says what would work.
-        MemoryExhaustedError: the picture does not fit in memory.
+            number of channels, ...; says what works.
+        MemoryExhaustedError: the image does not fit in memory.
     """
     name = str(path)
     try:
@@ -136,28 +143,28 @@ def write(
     like: Picture | None = None,
     dtype: str | None = None,
 ) -> None:
-    """Write ``pixels`` to a picture file, whole or not at all.
+    """Write ``pixels`` to an image file, whole or not at all.
 
-    Integers are clipped and rounded, floats are neither. Alpha of ``like`` goes along, resized
-    (bilinear) if the picture's size changed; its profile too, if the channels are as many.
+    Integers are clipped and rounded, floats are neither. The alpha of ``like`` is written too,
+    resized (bilinear) if the size changed, and its profile if the number of channels is the same.
 
     Args:
-        path: the file; its extension tells the format.
+        path: the file; its extension determines the format.
         pixels: ``(C, H, W)``, C 1 or 3, in nominal [0, 1].
         like: the input whose depth, range, alpha and profile the output takes.
-        dtype: type of the samples instead of that of ``like``. Then the map is the type's own:
-            [0, 1] to the full range of an unsigned integer, unchanged for floats.
+        dtype: type of the samples in place of that of ``like``; [0, 1] is then mapped to the full
+            range of an unsigned integer, and unchanged for floats.
 
     Raises:
         InputError: the folder is missing or not writable; the format cannot hold this depth or
-            alpha (nothing is lost without a word); ``pixels`` has NaN or a wrong shape.
+            alpha; ``pixels`` has NaN or a wrong shape.
     """
     spec, name = _target(path, like, dtype)
     pixels = np.asarray(pixels)
     if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or not pixels.size:
         raise InputError(f"{path}: an image is (1, H, W) or (3, H, W), not {pixels.shape}")
     if not np.isfinite(pixels).all():
-        raise InputError(f"{path}: not written, the picture has values that are NaN or infinite")
+        raise InputError(f"{path}: not written, the image has values that are NaN or infinite")
     alpha = _keeps_alpha(path, spec, pixels.shape[0], like)
     scale, offset = _map_of(like, dtype, name)
     samples = np.moveaxis(pixels.astype(np.float64) * scale + offset, 0, -1)
@@ -179,10 +186,10 @@ def write(
 def output_type(
     path: str | os.PathLike[str], like: Picture | None = None, dtype: str | None = None
 ) -> tuple[str, str]:
-    """Format and type of sample that `write` would use; call it before a long computation.
+    """The format and the sample type that `write` will use; call it before a long computation.
 
     Raises:
-        InputError: what `write` would refuse, but for the pixels themselves.
+        InputError: as `write`, except for what depends on the pixels.
     """
     spec, name = _target(path, like, dtype)
     return spec.name, name
@@ -191,7 +198,7 @@ def output_type(
 def _target(
     path: str | os.PathLike[str], like: Picture | None, dtype: str | None
 ) -> tuple[IOSpec, str]:
-    """The same, the format with its declaration."""
+    """The declaration of the format, and the sample type."""
     target = Path(path)
     spec = by_suffix(target)
     if spec is None:
@@ -216,7 +223,7 @@ def _target(
 
 
 def _others(dtype: str = "", layout: str = "") -> str:
-    """The first two formats that hold these samples, by their suffixes."""
+    """The suffixes of the first two formats that hold these samples."""
     fitting = [
         spec.suffixes[0]
         for spec in formats()
@@ -229,10 +236,10 @@ def _others(dtype: str = "", layout: str = "") -> str:
 def _keeps_alpha(
     path: str | os.PathLike[str], spec: IOSpec, colours: int, like: Picture | None
 ) -> bool:
-    """True if the alpha of ``like`` goes into the file, False if there is none or it may go.
+    """True if the alpha of ``like`` is written; False if there is none, or it is opaque.
 
     Raises:
-        InputError: the format holds no such picture.
+        InputError: the format cannot hold the image.
     """
     plain = layout_of(colours, False)
     what = "grey" if colours == 1 else "colour"
@@ -268,10 +275,9 @@ def sha256(path: str | os.PathLike[str]) -> str:
 
 
 def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:
-    """A picture that comes with ipx, in colour, see assets/README.md.
+    """A bundled colour image: a ``photograph`` of 256x256 or a ``face`` of 64x64.
 
-    Args:
-        subject: a ``photograph`` of 256x256, or a ``face`` of 64x64.
+    Sources and licences are in assets/README.md.
     """
     name = {"photograph": "astronaut.png", "face": "face.png"}[subject]
     return read(Path(__file__).parents[1] / "assets" / name)
@@ -281,7 +287,7 @@ def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:
 
 
 def _top(dtype: npt.DTypeLike) -> float:
-    """Value that stands for 1: the largest of an integer type, 1 for floats."""
+    """The sample value of 1: the largest of an integer type, 1 for floats."""
     dtype = np.dtype(dtype)
     return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
 
@@ -289,7 +295,7 @@ def _top(dtype: npt.DTypeLike) -> float:
 def _affine(
     values: Array, value_range: tuple[float, float] | None, name: str
 ) -> tuple[float, float]:
-    """``(scale, offset)`` of the file's values, see `read`."""
+    """``(scale, offset)`` of the values of a file, see `read`."""
     if value_range is not None:
         low, high = (float(v) for v in value_range)
         if not (np.isfinite([low, high]).all() and low < high):
@@ -325,7 +331,7 @@ def _as_type(values: Array, name: str) -> Array:
 
 
 def _alpha(alpha: Array, size: tuple[int, ...], name: str) -> Array:
-    """Alpha in this size and type; untouched bits when both are already so."""
+    """Alpha in this size and type; unchanged if it has both."""
     if alpha.shape == size and alpha.dtype.name == name:
         return alpha
     values = alpha.astype(np.float64) / _opaque(alpha)
@@ -337,12 +343,12 @@ def _alpha(alpha: Array, size: tuple[int, ...], name: str) -> Array:
 
 
 def _opaque(alpha: Array) -> float:
-    """Value that stands for opaque; float alpha above 1 is in the units of its own largest."""
+    """The alpha of opaque: the largest of an integer type; for floats 1, or a larger maximum."""
     return max(_top(alpha.dtype), float(alpha.max()))
 
 
 def _upright(samples: Array, orientation: int) -> Array:
-    """``(H, W, S)`` as it is meant to be seen (EXIF 2.32, tag 0x0112)."""
+    """``(H, W, S)`` rotated and flipped upright (EXIF 2.32, tag 0x0112)."""
     if orientation in (5, 6, 7, 8):
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -353,14 +359,14 @@ def _upright(samples: Array, orientation: int) -> Array:
 
 
 def read_array(path: Path, what: str) -> Array:
-    """The numbers in a file as they are: what is no picture, a PSF or a mask.
+    """The numbers in a file that is not an image, such as a PSF or a mask.
 
     Args:
-        path: a file of a format without loss; its extension says which.
-        what: what it should be, for the error lines.
+        path: a file of a lossless format, determined by its extension.
+        what: ``PSF``, ``mask``, ..., for error messages.
 
     Raises:
-        InputError: there is no such file, it is of another kind, damaged, or holds no numbers.
+        InputError: there is no such file, or it is of another format, damaged, or not numeric.
     """
     spec = by_suffix(path)
     if spec is None or not spec.lossless:

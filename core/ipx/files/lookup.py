@@ -1,4 +1,4 @@
-"""Which format a file has: the table is the declarations of kind ``io``. Imports nothing heavy."""
+"""The format of a file, from the declarations of kind ``io``. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ OTHERS = {
     b"....ftyp": "HEIC, AVIF or video",
     b".{128}DICM": "DICOM",
 }
-"""Regular expressions of first bytes: the names of formats that no plugin may read."""
+"""Regular expressions of first bytes to names of formats, for errors if no plugin reads them."""
 
 
 def formats() -> list[IOSpec]:
-    """The formats, in the order in which they are offered: as declared, built-in ones first."""
+    """The formats in the order of their declarations, built-in ones first."""
     return [spec for spec in registry().specs["io"].values() if isinstance(spec, IOSpec)]
 
 
 def label(spec: IOSpec) -> str:
-    """A format's name in messages: ``PNG``."""
+    """The name of a format in messages, such as ``PNG``."""
     return spec.name.upper()
 
 
 def listing(names: Iterable[str], word: str) -> str:
-    """``a, b or c``, where ``word`` is ``or``."""
+    """``a, b or c`` for the ``word`` ``or``."""
     *most, last = [*names] or ["nothing"]
     return f"{', '.join(most)} {word} {last}" if most else last
 
 
 def suffixes() -> dict[str, IOSpec]:
-    """Suffix, lower case with the dot, to format; the first format that declares it has it."""
+    """Suffix (lower case, with the dot) to format; the first that declares a suffix keeps it."""
     table: dict[str, IOSpec] = {}
     for spec in formats():
         for suffix in spec.suffixes:
@@ -54,15 +54,15 @@ def suffixes() -> dict[str, IOSpec]:
 
 
 def by_suffix(path: str | os.PathLike[str]) -> IOSpec | None:
-    """The format that the name of a file tells."""
+    """The format of a file by its suffix; None if it is unknown."""
     return suffixes().get(Path(path).suffix.lower())
 
 
 def by_content(data: bytes, path: str | os.PathLike[str]) -> IOSpec:
-    """The format that the first bytes of a file tell.
+    """The format of a file by its first bytes.
 
-    The suffix decides between formats with the same first bytes, and tells a format whose files
-    have none of their own.
+    The suffix decides between formats with the same first bytes, and for formats that have no
+    characteristic first bytes.
 
     Raises:
         InputError: no plugin reads it.
@@ -79,7 +79,7 @@ def by_content(data: bytes, path: str | os.PathLike[str]) -> IOSpec:
 
 
 def _foreign(data: bytes) -> str:
-    """What is to be said of a file of no known format."""
+    """The error text for a file of unknown format."""
     reads = f"ipx reads {listing(map(label, formats()), 'and')}"
     if not data:
         return f"is empty (0 bytes); {reads}"
@@ -91,6 +91,6 @@ def _foreign(data: bytes) -> str:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The files in a folder whose suffix is that of a format, in the order of their names."""
+    """The files in a folder with the suffix of a format, sorted by name."""
     known = suffixes()
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in known)

@@ -1,4 +1,4 @@
-"""Pictures side by side with their figures, for a look."""
+"""Panels: images side by side with titles and figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Column: TypeAlias = tuple[str, Array, str]
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 SMALLEST = 256
-"""Columns are at least this wide (pixels), so that the text under them can be read."""
+"""Smallest width of a column in pixels, for readable text."""
 
 INK = (24, 24, 27)
 FAINT = (98, 98, 105)
@@ -30,7 +30,7 @@ def check_kind(path: str | os.PathLike[str]) -> IOSpec:
     """The format of a panel by the extension of its file.
 
     Raises:
-        InputError: it is of no kind that panels are written as.
+        InputError: panels are not written in this format.
     """
     spec = by_suffix(path)
     if spec is None or not _shows(spec):
@@ -40,28 +40,27 @@ def check_kind(path: str | os.PathLike[str]) -> IOSpec:
 
 
 def _shows(spec: IOSpec) -> bool:
-    """True if panels may be of this format: viewers show it, and it holds 8 bits in colour."""
+    """True if panels may have this format: viewers show it, and it holds 8-bit colour."""
     return spec.viewable and "uint8" in spec.dtypes and "RGB" in spec.layouts
 
 
 def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
-    """Draw pictures side by side, each with a title above and a line of figures below.
+    """Draw images side by side, each with a title above and figures below.
 
-    Small pictures are enlarged by a whole factor, pixels repeated, so nothing is smoothed:
-    each to the size of the largest (the data of a super-resolution beside its result), and all
-    to at least 256 pixels. Values are clipped to [0, 1] and shown with 8 bits.
+    Small images are enlarged by an integer factor with pixels repeated: each to the size of the
+    largest, and all to at least 256 pixels. Values are clipped to [0, 1] and shown with 8 bits.
 
     Args:
-        path: the file to write, whole or not at all; its extension tells the format.
-        columns: ``(title, picture (C, H, W) in [0, 1] with C 1 or 3, subtitle)`` each; a
-            subtitle may have several lines.
+        path: the file, written whole or not at all; its extension determines the format.
+        columns: ``(title, image (C, H, W) in [0, 1] with C 1 or 3, subtitle)`` each; a subtitle
+            may have several lines.
 
     Raises:
-        InputError: no columns, a wrong number of channels or kind of file, cannot be written.
+        InputError: no columns, a wrong number of channels, a wrong format, or a failed write.
     """
     spec = check_kind(path)
     if not columns:
-        raise InputError(f"{path}: a panel needs at least one picture")
+        raise InputError(f"{path}: a panel needs at least one image")
     pictures = [_eight_bit(path, picture) for _, picture, _ in columns]
     tall, wide = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
     enlarge = -(-SMALLEST // max(tall, wide))
@@ -91,11 +90,11 @@ def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
 
 
 def _eight_bit(path: str | os.PathLike[str], picture: Array) -> Array:
-    """``(C, H, W)`` in [0, 1] as ``(H, W, 3)`` uint8; NaN is shown black."""
+    """``(C, H, W)`` in [0, 1] as ``(H, W, 3)`` uint8; NaN is black."""
     picture = np.asarray(picture)
     if picture.ndim != 3 or picture.shape[0] not in (1, 3) or not picture.size:
         raise InputError(
-            f"{path}: a panel shows pictures (1, H, W) or (3, H, W), not {picture.shape}"
+            f"{path}: a panel shows images (1, H, W) or (3, H, W), not {picture.shape}"
         )
     shown = np.nan_to_num(picture.astype(np.float64), nan=0, posinf=1, neginf=0).clip(0, 1)
     values = np.rint(255 * shown).astype(np.uint8).transpose(1, 2, 0)
@@ -107,7 +106,7 @@ def _repeat(picture: Array, times: int) -> Array:
 
 
 def _font(texts: Sequence[str], size: int, width: int) -> Font:
-    """The default font, of this size or the largest smaller one with which all texts fit."""
+    """The default font in the largest size up to ``size`` in which all texts fit."""
     lines = [line for text in texts for line in text.split("\n")]
     font = ImageFont.load_default(size)
     while size > 8 and max(font.getlength(line) for line in lines) > width:
@@ -117,7 +116,7 @@ def _font(texts: Sequence[str], size: int, width: int) -> Font:
 
 
 def _height(font: Font, texts: Sequence[str]) -> int:
-    """Pixels that the tallest of these texts takes; 0 when all are empty."""
+    """The height of the tallest of these texts in pixels; 0 if all are empty."""
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     drawn = [text for text in texts if text]
     boxes = [draw.multiline_textbbox((0, 0), text, font, anchor="la") for text in drawn]

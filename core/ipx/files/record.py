@@ -29,17 +29,17 @@ PACKAGES = (
     "tifffile",
     "pillow",
 )
-"""Distributions whose version can change the bits of a result."""
+"""Distributions whose version can change a result."""
 
 
 def one_line(error: BaseException) -> str:
-    """The reason in ``error``, as one line."""
+    """The reason of an error in one line."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(reason.split()) or type(error).__name__
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:
-    """Raise `InputError` unless a file could be written at ``path``; nothing is written."""
+    """Raise `InputError` unless a file can be written at ``path``; nothing is written."""
     target = Path(path)
     folder = target.parent
     if target.is_dir():
@@ -54,7 +54,7 @@ def check_folder(path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def folder_for(path: Path | None) -> Iterator[None]:
-    """Make the folder of a file; when the body fails, take away what was made.
+    """Make the folder of a file; if the body fails, remove the folders that were made.
 
     Raises:
         InputError: it cannot be made.
@@ -79,9 +79,9 @@ def folder_for(path: Path | None) -> Iterator[None]:
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` to ``path`` through a temporary file in the same folder.
 
-    A reader sees the old file or the new one, never a part; when writing fails the old file
-    stays and the temporary one is removed. A symbolic link is followed, an existing file's
-    permissions are kept.
+    A reader sees the old file or the new one, never a part. If writing fails the old file stays
+    and the temporary file is removed. Symbolic links are followed, and the permissions of an
+    existing file are kept.
 
     Raises:
         InputError: the folder is missing or not writable, the disk is full, ...
@@ -91,7 +91,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     part = target.with_name(f".ipx-{secrets.token_hex(6)}.part")
     try:
         try:
-            # open() and not mkstemp(): the new file gets the permissions of the user's umask.
+            # open(), not mkstemp(): permissions follow the umask
             with open(part, "xb") as file:
                 file.write(data)
             if target.exists():
@@ -104,10 +104,10 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def plain(value: Any) -> Any:
-    """``value`` as what strict JSON holds: NaN and infinities become null, arrays lists.
+    """``value`` in the types of strict JSON: NaN and infinities become None, arrays lists.
 
     Raises:
-        TypeError: a value of a kind that has no plain form.
+        TypeError: a value has no such form.
     """
     if isinstance(value, enum.Enum):
         return plain(value.value)
@@ -131,14 +131,14 @@ def plain(value: Any) -> Any:
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """``value`` as strict JSON text, see `plain`."""
+    """``value`` as strict JSON, see `plain`."""
     return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def record_path(output: str | os.PathLike[str]) -> Path:
-    """Where the record of ``output`` lies: ``a.png`` has ``a.png.json``.
+    """The path of the record of ``output``: ``a.png.json`` for ``a.png``.
 
-    The whole name is kept, so that ``a.png`` and ``a.jpg`` in one folder do not share a record.
+    The extension is kept, so that ``a.png`` and ``a.jpg`` in one folder do not share a record.
     """
     path = Path(output)
     return path.with_name(path.name + ".json")
@@ -149,7 +149,7 @@ def write_record(path: str | os.PathLike[str], mapping: Mapping[str, Any]) -> No
 
     Raises:
         InputError: ``path`` cannot be written.
-        TypeError: ``mapping`` holds a value without a plain form.
+        TypeError: see `plain`.
     """
     write_atomic(path, (dumps(mapping, indent=2) + "\n").encode())
 
@@ -172,10 +172,10 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """What the bits of a result depend on outside the options: versions, machine, threads.
+    """What a result depends on besides the options: versions, platform, number of threads.
 
-    Versions come from the installed packages' metadata, so nothing is imported for them.
-    ``threads`` is torch's number if torch is loaded, else what the environment would give it.
+    Versions come from package metadata; nothing is imported. ``threads`` is torch's number if torch
+    is imported, else ``OMP_NUM_THREADS`` or the number of CPUs.
     """
     from ipx import __version__
 
@@ -195,7 +195,7 @@ def environment() -> dict[str, Any]:
 
 
 def drew(output: Path, panel: Path) -> bool:
-    """True if the record of an output says that this panel was drawn with it."""
+    """True if the record of an output names this panel."""
     try:
         config = read_record(record_path(output)).get("config")
     except InputError:

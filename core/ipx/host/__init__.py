@@ -1,1 +1,1 @@
-"""The installation: its health, new plugin packages."""
+"""Diagnosis of the installation, and new plugin packages."""

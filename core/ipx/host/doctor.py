@@ -1,4 +1,4 @@
-"""What is wrong with this installation: plugins, components, versions, devices, folders."""
+"""Diagnosis of the installation: plugins, components, versions, devices, folders."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ipx.files.record import environment
 
 
 def diagnose() -> dict[str, Any]:
-    """Look at everything; import every component.
+    """Import every component and look at the system.
 
     Returns:
-        Plain values; ``ok`` is False when a plugin or a component is broken. ``broken`` lists
+        Plain values; ``ok`` is False if a plugin or a component is broken. ``broken`` lists
         ``{name, distribution, error, trace}`` of each.
     """
     reg = registry()

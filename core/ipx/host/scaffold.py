@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
 import sys
@@ -10,31 +11,36 @@ from pathlib import Path
 
 from ipx.declare.registry import registry
 from ipx.declare.specs import NAME
-from ipx.errors import InputError, OptionError
+from ipx.errors import InputError, OptionError, did_you_mean
 
-_FILES = {
-    "pyproject.toml.txt": "pyproject.toml",
-    "README.md.txt": "README.md",
-    "src/__init__.py.txt": "src/{package}/__init__.py",
-    "src/operator.py.txt": "src/{package}/operator.py",
-    "tests/test_plugin.py.txt": "tests/test_{package}.py",
+TEMPLATES = {
+    "operator": "operator",
+    "prior": "prior",
+    "solver": "solver",
+    "denoiser": "prior",
+    "model": "model",
 }
+"""The kinds of plugin, and the kind of component that each declares."""
 
 
-def create_plugin(name: str, folder: Path) -> list[Path]:
-    """Write a package with an operator, its declaration, tests and a README.
+def create_plugin(name: str, folder: Path, kind: str = "operator") -> list[Path]:
+    """Write a package: a component, its declaration, tests and a README.
 
     Args:
-        name: of the package, the plugin and the operator, ``[a-z][a-z0-9-]*``.
-        folder: where the folder ``name`` is made.
+        name: of the package, the plugin and the component, ``[a-z][a-z0-9-]*``.
+        folder: the parent of the new folder ``name``.
+        kind: one of `TEMPLATES`.
 
     Returns:
         The files written.
 
     Raises:
-        OptionError: no such name is possible.
-        InputError: the folder is there already, or cannot be written.
+        OptionError: the name is taken or not allowed, or there is no such kind.
+        InputError: the folder exists, or cannot be written.
     """
+    if kind not in TEMPLATES:
+        known = ", ".join(TEMPLATES)
+        raise OptionError(f"no plugin of kind {kind}; take {known}{did_you_mean(kind, TEMPLATES)}")
     if not NAME.match(name) or not name[0].isalpha():
         hint = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
         raise OptionError(
@@ -43,16 +49,19 @@ def create_plugin(name: str, folder: Path) -> list[Path]:
         )
     package = name.replace("-", "_")
     if keyword.iskeyword(package) or package in sys.stdlib_module_names:
-        raise OptionError(f"{name!r} cannot be the name of a plugin: Python has it for itself")
-    if name in registry().names("operator"):
-        raise OptionError(f"there is an operator {name} already; choose another name")
-    values = {"name": name, "package": package, "cls": name.title().replace("-", "")}
+        raise OptionError(f"{name!r} cannot be the name of a plugin: Python uses it")
+    found = importlib.util.find_spec(package)
+    if found is not None and found.origin is not None:
+        raise OptionError(f"a Python package {package} is installed already; choose another name")
+    component = TEMPLATES[kind]
+    if name in registry().names(component):
+        raise OptionError(f"there is a {component} {name} already; choose another name")
+    values = {"name": name, "package": package, "cls": name.title().replace("-", ""), "kind": kind}
     target = folder / name
     written: list[Path] = []
     try:
         target.mkdir(parents=True)
-        for source, place in _FILES.items():
-            text = files("ipx").joinpath("template", source).read_text(encoding="utf-8")
+        for place, text in _templates(kind):
             path = target / place.format(**values)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text.format(**values), encoding="utf-8")
@@ -62,3 +71,17 @@ def create_plugin(name: str, folder: Path) -> list[Path]:
     except OSError as e:
         raise InputError(f"cannot write to {target}: {e.strerror or e}") from None
     return written
+
+
+def _templates(kind: str) -> list[tuple[str, str]]:
+    """The path and the text of each file, both with fields in braces."""
+    root = files("ipx").joinpath("template")
+    own = root.joinpath(kind)
+    found = [
+        ("pyproject.toml", root.joinpath("pyproject.toml.txt")),
+        ("README.md", own.joinpath("README.md.txt")),
+        ("tests/test_{package}.py", own.joinpath("tests", "test_plugin.py.txt")),
+    ]
+    sources = sorted(own.joinpath("src").iterdir(), key=lambda f: f.name)
+    found += [("src/{package}/" + f.name.removesuffix(".txt"), f) for f in sources]
+    return [(place, file.read_text(encoding="utf-8")) for place, file in found]

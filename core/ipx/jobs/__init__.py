@@ -1,1 +1,1 @@
-"""From file to file."""
+"""Restoration and degradation from file to file."""

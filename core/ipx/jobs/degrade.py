@@ -1,4 +1,4 @@
-"""Simulate a measurement of one picture from file to file: what ``ipx degrade`` does."""
+"""Simulate a measurement of an image file: the work of ``ipx degrade``."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from ipx.solving.degrade import degrade
 def degrade_file(
     request: Request, source: Path, output: Path, *, reporter: Reporter | None = None
 ) -> Table:
-    """Simulate a measurement of one picture; write it and its record.
+    """Simulate a measurement of an image; write it and its record.
 
     Formats that hold float32 (TIFF, NPY) get it, so that the noise is neither rounded nor
-    clipped; the others keep the input's 8 or 16 bits, and what had to be clipped is noted.
+    clipped; other formats keep the depth of the input, and the share of clipped values is noted.
 
     Args:
-        request: its operator, noise, seed and device.
-        source: the clean picture.
-        output: where the data go; missing folders are made.
-        reporter: whom to report to.
+        request: its operator, noise, seed and device are used.
+        source: the clean image.
+        output: the file of the data; missing folders are made.
+        reporter: receives notes.
 
     Returns:
         The row: input, output, status, seed, seconds, clipped (share of values), psnr (dB), ssim
-        (None where the data have another size than the picture).
+        (both None if the data have another size than the image).
 
     Raises:
-        IpxError: one clear line; nothing was written.
+        IpxError: nothing was written.
     """
     reporter = reporter or Reporter()
     picture = images.read(source)

@@ -1,4 +1,4 @@
-"""Outputs and the record beside them: where they go, what the record says, both or none."""
+"""Outputs and records: their paths, the content of a record, and writing all or none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ipx.files.record import environment, read_record, record_path, write_record
 from ipx.planning.request import Request, Table
 
 MAIN = "restored"
-"""The output that takes the name the user gave."""
+"""The output that is written to the path given by the user."""
 
 
 def make_record(
@@ -28,7 +28,7 @@ def make_record(
     config: Mapping[str, Any],
     trace: Iterable[Table] = (),
 ) -> Table:
-    """What is kept beside an output: plain values.
+    """The record of an output: plain values.
 
     Args:
         command: ``solve`` or ``degrade``.
@@ -36,9 +36,9 @@ def make_record(
         picture: the input.
         argv: the command line.
         row: the result.
-        config: what ``--config`` is to read beside the request, or instead of its entries: the
-            files, and what was chosen.
-        trace: what the tuner tried.
+        config: for ``--config``, entries added to the request or replacing its entries: the files,
+            and what was chosen.
+        trace: the trials of the tuner, see `ipx.Restoration`.
     """
     asked = request.to_mapping(command)
     return {
@@ -57,7 +57,7 @@ def make_record(
 
 
 def file_hashes(request: Request, command: str) -> dict[str, str]:
-    """sha256 of the files that the options of the components name: a PSF, a mask.
+    """sha256 of the files named by options of the components, such as a PSF or a mask.
 
     Raises:
         InputError: one of them cannot be read.
@@ -66,20 +66,20 @@ def file_hashes(request: Request, command: str) -> dict[str, str]:
 
 
 def absolute(path: Path | None) -> str | None:
-    """A path as a record keeps it."""
+    """A path in a record."""
     return None if path is None else str(path.absolute())
 
 
 def places(output: Path, names: Iterable[str], force: bool = False) -> dict[str, Path]:
-    """Where each output goes: ``restored`` to ``output``, any other to STEM-NAME.tif beside it.
+    """The file of each output: ``output`` for ``restored``, STEM-NAME.tif beside it for others.
 
     Args:
-        output: the file that the user named.
-        names: of the outputs.
-        force: allow to replace files that no record says were written with ``output``.
+        output: the file given by the user.
+        names: the names of the outputs.
+        force: replace files that are not in the record of ``output``.
 
     Raises:
-        UsageError: such a file is there.
+        UsageError: such a file exists.
     """
     own = output.with_name
     found = {name: output if name == MAIN else own(f"{output.stem}-{name}.tif") for name in names}
@@ -90,7 +90,7 @@ def places(output: Path, names: Iterable[str], force: bool = False) -> dict[str,
 
 
 def _listed(output: Path) -> set[str]:
-    """Names of the files that the record of an output says were written with it."""
+    """The names of the files in the record of an output."""
     try:
         found = read_record(record_path(output))["result"]["outputs"]
         return {Path(path).name for path in found.values()}
@@ -101,13 +101,13 @@ def _listed(output: Path) -> set[str]:
 def write_outputs(
     pictures: Mapping[str, Array], where: Mapping[str, Path], record: Table, like: Picture
 ) -> None:
-    """Write every output and their record; new files go again when one of them fails.
+    """Write all outputs and their record; if one fails, new files are removed.
 
     Args:
         pictures: ``(C, H, W)`` each, in nominal [0, 1], by name.
         where: the file of each. ``restored`` takes depth, range, alpha and profile of ``like``,
             the others hold float32 in nominal units.
-        record: goes beside ``restored``.
+        record: written beside ``restored``.
         like: the input.
 
     Raises:
@@ -125,7 +125,7 @@ def write_outputs(
 
 @contextmanager
 def all_or_none(paths: Iterable[Path]) -> Iterator[None]:
-    """When the body fails, remove those of these files that were not there before."""
+    """If the body fails, remove those of these files that did not exist before."""
     fresh = [path for path in paths if not path.exists()]
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a running job tells: figures now and then, lines for the user."""
+"""Reports of a running job: figures at intervals, and notes for the user."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ipx.numerics.metrics import psnr
 from ipx.solving.progress import Progress
 
 INTERVAL = 0.1
-"""Seconds between two reports."""
+"""Smallest number of seconds between two reports."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """How far a job is, as plain numbers.
+    """The progress of a job as plain numbers; see `ipx.Progress`.
 
     Attributes:
-        iteration: steps done, from 1.
-        budget: steps allowed.
-        seconds: since the loop began.
-        objective: f + lam R of the present iterate; None where there is none.
-        psnr: of the present picture against the truth (dB); None without a truth.
-        trial: while lam is chosen the number of the trial, from 1; 0 in the final solve.
+        iteration: number of the step, from 1.
+        budget: the largest number of steps.
+        seconds: wall-clock time since the start of the loop.
+        objective: f + lam R; None if there is none.
+        psnr: against the truth (dB); None without a truth.
+        trial: number of the tuner's trial, from 1; 0 in the final solve.
     """
 
     iteration: int
@@ -39,11 +39,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Reporter:
-    """Where a job reports to.
+    """The receiver of the reports of a job.
 
     Attributes:
-        report: called now and then while a solve runs; None where nobody looks.
-        note: called with each line that the user should see.
+        report: called at intervals while a solver runs; None for no reports.
+        note: called with each note for the user.
         command: the command line, for the record.
     """
 
@@ -56,8 +56,8 @@ def reporting(report: Callable[[Report], None], truth: Tensor | None) -> Callabl
     """An observer that reports at most every `INTERVAL` seconds.
 
     Args:
-        report: where to.
-        truth: the clean picture ``(1, C, H, W)`` on the CPU, for the PSNR.
+        report: receives the reports.
+        truth: the clean image ``(1, C, H, W)`` on the CPU, for the PSNR.
     """
     last = -math.inf
 

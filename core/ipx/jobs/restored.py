@@ -1,4 +1,4 @@
-"""A restored picture with all that its row, its record and its panel need."""
+"""A restored image with the data of its row, record and panel."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ METRICS = ("psnr_before", "psnr_after", "ssim_before", "ssim_after")
 
 @dataclass(frozen=True)
 class Restored:
-    """One restored picture.
+    """A restored image.
 
     Attributes:
-        how: what `ipx.solve` returned.
-        data: what was restored, ``(C, H, W)``.
+        how: the result of `ipx.solve`.
+        data: the degraded image, ``(C, H, W)``.
         metrics: PSNR (dB) and SSIM before and after; None without a truth.
     """
 
@@ -40,16 +40,11 @@ class Restored:
 
     @property
     def pictures(self) -> dict[str, Array]:
-        """Every output by name, ``(C, H, W)``."""
+        """All outputs by name, ``(C, H, W)``."""
         return {name: x[0].detach().cpu().numpy() for name, x in self.how.outputs.items()}
 
     def row(self, source: str, where: dict[str, Path]) -> Table:
-        """The result as plain values.
-
-        Args:
-            source: what is told of the input.
-            where: the file of each output.
-        """
+        """The result as plain values, given the name of the input and the file of each output."""
         how, level = self.how, self.how.level[0]
         return {
             "input": source,
@@ -65,14 +60,14 @@ class Restored:
         }
 
     def chosen(self, request: Request) -> Table:
-        """What stood open in the request: the weight and the solver that were taken."""
+        """The weight and the solver that were chosen, in place of ``auto`` in the request."""
         found: Table = {"lam": "auto" if self.how.lam is None else self.how.lam[0]}
         if request.solver["name"] == AUTO:
             found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
         return found
 
     def draw(self, path: Path, clean: Picture | None) -> None:
-        """Draw degraded, restored and truth side by side.
+        """Draw the panel: degraded, restored and truth side by side.
 
         Raises:
             InputError: the file cannot be written.
@@ -99,7 +94,7 @@ def restored(
     reporter: Reporter,
     observers: Sequence[AnyObserver] = (),
 ) -> Restored:
-    """Restore ``y`` ``(C, H, W)`` and measure the result against the truth, if there is one.
+    """Restore ``y`` ``(C, H, W)`` and compute the metrics if there is a truth.
 
     Raises:
         IpxError: see `ipx.solve`.
@@ -127,10 +122,10 @@ def restored(
 
 
 def check_truth(clean: Picture, shape: tuple[int, ...]) -> None:
-    """Refuse a truth that has not the shape of the result.
+    """Check the shape of the truth.
 
     Raises:
-        InputError: it has another.
+        InputError: it is not that of the result.
     """
     if clean.shape != shape:
         raise InputError(f"{clean.path}: the truth has shape {clean.shape}, the result {shape}")

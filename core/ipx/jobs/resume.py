@@ -1,4 +1,4 @@
-"""Whether an earlier run has done the work already: what ``--resume`` asks."""
+"""Finding the result of an earlier run, for ``--resume``."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def finished(
     truth: Path | None = None,
     panel: Path | None = None,
 ) -> Table | None:
-    """The row of an earlier run of the same request on the same input; None to do it again.
+    """The row of an earlier run of the same request on the same input; None if it must be redone.
 
-    It is done again too where a truth or a panel is asked for that it did not have, and where
-    one of its outputs is gone.
+    It must be redone if it diverged, if one of its outputs is missing, or if it had another truth
+    or panel than is asked for now.
 
     Args:
         command: ``solve`` or ``degrade``.
-        request: what is asked for now.
+        request: the request.
         source: the input.
-        output: where the result would go.
-        truth: the clean picture that is given now.
-        panel: where a panel is asked for.
+        output: the file of the result.
+        truth: the clean image, if there is one.
+        panel: the file of the panel, if one is asked for.
     """
     target = record_path(output)
     if not (output.is_file() and target.is_file()):
@@ -40,7 +40,7 @@ def finished(
         record = read_record(target)
         row = record["result"]
         asked = request.to_mapping(command)
-        # a setting that an older record does not name had what is its default
+        # a setting missing in an older record had its default
         usual = {k: v for k, v in SolveSettings().to_mapping().items() if k in asked}
         named = [output.with_name(Path(path).name) for path in row.get("outputs", {}).values()]
         same = (

@@ -1,7 +1,4 @@
-"""Restore one picture from file to file: what ``ipx solve`` does to each input.
-
-A row of results is a plain dictionary; nothing is left behind when a step fails.
-"""
+"""Restore an image file: the work of ``ipx solve`` on each input."""
 
 from __future__ import annotations
 
@@ -35,27 +32,27 @@ def solve_file(
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
 ) -> Table:
-    """Restore one picture; write every output, the record and, when asked, a panel.
+    """Restore an image; write its outputs, the record and, if asked for, a panel.
 
     Args:
-        request: how.
-        source: the degraded picture.
-        output: where the restored one goes; missing folders are made. Further outputs, those
-            that observers make, go beside it as STEM-NAME.tif, float32 in nominal units.
-        truth: the clean picture, for the metrics.
-        panel: where to draw degraded, restored and truth side by side.
-        reporter: whom to report to.
-        expect: sha256 that the input should have; another one is noted.
-        observers: look on, see `ipx.solve`.
-        force: let further outputs replace files that were not written with this output.
+        request: the restoration.
+        source: the degraded image.
+        output: the file of the restored image; missing folders are made. Outputs of observers
+            are written beside it as STEM-NAME.tif, float32 in nominal units.
+        truth: the clean image, for the metrics.
+        panel: the file of the panel: degraded, restored and truth side by side.
+        reporter: receives reports and notes.
+        expect: sha256 of the input in a record; a difference is noted.
+        observers: see `ipx.solve`.
+        force: let outputs of observers replace files that are not in the record of ``output``.
 
     Returns:
         The row: input, output, status, plan, lam, sigma (noise level, in the unit of the noise
-        model), iterations, seconds, metrics (dB and SSIM, None without a truth), outputs (the
-        file of each).
+        model), iterations, seconds, PSNR (dB) and SSIM before and after (None without a truth),
+        outputs (the file of each).
 
     Raises:
-        IpxError: one clear line; nothing was written.
+        IpxError: nothing was written.
     """
     reporter = reporter or Reporter()
     if panel is not None:
@@ -88,24 +85,21 @@ def solve_bundled(
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
 ) -> Table:
-    """Degrade a bundled picture that suits the prior, restore it, and write to a folder.
+    """Degrade a bundled image that suits the prior, restore it, and write to a folder.
 
-    Writes truth.png, degraded.tif (float32, what was really restored), restored.png, its record,
-    panel.png; further outputs as restored-NAME.tif.
+    Writes truth.png, degraded.tif (the data, float32), restored.png with its record, panel.png, and
+    outputs of observers as restored-NAME.tif.
 
     Args:
-        request: how.
-        folder: where to; it is made if it is missing.
-        panel: another place for the panel.
-        reporter: whom to report to.
-        observers: look on, see `ipx.solve`.
-        force: let further outputs replace files that were not written with this output.
+        request: the degradation and the restoration.
+        folder: the folder; it is made if it is missing.
+        panel: another file for the panel.
+        reporter: receives reports and notes.
+        observers: see `ipx.solve`.
+        force: as for `solve_file`.
 
     Returns:
         The row of `solve_file`, and ``panel``.
-
-    Raises:
-        IpxError: one clear line.
     """
     reporter = reporter or Reporter()
     picture = images.bundled(request.subject)
@@ -144,7 +138,7 @@ def _record(
     truth: Path | None,
     panel: Path | None,
 ) -> Table:
-    """The record; its config gives the same bits again."""
+    """The record; its config reproduces the result."""
     config = done.chosen(request) | {
         "inputs": [absolute(path) for path in inputs],
         "output": absolute(output),

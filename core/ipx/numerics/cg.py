@@ -19,14 +19,14 @@ def conjugate_gradient(
 ) -> Tensor:
     """x with ``system(x) = b`` for a symmetric positive definite system (Hestenes, Stiefel 1952).
 
-    Each image stops by itself at ``|r| <= tol |b|``: its result does not depend on the others.
+    Each image stops separately, at ``|r| <= tol |b|``.
 
     Args:
-        system: the linear map, shape ``(B, ...)`` to the same.
+        system: the linear map, ``(B, ...)`` to the same shape.
         b: right-hand side, ``(B, ...)``.
-        guess: where to start; zero when None.
-        iterations: at most so many products with the system.
-        tol: relative residual to stop at.
+        guess: initial x; zero when None.
+        iterations: the largest number of iterations.
+        tol: relative residual at which to stop.
     """
     x = torch.zeros_like(b) if guess is None else guess.clone()
     r = b - system(x)

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Devices by name."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ipx.errors import UsageError
 
 
 def open_device(name: str | None) -> torch.device:
-    """The device of this name (``cpu``, ``cuda``, ``cuda:1``, ``mps``), tried; the CPU for None.
+    """The device of this name (``cpu``, ``cuda``, ``cuda:1``, ``mps``); the CPU for None.
 
     Raises:
-        UsageError: there is no such device, or it cannot be used.
+        UsageError: there is no such device, or a test allocation on it fails.
     """
     try:
         device = torch.device(name or "cpu")
@@ -19,6 +19,6 @@ def open_device(name: str | None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as e:
         reason = str(e).split("\n")[0][:100]
         raise UsageError(
-            f"device {name} cannot be used; take cpu, cuda or mps, what there is ({reason})"
+            f"device {name} cannot be used; take cpu, cuda or mps, if available ({reason})"
         ) from e
     return device

@@ -1,9 +1,9 @@
-"""Out of memory in one line; and freed memory kept for the next picture, where glibc gives it back.
+"""Out-of-memory errors in one line, and malloc thresholds that keep freed memory.
 
-Each step of a solver frees and asks again for arrays of the picture's size. glibc gives such
-blocks back to the system, or not, as its dynamic thresholds happen to fall, and fetching them
-again, page by page, can cost ten times the arithmetic (a soft threshold of 2.6 MB: 11 ms against
-0.3 ms). With fixed thresholds at most `KEPT` bytes of free memory stay with the process.
+Each step of a solver frees and allocates arrays of the size of the image. glibc returns such
+blocks to the system depending on its dynamic thresholds, and new pages can cost ten times the
+arithmetic (a soft threshold of 2.6 MB: 11 ms against 0.3 ms). With fixed thresholds the process
+keeps at most `KEPT` bytes of free memory.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import torch
 from ipx.errors import MemoryExhaustedError
 
 KEPT = 512 << 20
-_LARGEST = 32 << 20  # glibc takes no higher threshold for blocks of their own
+_LARGEST = 32 << 20  # the largest mmap threshold that glibc accepts
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 
 
 @cache
 def keep_freed() -> bool:
-    """Set the thresholds, once in the process; ``IPX_KEEP_MEMORY=0`` leaves them alone.
+    """Set the thresholds once per process, unless ``IPX_KEEP_MEMORY=0``.
 
     Returns:
-        True if they were set; False elsewhere than on Linux with glibc.
+        True if they were set, which needs Linux with glibc.
     """
     if os.environ.get("IPX_KEEP_MEMORY") == "0" or not sys.platform.startswith("linux"):
         return False
@@ -44,12 +44,8 @@ def keep_freed() -> bool:
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Out of memory, on any device, becomes one clear line.
-
-    Raises:
-        MemoryExhaustedError: the body ran out of memory.
-    """
-    told = "out of memory; restore a smaller picture, or fewer at a time"
+    """Turn out-of-memory errors of any device into `MemoryExhaustedError`."""
+    told = "out of memory; restore a smaller image, or fewer at a time"
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as e:

@@ -1,4 +1,4 @@
-"""How near a picture is to the truth: PSNR and SSIM, per image of a batch."""
+"""PSNR and SSIM against the truth, per image of a batch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _BRIGHTEST = 1e-5  # mean square error at 50 dB
 
 
 def _pair(x: Tensor, ref: Tensor, clip: bool) -> tuple[Tensor, Tensor]:
-    """Both in float64: the variances of SSIM are differences of near numbers."""
+    """Both in float64: the variances of SSIM are differences of nearly equal numbers."""
     if x.shape != ref.shape:
         raise ShapeError(
-            f"pictures of different shapes cannot be compared: {tuple(x.shape)} and "
+            f"images of different shapes cannot be compared: {tuple(x.shape)} and "
             f"{tuple(ref.shape)}"
         )
     x, ref = x.detach().double(), ref.detach().to(x.device).double()
@@ -31,12 +31,12 @@ def psnr(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
     """Peak signal-to-noise ratio in dB, peak 1: ``-10 log10 mean((x - ref)^2)``.
 
     Args:
-        x: pictures ``(B, C, H, W)`` or ``(B, C, D, H, W)``, nominally in [0, 1].
+        x: images ``(B, C, H, W)`` or ``(B, C, D, H, W)``, nominally in [0, 1].
         ref: the truth, same shape.
-        clip: clip both to [0, 1] first, as a file or a screen would. Solvers do not clip.
+        clip: clip both to [0, 1] first, as a file or a screen does.
 
     Returns:
-        ``(B,)`` float64; infinite where the two are equal, NaN where ``x`` has NaN.
+        ``(B,)`` float64; infinite for equal images, NaN where ``x`` has NaN.
 
     Raises:
         ShapeError: the shapes differ.
@@ -46,33 +46,28 @@ def psnr(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
 
 
 def log_error(x: Tensor, ref: Tensor) -> Tensor:
-    """Logarithm to base 10 of the mean square error, for training: a tenth of PSNR, negated.
+    """log10 of the mean square error, for training: -PSNR / 10, saturating at 50 dB, ``(B,)``.
 
-    It has a gradient, clips nothing, and levels off at 50 dB.
+    It is differentiable and clips nothing.
 
     Args:
-        x: pictures ``(B, C, H, W)``.
+        x: images ``(B, C, H, W)``.
         ref: the truth, same shape.
-
-    Returns:
-        ``(B,)``.
     """
     return (x - ref).square().flatten(1).mean(1).add(_BRIGHTEST).log10()
 
 
 def ssim(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
-    """Structural similarity, mean over the channels and the positions of the window.
+    """Structural similarity, mean over channels and window positions.
 
-    Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03, range 1, weighted (biased)
-    covariances, only positions whose window lies inside the picture: the choices of the paper.
-    Equal to scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, data_range=1, channel_axis=0)``.
-
-    A side shorter than 11 pixels, where that is undefined, takes a window of the largest odd
-    length that fits, of the same sigma.
+    As in the paper: Gaussian window of 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, range 1,
+    weighted (biased) covariances, only windows inside the image. Equal to scikit-image's
+    ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    data_range=1, channel_axis=0)``. Along a side shorter than 11 pixels the window has the largest
+    odd length that fits, and the same sigma.
 
     Args:
-        x: pictures ``(B, C, H, W)``, nominally in [0, 1].
+        x: images ``(B, C, H, W)``, nominally in [0, 1].
         ref: the truth, same shape.
         clip: clip both to [0, 1] first.
 
@@ -87,7 +82,7 @@ def ssim(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
     """
     x, ref = _pair(x, ref, clip)
     if x.ndim != 4:
-        raise ShapeError(f"ssim compares pictures (B, C, H, W), not {tuple(x.shape)}")
+        raise ShapeError(f"ssim compares images (B, C, H, W), not {tuple(x.shape)}")
     rows, columns = (_window(side) for side in x.shape[2:])
 
     def mean(u: Tensor) -> Tensor:
@@ -101,10 +96,7 @@ def ssim(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
 
 
 def _filtered(u: Tensor, weights: list[float], axis: int) -> Tensor:
-    """Weighted means along one axis, valid positions only.
-
-    Shifted sums: torch convolves float64 on a CPU several times slower.
-    """
+    """Weighted means along one axis, valid positions only; faster than torch's float64 conv."""
     size = u.shape[axis] - len(weights) + 1
     out = u.narrow(axis, 0, size) * weights[0]
     for shift, weight in enumerate(weights[1:], 1):

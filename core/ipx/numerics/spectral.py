@@ -2,8 +2,7 @@
 
 A circular convolution is diagonal in the discrete Fourier transform. A convolution with an even
 kernel and half-sample symmetric extension is diagonal in the DCT-II, and so is the gradient
-with Neumann boundary (Strang, SIAM Review 1999; Ng, Chan, Tang, SIAM J. Sci. Comput. 1999):
-a picture with mirrored borders is deblurred as exactly, and nearly as fast, as a periodic one.
+with Neumann boundary (Strang, SIAM Review 1999; Ng, Chan, Tang, SIAM J. Sci. Comput. 1999).
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def _dct_last(x: Tensor) -> Tensor:
 
 
 def _idct_last(c: Tensor) -> Tensor:
-    """Inverse of `_dct_last`: its complex spectrum before ``.real`` was c_k - i c_{n-k}."""
+    """Inverse of `_dct_last`, whose complex spectrum before ``.real`` is c_k - i c_{n-k}."""
     n = c.shape[-1]
     mirrored = torch.zeros_like(c)
     mirrored[..., 1:] = c[..., 1:].flip(-1)
@@ -81,10 +80,7 @@ def idct2(c: Tensor) -> Tensor:
 
 
 def irfft2(c: Tensor, size: tuple[int, int]) -> Tensor:
-    """Inverse of ``torch.fft.rfft2`` for images of this size.
-
-    One axis after the other: ``torch.fft.irfft2`` takes twice the time on the CPU.
-    """
+    """Inverse of ``torch.fft.rfft2`` for images of this size; twice as fast as ``irfft2``."""
     x: Tensor = torch.fft.irfft(torch.fft.ifft(c, dim=-2), n=size[1])
     return x
 
@@ -94,8 +90,8 @@ class Spectral:
     """A symmetric positive operator that is diagonal in a transform of the last two axes.
 
     Attributes:
-        basis: ``"fft"`` (real FFT, half spectrum), ``"dct"`` (DCT-II), or ``"any"`` for what is
-            diagonal in both: one value for the mean, another for all the rest.
+        basis: ``"fft"`` (real FFT, half spectrum), ``"dct"`` (DCT-II), or ``"any"`` for an
+            operator diagonal in both: one eigenvalue for the mean, another for all the rest.
         gram: eigenvalues, real and >= 0, of a shape that broadcasts against
             ``(B, C, H, W//2+1)`` for fft and ``(B, C, H, W)`` for dct and any.
     """
@@ -104,7 +100,7 @@ class Spectral:
     gram: Tensor
 
     def fits(self, other: Spectral) -> bool:
-        """True if both are diagonal in one transform."""
+        """True if both are diagonal in the same transform."""
         return self.basis == other.basis or "any" in (self.basis, other.basis)
 
     def __add__(self, other: Spectral) -> Spectral:
@@ -114,14 +110,14 @@ class Spectral:
         return Spectral(basis, self.within(basis).gram + other.within(basis).gram)
 
     def within(self, basis: BasisName) -> Spectral:
-        """The same operator in another basis, for one that is diagonal in any."""
+        """The same operator with ``basis`` in place of ``"any"``."""
         if self.basis != "any" or basis != "fft":
             return self
         width = self.gram.shape[-1] if self.gram.ndim else 1
         return Spectral(basis, self.gram if width == 1 else self.gram[..., : width // 2 + 1])
 
     def scaled(self, factor: float | Tensor) -> Spectral:
-        """The operator times a factor: a float, or one per image of shape ``(B, 1, 1, 1)``."""
+        """The operator times a factor, a float or ``(B, 1, 1, 1)``."""
         return Spectral(self.basis, self.gram * factor)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,17 +129,17 @@ class Spectral:
 
     @property
     def scalar(self) -> bool:
-        """A multiple of the identity needs no transform."""
+        """True for a multiple of the identity, which needs no transform."""
         return self.basis == "any" and self.gram.shape[-2:].numel() <= 1
 
     def inverse(self, c: Tensor, size: tuple[int, int]) -> Tensor:
-        """Back to images of height and width ``size``."""
+        """The inverse transform, to images of height and width ``size``."""
         if self.basis == "fft":
             return irfft2(c, size)
         return c if self.scalar else idct2(c)
 
     def solve(self, b: Tensor, rcond: float = 0.0) -> Tensor:
-        """x of least norm with ``self x = b``; eigenvalues <= ``rcond`` * largest count as 0."""
+        """Least-norm x with ``self x = b``; eigenvalues <= ``rcond`` * the largest count as 0."""
         size = (b.shape[-2], b.shape[-1])
         gram = self.gram
         if rcond > 0:

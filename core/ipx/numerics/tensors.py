@@ -1,4 +1,4 @@
-"""Tensors with the batch first: sums, products, norms and scalars image by image."""
+"""Sums, products, norms and scalars image by image, for tensors with the batch first."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from ipx.declare.capabilities import Scalar
 
 
 def per_image(value: Scalar, like: Tensor) -> Scalar:
-    """Shape a per-image scalar ``(B,)`` so that it broadcasts against ``like`` ``(B, ...)``.
+    """A per-image scalar ``(B,)`` shaped to broadcast against ``like`` ``(B, ...)``.
 
-    A float and a tensor of shape ``()`` pass through; a tensor that already has the number of
-    dimensions of ``like`` (one value per pixel) does too.
+    Floats, tensors of shape ``()`` and tensors with as many axes as ``like`` keep their shape.
     """
     if isinstance(value, Tensor):
         if value.dtype is not torch.bool:
@@ -36,7 +35,7 @@ def column(value: Tensor, like: Tensor) -> Tensor:
 
 
 def image_sum(x: Tensor) -> Tensor:
-    """Sum over everything but the batch: ``(B,)``."""
+    """Sums image by image: ``(B,)``."""
     return x.flatten(1).sum(1)
 
 
@@ -52,19 +51,19 @@ def image_norm(x: Tensor) -> Tensor:
 
 
 def count(shape: tuple[int, ...]) -> int:
-    """Number of values of one image of this shape."""
+    """The number of values in an array of this shape."""
     return math.prod(shape)
 
 
 def mirrored(n: int, length: int, device: torch.device, first: int = 0) -> Tensor:
-    """``length`` indices from ``first`` on into n values continued by mirroring, ``(length,)``.
+    """Indices into n values for half-sample symmetric extension, ``(length,)``, from ``first`` on.
 
-    The value at the border is repeated: 0 .. n-1, n-1 .. 0, 0 .. n-1, and so on both ways.
+    The border value is repeated: 0 .. n-1, n-1 .. 0, 0 .. n-1, and so on in both directions.
     """
     i = torch.arange(first, first + length, device=device) % (2 * n)
     return torch.minimum(i, 2 * n - 1 - i)
 
 
 def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Standard normal numbers of the shape, type and device of ``x``; ``rng`` is on that device."""
+    """Standard normal numbers of the shape, dtype and device of ``x``, drawn from ``rng``."""
     return torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)

@@ -1,4 +1,4 @@
-"""What operators, noises, priors, solvers and tuners have in common: options, capabilities."""
+"""The base class of all components: options, capabilities, traits, buffers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,19 @@ from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
 from ipx.declare.traits import Traits
 
-O = TypeVar("O", bound=Options)  # noqa: E741  # reads as the options of Solver[O]
+O = TypeVar("O", bound=Options)  # noqa: E741  # the options, as in Solver[O]
 
 
 class Component(Generic[O]):
     """Base of every plugin class.
 
     ``class TV(Prior[TVOptions])`` gives ``TV(isotropic=False)`` and ``TV(TVOptions(...))``; the
-    options are checked and immutable. A component keeps no state between calls; what it caches
-    is a function of its options only.
+    options are checked and immutable. A component keeps no state between calls; a cache depends
+    on its options only.
 
-    Its capabilities and traits are those of its declaration. A class that no plugin declares may
-    set ``provides`` and ``traits`` itself; without ``provides`` it has the capabilities of its
-    kind whose methods it defines.
-
-    Attributes:
-        options: the options.
-        capabilities: what it can do with these options.
-        traits: what it is.
+    Capabilities and traits are those of the declaration, with these options. A class that no
+    plugin declares may set ``provides`` and ``traits`` itself; without ``provides`` it has the
+    capabilities of its kind whose methods it defines.
     """
 
     kind: ClassVar[str] = ""
@@ -72,7 +67,7 @@ class Component(Generic[O]):
         for cls in type(self).__mro__:
             if "provides" in vars(cls) and cls is not Component:
                 return None
-            if cls.__module__.startswith("ipx."):  # base classes, which no plugin declares
+            if cls.__module__.startswith("ipx."):  # base classes have no declaration
                 continue
             spec = registry().declared(cls, self.options)
             if spec is not None:
@@ -80,10 +75,10 @@ class Component(Generic[O]):
         return None
 
     def buffer(self, name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
-        """``make()`` in the dtype and device of ``like``, made once for each (a pure cache).
+        """``make()`` in the dtype and on the device of ``like``, cached.
 
-        ``make`` works in float64 or complex128 on the CPU, so that every precision starts
-        from the same numbers.
+        ``make`` returns float64 or complex128 on the CPU, so that every precision starts from
+        the same numbers.
         """
         key = (name, like.dtype, like.device)
         if key not in self._buffers:

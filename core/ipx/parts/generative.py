@@ -1,7 +1,7 @@
-"""Generative models: networks with a latent code z ~ N(0, I) and pictures x near D(z).
+"""Generative models: networks with a latent code z ~ N(0, I) and images x near D(z).
 
-Priors are made of them without knowing which they are: flows, variational autoencoders and
-adversarial networks all encode, decode, and, where they can, give a density.
+Flows, variational autoencoders and adversarial networks share this interface: encode, decode and,
+where there is one, a density.
 """
 
 from __future__ import annotations
@@ -18,16 +18,14 @@ from ipx.parts.model import Model
 
 
 class Generative(Model[O]):
-    """Base of the models that priors can be made of.
+    """Base of the generative models.
 
-    Pictures are ``(B, C, H, W)``, nominally in [0, 1], with ``C == colors``. Codes are ``(B, n)``.
-    Everything is differentiable, in evaluation mode, and image by image: a batch gives what its
-    images give alone. What has no meaning for a size of picture raises ShapeError with one line.
+    Images are ``(B, C, H, W)``, nominally in [0, 1], with ``C == colors``; codes are ``(B, n)``.
+    All methods are differentiable and work image by image, with the network in evaluation mode.
 
     Class attributes:
         invertible: D is the inverse of E.
-        density: what `log_prob` is: the logarithm of the density itself, a lower bound of it
-            (the evidence lower bound), or nothing.
+        density: what `log_prob` returns: the exact log density, a lower bound (ELBO), or nothing.
     """
 
     invertible: ClassVar[bool] = False
@@ -39,42 +37,42 @@ class Generative(Model[O]):
         return 1.0
 
     def latent_size(self, image_shape: Shape) -> int:
-        """n, the numbers in the code of a picture ``(C, H, W)``.
+        """n, the length of the code of an image ``(C, H, W)``.
 
         Raises:
-            ShapeError: the model cannot make pictures of this shape; says which it can.
+            ShapeError: the model cannot make images of this shape; says which it can.
         """
         raise NotImplementedError(f"{type(self).__name__} must define latent_size")
 
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
-        """E(x), ``(B, n)``: the code, or the mean of its distribution."""
+        """E(x), ``(B, n)``: the code, or its mean."""
         raise NotImplementedError(f"{type(self).__name__} must define encode")
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
-        """D(z), ``(B, *image_shape)``: the picture, or the mean of its distribution."""
+        """D(z), ``(B, *image_shape)``: the image, or its mean."""
         raise NotImplementedError(f"{type(self).__name__} must define decode")
 
     def log_prob(self, net: nn.Module, x: Tensor) -> Tensor:
-        """log p(x) in nats, ``(B,)``, of pictures in [0, 1]; see ``density``."""
+        """log p(x) in nats, ``(B,)``, for x in [0, 1]; see ``density``."""
         raise NotImplementedError(f"{type(self).__name__} has no density")
 
     def spread(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """x with the noise that the model was trained with (dequantisation); x itself if none.
+        """x with the dequantisation noise of the training; x itself if there was none.
 
-        The density is one of such pictures. The same noise for all images of the batch.
+        The density is that of such images. All images of the batch get the same noise.
         """
         return x
 
     def deviation(self, net: nn.Module) -> float:
-        """Standard deviation of pictures about D(z), as the model has it; 0 for a flow."""
+        """Standard deviation of x about D(z) in the model; 0 for a flow."""
         return 0.0
 
 
 class OneSize(Generative[O]):
-    """Base of models whose pictures are squares of one size, with codes of one length.
+    """Base of models for square images of one size, with codes of one length.
 
-    Its options have ``colors`` (1 or 3), ``size`` (a power of two) and ``latent``, its network a
-    parameter ``log_deviation``: the logarithm of the root mean square of D(z) - x, as trained.
+    The options have ``colors`` (1 or 3), ``size`` (a power of two) and ``latent``. The network has
+    a parameter ``log_deviation``, the logarithm of the root mean square of D(z) - x.
     """
 
     def __init__(self, options: Any = None, **values: object) -> None:
@@ -85,13 +83,13 @@ class OneSize(Generative[O]):
 
     @property
     def only_shape(self) -> Shape:
-        """Square."""
+        """``(colors, size, size)``."""
         o: Any = self.options
         return (o.colors, o.size, o.size)
 
     @property
     def multiple(self) -> int:
-        """The one size."""
+        """The side of the images."""
         return self.only_shape[1]
 
     def latent_size(self, image_shape: Shape) -> int:
@@ -99,8 +97,8 @@ class OneSize(Generative[O]):
         if tuple(image_shape) != self.only_shape:
             name = type(self).__name__.lower()
             raise ShapeError(
-                f"this {name} is for pictures of shape {self.only_shape}, not "
-                f"{tuple(image_shape)}; scale or cut the picture, or train one with --model.size"
+                f"this {name} is for images of shape {self.only_shape}, not "
+                f"{tuple(image_shape)}; scale or crop the image, or train one with --model.size"
             )
         o: Any = self.options
         return int(o.latent)
@@ -111,5 +109,5 @@ class OneSize(Generative[O]):
         return float(trained.log_deviation.detach().exp())
 
     def typed(self, net: nn.Module, x: Tensor) -> Tensor:
-        """``x`` in the type of the network, which may be another than that of the pictures."""
+        """``x`` in the dtype of the network."""
         return x.to(next(net.parameters()).dtype)

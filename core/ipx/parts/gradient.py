@@ -1,4 +1,4 @@
-"""The discrete gradient, shared by the priors that look at differences of neighbours."""
+"""The discrete gradient, for priors on differences of neighbouring pixels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ipx.parts.linear import LinearOperator
 
 
 class GradientOptions(Options):
-    """What lies across the border."""
+    """The boundary condition."""
 
     boundary: Literal["reflect", "circular"] = opt(
-        default="reflect", help="Across the border: no difference, or the one to the other side."
+        default="reflect", help="Difference across the border: zero (reflect), or periodic."
     )
 
 
@@ -28,9 +28,8 @@ class Gradient(LinearOperator[GradientOptions]):
     """Forward differences, (D x) = (x[i+1, j] - x[i, j], x[i, j+1] - x[i, j]).
 
     ``(B, C, H, W)`` to ``(B, 2C, H, W)``: the vertical differences of all channels, then the
-    horizontal ones. With boundary reflect the last difference is 0 (Neumann) and D^T D is
-    diagonal in the DCT-II; with circular it is the one to the first pixel, and D^T D is diagonal
-    in the Fourier transform.
+    horizontal ones. Boundary reflect (Neumann): the last difference is 0 and D^T D is diagonal in
+    the DCT-II. Circular: the last difference is periodic and D^T D is diagonal in the DFT.
     """
 
     def __init__(
@@ -95,5 +94,5 @@ class Gradient(LinearOperator[GradientOptions]):
         return Spectral("fft" if circular else "dct", self.buffer("gram", like, gram))
 
     def norm(self) -> float:
-        """The largest singular value, exactly; at most sqrt(8)."""
+        """The largest singular value; at most sqrt(8)."""
         return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))

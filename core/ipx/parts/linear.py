@@ -33,7 +33,7 @@ class LinearOperator(Operator[O], ABC):
         """A^T y: ``(B, *data_shape)`` to ``(B, *image_shape)``."""
 
     def preview(self, y: Tensor) -> Tensor:
-        """Normalised back-projection, A^T y / A^T 1 (0 where no measurement arrives)."""
+        """Normalised back-projection, A^T y / A^T 1; 0 where A^T 1 vanishes."""
         if self.data_shape == self.image_shape and self.known(y) is None:
             return y
         weight = self.adjoint(torch.ones_like(y[:1]))
@@ -80,7 +80,7 @@ AnyLinear = LinearOperator[Any]
 
 
 class Identity(LinearOperator[NoOptions]):
-    """A x = x, for images of any shape: denoising; the linear part of a prior that has none."""
+    """A x = x: denoising, and the linear part of R(x) = g(x)."""
 
     traits = Traits(basis="any")
 
@@ -106,7 +106,7 @@ class Identity(LinearOperator[NoOptions]):
 
 
 class Made(LinearOperator[NoOptions]):
-    """An operator made of others; capabilities and traits follow by the rules of the algebra."""
+    """An operator made of others, with the capabilities and traits of `ipx.planning.rules`."""
 
     rule: str
 
@@ -117,16 +117,8 @@ class Made(LinearOperator[NoOptions]):
         self.capabilities, self.traits = facts.capabilities, facts.traits
 
     def diagonals(self, like: Tensor) -> list[Tensor]:
-        """Those of the parts."""
+        """The diagonals of the parts."""
         return [using(p, Diagonal).diagonal(like) for p in self.parts]
-
-
-def joint_mask(masks: Sequence[Tensor | None]) -> Tensor | None:
-    """True where a value is known in all of them; None stands for all known."""
-    mask: Tensor | None = None
-    for m in masks:
-        mask = m if mask is None else mask if m is None else mask & m
-    return mask
 
 
 class Composed(Made):
@@ -161,7 +153,7 @@ class Composed(Made):
 
 
 class Summed(Made):
-    """A + B. A value is measured where both parts measure it."""
+    """A + B. A value is measured where a part measures it: the others give 0 in their holes."""
 
     rule = "sum"
 
@@ -184,7 +176,8 @@ class Summed(Made):
         return left + right
 
     def known(self, like: Tensor) -> Tensor | None:
-        return joint_mask([p.known(like) for p in self.parts])
+        left, right = (p.known(like) for p in self.parts)
+        return None if left is None or right is None else left | right
 
 
 class Scaled(Made):
@@ -250,16 +243,13 @@ def operator_norm(
     iterations: int = 100,
     tol: float = 1e-4,
 ) -> float:
-    """|A|, from the operator where it knows it, else by power iteration on A^T A (float64).
+    """|A|: the operator's own norm, or by power iteration on A^T A in float64, enlarged by 1 %.
 
     Args:
         operator: the operator.
-        like: a tensor whose device to use; the CPU when none is given.
-        iterations: at most this many products with A^T A.
-        tol: relative change of the estimate at which to stop.
-
-    Returns:
-        The norm; from power iteration an estimate from below, hence enlarged by 1 %.
+        like: a tensor on the device to use; the CPU when None.
+        iterations: the largest number of products with A^T A.
+        tol: relative change of |A|^2 at which to stop.
     """
     if has(operator, Norm):
         return operator.norm()

@@ -1,9 +1,7 @@
-"""Models: trainable networks, whatever they are trained for.
+"""Models: trainable networks.
 
-A model says what its network is, what it should make small, and how well it does; the one
-training loop (`ipx.training`) does the rest. Denoisers, autoencoders, flows, adversarial nets,
-regressors and unrolled solvers all fit: a batch is always clean pictures, and the loss makes of
-them what it needs (noise, masks, latent codes).
+A model defines its network, its loss and its validation scores; `ipx.training.loop` trains any
+model. A batch always holds clean images: the loss derives noise, masks or latent codes from them.
 """
 
 from __future__ import annotations
@@ -20,10 +18,10 @@ from ipx.parts.component import Component, O
 
 
 class Model(Component[O]):
-    """Base of all models; the options are the architecture (and what the loss depends on).
+    """Base of all models; the options define the architecture and the loss.
 
-    A subclass gives `network`, `loss` and `validate`. ``score`` names the entry of `validate`
-    that counts, ``higher_is_better`` says which way.
+    A subclass defines `network`, `loss` and, if the loss is not the score, `validate`. ``score``
+    names the entry of `validate` that selects the best weights, ``higher_is_better`` its sense.
     """
 
     kind = "model"
@@ -32,17 +30,17 @@ class Model(Component[O]):
 
     @property
     def colors(self) -> int:
-        """Channels of the training pictures, 1 or 3: the option ``colors`` if it has one."""
+        """Channels of the training images, 1 or 3: the option ``colors`` if there is one."""
         return int(getattr(self.options, "colors", 3))
 
     @property
     def only_shape(self) -> Shape | None:
-        """The one shape of picture ``(C, H, W)`` that it takes; None if there are many."""
+        """The only image shape ``(C, H, W)`` that it accepts; None if there are several."""
         return None
 
     @property
     def multiple(self) -> int:
-        """Height and width of training pictures must be multiples of this."""
+        """Height and width of training images are multiples of this."""
         return 1
 
     def network(self) -> nn.Module:
@@ -50,53 +48,53 @@ class Model(Component[O]):
         raise NotImplementedError(f"{type(self).__name__} must define network")
 
     def initialise(self, net: nn.Module, batch: Tensor) -> None:
-        """Set what depends on data, once, before the first step: nothing by default."""
+        """Data-dependent initialisation, once, before the first step; none by default."""
 
     def loss(
         self, net: nn.Module, batch: Tensor, rng: torch.Generator
     ) -> Tensor | Mapping[str, Tensor]:
-        """What to make small.
+        """The training loss.
 
         Args:
             net: from `network`, in training mode.
-            batch: clean pictures ``(B, C, H, W)`` in [0, 1], on the device of the network.
-            rng: draw everything random from it; it is on the same device.
+            batch: clean images ``(B, C, H, W)`` in [0, 1], on the device of the network.
+            rng: source of all random numbers, on the same device.
 
         Returns:
-            A scalar; or scalars by name, of which the first is made small and all are shown.
+            A scalar; or scalars by name, of which the first is minimised.
         """
         raise NotImplementedError(f"{type(self).__name__} must define loss")
 
     def parts(self, net: nn.Module) -> Mapping[str, Iterable[nn.Parameter]]:
-        """Parameters by part; each part has its own optimiser, stepped in this order.
+        """Parameters by part; each part has its own optimiser and `part_loss`, in this order.
 
-        One part by default. An adversarial model has two, and a `part_loss` for each.
+        One part by default; an adversarial model has two.
         """
         return {"net": net.parameters()}
 
     def part_loss(
         self, part: str, net: nn.Module, batch: Tensor, rng: torch.Generator
     ) -> Tensor | Mapping[str, Tensor]:
-        """What the parameters of this part make small: `loss` by default."""
+        """The loss that the parameters of this part minimise; `loss` by default."""
         return self.loss(net, batch, rng)
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Scores of each picture, ``(B,)`` by name; ``net`` is in evaluation mode, no gradients.
+        """Scores of each image, ``(B,)`` by name, without gradients; by default the first loss.
 
-        By default the (first) loss of the batch.
+        ``net`` is in evaluation mode.
         """
         value = self.loss(net, batch, rng)
         first = value if isinstance(value, Tensor) else next(iter(value.values()))
         return {"loss": first.detach().expand(batch.shape[0])}
 
     def finish(self, net: nn.Module, pictures: Iterable[Tensor]) -> bool:
-        """Change the trained weights once more, with the training pictures: nothing by default.
+        """Change the trained weights once after the training; by default nothing.
 
-        What is better for it by `score` is kept.
+        The changed weights are kept if their ``score`` is better.
 
         Args:
             net: the best weights, in evaluation mode, without gradients.
-            pictures: batches of training pictures ``(B, C, H, W)``, some thousands in all.
+            pictures: batches of training images ``(B, C, H, W)``, some thousands in all.
 
         Returns:
             True if it changed anything.
@@ -104,7 +102,7 @@ class Model(Component[O]):
         return False
 
     def trained(self, tensors: Mapping[str, Tensor]) -> nn.Module:
-        """A network with these weights, in evaluation mode, without gradients of its own.
+        """A network with these weights, in evaluation mode, its parameters without gradients.
 
         Raises:
             InputError: names or shapes differ from those of this architecture.
@@ -116,7 +114,7 @@ class Model(Component[O]):
 
 
 def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put a state into a network.
+    """Load a state into a network.
 
     Raises:
         InputError: names or shapes differ.

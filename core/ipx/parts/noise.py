@@ -1,9 +1,8 @@
-"""Noise models: how measurements scatter about A x, and hence what the data term is.
+"""Noise models and their data terms.
 
-The data term of a problem is ``f(x) = nll(A x, y)``: the negative log-likelihood of the noise,
-up to an additive constant and up to the positive factor that makes it free of the noise level
-(1/2 |A x - y|^2 for Gaussian noise of any sigma). The weight ``lam`` of the prior is measured
-against this f, the same everywhere.
+The data term of a problem is ``f(x) = nll(A x, y)``: the negative log-likelihood of the noise, up
+to an additive constant and a positive factor that removes the noise level (1/2 |A x - y|^2 for
+Gaussian noise of any sigma). The weight ``lam`` of the prior is relative to this f.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from ipx.parts.component import Component, O
 class Noise(Component[O], ABC):
     """A noise model and its data term.
 
-    ``level`` is its strength in the model's own unit (sigma of a Gaussian, share of wrong
-    pixels, ...): a float, one value per image ``(B,)``, or None while it is not known. At first
-    it is the option that its traits name.
+    ``level`` is its strength in the unit of the model (sigma of a Gaussian, share of wrong pixels,
+    ...): a float, one value per image ``(B,)``, or None if unknown. Its initial value is the
+    option that `Traits` names in ``level``.
     """
 
     kind = "noise"
@@ -36,27 +35,26 @@ class Noise(Component[O], ABC):
 
     @property
     def silent(self) -> bool:
-        """True if the level is known to be zero: the data are free of noise."""
+        """True if the level is known to be zero."""
         return isinstance(self.level, (int, float)) and self.level == 0
 
     @abstractmethod
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Noisy measurements of ``clean`` ``(B, ...)``; nothing is clipped.
+        """Noisy measurements of ``clean`` ``(B, ...)``, not clipped.
 
         Raises:
-            ipx.errors.OptionError: when the level was not given (there is a documented
-                default for simulations, used instead where the model has one).
+            OptionError: no level was given, and the model has no default for simulations.
         """
 
     @abstractmethod
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
-        """The data term, one number per image ``(B,)``, convex in ``pred`` and >= 0."""
+        """The data term, per image ``(B,)``, convex in ``pred`` and >= 0."""
 
     @abstractmethod
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
-        """What ``nll(truth, y)`` is on average, ``(B,)``, for ``count`` ``(B,)`` known values.
+        """The expected value of ``nll(A truth, y)``, ``(B,)``, for ``count`` ``(B,)`` known values.
 
-        The discrepancy principle chooses lam against this. Needs ``level``.
+        It is the target of the discrepancy principle. Needs ``level``.
         """
 
     @abstractmethod
@@ -65,12 +63,12 @@ class Noise(Component[O], ABC):
 
         Args:
             y: data ``(B, C, H, W)``.
-            known: boolean mask that broadcasts to y, true where a measurement exists.
+            known: boolean mask that broadcasts to y, true where a value was measured.
         """
 
     def curvature(self, y: Tensor) -> Scalar:
         """Lipschitz constant of the gradient of ``nll`` in ``pred``, per image or one for all.
 
-        Only where the model provides ``NoiseGrad``; 1 for a quadratic data term.
+        For models with `NoiseGrad`; 1 by default, as for a quadratic data term.
         """
         return 1.0

@@ -1,9 +1,8 @@
-"""The normal equations (A^T A + rho K^T K) x = b, in closed form where there is one, else by CG."""
+"""The normal equations (A^T A + rho K^T K) x = b, in closed form if there is one, else by CG."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,9 +12,7 @@ from ipx.declare.capabilities import Diagonal, NormalSolve, Scalar, Spectrum, ha
 from ipx.numerics.cg import conjugate_gradient
 from ipx.numerics.spectral import Spectral
 from ipx.numerics.tensors import per_image
-from ipx.parts.linear import LinearOperator
-
-AnyLinear = LinearOperator[Any]
+from ipx.parts.linear import AnyLinear
 
 
 class NormalSystem:
@@ -33,7 +30,7 @@ class NormalSystem:
         self.linear, self._like = linear, like[:0]
 
     def closed(self, part: AnyLinear | None) -> bool:
-        """True when the system with this K (None: K = I) has a closed form."""
+        """True if the system with this K (None: K = I) has a closed form."""
         if self._pixelwise(part):
             return True
         weight = self._weight(part)
@@ -48,7 +45,7 @@ class NormalSystem:
         return has(self.linear, Diagonal) and (part is None or has(part, Diagonal))
 
     def _weight(self, part: AnyLinear | None) -> Spectral | None:
-        """K^T K, where a transform diagonalises it."""
+        """K^T K, if a transform diagonalises it."""
         if part is None:
             one = torch.ones((), dtype=self._like.dtype, device=self._like.device)
             return Spectral("any", one)
@@ -78,8 +75,8 @@ class NormalSystem:
             b: right-hand side.
             rho: > 0, one or per image.
             part: K; the identity when None.
-            guess: where CG starts; zero when None.
-            iterations: of CG, at most; 50 by default.
+            guess: start of CG; zero when None.
+            iterations: largest number of CG iterations; 50 by default.
             tol: relative residual at which CG stops; 1e-5 by default.
         """
         scale = per_image(rho, b)
@@ -92,7 +89,7 @@ class NormalSystem:
             k = 1.0 if part is None else using(part, Diagonal).diagonal(b)
             return b / (d * d + scale * k * k)
         weight = self._weight(part)
-        assert weight is not None  # else it has no closed form
+        assert weight is not None  # as the system is closed
         weight = weight.scaled(scale)
         if has(self.linear, Spectrum):
             return (self.linear.spectrum(b) + weight).solve(b)

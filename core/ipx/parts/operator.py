@@ -1,8 +1,4 @@
-"""Forward operators: what happens to a picture before the noise.
-
-``y = noise(A x)``. An operator states the shape of the images it takes, ``image_shape`` =
-``(C, H, W)``, and of the data it gives, ``data_shape``, both without the batch.
-"""
+"""Forward operators A in ``y = noise(A x)``."""
 
 from __future__ import annotations
 
@@ -18,11 +14,11 @@ from ipx.parts.component import Component, O
 
 
 class Operator(Component[O], ABC):
-    """A forward operator, linear or not.
+    """A forward operator, linear or not, from ``image_shape`` to ``data_shape`` (without batch).
 
     Args:
-        image_shape: ``(C, H, W)`` of the images it takes.
-        options: an instance of the class's options, or give single values by name.
+        image_shape: ``(C, H, W)`` of the images.
+        options: an instance of the options class; or give single values by name.
     """
 
     kind = "operator"
@@ -36,7 +32,7 @@ class Operator(Component[O], ABC):
 
     @classmethod
     def image_shape_of(cls, data_shape: Shape, options: Options) -> Shape:
-        """The shape of the images that give data of ``data_shape``; the same by default."""
+        """The shape of images with data of ``data_shape``; the same shape by default."""
         return data_shape
 
     @abstractmethod
@@ -44,22 +40,23 @@ class Operator(Component[O], ABC):
         """A x: ``(B, *image_shape)`` to ``(B, *data_shape)``, same dtype and device."""
 
     def preview(self, y: Tensor) -> Tensor:
-        """A picture of image shape made from the data alone, ``(B, *image_shape)``.
+        """The data shown as an image, ``(B, *image_shape)``; by default the data themselves.
 
-        What somebody without a restoration method would look at; the "before" of every
-        before-and-after figure, and the default start of the iterative solvers. Here the
-        data themselves when the shapes agree.
+        It is the "before" of comparisons and the default start of iterative solvers.
+
+        Raises:
+            ShapeError: the data have another shape, and the operator defines no preview.
         """
         if self.data_shape != self.image_shape:
             raise ShapeError(f"{type(self).__name__} gives no preview of its data")
         return y
 
     def known(self, like: Tensor) -> Tensor | None:
-        """Boolean data mask, true where a measurement exists; None when all do."""
+        """Boolean mask of the data, true where a value was measured; None for all."""
         return None
 
     def __call__(self, x: Tensor) -> Tensor:
-        """`forward` with the shape checked."""
+        """`forward`, after a check of the shape."""
         if tuple(x.shape[1:]) != self.image_shape:
             raise ShapeError(
                 f"{type(self).__name__} takes images of shape {self.image_shape}, "

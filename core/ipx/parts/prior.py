@@ -1,7 +1,7 @@
-"""Priors: what a picture looks like before anything was measured.
+"""Priors R(x).
 
-A prior is R(x) up to its weight lam. It has no fixed set of methods: what it can do
-(`ipx.capabilities`: Value, Grad, Prox, ProxConjugate, ...) decides which solvers take it.
+A prior has no fixed set of methods: its capabilities (`ipx.declare.capabilities`: `Value`, `Grad`,
+`Prox`, `ProxConjugate`, ...) decide which solvers can use it.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from ipx.parts.component import Component, O
 
 
 class Prior(Component[O]):
-    """Base of all priors; what it is, convex or not for example, is in its `Traits`."""
+    """Base of all priors."""
 
     kind = "prior"
 
     @property
     def unit(self) -> float:
-        """The trait of this name; a prior that learns it with its weights may override this."""
+        """The trait ``unit``; a prior whose weights determine it overrides this."""
         return self.traits.unit
 
     def typical(self, image_shape: Shape) -> float | None:
-        """Expected R of a clean image of this shape; iterations stop there. None: they do not.
+        """Expected R of a clean image of this shape; iterations stop there. None disables this.
 
-        For penalties that are no -log p of pictures, whose minimum is no picture.
+        For an R whose minimiser is not an image, such as the code penalty of a flow.
         """
         return None
 
 
 class OuterProx(Prior[O]):
-    """R(x) = g(K x) given through prox_g: the conjugate's prox follows by Moreau's identity.
+    """R(x) = g(K x) given by prox_g; the prox of the conjugate follows by Moreau's identity.
 
-    A subclass gives ``linear_part`` and ``prox_outer``; it may override ``prox_conjugate`` where
-    that is the cheaper of the two (for a norm it is a projection).
+    A subclass defines ``linear_part`` and ``prox_outer``; it may override ``prox_conjugate`` if
+    that is cheaper (for a norm it is a projection).
     """
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:

@@ -1,4 +1,4 @@
-"""Several looks at one picture, ``vstack([A, B])``, and operators of SciPy."""
+"""Stacked operators, ``vstack([A, B])``, and operators from SciPy."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ from ipx.parts.linear import AnyLinear, LinearOperator, Made
 
 
 class Stacked(Made):
-    """[A; B; ...] x: the data one after the other.
-
-    Data whose height and width agree are joined along the channels; others are flattened.
-    """
+    """[A; B; ...] x: data of equal height and width joined along the channels, others flattened."""
 
     rule = "stack"
 
@@ -75,17 +72,17 @@ class Stacked(Made):
 
 
 def vstack(operators: Sequence[AnyLinear]) -> AnyLinear:
-    """Stack operators on the same images: several looks at one picture."""
+    """The operator [A; B; ...]: several measurements of one image."""
     return operators[0] if len(operators) == 1 else Stacked(operators)
 
 
 class FromSciPy(LinearOperator[NoOptions]):
-    """Any SciPy linear operator, sparse or dense matrix, on flattened images.
+    """A SciPy linear operator, or a sparse or dense matrix, on flattened images.
 
     Args:
         matrix: ``(m, n)`` with n = C H W.
         image_shape: ``(C, H, W)``.
-        data_shape: shape of the data; ``(m,)`` when none is given.
+        data_shape: shape of the data; ``(m,)`` when None.
     """
 
     provides = (Adjoint,)

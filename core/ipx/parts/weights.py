@@ -1,4 +1,4 @@
-"""Trained weights: a safetensors file and a JSON card beside it. No pickle is ever loaded."""
+"""Trained weights: a safetensors file and a JSON card beside it. Pickle is never loaded."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ipx.parts.model import Model, check_state
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights as loaded.
+    """Loaded weights.
 
     Attributes:
         model: the model with the architecture options of the card.
         tensors: the state of the network, on the CPU, in float32.
-        card: what is known of them: model, options, data, licence, score, sha256, ...
+        card: model, options, data, licence, score, sha256, ...
     """
 
     model: Model[Any]
@@ -39,8 +39,8 @@ class Weights:
     def network(self, like: Tensor | None = None) -> nn.Module:
         """A new network with these weights, in evaluation mode.
 
-        With ``like`` it is ready to work: in its type and on its device, channels last, which
-        makes convolutions a quarter faster.
+        With ``like`` it has the dtype and device of ``like`` and is channels last, which makes
+        convolutions a quarter faster.
         """
         net = self.model.trained(self.tensors)
         if like is None:
@@ -59,13 +59,13 @@ def save_weights(
     """Write ``path`` (safetensors) and its card ``path.json``, which gets the sha256.
 
     Args:
-        path: the weights.
+        path: the weights file.
         tensors: the state of the network.
-        card: model and options at least.
+        card: at least ``model`` and ``options``.
         half: store floating-point tensors as float16.
 
     Raises:
-        InputError: ``path`` cannot be written, or the weights overflow float16.
+        InputError: ``path`` cannot be written, or a tensor is not finite (after ``half``).
     """
     kept: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -81,26 +81,26 @@ def save_weights(
 
 
 def load_weights(name: str | os.PathLike[str], model: str, channels: int | None = None) -> Weights:
-    """Load shipped weights, or those of a file.
+    """Load weights that come with a plugin, or weights from a file.
 
     Args:
-        name: a name of shipped weights; ``auto`` for ``color`` when ``channels`` is 3 and there
-            are such weights, else ``grey`` (to be used channel by channel), or the first there
-            are where they have other names; or a path to a file.
-        model: the model that they must be of.
-        channels: of the picture they are for.
+        name: a name of shipped weights, or a path. ``auto`` means ``color`` for 3 channels if it
+            is shipped, else ``grey`` (applied channel by channel); where neither is shipped, the
+            first that is.
+        model: the name of the model.
+        channels: of the image; None if any will do.
 
     Raises:
         MissingExtraError: no such weights come with this model; says how to train some.
         UsageError: the name is neither shipped nor a file.
         InputError: a file is missing, damaged (sha256), of another model, or does not fit.
-        ShapeError: weights for colours, and a picture without.
+        ShapeError: the weights are for 3 channels and the image has another number.
     """
     spec = registry().get("model", model)
     assert isinstance(spec, ModelSpec)
     path = _find(spec, str(name), channels)
     if not record_path(path).is_file():
-        raise InputError(f"{path}: are no weights: there is no card {record_path(path).name}")
+        raise InputError(f"{path}: is not a weights file: no card {record_path(path).name}")
     card = read_record(record_path(path))
     try:
         data = path.read_bytes()
@@ -117,7 +117,7 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
         raise InputError(f"{path}: cannot be used: {one_line(e)}") from e
     made: Model[Any] = registry().create(spec, options=options)
     if channels not in (None, 3) and made.colors == 3:
-        raise ShapeError(f"these weights are for 3 channels; the picture has {channels}")
+        raise ShapeError(f"these weights are for 3 channels; the image has {channels}")
     state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     try:
         with torch.device("meta"):
@@ -128,7 +128,7 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
 
 
 def _find(spec: ModelSpec, name: str, channels: int | None) -> Path:
-    """The file that a name means."""
+    """The file of shipped weights, or the path."""
     if name == "auto" and spec.weights and not {"color", "grey"} & set(spec.weights):
         name = spec.weights[0]
     if name == "auto":

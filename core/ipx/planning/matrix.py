@@ -20,7 +20,7 @@ class Row:
     Attributes:
         auto: the solver that ``--solver auto`` takes; None when nothing fits.
         plans: the plan of each solver that fits.
-        refused: the reason for each that does not.
+        refused: the reason for each solver that does not fit.
     """
 
     operator: str
@@ -54,10 +54,10 @@ def matrix(
     solvers: Sequence[str] = (),
     exact: bool = False,
 ) -> Iterator[Row]:
-    """The table, with default options; an empty choice means every component of the kind.
+    """The rows, with default options; an empty argument means every component of the kind.
 
     Raises:
-        UnknownNameError: a chosen name does not exist.
+        UnknownNameError: a name does not exist.
     """
     reg = registry()
     asked = {"operator": operators, "noise": noises, "prior": priors, "solver": solvers}

@@ -1,4 +1,4 @@
-"""What a plan is made from. Imports nothing heavy."""
+"""The facts that a plan is made from. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ipx.planning.tree import Tree
 
 @dataclass(frozen=True)
 class Parts:
-    """What a plan is made from: names for the messages, facts for the decisions."""
+    """The names of the components, for messages, and their capabilities and traits."""
 
     operator: str
     noise: str
@@ -28,7 +28,7 @@ class Parts:
 
     @classmethod
     def of(cls, op: Tree, noise: Tree, prior: Tree, hard: bool = False) -> Parts:
-        """The facts of three components; ``hard``: the data are free of noise in any case."""
+        """The facts of three components; ``hard``: the data are known to be free of noise."""
         operator, model, regulariser = op.facts, noise.facts, prior.facts
         return cls(
             operator=op.name,
@@ -44,7 +44,7 @@ class Parts:
         )._together()
 
     def behind(self, bridge: AdapterSpec) -> Parts:
-        """The facts once a bridge is in place that changes the operator or the prior's part."""
+        """The facts after a bridge that changes the operator or the prior's linear part."""
         basis = self.prior_traits.basis if bridge.basis is None else bridge.basis
         changed = replace(
             self,
@@ -54,7 +54,7 @@ class Parts:
         return changed._together()
 
     def _together(self) -> Parts:
-        """With what data term and prior can do together."""
+        """With the capabilities of data term and prior together."""
         data, prior = self.data_caps - {JointSolve}, self.prior_caps - {PartSolve}
         if jointly_solved(Facts(data, self.op), self.prior_traits):
             data |= {JointSolve}

@@ -1,7 +1,7 @@
-"""Plans: which bridges make operator, noise and prior fit a solver, or why nothing does.
+"""Plans: the bridges that make operator, noise and prior fit a solver, or why nothing fits.
 
-Works on trees of plain facts, so that the dry run, ``ipx matrix`` and the run itself make the same
-plan by the same code. Imports nothing heavy.
+Works on `Tree` only, so that the dry run, ``ipx matrix`` and the run itself make the same plan.
+Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ipx.planning.tree import Tree, solver_spec
 
 @dataclass(frozen=True)
 class Plan:
-    """A solver and the bridges it works over, in the order in which they are attached."""
+    """A solver and the bridges it uses, in the order in which they are attached."""
 
     operator: str
     noise: str
@@ -35,22 +35,24 @@ class Plan:
 
     @property
     def tolerance(self) -> float:
-        """The largest tolerance of a bridge that iterates; 0 where all are closed forms."""
-        return max((b.tolerance for b in self.bridges), default=0.0)
+        """The largest tolerance of an iterative bridge; 0 if there is none."""
+        own = [b.tolerance for b in self.bridges if b.tolerance]
+        return max((self.need.tolerance or t for t in own), default=0.0)
 
     @property
     def rank(self) -> int:
-        """How good a choice the solver is here."""
+        """How good a choice the solver is; ``--solver auto`` takes the largest."""
         return self.need.rank - sum(b.cost for b in self.bridges)
 
     def lines(self) -> list[str]:
-        """The plan in words, one bridge a line."""
+        """The plan in words, one bridge per line."""
         name, f = self.solver.name, f"{self.noise}({self.operator}(x), y)"
         out = [f"{name}: minimise {f} + lam {self.prior}(x)"]
         if self.solver.facts().own_prior:
             out = [f"{name}: a trained network for {f}"]
         for b in self.bridges:
-            out.append(f"{b.gives.__name__} by {b.name} ({b.accuracy}): {b.summary}")
+            how = b.accuracy(self.need.tolerance)
+            out.append(f"{b.gives.__name__} by {b.name} ({how}): {b.summary}")
         return out
 
     def to_json(self) -> dict[str, object]:
@@ -69,7 +71,7 @@ class Plan:
 def bridge(
     gives: type, side: str, available: frozenset[type], exact_only: bool = False
 ) -> AdapterSpec | None:
-    """The best bridge to a capability: exact first, then by rank; None when none fits."""
+    """The best bridge to a capability: exact first, then by rank; None if none fits."""
     fitting = [
         a
         for a in registry().all("adapter")
@@ -89,7 +91,7 @@ def route(
     """The bridges for one need, those of the prior first, and what is missing."""
     bridges: list[AdapterSpec] = []
     missing: list[str] = []
-    # a constraint smoothed is no constraint: only exact bridges serve a prior without weight
+    # smoothing turns a constraint into none: a prior without weight needs exact bridges
     rigid = exact_only or not parts.prior_traits.weighted
     for side, wanted, strict in (("prior", need.prior, rigid), ("data", need.data, exact_only)):
         for capability in wanted:
@@ -116,7 +118,7 @@ def _missing(
 
 
 def fits(parts: Parts, solver: SolverSpec, exact_only: bool = False) -> tuple[Plan | None, str]:
-    """The best plan for one solver; or None and the reason."""
+    """The best plan for one solver and an empty reason, or None and the reason."""
     why = refused(parts, solver)
     if why:
         return None, why
@@ -130,7 +132,7 @@ def fits(parts: Parts, solver: SolverSpec, exact_only: bool = False) -> tuple[Pl
             plans.append(Plan(parts.operator, parts.noise, parts.prior, solver, need, bridges))
     if plans:
         return max(plans, key=lambda p: (p.exact, p.rank)), ""
-    # what lacks more than another way of the same solver tells nothing
+    # of the solver's alternatives report only those that lack least
     least = [r for r in reasons if not any(set(other) < set(r) for other in reasons)]
     return None, " or ".join(dict.fromkeys(" and ".join(r) for r in least))
 
@@ -141,7 +143,7 @@ def all_solvers() -> tuple[SolverSpec, ...]:
 
 
 def best(parts: Parts, plans: Iterable[Plan]) -> Plan | None:
-    """What ``--solver auto`` takes of plans that fit: the prior's preference, else the rank."""
+    """The plan that ``--solver auto`` takes: by the prior's preference, else by rank."""
     free = [p for p in plans if not p.solver.facts().own_prior]
     for name in parts.prefers:
         for plan in free:
@@ -156,7 +158,7 @@ def make_plan(
     """The plan for a solver, or the best one for ``"auto"``; ``hard``: the data have no noise.
 
     Raises:
-        PlanError: nothing fits; says why, and which solvers would.
+        PlanError: nothing fits; says why, and which solvers do fit.
     """
     parts = Parts.of(op, noise, prior, hard)
     asked = solver_spec(solver)

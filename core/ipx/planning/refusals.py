@@ -1,4 +1,4 @@
-"""Combinations that would run but cannot restore anything: a table of rules with their reasons."""
+"""Combinations that would run but cannot restore anything: a table of rules and reasons."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ REFUSALS: tuple[tuple[Rule, str], ...] = (
     (_nothing_known, "without a prior {operator} leaves each pixel as it was measured"),
     (
         _only_scaled,
-        "the sum of a picture is what {noise} data tell best, and {prior} only scales it down; "
+        "{noise} data determine the sum of an image well, and {prior} only scales it down; "
         "take a prior on neighbours, such as tv, or range",
     ),
     (
         _all_pixelwise,
-        "{operator}, {noise} and {prior} all look at each pixel by itself, where nothing but the "
-        "measured value is known; take a prior on neighbours",
+        "{operator}, {noise} and {prior} all act on each pixel separately, so each pixel is known "
+        "from its measured value only; take a prior on neighbours",
     ),
     (
         _outliers,
@@ -77,7 +77,7 @@ REFUSALS: tuple[tuple[Rule, str], ...] = (
         "an iterative solver, which stops at the noise level",
     ),
 )
-"""When to refuse, and what to say; the first that holds is told."""
+"""Rules and reasons; the first rule that holds gives the reason."""
 
 
 def refused(parts: Parts, solver: SolverSpec) -> str:

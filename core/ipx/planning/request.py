@@ -1,4 +1,4 @@
-"""What to do to a picture, as plain values, and the plan for it. Imports nothing heavy."""
+"""A restoration request as plain values, and its plan. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description, Tree, tree
 
 PRIOR = "tv"
-"""The prior where none was named."""
+"""The default prior."""
 
 Table = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Everything that decides the bits of a restoration, but the picture.
+    """Everything that determines a restoration except the image.
 
     Attributes:
-        op: ``{"name": "blur", "sigma": 2}``; the other components alike. An operator may be
+        op: ``{"name": "blur", "sigma": 2}``, as for the other components; an operator may be
             composed, see `ipx.planning.tree`.
-        prior: without a name it is tv, or none for a solver that is a trained network.
+        prior: by default tv, or none for a solver that is a trained network.
         lam: weight of the prior, or ``"auto"``.
         settings: the rest.
     """
@@ -43,19 +43,16 @@ class Request:
             object.__setattr__(self, "prior", {"name": usual_prior(self.tree("solver"))})
 
     def tree(self, role: str) -> Tree:
-        """The component of a role, ``op`` or ``noise`` and so on."""
+        """The component of a role, such as ``op`` or ``noise``."""
         return tree(ROLES[role], getattr(self, role))
 
     @property
     def subject(self) -> Literal["photograph", "face"]:
-        """Which bundled picture suits the prior."""
+        """The bundled image that suits the prior."""
         return "face" if self.tree("prior").facts.traits.suits == "face" else "photograph"
 
     def to_mapping(self, command: str = "solve") -> Table:
-        """Plain values, every option of every component in full; paths are made absolute.
-
-        What decides the result of ``ipx solve``, or the fewer entries of ``ipx degrade``.
-        """
+        """What determines the result of a command: plain values, all options, absolute paths."""
         roles, settings = CONCERNS[command]
         plain: Table = {role: self.tree(role).to_mapping() for role in roles}
         every = self.settings.to_mapping()
@@ -63,14 +60,14 @@ class Request:
         return plain | ({"lam": self.lam} if command == "solve" else {})
 
     def files(self, command: str = "solve") -> list[Path]:
-        """The files that the options of the components name: a PSF, a mask."""
+        """The files named by options of the components, such as a PSF or a mask."""
         return [path for role in CONCERNS[command][0] for path in self.tree(role).files()]
 
     def plan(self) -> Plan:
         """The plan, from the declarations.
 
         Raises:
-            UsageError: unknown names or options, or nothing fits; says why and what would.
+            UsageError: unknown names or options, or nothing fits; says why and what does fit.
         """
         if self.lam == "auto":
             self.tree("tuner")
@@ -86,7 +83,7 @@ CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def usual_prior(solver: Description) -> str:
-    """The prior where none was named: a solver that is a trained network has its own.
+    """The default prior for a solver; ``none`` for a trained network, which has its own.
 
     Raises:
         UnknownNameError: there is no such solver.
@@ -95,10 +92,10 @@ def usual_prior(solver: Description) -> str:
 
 
 def one_prior(priors: list[Any]) -> Any:
-    """The only one of the priors that were named.
+    """The one prior that was named, or None.
 
     Raises:
-        UsageError: there are several; sums of priors are not there yet.
+        UsageError: there are several; sums of priors are not available.
     """
     if len(priors) > 1:
         raise UsageError(

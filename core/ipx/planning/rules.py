@@ -1,4 +1,4 @@
-"""The algebra of linear operators on declarations: what a made operator can do, and is.
+"""The algebra of linear operators: capabilities and traits of A @ B, A + B, [A; B], c A, A^T.
 
 The same rules serve plans, which see declarations, and operators made in code. Imports nothing
 heavy.
@@ -33,7 +33,7 @@ class Facts:
 
     @property
     def solves(self) -> frozenset[str]:
-        """The transforms such that (A^T A + W) x = b has a closed form for W diagonal there."""
+        """The transforms for which (A^T A + W) x = b has a closed form with W diagonal in it."""
         own = _bases(self.traits.basis) if self.has(NormalSolve) else set()
         return self.gram | own
 
@@ -91,17 +91,17 @@ RULES: dict[str, Callable[[Sequence[Facts]], Facts]] = {
     "scale": _scale,
     "adjoint": _adjoint,
 }
-"""What A @ B, A + B, [A; B], c A and A^T keep of their parts."""
+"""Capabilities and traits of A @ B, A + B, [A; B], c A and A^T from those of their parts."""
 
 NAMED = ("compose", "sum", "stack")
 """The rules that a request may name as an operator."""
 
 
 def made(rule: str, parts: Sequence[Facts]) -> Facts:
-    """Capabilities and traits of an operator made of others.
+    """Capabilities and traits of an operator made by a rule of `RULES`.
 
     Raises:
-        UsageError: one of them is not linear.
+        UsageError: a part is not linear.
     """
     if not all(p.has(Adjoint) for p in parts):
         raise UsageError(f"{rule} takes linear operators only")

@@ -1,9 +1,9 @@
-"""A component as a tree of plain facts: what a request names, or what was made in code.
+"""Trees: components as plain facts, named in a request or made in code.
 
 A component is described by its name, by a table ``{"name": "blur", "sigma": 2}``, or by an
 instance. Operators may be composed: ``{"name": "compose", "parts": [A, B]}`` is A @ B (B acts
-first), ``"sum"`` adds, ``"stack"`` stacks; ``"scale"`` on a part multiplies it. Plans are made of
-trees, whatever they came from. Imports nothing heavy.
+first), ``"sum"`` is A + B, ``"stack"`` is [A; B]; the key ``"scale"`` multiplies an operator by a
+number. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ipx.errors import InputError, OptionError, UsageError
 from ipx.planning.rules import NAMED, Facts, made
 
 Description: TypeAlias = Any
-"""A name, a table with a name, a component, or a `Tree` already made of one."""
+"""A name, a table with a name, an instance, or a `Tree`."""
 
 AUTO = "auto"
 """The name of a solver that the planner chooses."""
@@ -30,16 +30,16 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Tree:
-    """A component, described.
+    """A component as plain facts.
 
     Attributes:
-        kind: of the component.
-        name: as it was spelt; the name of the class for an instance.
-        spec: its declaration; None for the algebra, for ``auto`` and for an instance.
-        options: checked; None where there is no declaration.
+        kind: the kind of component.
+        name: as given; the name of the class for an instance.
+        spec: the declaration; None for composed operators, ``auto`` and instances.
+        options: checked; None if there is no declaration.
         parts: of a composed operator.
-        scale: what the operator is multiplied by.
-        instance: the component made in code.
+        scale: factor of the operator.
+        instance: the component, if it was made in code.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Tree:
 
     @property
     def facts(self) -> Facts:
-        """Capabilities and traits; those of composed operators by the rules of the algebra.
+        """Capabilities and traits; for composed operators by the rules of `ipx.planning.rules`.
 
         Raises:
             UsageError: a part is not linear.
@@ -69,7 +69,7 @@ class Tree:
 
     @property
     def silent(self) -> bool:
-        """True for a noise whose level is set to zero."""
+        """True for a noise whose level is zero."""
         if self.instance is not None:
             return bool(self.instance.silent)
         level = self.facts.traits.level
@@ -84,7 +84,7 @@ class Tree:
         return spec.prefers if isinstance(spec, PriorSpec) else ()
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain values in full: id and every option, paths absolute. `tree` reads them back."""
+        """Plain values: id, all options, absolute paths. `tree` reads all but instances back."""
         if self.instance is not None:
             return {"class": self.name, **self.instance.options.to_mapping()}
         if self.parts:
@@ -115,7 +115,7 @@ def tree(kind: str, description: Description) -> Tree:
     """The tree of a description.
 
     Raises:
-        InputError: it is no description.
+        InputError: ``description`` is not a description.
         UsageError: unknown names or options, or an instance of another kind.
     """
     if isinstance(description, Tree):
@@ -133,7 +133,7 @@ def tree(kind: str, description: Description) -> Tree:
             f"{kind}: give a name, a table with a name, or an instance, not {description!r}"
         )
     if not isinstance(description, KINDS[kind].base_class()):
-        raise UsageError(f"{type(description).__name__} is no {kind}")
+        raise UsageError(f"{type(description).__name__} is not of kind {kind}")
     return Tree(kind, type(description).__name__, instance=description)
 
 

@@ -1,4 +1,4 @@
-"""Attaching a plan to a problem: its bridges, one after the other."""
+"""Plans for problems made in code, and attaching a plan to a problem."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
+from ipx.errors import PlanError
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.tree import tree
 from ipx.solving.problem import Problem
@@ -16,8 +17,10 @@ def plan_for(problem: Problem, solver: Solver[Any, Any], exact: bool = False) ->
     """The plan for a problem and a solver made in code.
 
     Raises:
-        PlanError: they do not fit.
+        PlanError: they do not fit, or the problem has several priors.
     """
+    if len(problem.terms) > 1:
+        raise PlanError("sums of priors cannot be solved in this version; take one prior")
     return make_plan(
         tree("operator", problem.operator),
         tree("noise", problem.noise),
@@ -29,6 +32,6 @@ def plan_for(problem: Problem, solver: Solver[Any, Any], exact: bool = False) ->
 
 
 def attach(problem: Problem, plan: Plan) -> Problem:
-    """The problem with the bridges of a plan in place."""
+    """The problem with the bridges of a plan applied, in order."""
     made: Problem = reduce(lambda p, bridge: bridge.load()(p), plan.bridges, problem)
     return replace(made, plan=plan)

@@ -1,8 +1,8 @@
-"""The built-in bridges: each maps a problem to one with a capability more.
+"""The built-in bridges: each maps a problem to one with one more capability.
 
-A data bridge gives the data term a way: a class made with ``(operator, noise, y)`` that has the
-methods of the capability. A prior bridge puts a wrapper in place of the prior, which copies its
-traits and changes those that it means to change.
+A data bridge adds an implementation of a data capability, a class made with ``(operator, noise,
+y)``; see `Problem.with_way`. A prior bridge replaces the prior by a wrapper, which copies the
+traits of the prior except those that it changes.
 """
 
 from __future__ import annotations
@@ -35,21 +35,18 @@ from ipx.declare.capabilities import (
 )
 from ipx.declare.options import NoOptions
 from ipx.numerics.tensors import column, image_norm, image_sum, per_image
-from ipx.parts.linear import Identity, LinearOperator, operator_norm
+from ipx.parts.linear import AnyLinear, Identity, LinearOperator, operator_norm
 from ipx.parts.noise import Noise
 from ipx.parts.normal import NormalSystem
 from ipx.parts.operator import Operator
 from ipx.parts.prior import OuterProx, Prior
 from ipx.solving.problem import Problem
 
-AnyLinear = LinearOperator[Any]
-
-
 # ---------------------------------------------------------------- the data term
 
 
 class _Way:
-    """What every way is made from."""
+    """Base of the implementations of data capabilities."""
 
     def __init__(self, operator: Operator[Any], noise: Noise[Any], y: Tensor) -> None:
         self.operator, self.noise, self.y = operator, noise, y
@@ -68,7 +65,7 @@ class AutogradData(_Way):
     """grad f(x) by reverse-mode differentiation of nll(A(x), y)."""
 
     def grad(self, x: Tensor) -> Tensor:
-        """The gradient, shape of x; part of the graph when x itself asks for a gradient."""
+        """The gradient, shape of x; differentiable if x requires a gradient."""
         with torch.enable_grad():
             keep = x.requires_grad
             point = x if keep else x.detach().requires_grad_(True)
@@ -79,10 +76,10 @@ class AutogradData(_Way):
 
 
 class Elementwise(_Way):
-    """prox of f(x) = sum nll(d x, y) for a diagonal d: the noise's prox at step t d^2, over d."""
+    """prox of f(x) = nll(d x, y), d diagonal: prox of the noise with step t d^2, divided by d."""
 
     def prox(self, v: Tensor, t: Scalar, guess: Tensor | None = None) -> Tensor:
-        """argmin_u f(u) + |u - v|^2 / (2 t); where d = 0 it is v itself."""
+        """argmin_u f(u) + |u - v|^2 / (2 t); v where d = 0."""
         d = using(self.operator, Diagonal).diagonal(v)
         step = per_image(t, v) * d * d
         seen = d != 0
@@ -116,7 +113,7 @@ class NormalProx(Normal):
 
 
 class Split:
-    """f(x) = nll(w, y) with w = A x split off: the noise's own prox, and a system for x."""
+    """f(x) = nll(w, y) with the splitting w = A x: the prox of the noise, a linear system for x."""
 
     def __init__(self, operator: Operator[Any], noise: Noise[Any], y: Tensor) -> None:
         assert isinstance(operator, LinearOperator)  # it provides Adjoint
@@ -129,7 +126,7 @@ class Split:
 
 
 class Dual(_Way):
-    """f(x) = nll(A x, y) with A dualised: the prox of the conjugate of nll(., y)."""
+    """f(x) = nll(A x, y) in dual form: the prox of the conjugate of nll(., y)."""
 
     def prox_conjugate(self, u: Tensor, t: Scalar) -> Tensor:
         """argmin_w nll*(w) + |w - u|^2 / (2 t), by Moreau's identity."""
@@ -138,37 +135,37 @@ class Dual(_Way):
 
 
 def chain_rule(problem: Problem) -> Problem:
-    """The gradient of the data term by the chain rule."""
+    """Gradient of the data term by the chain rule."""
     return problem.with_way(DataGrad, ChainRule)
 
 
 def autograd_data(problem: Problem) -> Problem:
-    """The gradient of the data term by automatic differentiation."""
+    """Gradient of the data term by automatic differentiation."""
     return problem.with_way(DataGrad, AutogradData)
 
 
 def elementwise(problem: Problem) -> Problem:
-    """The prox of the data term pixel by pixel."""
+    """Prox of the data term pixel by pixel."""
     return problem.with_way(DataProx, Elementwise)
 
 
 def normal_prox(problem: Problem) -> Problem:
-    """The prox of the data term by its normal equations."""
+    """Prox of the data term by its normal equations."""
     return problem.with_way(DataProx, NormalProx)
 
 
 def normal_equations(problem: Problem) -> Problem:
-    """The normal equations, for solvers that solve them with the prior."""
+    """Normal equations, for solvers that solve them jointly with the prior."""
     return problem.with_way(DataQuadratic, Normal)
 
 
 def split(problem: Problem) -> Problem:
-    """The data term with w = A x split off."""
+    """The data term with the splitting w = A x."""
     return problem.with_way(DataSplit, Split)
 
 
 def dual(problem: Problem) -> Problem:
-    """The prox of the conjugate of the data term behind A."""
+    """Prox of the conjugate of nll(., y)."""
     return problem.with_way(DataDual, Dual)
 
 
@@ -176,7 +173,7 @@ def dual(problem: Problem) -> Problem:
 
 
 class Wrapped(Prior[NoOptions]):
-    """A prior in place of another: its traits, and the capabilities ``gives`` and `Value`."""
+    """A wrapper of a prior: its traits, the capability ``gives``, and `Value` if it has that."""
 
     provides = ()
     gives: type
@@ -190,11 +187,11 @@ class Wrapped(Prior[NoOptions]):
 
     @property
     def unit(self) -> float:
-        """That of the prior."""
+        """`Prior.unit` of the wrapped prior."""
         return self.prior.unit
 
     def typical(self, image_shape: Shape) -> float | None:
-        """That of the prior."""
+        """`Prior.typical` of the wrapped prior."""
         return self.prior.typical(image_shape)
 
     def value(self, x: Tensor) -> Tensor:
@@ -203,7 +200,7 @@ class Wrapped(Prior[NoOptions]):
 
 
 class IdentityPart(Wrapped, OuterProx[NoOptions]):
-    """A prior with a prox, seen as g(Kx) with K = I."""
+    """A prior with a prox as g(Kx) with K = I."""
 
     gives = ProxConjugate
 
@@ -220,10 +217,10 @@ class IdentityPart(Wrapped, OuterProx[NoOptions]):
 
 
 class MoreauEnvelope(Wrapped):
-    """M(x) = min_u R(u) + |u - x|^2 / (2 mu): R with its corners rounded at scale mu.
+    """The Moreau envelope M(x) = min_u R(u) + |u - x|^2 / (2 mu), mu = 0.01.
 
-    Smooth with a 1/mu-Lipschitz gradient (x - prox_{mu R}(x)) / mu, and R - mu L^2/2 <= M <= R
-    for R of Lipschitz constant L. mu is 0.01 in image units, below visible contrast.
+    Its gradient (x - prox_{mu R}(x)) / mu is 1/mu-Lipschitz, and R - mu L^2/2 <= M <= R for R
+    with Lipschitz constant L.
     """
 
     gives = Grad
@@ -241,12 +238,12 @@ class MoreauEnvelope(Wrapped):
 
 
 class AutogradPrior(Wrapped):
-    """A prior that states its value only; its gradient by automatic differentiation."""
+    """A prior with the gradient of its value by automatic differentiation."""
 
     gives = Grad
 
     def grad(self, x: Tensor) -> Tensor:
-        """Gradient of R; part of the graph when x itself asks for a gradient."""
+        """Gradient of R; differentiable if x requires a gradient."""
         with torch.enable_grad():
             keep = x.requires_grad
             point = x if keep else x.detach().requires_grad_(True)
@@ -258,14 +255,14 @@ class AutogradPrior(Wrapped):
 class DualProx(Wrapped):
     """The prox of R(x) = g(Kx) by FISTA on its dual, min_p |x - t K^T p|^2 / (2 t) + g*(p).
 
-    Beck and Teboulle 2009 (IEEE TIP) for total variation; here for any g with a prox.
+    Beck and Teboulle (IEEE TIP 2009) for total variation, here for any g with a prox.
     """
 
     gives = Prox
     iterations = 300
 
     def prox(self, x: Tensor, t: Scalar) -> Tensor:
-        """x - t K^T p at the dual solution p, to a relative change of 1e-5."""
+        """x - t K^T p at the dual solution p; stops at a relative change of 1e-5."""
         on = using(self.prior, ProxConjugate)
         part = on.linear_part(tuple(x.shape[1:]))
         t = per_image(t, x)
@@ -283,7 +280,7 @@ class DualProx(Wrapped):
             q, p = fresh + (last - 1) / k * (fresh - p), fresh
             moved = x - t * part.adjoint(p)
             change = image_norm(moved - u) / image_norm(moved).clamp_min(1e-12)
-            u = torch.where(column(moving, moved), moved, u)  # each image stops by itself
+            u = torch.where(column(moving, moved), moved, u)  # each image stops separately
             moving = moving & (change > DUAL_TOL)
             if not bool(moving.any()):
                 break
@@ -296,12 +293,12 @@ def identity_part(problem: Problem) -> Problem:
 
 
 def moreau_envelope(problem: Problem) -> Problem:
-    """The prior, smoothed."""
+    """The prior, smoothed by its Moreau envelope."""
     return problem.changed(prior=MoreauEnvelope(problem.prior))
 
 
 def autograd_prior(problem: Problem) -> Problem:
-    """The prior, differentiated."""
+    """The prior with a gradient by automatic differentiation."""
     return problem.changed(prior=AutogradPrior(problem.prior))
 
 

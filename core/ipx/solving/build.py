@@ -1,4 +1,4 @@
-"""From trees and their descriptions to components: ``"blur"``, ``{"name": "blur", "sigma": 2}``."""
+"""Components from descriptions: ``"blur"``, ``{"name": "blur", "sigma": 2}``, or an instance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ipx.declare.capabilities import Adjoint, Shape
 from ipx.declare.registry import registry
 from ipx.errors import UsageError
-from ipx.parts.linear import LinearOperator
+from ipx.parts.linear import LinearOperator, Scaled
 from ipx.parts.model import Model
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
@@ -30,16 +30,20 @@ def build(kind: str, description: Description) -> Any:
 
 
 def image_shape_of(description: Description, data_shape: Shape) -> Shape:
-    """The shape of the images that give data of this shape."""
+    """The shape of images with data of this shape.
+
+    Raises:
+        UsageError: the operator is stacked, so that its data do not determine the shape.
+    """
     described = tree("operator", description)
     if described.instance is not None:
         given: Shape = described.instance.image_shape
         return given
     if described.name == "stack" and described.parts:
-        raise UsageError("say the image shape of stacked operators: their data do not tell it")
+        raise UsageError("give the image shape of stacked operators: their data do not fix it")
     if described.name == "sum" and described.parts:
         return image_shape_of(described.parts[0], data_shape)
-    if described.parts:  # composed: the last acts first
+    if described.parts:  # composed: the last part acts first
         return reduce(lambda s, part: image_shape_of(part, s), described.parts, data_shape)
     assert described.spec is not None
     shape: Shape = described.spec.load().image_shape_of(data_shape, described.options)
@@ -57,15 +61,12 @@ def operator_from(description: Description, image_shape: Shape) -> Operator[Any]
     else:
         assert described.spec is not None
         made = registry().create(described.spec, tuple(image_shape), options=described.options)
-    if described.scale == 1:
-        return made
-    scaled: Operator[Any] = described.scale * _linear(made, "scale")
-    return scaled
+    return made if described.scale == 1 else Scaled(described.scale, _linear(made, "scale"))
 
 
 def _algebra(described: Tree, image_shape: Shape) -> Operator[Any]:
     name, parts = described.name, described.parts
-    if name == "compose":  # the last acts first, and tells the others their shape
+    if name == "compose":  # the last part acts first; its data are the images of the part before
         chain = [_linear(operator_from(parts[-1], image_shape), name)]
         for part in reversed(parts[:-1]):
             chain.insert(0, _linear(operator_from(part, chain[0].data_shape), name))

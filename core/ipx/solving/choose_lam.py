@@ -1,4 +1,4 @@
-"""The weight of the prior: given, following from the noise, or chosen by a tuner; and the solve."""
+"""The weight of the prior, given, derived from the noise or chosen by a tuner, and the solve."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from ipx.solving.stop import Stop, noise_reached, typical_reached
 from ipx.solving.tuner import Tuner
 
 FINEST = 0.255 / 255
-"""Data are never taken for better than this."""
+"""The smallest standard deviation of the noise from which lam is derived."""
 
 TRIAL = 5.0
-"""Weights are compared on pictures that have settled to so many times the tolerance.
+"""Trials of a tuner stop at this multiple of the tolerance, which halves their time.
 
-That takes about half of the time. For Gaussian noise only: with impulses it picks worse weights.
-With 10, and little noise about holes, cross-validation takes what has not settled for a fit.
+For a quadratic data term only: with impulse noise it picks worse weights. With 10, and little
+noise around holes, cross-validation mistakes unfinished iterations for a fit.
 """
 
 NOISELESS_LAM = 1e-3
-"""Weight of the prior when data are free of noise: it only fills what was not measured."""
+"""Weight of the prior for data free of noise, where it only fills in what was not measured."""
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """A solution and the weight it was made with.
+    """A solution and its weight.
 
     Attributes:
         lam: one per image; None for a prior without weight.
         result: the solution.
-        trace: the trials of the tuner, as it reports them.
+        trace: the trials of the tuner, see `ipx.Restoration`.
     """
 
     lam: list[float] | None
@@ -61,7 +61,7 @@ def weigh(
     settings: SolveSettings,
     observers: Sequence[AnyObserver] = (),
 ) -> Weighed:
-    """Choose the weight where there is one, and solve the attached problem."""
+    """Solve the attached problem with the weight ``lam``, or with one chosen for ``"auto"``."""
 
     def final(weight: float | Tensor) -> Result:
         return _run(problem.with_lam(weight), algorithm, settings, observers, settings.tol)
@@ -77,7 +77,7 @@ def weigh(
         if not problem.hard:
             chooser: Tuner[Any] = build("tuner", tuner)
             tuned = chooser.tune(problem, _trials(algorithm, settings, observers))
-            # from the plain start once more, so that a record with this lam gives the same bits
+            # solved again from the default start: a record with this lam gives the same bits
             return Weighed(tuned.lam.tolist(), final(tuned.lam), tuned.trace)
         lam = NOISELESS_LAM
     weights = _given(lam, problem.y)
@@ -91,7 +91,7 @@ def _run(
     observers: Sequence[AnyObserver],
     tol: float,
 ) -> Result:
-    """One run; it ends early where the prior cannot hold the noise back by itself."""
+    """One run; it stops early at the noise level without a weight, or at `Prior.typical`."""
     settled = p.prior.traits.weighted or p.hard or algorithm.traits.own_prior
     early: Stop | None = None if settled else noise_reached()
     ready: Stop | None = None
@@ -109,10 +109,14 @@ def _run(
 
 
 class _Trial(Observer):
-    """Shows an observer the steps of a trial, with its number."""
+    """Passes the steps of a trial on to an observer, with the number of the trial."""
 
     def __init__(self, observer: AnyObserver, number: int) -> None:
         self.observer, self.number = observer, number
+
+    def begin(self, progress: Progress) -> None:
+        if isinstance(self.observer, Observer):
+            self.observer.begin(replace(progress, trial=self.number))
 
     def __call__(self, progress: Progress) -> None:
         self.observer(replace(progress, trial=self.number))
@@ -121,7 +125,7 @@ class _Trial(Observer):
 def _trials(
     algorithm: Solver[Any, Any], settings: SolveSettings, observers: Sequence[AnyObserver]
 ) -> Callable[[Problem], Result]:
-    """What a tuner calls to solve with a weight."""
+    """The function that a tuner calls to solve with a weight."""
     numbers = itertools.count(1)
 
     def attempt(p: Problem) -> Result:
@@ -145,7 +149,7 @@ def _given(lam: Any, y: Tensor) -> Tensor:
 
 
 def _from_noise(problem: Problem) -> Tensor | None:
-    """The weight of a prior whose weight follows from the noise; None for the others."""
+    """The weight, for a prior whose weight follows from the noise; None for the others."""
     share = problem.prior.traits.lam_per_variance
     if share is None and has(problem.prior, Denoise) and not has(problem.prior, Value):
         share = DENOISER_SHARE

@@ -1,7 +1,7 @@
-"""The change of variable x = D(z): a solver works on the code, the prior is one on the code.
+"""The change of variable x = D(z): unknown and prior are those of the code z.
 
-Synthesis with any decoder is the operator A D with a penalty on z (Bora et al. 2017), so it is no
-solver of its own: whatever needs a gradient of data term and prior solves it.
+Synthesis with a decoder D is the operator A D with a penalty on z (Bora et al. 2017). Every solver
+that uses gradients of data term and prior applies.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ipx.parts.prior import Prior
 from ipx.solving.bridges import Wrapped
 from ipx.solving.problem import Code, Problem
 
-CODE_UNIT = 3.0  # a code has unit variance, a picture about a third of that deviation
+CODE_UNIT = 3.0  # ratio of the standard deviations of a code (1) and of an image (about 1/3)
 
 
 class Decoded(Operator[NoOptions]):
-    """A D, on codes ``(B, n)``: what is measured of the picture of a code."""
+    """A D, on codes ``(B, n)``."""
 
     provides = ()
 
@@ -35,12 +35,12 @@ class Decoded(Operator[NoOptions]):
         return self._code.operator.forward(self._code.decode(x))
 
     def known(self, like: Tensor) -> Tensor | None:
-        """That of A."""
+        """The mask of A."""
         return self._code.operator.known(like)
 
 
 class OnCodes(Wrapped):
-    """The penalty of a prior on codes, as a prior of the unknown."""
+    """The code penalty of a prior, as a prior on the unknown z."""
 
     gives = Grad
 
@@ -50,7 +50,7 @@ class OnCodes(Wrapped):
 
     @property
     def unit(self) -> float:
-        """Of a code."""
+        """The scale of a code."""
         return CODE_UNIT
 
     def value(self, x: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class OnCodes(Wrapped):
 
 
 def change_of_variable(problem: Problem) -> Problem:
-    """The unknown becomes the code z; the picture is D(z) (Bora et al. 2017)."""
+    """The problem with the code z as unknown; the picture is D(z) (Bora et al. 2017)."""
     latent, shape = using(problem.prior, Latent), problem.image_shape
     code = Code(problem.operator, lambda z: latent.decode(z, shape), latent.encode)
     return problem.changed(
@@ -74,13 +74,13 @@ def change_of_variable(problem: Problem) -> Problem:
 
 
 def latent_of(prior: Prior[Any]) -> Latent | None:
-    """The encoder and decoder behind a prior, if there are any."""
+    """The encoder and decoder of a prior or of the prior that it wraps; None without."""
     inner = prior.prior if isinstance(prior, Wrapped) else prior
     return inner if has(inner, Latent) else None
 
 
 def code_start(latent: Latent, image_shape: Shape, like: Tensor, seed: int | None) -> Tensor:
-    """The code 0, or one drawn from N(0, I) by its seed, ``(B, n)``, the same for each image."""
+    """The code 0, or with a ``seed`` a sample of N(0, I): ``(B, n)``, the same for each image."""
     n = latent.code_size(image_shape)
     code = torch.zeros(1, n)
     if seed is not None:

@@ -32,13 +32,12 @@ def degrade(
     Args:
         image: the clean image, see `ipx.solve`.
         op: forward operator.
-        noise: noise model; without a level it uses its documented one for simulations.
-        seed: of the random numbers; the same seed gives the same data.
-        device: where to work.
+        noise: noise model; without a level it uses its default for simulations.
+        seed: of the noise; the same seed gives the same data.
+        device: where to compute.
 
     Returns:
-        The data, of the kind and layout of ``image``; nothing is clipped unless the type is
-        an integer one.
+        The data, of the type and layout of ``image``; clipped only for integer types.
     """
     seed = SolveSettings(seed=seed).seed
     x, back = to_tensor(image, device)

@@ -1,7 +1,4 @@
-"""The one iteration loop.
-
-Each image of a batch stops by itself: its result is the one it would have alone.
-"""
+"""The iteration loop. Each image of a batch stops separately, as it would alone."""
 
 from __future__ import annotations
 
@@ -39,15 +36,15 @@ def iterate(
     """Run a solver until every image is done.
 
     Args:
-        problem: what to solve; where no plan is attached to it, one is.
+        problem: the problem; a plan is attached if it has none.
         solver: the algorithm.
-        iterations: budget of steps; the solver's usual one by default.
-        tol: stop an image when the solver's residual is at most this; 0 never does.
+        iterations: the largest number of iterations; by default `Solver.budget`.
+        tol: an image stops when the solver's residual is at most this; 0 never stops it.
         stop: a further stopping rule, see `ipx.solving.stop`.
-        ready: where this holds at the start already, no step is taken.
+        ready: a rule for the start: an image for which it holds takes no step.
         observers: called after each step, see `ipx.solving.observers`.
-        plan: the bridges to work over; made here when None.
-        state: go on from this state instead of starting.
+        plan: the bridges to use; made here when None.
+        state: continue from this state.
 
     Returns:
         The result; a step that turned non-finite, or an objective that grew a thousandfold,
@@ -87,7 +84,7 @@ def iterate(
 
 
 class _Run:
-    """The books of a run: per image the last good unknown, and whether it is done."""
+    """What a run keeps per image: the last sound unknown, residual, steps, and status."""
 
     def __init__(self, problem: Problem, start: Tensor) -> None:
         count, like = problem.y.shape[0], problem.y
@@ -101,7 +98,7 @@ class _Run:
         self.residual = torch.full((count,), math.inf, dtype=like.dtype, device=like.device)
 
     def take(self, now: Progress) -> Progress:
-        """Book a step; the progress as it is to be seen, diverged images at their last good."""
+        """Record a step; returns it with diverged images replaced by their last sound unknown."""
         sound = self.guard.sound(now)
         self.fresh = self.active & sound
         x = now.unknown
@@ -114,7 +111,7 @@ class _Run:
         return now if x is now.unknown else replace(now, unknown=x)
 
     def stop(self, rule: Tensor) -> None:
-        """Images that were sound and are done."""
+        """Mark the images as done for which the rule holds."""
         stopped = self.fresh & rule
         self.done = self.done | stopped
         self.active = self.fresh & ~stopped

@@ -1,6 +1,6 @@
-"""Observers: what looks on while a solver runs, and what it adds to the result.
+"""Observers: they see each step of a run and may add to its result.
 
-A function of `ipx.Progress` is an observer too; it adds nothing.
+A function of `ipx.Progress` is an observer too, one that adds nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ipx.solving.progress import Progress, Result
 
 
 class Observer:
-    """Base: called once before the first step, after each step, and with the result."""
+    """Base class: called before the first step, after each step, and with the result."""
 
     def begin(self, progress: Progress) -> None:
         """Before the first step; ``progress.iteration`` is 0."""
@@ -29,7 +29,7 @@ class Observer:
         """After a step."""
 
     def finish(self, result: Result) -> Result:
-        """The result, with what was observed."""
+        """The result with the observations added."""
         return result
 
 
@@ -39,7 +39,7 @@ AnyObserver = Observer | Callable[[Progress], None]
 class BestSoFar(Observer):
     """Returns the iterate of lowest objective among every tenth and the last.
 
-    The last one where the prior has no value to state.
+    For a prior without `Value` it returns the last.
     """
 
     every = 10
@@ -68,7 +68,7 @@ class BestSoFar(Observer):
 
 
 def settled(result: Result, unknown: Tensor) -> Result:
-    """The result with another unknown: its picture, known pixels put back, and its objective."""
+    """The result with another unknown: its picture with known pixels restored, its objective."""
     problem = result.problem
     x = problem.keep_known(problem.picture(unknown))
     objective = problem.objective(x if problem.code is None else unknown)
@@ -76,16 +76,18 @@ def settled(result: Result, unknown: Tensor) -> Result:
 
 
 class History(Observer):
-    """Records the objective every so many steps, and wherever another observer asked for it.
+    """Records `ipx.Result.history`. It has to be the last of the observers.
 
-    It is to be the last of the observers.
+    It records every ``every`` steps, and whenever another observer has computed the objective.
 
     Args:
-        every: steps between two records; 0 for none of its own.
+        every: steps between two records; 0 computes no objective itself.
     """
 
     def __init__(self, every: int = 0) -> None:
         self.every = every
+
+    def begin(self, progress: Progress) -> None:
         self.rows: list[dict[str, Any]] = []
 
     def __call__(self, progress: Progress) -> None:
@@ -107,33 +109,37 @@ class History(Observer):
 class Statistics(Observer):
     """Mean and standard deviation over the iterates, as outputs ``mean`` and ``std``.
 
+    Each image counts until it is done; one that is done before the first step that counts has
+    itself as the mean, and 0.
+
     Args:
         after: steps left out at the beginning.
     """
 
     def __init__(self, after: int = 0) -> None:
         self.after = after
-        self.moments: Moments | None = None
 
     def begin(self, progress: Progress) -> None:
-        self.moments = None  # of another picture, or of the trials of a tuner
+        self.moments = Moments.zero(progress.x)  # not those of another run
 
     def __call__(self, progress: Progress) -> None:
         if progress.iteration > self.after:
-            x = progress.x
-            self.moments = Moments.of(x) if self.moments is None else self.moments.add(x)
+            self.moments = self.moments.add(progress.x, progress.active)
 
     def finish(self, result: Result) -> Result:
-        if self.moments is None:
-            return result
-        found = {"mean": self.moments.mean, "std": self.moments.variance.sqrt()}
+        some = column(self.moments.count > 0, result.x)
+        found = {
+            "mean": torch.where(some, self.moments.mean, result.x),
+            "std": self.moments.variance.sqrt(),
+        }
         return replace(result, outputs={**result.outputs, **found})
 
 
 class Guard:
-    """Tells which images are still sound: finite, the objective not a thousandfold.
+    """Checks which images are sound: finite, and the objective not grown a thousandfold.
 
-    The whole iterate is looked at every ten steps, and where the residual is not finite.
+    Residuals are checked at every step, all values at every tenth, the last, and where a residual
+    is not finite, the objective at every tenth.
     """
 
     every = 10
@@ -147,7 +153,7 @@ class Guard:
             self.ceiling = 1e3 * torch.maximum(first, scale) + 1e-6
 
     def sound(self, progress: Progress) -> Tensor:
-        """Per image, ``(B,)``."""
+        """True per image that is sound, ``(B,)``."""
         finite = torch.isfinite(progress.residual)
         due = progress.iteration % self.every == 0
         if progress.last or due or not bool(finite.all()):

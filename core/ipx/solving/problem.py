@@ -1,4 +1,4 @@
-"""The problem: min_x f(x) + sum of lam R(x), f made by operator, noise and data together."""
+"""The problem: min_x f(x) + sum of lam R(x), with f from operator, noise and data."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from ipx.declare.capabilities import (
     has,
     using,
 )
-from ipx.errors import PlanError, ShapeError
-from ipx.numerics.tensors import image_norm
+from ipx.errors import PlanError, ShapeError, UsageError
 from ipx.parts.linear import LinearOperator, operator_norm
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
@@ -32,11 +31,11 @@ from ipx.planning.plan import Plan
 
 C = TypeVar("C")
 Way = Callable[[Operator[Any], Noise[Any], Tensor], Any]
-"""Makes the object that gives a data capability, from operator, noise and data."""
+"""Makes the implementation of a data capability from operator, noise and data."""
 
 
 class DataTerm:
-    """f(x) = nll(A x, y), with the capabilities that the bridges of a plan gave it."""
+    """f(x) = nll(A x, y), with the capabilities from the bridges of a plan."""
 
     def __init__(
         self,
@@ -51,14 +50,14 @@ class DataTerm:
 
     @property
     def capabilities(self) -> frozenset[type]:
-        """What the bridges gave: `DataGrad`, `DataProx`, ..."""
+        """Those from the bridges: `DataGrad`, `DataProx`, ..."""
         return frozenset(self._ways)
 
     def way(self, capability: type[C]) -> C:
-        """The object that gives a capability.
+        """The implementation of a capability.
 
         Raises:
-            PlanError: the plan of the problem did not ask for it.
+            PlanError: no bridge of the plan provides it.
         """
         if capability not in self._made:
             if capability not in self._ways:
@@ -72,7 +71,7 @@ class DataTerm:
 
     @property
     def quadratic(self) -> bool:
-        """True when f(x) = 1/2 |A x - y|^2 with A linear."""
+        """True if f(x) = 1/2 |A x - y|^2 with A linear."""
         return has(self.operator, Adjoint) and has(self.noise, Quadratic)
 
     def value(self, x: Tensor) -> Tensor:
@@ -84,7 +83,7 @@ class DataTerm:
         return self.way(DataGrad).grad(x)
 
     def prox(self, v: Tensor, t: Scalar, guess: Tensor | None = None) -> Tensor:
-        """argmin_u f(u) + |u - v|^2 / (2 t); ``guess`` warm-starts an iterative one."""
+        """argmin_u f(u) + |u - v|^2 / (2 t); ``guess`` warm-starts inner iterations."""
         return self.way(DataProx).prox(v, t, guess)
 
     @cached_property
@@ -97,10 +96,9 @@ class DataTerm:
         return self._norm
 
     def lipschitz(self) -> Scalar:
-        """A Lipschitz constant of the gradient, curvature(noise) |A|^2, per image or one.
+        """A Lipschitz constant of grad f, `Noise.curvature` |A|^2, per image or one for all.
 
-        For an operator without an adjoint there is none to state; 1 is given, and solvers
-        that backtrack find their own.
+        For an operator without adjoint it is unknown: 1, for solvers that backtrack.
         """
         if not has(self.operator, Adjoint):
             return 1.0
@@ -109,7 +107,7 @@ class DataTerm:
 
 @dataclass(frozen=True)
 class Term:
-    """lam R(x): a prior and its weight >= 0, one or per image ``(B,)``."""
+    """lam R(x): a prior and its weight >= 0, one for all images or ``(B,)``."""
 
     prior: Prior[Any]
     lam: Scalar = 1.0
@@ -117,7 +115,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Code:
-    """The unknown of a solver is a code z, and the picture x = D(z)."""
+    """The change of variable x = D(z) from the picture x to a code z as the unknown."""
 
     operator: Operator[Any]  # on pictures
     decode: Callable[[Tensor], Tensor]
@@ -126,23 +124,21 @@ class Code:
 
 @dataclass(frozen=True, init=False)
 class Problem:
-    """y, operator, noise, priors with their weights: everything a solver sees.
-
-    Made by ``Problem(y, operator, noise, prior, lam)``.
+    """Data, operator, noise and priors: ``Problem(y, operator, noise, prior, lam)``.
 
     Attributes:
         y: data ``(B, *operator.data_shape)``.
         operator: the forward operator on the unknown.
-        noise: the noise model, which is the data term.
+        noise: the noise model, which defines the data term.
         terms: the priors and their weights; one until sums of priors are available.
-        x0: start ``(B, C, H, W)``; ``operator.preview(y)`` when None. Where the unknown is a
-            code ``(B, n)`` it may be one.
-        hard: the data are free of noise; measured pixels of a diagonal operator are then kept
-            as they are.
-        estimated: the noise level was estimated from y, not told.
-        code: how the unknown becomes a picture, where it is none itself.
-        ways: the data capabilities that bridges gave.
-        plan: whose bridges are in place; None before `ipx.attach`.
+        x0: start ``(B, C, H, W)``, or a code ``(B, n)`` where that is the unknown;
+            ``operator.preview(y)`` when None.
+        hard: the data are free of noise; pixels measured by a diagonal operator keep their value.
+        estimated: the noise level was estimated from y, not given.
+        code: the change of variable; None if the unknown is the picture.
+        ways: implementations of data capabilities, from bridges.
+        plan: the plan whose bridges are applied; None before `ipx.attach`.
+        memo: see `derived`.
     """
 
     y: Tensor
@@ -179,12 +175,12 @@ class Problem:
                 f"the data have shape {tuple(y.shape[1:])}, the operator gives "
                 f"{operator.data_shape}"
             )
+        if not terms and prior is None:
+            raise UsageError("a problem needs a prior; ipx.prior('none') says nothing")
         if prior is not None or lam is not None:
             terms = (_changed(terms, prior, lam), *terms[1:])
-        if not terms:
-            raise ShapeError("a problem needs a prior; ipx.prior('none') says nothing")
         known = operator.known(y)
-        if known is not None:  # what stands where nothing was measured is no data
+        if known is not None:  # values that were not measured are set to zero
             y = torch.where(known, y, torch.zeros((), dtype=y.dtype))
         values = {
             "y": y, "operator": operator, "noise": noise, "terms": terms, "x0": x0,
@@ -211,7 +207,7 @@ class Problem:
 
     @property
     def physical(self) -> Operator[Any]:
-        """The operator on pictures; another one than ``operator`` where the unknown is a code."""
+        """The operator on pictures; differs from ``operator`` where the unknown is a code."""
         return self.operator if self.code is None else self.code.operator
 
     @property
@@ -220,11 +216,11 @@ class Problem:
         return self.physical.image_shape
 
     def picture(self, unknown: Tensor) -> Tensor:
-        """The picture that the unknown of a solver stands for: itself, or D(z) of a code."""
+        """The picture of an unknown: itself, or D(z) of a code."""
         return unknown if self.code is None else self.code.decode(unknown)
 
     def unknown(self, picture: Tensor) -> Tensor:
-        """Where a solver begins that should begin at this picture: itself, or its code E(x)."""
+        """The unknown of a picture: itself, or its code E(x)."""
         return picture if self.code is None else self.code.encode(picture)
 
     @cached_property
@@ -233,9 +229,9 @@ class Problem:
         return DataTerm(self.operator, self.noise, self.y, self.ways)
 
     def derived(self, key: Any, make: Callable[[], C]) -> C:
-        """``make()``, made once for this problem: what a solver works out and never changes.
+        """``make()``, computed once for this problem, such as a factorisation.
 
-        Shared with problems that differ in lam and start only; so ``make`` must not use these.
+        It is shared with problems that differ in lam and start only: ``make`` must not use these.
         """
         if key not in self.memo:
             self.memo[key] = make()
@@ -243,7 +239,7 @@ class Problem:
         return found
 
     def objective(self, x: Tensor) -> Tensor:
-        """f(x) + sum of lam R(x), ``(B,)``; NaN where a prior has no value to state."""
+        """f(x) + sum of lam R(x), ``(B,)``; NaN if a prior has no `Value`."""
         value = self.data.value(x)
         for term in self.terms:
             if not has(term.prior, Value):
@@ -252,29 +248,29 @@ class Problem:
         return value
 
     def start(self) -> Tensor:
-        """The start of the iterations: a picture, or a code where that is the unknown."""
+        """The start of the iterations, of the shape of the unknown."""
         x = self.x0 if self.x0 is not None else self.physical.preview(self.y)
         return x if tuple(x.shape[1:]) == self.operator.image_shape else self.unknown(x)
 
     def with_lam(self, lam: Scalar, x0: Tensor | None = None) -> Problem:
-        """The same problem with another weight, and another start when one is given.
+        """The same problem with another weight, and another start unless it is None.
 
-        The data term and what was worked out (norms, A^T y) are shared.
+        The data term and `derived` values are shared.
         """
         other = self._sharing(self.changed(lam=lam, x0=self.x0 if x0 is None else x0))
         object.__setattr__(other, "memo", self.memo)
         return other
 
     def with_prior(self, prior: Prior[Any], lam: Scalar) -> Problem:
-        """The same problem with another prior; the data term is shared, as in `with_lam`."""
+        """The same problem with another prior; the data term is shared."""
         return self._sharing(replace(self, terms=(Term(prior, lam),)))
 
     def changed(self, **values: Any) -> Problem:
-        """The same problem with other arguments of its constructor, nothing shared."""
+        """The same problem with other arguments of its constructor; nothing is shared."""
         return replace(self, **values)
 
     def with_way(self, capability: type, way: Way) -> Problem:
-        """The same problem, its data term with one capability more."""
+        """The same problem with one more capability of its data term."""
         return replace(self, ways={**self.ways, capability: way})
 
     def _sharing(self, other: Problem) -> Problem:
@@ -282,22 +278,18 @@ class Problem:
         return other
 
     def keep_known(self, x: Tensor) -> Tensor:
-        """x with the measured pixels put back, when the data are free of noise."""
+        """x with the measured pixels restored if the data are free of noise."""
         if not self.hard or not has(self.physical, Diagonal):
             return x
         d = using(self.physical, Diagonal).diagonal(x)
         seen = d != 0
         return torch.where(seen, self.y / torch.where(seen, d, torch.ones_like(d)), x)
 
-    def residual(self, x: Tensor) -> Tensor:
-        """|A x - y| per image."""
-        return image_norm(self.operator.forward(x) - self.y)
-
 
 def _changed(terms: tuple[Term, ...], prior: Prior[Any] | None, lam: Scalar | None) -> Term:
     """The first term with another prior or weight."""
     if not terms:
-        assert prior is not None, "a weight needs a prior"
+        assert prior is not None
         return Term(prior, 1.0 if lam is None else lam)
     first = terms[0]
     return Term(prior or first.prior, first.lam if lam is None else lam)
@@ -314,7 +306,7 @@ def known_count(problem: Problem) -> Tensor:
 def noise_variance(problem: Problem) -> Tensor:
     """Variance of the noise of a measured value, per image ``(B,)``.
 
-    For noise that is not Gaussian twice the expected data term, which is then its scale.
+    For other than Gaussian noise it is twice the expected data term of a value.
     """
     count = known_count(problem)
     return 2 * problem.noise.expected(problem.y, count) / count

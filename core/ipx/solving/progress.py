@@ -1,4 +1,4 @@
-"""What is known after a step, and what comes out in the end."""
+"""The progress of a run after each step, and its result."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Progress:
     """What stopping rules and observers see after each step.
 
     Attributes:
-        problem: with its bridges in place.
-        iteration: steps done, from 1; 0 before the first.
-        budget: steps allowed.
-        unknown: present solution: a picture ``(B, C, H, W)``, or its code ``(B, n)``; of an image
-            that diverged the last good one.
+        problem: the problem with its bridges applied.
+        iteration: number of this step, from 1; 0 before the first.
+        budget: the largest number of steps.
+        unknown: the iterate: a picture ``(B, C, H, W)``, or a code ``(B, n)``; for an image that
+            diverged the last sound one.
         residual: fixed-point residual per image ``(B,)``.
-        active: images that were not done before this step ``(B,)``.
-        seconds: since the loop began.
-        trial: while a weight is chosen, the number of the trial, from 1; 0 in the final solve.
+        active: true for images that were not done before this step, ``(B,)``.
+        seconds: wall-clock time since the start of the loop.
+        trial: number of the tuner's trial, from 1; 0 in the final solve.
     """
 
     problem: Problem
@@ -45,38 +45,38 @@ class Progress:
 
     @cached_property
     def x(self) -> Tensor:
-        """The present picture ``(B, C, H, W)``."""
+        """The picture ``(B, C, H, W)``."""
         return self.problem.picture(self.unknown)
 
     @cached_property
     def objective(self) -> Tensor:
-        """f + lam R of the present solution, ``(B,)``, NaN where there is none; costs a pass."""
+        """f + lam R of the iterate, ``(B,)``, NaN if there is none; computed on first access."""
         return self.problem.objective(self.unknown)
 
     @property
     def last(self) -> bool:
-        """True after the last step that the budget allows."""
+        """True for the last step that the budget allows."""
         return self.iteration == self.budget
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came out.
+    """The result of a run.
 
     Attributes:
-        x: ``(B, C, H, W)``; finite, or the last finite iterate of an image that diverged.
-        unknown: what the solver found: x itself, or its code ``(B, n)``.
+        x: the picture ``(B, C, H, W)``; for an image that diverged the last sound iterate.
+        unknown: the solution as the solver has it: x, or a code ``(B, n)``.
         status: per image ``"converged"``, ``"budget"`` (iterations used up) or ``"diverged"``.
         iterations: steps taken per image ``(B,)``.
         residual: last fixed-point residual per image ``(B,)``.
-        objective: objective of the returned image ``(B,)``, NaN where there is none; it belongs
-            to ``problem``, whose prior may be the smoothed one that a bridge made.
-        problem: the problem that was solved, with the bridges of the plan in place.
-        state: the solver's last state, to go on from.
+        objective: f + lam R per image ``(B,)``, NaN if there is none; R is the prior of
+            ``problem``, which may be smoothed by a bridge.
+        problem: the problem with the bridges of the plan applied.
+        state: the last state of the solver, to continue from.
         seconds: wall-clock time.
-        history: one entry per recorded step (`ipx.History`): ``iteration``, ``seconds``,
-            ``objective`` and ``residual``, the last two a list with one number per image.
-        outputs: further images that observers made, by name, ``(B, C, H, W)``.
+        history: one entry per recorded step (`ipx.History`): ``iteration``, ``seconds`` since the
+            start of the loop, ``objective`` and ``residual``, both lists of one number per image.
+        outputs: further images from observers, by name, ``(B, C, H, W)``.
     """
 
     x: Tensor
@@ -93,13 +93,17 @@ class Result:
 
     @property
     def plan(self) -> Plan:
-        """The plan that was followed."""
+        """The plan of the problem."""
         if self.problem.plan is None:
             raise PlanError("this result belongs to a problem without a plan")
         return self.problem.plan
 
     def where(self, take: Tensor, other: Result) -> Result:
-        """Image by image: this result where ``take`` ``(B,)`` is true, else the other."""
+        """Image by image: this result where ``take`` ``(B,)`` is true, else the other.
+
+        Problem, state and history, which are of the batch, are those of this one; outputs are
+        those that both have.
+        """
 
         def pick(a: Tensor, b: Tensor) -> Tensor:
             return torch.where(column(take, a), a, b)

@@ -1,4 +1,4 @@
-"""The library's face: `restore` and `solve` on arrays and tensors."""
+"""`restore` and `solve` on arrays and tensors."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,35 +25,34 @@ from ipx.planning.tree import AUTO, Description, Tree, tree
 from ipx.solving.attach import attach
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.choose_lam import Weighed, weigh
+from ipx.solving.degrade import Image
 from ipx.solving.observers import AnyObserver
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
 from ipx.solving.starts import first_guess, lowest
 
-Image = TypeVar("Image", "np.ndarray[Any, Any]", Tensor)
-
 
 @dataclass(frozen=True, repr=False)
 class Restoration:
-    """A restored picture, and everything that led to it.
+    """A restored image and how it was obtained.
 
     Attributes:
-        image: the restored picture, of the kind and layout of the input.
-        outputs: every image that came out, by name, ``(B, C, H, W)``: ``restored`` always, others
-            where an observer made them (``mean``, ``std``).
-        before: what could be seen before, `Operator.preview` of the data, ``(B, C, H, W)``.
+        image: the restored image, of the type and layout of the input.
+        outputs: all images by name, ``(B, C, H, W)``: ``restored`` always, others from observers
+            (``mean``, ``std``).
+        before: the data as an image, `ipx.Operator.preview`, ``(B, C, H, W)``.
         status: per image, see `ipx.Result`.
-        plan: how operator, noise, prior and solver were made to fit.
+        plan: the solver and its bridges.
         lam: weight of the prior per image; None for a prior without weight.
-        level: noise level per image, given or estimated, in the unit of the noise model (standard
-            deviation of a Gaussian in image units, photons at intensity 1 of a Poisson, share of
-            wrong pixels of an impulse noise).
-        result: the last run of the loop.
-        trace: what the tuner tried, in order: ``lam`` and what the rule looks at (``log_ratio``:
-            logarithm of the data term over its target; ``score``: the criterion), each a list
-            with one number per image.
-        seconds: wall-clock time of everything.
+        level: noise level per image, given or estimated, in the unit of the noise model: standard
+            deviation in image units (gaussian), photons at intensity 1 (poisson), share of wrong
+            values (impulse).
+        result: the final run of the solver.
+        trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
+            per image. The criterion is ``log_ratio``, log of the data term over its target
+            (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv).
+        seconds: wall-clock time of the whole call.
     """
 
     image: Any
@@ -70,12 +68,12 @@ class Restoration:
 
     @property
     def x(self) -> Tensor:
-        """The restored picture as a tensor ``(B, C, H, W)``."""
+        """The restored image as a tensor ``(B, C, H, W)``."""
         return self.outputs["restored"]
 
     @property
     def iterations(self) -> list[int]:
-        """Steps of the final solve, per image."""
+        """Iterations of the final run, per image."""
         return [int(n) for n in self.result.iterations]
 
     def __repr__(self) -> str:
@@ -88,7 +86,7 @@ class Restoration:
         )
 
     def _repr_png_(self) -> bytes | None:
-        """The images beside each other, for notebooks; None unless they are grey or colour."""
+        """The images side by side, for notebooks; None unless they are grey or colour."""
         if self.x.shape[1] not in (1, 3):
             return None
         from PIL import Image as Pillow
@@ -115,31 +113,31 @@ def solve(
     settings: SolveSettings | None = None,
     **changed: Any,
 ) -> Restoration:
-    """Restore a degraded image, and tell how.
+    """Restore a degraded image.
 
     Args:
         image: the data y: NumPy ``(H, W)`` or ``(H, W, C)``, or a tensor ``(H, W)``,
             ``(C, H, W)`` or ``(B, C, H, W)``, nominally in [0, 1] (integers in their range).
         op: forward operator: a name, a table ``{"name": "blur", "sigma": 2}``, or an instance.
-        noise: noise model, likewise; its level is estimated from y when it is not given.
-        prior: prior, likewise; by default ``"tv"``, and ``"none"`` for a solver that is a trained
+        noise: noise model, likewise; its level is estimated from y unless it is given.
+        prior: prior, likewise; by default ``"tv"``, or ``"none"`` for a solver that is a trained
             network.
         solver: solver, likewise; ``"auto"`` takes the best one that fits.
-        lam: weight of the prior, >= 0, one or per image; ``"auto"`` lets the tuner choose.
+        lam: weight of the prior, >= 0, one or per image; ``"auto"`` derives it from the noise or
+            lets the tuner choose it.
         tuner: the rule for ``lam="auto"``.
-        image_shape: ``(C, H, W)`` of the result where the data do not tell it.
+        image_shape: ``(C, H, W)`` of the result, where the data do not determine it.
         x0: start of the iterations, an image like the result.
-        observers: called with an `ipx.Progress` after each step, those of the tuner's trials
-            included.
+        observers: called with an `ipx.Progress` after each step, also of the tuner's trials.
         settings: `ipx.SolveSettings`: iterations, tol, start, restarts, keep, exact, seed, device,
             dtype.
         **changed: single settings, as in ``solve(y, iterations=50)``.
 
     Returns:
-        A `Restoration`; ``.image`` is of the kind of ``image``.
+        A `Restoration`; its ``image`` has the type and layout of ``image``.
 
     Raises:
-        IpxError: one clear line; see `ipx.errors`.
+        IpxError: one line; see `ipx.errors`.
     """
     began = time.perf_counter()
     keep_freed()
@@ -174,7 +172,7 @@ def solve(
 def _problem(
     y: Tensor, operator: Operator[Any], noise: Noise[Any], prior: Prior[Any], x0: Any
 ) -> Problem:
-    """The problem without a weight; a noise level that was not told is estimated from y."""
+    """The problem without a weight; an unknown noise level is estimated from y."""
     untold, hard = noise.level is None, noise.silent
     if untold:
         noise = noise.estimated(y, operator.known(y))
@@ -183,7 +181,7 @@ def _problem(
 
 
 def _settings(settings: SolveSettings | None, changed: dict[str, Any]) -> SolveSettings:
-    """The settings with single ones changed."""
+    """The settings with some of them changed."""
     if not changed:
         return settings or SolveSettings()
     base = {} if settings is None else {n: getattr(settings, n) for n in SolveSettings.infos()}
@@ -195,7 +193,7 @@ def _settings(settings: SolveSettings | None, changed: dict[str, Any]) -> SolveS
 
 
 def _chosen(described: Tree, plan: Plan) -> Tree:
-    """The solver of the plan, with the options that were asked for."""
+    """The requested solver, or that of the plan for ``auto``."""
     return replace(described, spec=plan.solver) if described.name == AUTO else described
 
 
@@ -207,7 +205,7 @@ def _restarted(
     settings: SolveSettings,
     observers: Sequence[AnyObserver],
 ) -> Weighed:
-    """Solve from each start; the lowest objective counts."""
+    """Solve from each start and keep the lowest objective per image."""
     runs: list[Weighed] = []
     for number in range(settings.restarts):
         begun = problem
@@ -219,7 +217,7 @@ def _restarted(
 
 
 def _classical(problem: Problem) -> Tensor:
-    """What another prior restores: with the solver that fits best, its weight chosen."""
+    """The restoration with another prior, by the best solver that fits, with its weight chosen."""
     plan = make_plan(
         tree("operator", problem.operator),
         tree("noise", problem.noise),
@@ -232,7 +230,7 @@ def _classical(problem: Problem) -> Tensor:
 
 
 def _level(noise: Noise[Any], count: int) -> list[float]:
-    """The noise level per image; NaN where there is none."""
+    """The noise level per image; NaN if there is none."""
     level = noise.level
     if isinstance(level, Tensor):
         flat = level.reshape(-1).tolist()
@@ -241,7 +239,7 @@ def _level(noise: Noise[Any], count: int) -> list[float]:
 
 
 def restore(image: Image, **how: Any) -> Image:
-    """Restore a degraded image: `solve`, and only the picture.
+    """Restore a degraded image: the ``image`` of `solve`.
 
     >>> import numpy as np, ipx
     >>> y = np.clip(np.eye(32), 0.2, 0.8)
@@ -253,7 +251,7 @@ def restore(image: Image, **how: Any) -> Image:
         **how: the arguments of `solve`.
 
     Returns:
-        The restored image, of the kind, layout and type of ``image``.
+        The restored image, of the type and layout of ``image``.
     """
     image_back: Image = solve(image, **how).image
     return image_back

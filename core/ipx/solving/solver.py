@@ -1,8 +1,8 @@
 """Solvers: algorithms that minimise ``f(x) + lam R(x)``, one step at a time.
 
-A solver has two pure functions, ``init(problem) -> State`` and ``step(problem, state) ->
-State``. It owns no loop, no stopping rule, no step counter: `ipx.iterate` does. A step is
-differentiable, so an unrolled network is a solver whose step has learned parameters.
+A solver has two pure functions, ``init(problem) -> State`` and ``step(problem, state) -> State``.
+Loop, stopping rules and step counter belong to `ipx.iterate`. A step is differentiable, so an
+unrolled network is a solver whose step has learned parameters.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from ipx.solving.problem import Problem
 
 @dataclass(frozen=True)
 class State:
-    """What an algorithm carries from step to step. All tensors have the batch first.
+    """The variables of an algorithm between steps. All tensors have the batch first.
 
-    ``x`` is the present image, ``(B, C, H, W)``. Subclasses add the algorithm's own variables:
-    tensors, numbers, and frozen dataclasses or tuples of these, nothing else. So a state can be
-    saved, moved, differentiated and gone on from; what is derived belongs to the problem
-    (`ipx.Problem.derived`).
+    ``x`` is the iterate, ``(B, C, H, W)`` or a code ``(B, n)``. Subclasses add tensors, numbers,
+    and frozen dataclasses or tuples of these, nothing else, so that a state can be saved, moved,
+    differentiated and resumed. Derived quantities belong to the problem (`ipx.Problem.derived`).
     """
 
     x: Tensor
@@ -40,10 +39,10 @@ class Solver(Component[O], ABC, Generic[O, S]):
     """An iterative algorithm.
 
     Attributes:
-        needs: what it asks of data term and prior, in alternatives; from its declaration, or set
-            by a class that no plugin declares.
-        iterations: its usual budget.
-        one_shot: True when one step is the whole algorithm (a closed form).
+        needs: alternative requirements on data term and prior, from the declaration, or set by a
+            class that no plugin declares.
+        iterations: the default budget.
+        one_shot: True if one step is the whole algorithm (a closed form).
     """
 
     kind = "solver"
@@ -58,7 +57,7 @@ class Solver(Component[O], ABC, Generic[O, S]):
             self.needs = spec.needs
 
     def budget(self, problem: Problem) -> int:
-        """How many steps it usually takes for this problem: ``iterations``."""
+        """The default number of steps for this problem: ``iterations``."""
         return self.iterations
 
     @abstractmethod
@@ -70,28 +69,28 @@ class Solver(Component[O], ABC, Generic[O, S]):
         """One iteration. Pure: changes neither the problem, nor the state, nor ``self``."""
 
     def solution(self, problem: Problem, state: S) -> Tensor:
-        """The image that the state stands for; ``state.x`` unless the algorithm says else."""
+        """The unknown of a state, ``state.x`` by default."""
         return state.x
 
     def with_penalty(self, state: S, penalty: Tensor, rescale: bool = True) -> S:
-        """The state with another penalty, or step, for the steps to come: what a network learns.
+        """The state with another penalty for the following steps; unrolled networks learn it.
 
         Args:
             state: after any step.
-            penalty: ``(B,)``, > 0; of proximal gradient the inverse of the step.
-            rescale: what is stored over the penalty (a scaled multiplier) keeps its value; off
-                where it was made with this penalty already.
+            penalty: ``(B,)``, > 0; for proximal gradient methods the inverse of the step length.
+            rescale: rescale variables stored divided by the penalty (scaled multipliers); False
+                if they refer to this penalty already.
 
         Raises:
-            PlanError: the algorithm has no such parameter.
+            PlanError: the algorithm has no penalty.
         """
         raise PlanError(f"{type(self).__name__} has no penalty that could be learned")
 
     def damped(self, before: S, after: S, rate: Tensor) -> S:
-        """``after``, with only a share ``rate`` ``(B,)`` or () of the change of its multiplier."""
+        """``after`` with the change of its multiplier scaled by ``rate``, ``(B,)`` or ``()``."""
         return after
 
     def residual(self, problem: Problem, before: S, after: S) -> Tensor:
-        """How far from a fixed point, per image ``(B,)``: relative change of the iterate."""
+        """Fixed-point residual per image ``(B,)``; by default the relative change of ``x``."""
         change = image_norm(after.x - before.x)
         return change / image_norm(after.x).clamp_min(1e-12)

@@ -1,13 +1,12 @@
-"""Where to begin: the data as they are, a classical restoration, the mean of a model, at random.
+"""Starts: the data as an image, a classical restoration, the mean of a model, a random sample.
 
-A convex problem ends at the same picture wherever it begins. One with a learned prior does not,
-so the start is a choice to make and to report; several can be tried and the one that ends with
-the lowest objective kept.
+The result of a nonconvex problem, such as one with a learned prior, depends on the start.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 
 import torch
@@ -29,12 +28,12 @@ def first_guess(
     """The start of a problem; None for `Operator.preview` of the data.
 
     Args:
-        problem: with the bridges of its plan in place.
-        start: ``auto`` (the prior's own choice), ``preview`` (the data as a picture), ``mean``
-            (D(0)) and ``random`` (D(z), z ~ N(0, I)) for a prior with a decoder, or the name of
-            another prior: what that one restores.
+        problem: the problem with its bridges applied.
+        start: ``auto`` (the prior's default), ``preview`` (the data as an image), ``mean`` (D(0))
+            and ``random`` (D(z), z ~ N(0, I)) for a prior with a decoder, or the name of another
+            prior: the restoration with it.
         seed: of ``random``.
-        solve: restores a problem with that other prior.
+        solve: restores a problem with another prior.
 
     Raises:
         OptionError: no such start, or the prior has no decoder.
@@ -54,7 +53,7 @@ def first_guess(
     if start not in known:
         names = [*STARTS, *known]
         near = did_you_mean(start, names)
-        raise OptionError(f"start {start} is none of {', '.join(STARTS)} and no prior{near}")
+        raise OptionError(f"start {start} is neither a prior nor one of {', '.join(STARTS)}{near}")
     other = Problem(
         problem.y, problem.physical, problem.noise, build("prior", start),
         hard=problem.hard, estimated=problem.estimated,
@@ -63,11 +62,11 @@ def first_guess(
 
 
 def lowest(results: list[Result]) -> Result:
-    """Image by image the result with the lowest objective; of one without objective the first."""
+    """Image by image the result of lowest objective; the first where there is no objective."""
 
     def better(best: Result, other: Result) -> Result:
         take = other.objective < best.objective
         take |= torch.tensor([s == "diverged" for s in best.status], device=take.device)
-        return other.where(take, best)
+        return replace(best.where(~take, other), seconds=best.seconds + other.seconds)
 
     return reduce(better, results)

@@ -1,4 +1,4 @@
-"""States of solvers in files: one safetensors file, its structure in the header. No pickle."""
+"""States of solvers in safetensors files, with their structure in the header. No pickle."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from ipx.solving.solver import State
 
 _KEY = "ipx-state"
 _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+# the exceptions of a file whose structure is not that of `_plain`
+_JUNK = (
+    OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError,
+    safetensors.SafetensorError,
+)  # fmt: skip
 
 
 def save_state(path: str | os.PathLike[str], state: State) -> None:
     """Write a state, whole or not at all.
 
     Raises:
-        TypeError: it holds something else than tensors, numbers, text, None, and frozen
-            dataclasses, tuples or lists of these; the message names it.
+        TypeError: it holds other values than tensors, numbers, text, None, and frozen
+            dataclasses, tuples or lists of these; the message names the value.
         InputError: the file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
@@ -36,27 +41,27 @@ def save_state(path: str | os.PathLike[str], state: State) -> None:
 
 
 def load_state(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> State:
-    """Read a state that `save_state` wrote, for ``ipx.iterate(..., state=...)``.
+    """Read a state written by `save_state`, for ``ipx.iterate(..., state=...)``.
 
-    Its classes must be known: make the solver and the prior that it belongs to first.
+    Its classes must be imported: make the solver and the prior that it belongs to first.
 
     Raises:
-        InputError: the file cannot be read, or holds no state of a solver that is loaded.
+        InputError: the file cannot be read, or holds no state of an imported solver.
     """
     try:
         with safetensors.safe_open(path, "pt", device=str(device)) as file:
             structure = json.loads((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
         state = _made(structure, tensors)
-    except (OSError, KeyError, ValueError, TypeError, safetensors.SafetensorError) as e:
+    except _JUNK as e:
         raise InputError(f"{path}: holds no state of a solver: {one_line(e)}") from e
-    if not isinstance(state, State):
+    if not (isinstance(state, State) and isinstance(state.x, Tensor)):
         raise InputError(f"{path}: holds no state of a solver")
     return state
 
 
 def _plain(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
-    """What JSON holds; tensors go into ``tensors`` under the place where they were."""
+    """A JSON value; tensors go into ``tensors`` under their path ``where``."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -78,7 +83,7 @@ def _plain(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def _made(plain: Any, tensors: dict[str, Tensor]) -> Any:
-    """The inverse of `_plain`; only dataclasses of modules that are loaded are made."""
+    """The inverse of `_plain`; makes only dataclasses of imported modules."""
     if not isinstance(plain, dict):
         return plain
     if "float" in plain:

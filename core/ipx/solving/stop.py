@@ -1,4 +1,4 @@
-"""Stopping rules: functions of `ipx.Progress` that are true for each image that is done."""
+"""Stopping rules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ipx.solving.problem import known_count
 from ipx.solving.progress import Progress
 
 Stop = Callable[[Progress], Tensor]
-"""Per image, true when that image is done, shape ``(B,)``."""
+"""A function of `ipx.Progress`: true for each image that is done, ``(B,)``."""
 
 
 def converged(tol: float) -> Stop:
@@ -20,9 +20,9 @@ def converged(tol: float) -> Stop:
 
 
 def noise_reached(factor: float = 1.0) -> Stop:
-    """Done when the data term is down to what the noise alone makes it (Morozov).
+    """Done when the data term is at most its expected value for the truth (Morozov).
 
-    For a prior without weight this early stopping *is* the regularisation.
+    For a prior without weight this early stopping is the regularisation.
     """
 
     def rule(p: Progress) -> Tensor:
@@ -35,13 +35,13 @@ def noise_reached(factor: float = 1.0) -> Stop:
 def typical_reached() -> Stop:
     """Done at the objective expected of the clean image.
 
-    That is the data term of the noise alone and lam times the prior's `Prior.typical`.
+    That is the expected data term of the truth plus lam times `Prior.typical`.
     """
 
     def rule(p: Progress) -> Tensor:
         problem = p.problem
         usual = problem.prior.typical(problem.image_shape)
-        assert usual is not None  # the rule is for priors that state it
+        assert usual is not None  # the rule is for such priors only
         level = problem.noise.expected(problem.y, known_count(problem)) + problem.lam * usual
         return p.objective <= level
 
@@ -49,10 +49,5 @@ def typical_reached() -> Stop:
 
 
 def any_of(*rules: Stop) -> Stop:
-    """Done when one of the rules says so."""
+    """Done when one of the rules holds."""
     return lambda p: torch.stack([rule(p) for rule in rules]).any(0)
-
-
-def all_of(*rules: Stop) -> Stop:
-    """Done when all rules say so."""
-    return lambda p: torch.stack([rule(p) for rule in rules]).all(0)

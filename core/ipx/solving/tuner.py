@@ -1,4 +1,4 @@
-"""Tuners: rules that choose the weight lam without knowing the truth."""
+"""Tuners: rules that choose the weight lam without ground truth."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from ipx.solving.problem import Problem
 from ipx.solving.progress import Result
 
 Solve = Callable[[Problem], Result]
-"""Solves a problem from its start to convergence; a tuner calls it with different weights."""
+"""Solves a problem from its start to convergence; a tuner calls it with several weights."""
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a tuner found.
+    """The choice of a tuner.
 
     Attributes:
         lam: one weight per image ``(B,)``.
         result: the solution with these weights.
-        trace: what was tried, for the record.
+        trace: the trials in order, for the record: ``lam`` and the criterion of each, as lists of
+            one number per image.
     """
 
     lam: Tensor
@@ -33,7 +34,7 @@ class Tuned:
 
 
 class Tuner(Component[O], ABC):
-    """A rule that chooses lam, image by image. The noise of the problem has a known level."""
+    """A rule that chooses lam, image by image, for a problem whose noise level is known."""
 
     kind = "tuner"
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
+from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
 
 Check = Callable[[], None]
@@ -40,18 +41,14 @@ def checks(spec: Spec, options: Options | None = None) -> Iterator[tuple[str, Ch
         spec: its declaration, from `ipx.registry`.
         options: with these options; the defaults when None.
     """
-    from ipx.testing import common
-
-    chosen = options if options is not None else spec.options()
-    yield from common.checks(spec, chosen)
-    contract = KINDS[spec.kind].contract
-    if contract:
-        yield from importlib.import_module(contract).checks(spec, chosen)
+    module = importlib.import_module(KINDS[spec.kind].contract or "ipx.testing.common")
+    yield from module.checks(spec, options if options is not None else spec.options())
 
 
 def variants(spec: Spec) -> Iterator[tuple[str, Options]]:
-    """The options that a component is checked with: the defaults, then its examples."""
-    for values in ({}, *spec.examples):
+    """Options to check a component with: its examples, after the defaults where there are some."""
+    required = any(info.required for info in spec.options.infos().values())
+    for values in spec.examples if required and spec.examples else ({}, *spec.examples):
         told = ",".join(f"{k}={v}" for k, v in values.items())
         yield f"{spec.name}[{told}]" if told else spec.name, spec.options.from_mapping(values)
 
@@ -63,31 +60,29 @@ def run_checks(spec: Spec, options: Options | None = None) -> list[CheckResult]:
         spec: the declaration.
         options: check with these; without them the defaults, and each example of the declaration.
     """
-    chosen = list(variants(spec)) if options is None else [(spec.name, options)]
-    results = []
-    for variant, values in chosen:
-        label = variant.removeprefix(spec.name)
-        for name, check in checks(spec, values):
-            try:
-                check()
-            except Exception as e:
-                line = " ".join(str(e).split()) or type(e).__name__
-                results.append(CheckResult(name + label, False, line))
-            else:
-                results.append(CheckResult(name + label, True))
-    return results
+    chosen = variants(spec) if options is None else [(spec.name, options)]
+    return [
+        _result(name + variant.removeprefix(spec.name), check)
+        for variant, values in chosen
+        for name, check in checks(spec, values)
+    ]
+
+
+def _result(name: str, check: Check) -> CheckResult:
+    try:
+        check()
+    except Exception as e:
+        return CheckResult(name, False, " ".join(str(e).split()) or type(e).__name__)
+    return CheckResult(name, True)
 
 
 def contract_tests(plugin: str) -> Any:
     """A pytest test function, parametrised over the checks of all components of a plugin."""
     import pytest
 
-    from ipx.declare.registry import registry
-
-    specs = [s for kind in KINDS for s in registry().all(kind) if s.plugin == plugin]
     cases = [
         pytest.param(check, id=f"{variant}-{name}")
-        for spec in specs
+        for spec in (s for kind in KINDS for s in registry().all(kind) if s.plugin == plugin)
         for variant, options in variants(spec)
         for name, check in checks(spec, options)
     ]

@@ -1,10 +1,14 @@
-"""Checks of every component: options, declaration, construction."""
+"""What the checks of all kinds share: their base class, and comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from types import FunctionType
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,118 +17,148 @@ from ipx.declare.capabilities import Capability
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
 from ipx.declare.registry import registry
-from ipx.declare.specs import OperatorSpec, Spec
 from ipx.errors import OptionError
+from ipx.numerics.tensors import image_dot, image_sum
 
-if TYPE_CHECKING:
-    from ipx.testing import Check
-
-IMAGE = (2, 24, 32)
+Named: TypeAlias = Iterator[tuple[str, Callable[..., None]]]
 
 
-def make(spec: Spec, options: Options, image_shape: tuple[int, ...] = IMAGE) -> Any:
-    """An instance of a component; an operator on images of this shape."""
-    if isinstance(spec, OperatorSpec):
-        return registry().create(spec, image_shape, options=options)
-    return registry().create(spec, options=options)
+def needs(*capabilities: type) -> Callable[[Any], Any]:
+    """Mark a check of components with these capabilities."""
+
+    def mark(check: Any) -> Any:
+        check.needs = capabilities
+        return check
+
+    return mark
 
 
-class Lazy:
-    """A component that is made when it is first used: inside a check, which then fails alone."""
+class Checks:
+    """The checks of a component with certain options; those of a kind are in a subclass.
 
-    def __init__(self, *how: Any) -> None:
-        self._how = how
+    Each public method is a check: ``options_round_trip`` is reported as ``options-round-trip``.
+    """
+
+    def __init__(self, spec: Any, options: Options) -> None:
+        self.spec, self.options, self.traits = spec, options, spec.facts(options)
+        self.provided = spec.capabilities(options)
 
     @cached_property
     def made(self) -> Any:
-        """The component."""
-        return make(*self._how)
+        """The component, made on first use: inside a check, which then fails alone."""
+        return registry().create(self.spec, options=self.options)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.made, name)
+    @classmethod
+    def of(cls, spec: Any, options: Options) -> Named:
+        """Name and function of each check that applies; a function cannot be made."""
+        case, known = cls(spec, options), [m for c in cls.__mro__[-2::-1] for m in vars(c).items()]
+        for name, check in known:
+            if not isinstance(check, FunctionType) or name.startswith("_"):
+                continue
+            applies = case.provided.issuperset(getattr(check, "needs", ()))
+            if applies and (KINDS[spec.kind].base or name != "declaration"):
+                yield name.replace("_", "-"), partial(case._run, check)
+
+    def _run(self, check: Callable[..., None], *args: Any) -> None:
+        check(self, *args)
+
+    def unknown_option(self) -> None:
+        """A name that is no option is refused with an OptionError."""
+        with contextlib.suppress(OptionError):
+            self.spec.options.from_mapping({"surely-no-option": 1})
+            raise AssertionError("an unknown option is accepted")
+
+    def options_round_trip(self) -> None:
+        """Options that go through JSON, as in a record, stay equal."""
+        told = self.options
+        again = type(told).from_mapping(json.loads(json.dumps(told.to_mapping())))
+        require(again == told, f"options do not survive a record: {told} became {again}")
+
+    def help(self) -> None:
+        """Each option has a help text, the component a summary of one line."""
+        for info in type(self.options).infos().values():
+            require(info.help.strip(), f"option {info.name} has no help")
+        short = re.fullmatch(".{1,80}", self.spec.summary)
+        require(short, "the summary must be one line of at most 80 characters")
+
+    def declaration(self) -> None:
+        """It can be made and implements what it declares, which is for its kind."""
+        kind = KINDS[self.spec.kind]
+        require(isinstance(self.made, kind.base_class()), f"it is no instance of {kind.base}")
+        for c in self.provided:
+            require(isinstance(c, type) and issubclass(c, Capability), f"{c!r} is no capability")
+            require(c.of == kind.name, f"{c.__name__} is for a {c.of}")
+
+
+checks = Checks.of
+
+
+def require(condition: object, message: str) -> None:
+    """Raise AssertionError unless a condition holds, under ``python -O`` too."""
+    if not condition:
+        raise AssertionError(message)
 
 
 def draw(seed: int, *shape: int) -> Tensor:
     """Uniform numbers in [0, 1], float64."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand(shape, generator=generator, dtype=torch.float64)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def close(a: Tensor, b: Tensor, tol: float, what: str) -> None:
-    """|a - b| <= tol (1 + |b|), else an AssertionError that says ``what``."""
-    if torch.equal(a, b):  # also two infinite values of a constraint
-        return
-    gap = float((a - b).abs().max()) if a.numel() else 0.0
-    scale = 1.0 + float(b.abs().max()) if b.numel() else 1.0
-    if not gap <= tol * scale:
-        raise AssertionError(f"{what}: off by {gap:.3g}, allowed {tol * scale:.3g}")
+    """max|a - b| <= tol (1 + max|b|) over finite values; infinite ones must be equal."""
+    if not torch.equal(a, b):
+        gap = float(torch.where(a == b, 0.0, (a - b).abs()).max())
+        allowed = tol * (1.0 + float(torch.where(b.isfinite(), b.abs(), 0.0).max()))
+        require(gap <= allowed, f"{what}: off by {gap:.3g}, allowed {allowed:.3g}")
 
 
-def pure(function: Any, *args: Tensor, what: str) -> Tensor:
-    """The value of a function that must not change its arguments, and gives the same twice."""
-    kept = [a.clone() for a in args]
-    first = function(*args)
-    second = function(*args)
-    for a, k in zip(args, kept, strict=True):
-        if not torch.equal(a, k):
-            raise AssertionError(f"{what} changes its argument")
-    if not torch.equal(first, second):
-        raise AssertionError(f"{what} gives another result the second time")
-    return torch.as_tensor(first)
+def pure(what: str, f: Any, *args: Tensor, batch: bool = True, dtype: bool = False) -> Tensor:
+    """f(x), the same again, x unchanged; batch: f(x)[i] = f(x[i]); dtype: float32 is kept."""
+    kept, value, again = [a.clone() for a in args], f(*args), f(*args)
+    require(all(map(torch.equal, args, kept)), f"{what} changes its argument")
+    require(torch.equal(value, again), f"{what} gives another result the second time")
+    for i in range(len(args[0]) if batch else 0):
+        alone = f(*(a[i : i + 1] for a in args))
+        close(value[i : i + 1], alone, 1e-10, f"{what} of image {i} depends on the rest of batch")
+    if dtype:
+        single = f(*(a.float() for a in args))
+        require(single.dtype == torch.float32, f"{what} turns float32 into {single.dtype}")
+        close(single.double(), value, 2e-3, f"{what} in float32")
+    return torch.as_tensor(value)
 
 
-def batched(function: Any, x: Tensor, *more: Tensor, what: str) -> None:
-    """A batch gives what its images give alone."""
-    whole = function(x, *more)
-    for i in range(x.shape[0]):
-        alone = function(x[i : i + 1], *(m[i : i + 1] for m in more))
-        close(whole[i : i + 1], alone, 1e-10, f"{what} of image {i} depends on the rest of batch")
+def gradient(what: str, f: Any, grad: Any, *args: Tensor, h: float = 1e-6, **how: bool) -> Tensor:
+    """<grad f(x), d> = (f(x + h d) - f(x - h d)) / (2 h), d random; `pure` without an f."""
+    (x, *more), found = args, pure(what, grad, *args, **how)
+    if f:
+        d = draw(1, *x.shape) - 0.5
+        slope = (f(x + h * d, *more) - f(x - h * d, *more)) / (2 * h)
+        close(image_dot(found, d), slope, 1e-5, what)
+    return found
 
 
-def kept_dtype(function: Any, *args: Tensor, what: str) -> None:
-    """float32 in, float32 out, near the float64 result."""
-    single = function(*(a.float() for a in args))
-    if single.dtype != torch.float32:
-        raise AssertionError(f"{what} turns float32 into {single.dtype}")
-    close(single.double(), function(*args), 2e-3, f"{what} in float32")
+def proximal(f: Any, prox: Any, *args: Tensor, steps: Any, tol: float, same: float) -> None:
+    """F(u) = f(u) + |u - x|^2 / (2 t) at p = prox(x, t): F(q) >= F(p) - tol (1 + |F(p)|) near p."""
+    x, *more = args
+    for t in steps if f else ():
+        p = prox(*args, t)
+        best = f(p, *more) + image_sum((p - x) ** 2) / (2 * t)
+        require(best.isfinite().all(), f"prox at t = {t:g} has no finite value")
+        for i in range(6):
+            q = p + 10.0**-i * (draw(10 + i, *x.shape) - 0.5)
+            near = f(q, *more) + image_sum((q - x) ** 2) / (2 * t)
+            lower = (near < best - tol * (1 + best.abs())).any()
+            require(not lower, f"prox at t = {t:g} is no minimiser")
+        pure("prox", lambda *a, t=t: prox(*a, t), *args, batch=False, dtype=t == steps[1])
+    each = torch.tensor([1e-3, 0.5], dtype=x.dtype)
+    alone = [prox(*(a[i : i + 1] for a in args), float(each[i])) for i in range(2)]
+    close(prox(*args, each), torch.cat(alone), same, "prox with one t per image")
 
 
-def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
-    """Options and declaration."""
-
-    def unknown_option() -> None:
-        try:
-            spec.options.from_mapping({"surely-no-option": 1})
-        except OptionError:
-            return
-        raise AssertionError("an unknown option is accepted")
-
-    def round_trip() -> None:
-        again = type(options).from_mapping(options.to_mapping())
-        if again != options:
-            raise AssertionError(f"options do not survive a record: {options} became {again}")
-
-    def help_texts() -> None:
-        for info in type(options).infos().values():
-            if not info.help.strip():
-                raise AssertionError(f"option {info.name} has no help")
-        if not spec.summary or len(spec.summary) > 80:
-            raise AssertionError("the summary must be one line of at most 80 characters")
-
-    def declaration() -> None:
-        """Made with these options; what is declared and not implemented is refused there."""
-        made = make(spec, options)
-        base = KINDS[spec.kind].base
-        if base and not isinstance(made, KINDS[spec.kind].base_class()):
-            raise AssertionError(f"{type(made).__name__} is no subclass of {base}")
-        for capability in spec.capabilities(options):
-            if not (isinstance(capability, type) and issubclass(capability, Capability)):
-                raise AssertionError(f"{capability!r} is no capability")
-            if capability.of != spec.kind:
-                raise AssertionError(f"{capability.__name__} is for a {capability.of}")
-
-    yield "unknown-option", unknown_option
-    yield "options-round-trip", round_trip
-    yield "help", help_texts
-    if KINDS[spec.kind].base:
-        yield "declaration", declaration
+def spectral(k: Any, x: Tensor) -> str:
+    """F K^T K x = gram F x with gram >= 0; the name of the transform F."""
+    s, what = k.spectrum(x), "transform of A^T A x against gram * transform of x"
+    require((s.gram >= 0).all(), "an eigenvalue of A^T A is negative")
+    gap = s.forward(k.adjoint(k.forward(x))) - s.gram * s.forward(x)
+    close(gap.abs(), torch.zeros(1, dtype=x.dtype), 1e-10, what)
+    return str(s.basis)

@@ -2,101 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ipx.declare import capabilities as cap
 from ipx.declare.options import Options
-from ipx.declare.specs import Spec
-from ipx.numerics.tensors import image_dot, image_norm, image_sum
-from ipx.testing.common import Lazy, batched, close, draw, kept_dtype, pure
-
-if TYPE_CHECKING:
-    from ipx.testing import Check
+from ipx.errors import OptionError
+from ipx.numerics.tensors import image_norm
+from ipx.testing.common import Checks, close, draw, gradient, needs, proximal, pure, require
 
 SHAPE = (2, 1, 16, 16)
 
 
-def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
-    """Every check that the capabilities of this noise ask for."""
-    noise: Any = Lazy(spec, options)
-    clean = 0.2 + 0.6 * draw(0, *SHAPE)
-    y = (clean + 0.05 * (draw(1, *SHAPE) - 0.5)).clamp(0.01, 1)
-    pred = 0.1 + draw(2, *SHAPE)
+class NoiseChecks(Checks):
+    """On noisy data y, and predictions p and q, all positive."""
 
-    def sampling() -> None:
-        one, two, other = (noise.sample(clean, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
-        if not torch.equal(one, two):
-            raise AssertionError("the same seed gives different noise")
-        if torch.equal(one, other):
-            raise AssertionError("another seed gives the same noise")
-        if one.shape != clean.shape or one.dtype != clean.dtype:
-            raise AssertionError("a sample has another shape or type than the clean data")
+    def __init__(self, spec: Any, options: Options) -> None:
+        super().__init__(spec, options)
+        self.p, self.q = 0.1 + draw(2, *SHAPE), 0.2 + 0.6 * draw(0, *SHAPE)
+        self.y = (self.q + 0.05 * (draw(1, *SHAPE) - 0.5)).clamp(0.01, 1)
 
-    def value() -> None:
-        pure(noise.nll, pred, y, what="nll")
-        batched(noise.nll, pred, y, what="nll")
-        kept_dtype(noise.nll, pred, y, what="nll")
-        if bool((noise.nll(pred, y) < -1e-12).any()):
-            raise AssertionError("nll is negative")
-        close(noise.nll(y, y), torch.zeros(2, dtype=y.dtype), 1e-9, "nll(y, y)")
+    def _told(self) -> tuple[Any, float]:
+        """The noise with a level, by the option that the trait names, and that level."""
+        kind, name = type(self.options), self.traits.level
+        require(name in kind.infos(), f"the trait level names no option: {name!r}")
+        info = kind.infos()[name]
+        value = info.kind((info.min or info.above or 0) + (0.25 if info.kind is float else 1))
+        return type(self.made)(kind(**{**self.options.to_mapping(), name: value})), value
+
+    def _sample(self, clean: Tensor, seed: int) -> Any:
+        try:
+            return self.made.sample(clean, torch.Generator().manual_seed(seed))
+        except OptionError:  # it has no level to simulate with unless it is told one
+            return self._told()[0].sample(clean, torch.Generator().manual_seed(seed))
+
+    def level(self) -> None:
+        """The option that the trait names is the level; without options there may be none."""
+        if type(self.options).infos() or self.traits.level:
+            noise, value = self._told()
+            found = noise.level if noise.level is not None else noise.estimated(self.y).level
+            told = torch.as_tensor(found).double() == value
+            require(told.all(), f"option {self.traits.level} is not the level")
+
+    def sampling(self) -> None:
+        """Samples depend on the generator alone; shape and dtype are those of the data."""
+        one, two, other = (self._sample(self.q, seed) for seed in (0, 0, 1))
+        require(torch.equal(one, two), "the same seed gives different noise")
+        require(self.made.silent or not torch.equal(one, other), "another seed: the same noise")
+        same = (one.shape, one.dtype) == (self.q.shape, self.q.dtype)
+        require(same, "a sample has another shape or type than the clean data")
+
+    def nll(self) -> None:
+        """f = nll(., y) >= 0, f(y) = 0, f((1 - s) p + s q) <= (1 - s) f(p) + s f(q)."""
+        nll, p, q, y = self.made.nll, self.p, self.q, self.y
+        require((pure("nll", nll, p, y, dtype=True) >= -1e-12).all(), "nll is negative")
+        close(nll(y, y), torch.zeros(2, dtype=y.dtype), 1e-9, "nll(y, y)")
         for s in (0.25, 0.5, 0.75):
-            chord = (1 - s) * noise.nll(pred, y) + s * noise.nll(clean, y)
-            if bool((noise.nll((1 - s) * pred + s * clean, y) > chord + 1e-9).any()):
-                raise AssertionError("nll is not convex")
+            chord = (1 - s) * nll(p, y) + s * nll(q, y)
+            require((nll((1 - s) * p + s * q, y) <= chord + 1e-9).all(), "nll is not convex")
 
-    def expected() -> None:
-        """The level estimated from a large flat sample explains its nll within 15 %."""
+    def expected(self) -> None:
+        """nll(truth, y) is within 15 % of ``expected``, the level estimated from a flat y."""
         flat = torch.full((1, 1, 128, 128), 0.5, dtype=torch.float64)
-        sample = noise.sample(flat, torch.Generator().manual_seed(3))
-        known = noise.estimated(sample)
-        count = torch.tensor([float(flat.numel())], dtype=torch.float64)
-        ratio = float(noise.nll(flat, sample) / known.expected(sample, count))
-        if not 0.85 < ratio < 1.15:
-            raise AssertionError(f"nll of the truth is {ratio:.2f} of what is expected")
+        y, count = self._sample(flat, 3), torch.tensor([128.0**2], dtype=torch.float64)
+        found, told = self.made.nll(flat, y), self.made.estimated(y).expected(y, count)
+        good = (0.85 * told <= found) & (found <= 1.15 * told)
+        require(good.all(), f"nll of the truth is {found.tolist()}, expected {told.tolist()}")
 
-    def grad() -> None:
-        d = draw(4, *SHAPE) - 0.5
-        h = 1e-6
-        slope = (noise.nll(pred + h * d, y) - noise.nll(pred - h * d, y)) / (2 * h)
-        close(image_dot(pure(noise.grad, pred, y, what="grad"), d), slope, 1e-5, "grad")
-        other = 0.1 + draw(5, *SHAPE)
-        change = image_norm(noise.grad(pred, y) - noise.grad(other, y))
-        bound = torch.as_tensor(noise.curvature(y)) * image_norm(pred - other)
-        if bool((change > bound * (1 + 1e-9)).any()):
-            raise AssertionError("curvature is no Lipschitz constant of the gradient")
+    @needs(cap.NoiseGrad)
+    def grad(self) -> None:
+        """The gradient of nll, by differences; |grad(p) - grad(q)| <= curvature |p - q|."""
+        noise, p, q, y = self.made, self.p, 0.1 + draw(5, *SHAPE), self.y
+        gap = image_norm(gradient("grad", noise.nll, noise.grad, p, y) - noise.grad(q, y))
+        bound = torch.as_tensor(noise.curvature(y)) * image_norm(p - q) * (1 + 1e-9)
+        require((gap <= bound).all(), "curvature is no Lipschitz constant of the gradient")
 
-    def prox() -> None:
-        for t in (1e-3, 0.3, 20.0):
-            p = noise.prox(pred, y, t)
-            best = noise.nll(p, y) + image_sum((p - pred) ** 2) / (2 * t)
-            for i in range(6):
-                q = p + 10.0**-i * (draw(10 + i, *SHAPE) - 0.5)
-                near = noise.nll(q, y) + image_sum((q - pred) ** 2) / (2 * t)
-                if bool((near < best - 1e-9 * (1 + best)).any()):
-                    raise AssertionError(f"prox at t = {t:g} is no minimiser")
-        steps = torch.tensor([1e-3, 0.3], dtype=torch.float64)
-        each = torch.cat(
-            [noise.prox(pred[i : i + 1], y[i : i + 1], float(steps[i])) for i in range(2)]
-        )
-        close(noise.prox(pred, y, steps), each, 1e-12, "prox with one t per image")
+    @needs(cap.NoiseProx)
+    def prox(self) -> None:
+        """argmin_u nll(u, y) + |u - p|^2 / (2 t), t a float, one per image or one per value."""
+        noise, p, y, t = self.made, self.p, self.y, torch.tensor([1e-3, 0.3]).double()
+        proximal(noise.nll, noise.prox, p, y, steps=(1e-3, 0.3, 20.0), tol=1e-9, same=1e-12)
+        each = noise.prox(p, y, t.view(2, 1, 1, 1).expand(SHAPE))
+        close(each, noise.prox(p, y, t), 1e-12, "prox with one t per value")
 
-    def level() -> None:
-        """The option that the trait names is the level."""
-        name = spec.facts(options).level
-        if name not in type(options).infos():
-            raise AssertionError(f"the trait level names no option: {name!r}")
-        told = type(options).from_mapping({**options.to_mapping(), name: 0.25})
-        if noise.made.__class__(told).level not in (0.25, None):
-            raise AssertionError(f"option {name} is not the level")
 
-    yield "level", level
-    yield "sampling", sampling
-    yield "nll", value
-    yield "expected", expected
-    if cap.NoiseGrad in spec.capabilities(options):
-        yield "grad", grad
-    if cap.NoiseProx in spec.capabilities(options):
-        yield "prox", prox
+checks = NoiseChecks.of

@@ -1,133 +1,135 @@
-"""Checks of forward operators."""
+"""Checks of forward operators A."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import contextlib
+from functools import cached_property
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ipx.declare import capabilities as cap
-from ipx.declare.options import Options
-from ipx.declare.specs import Spec
+from ipx.declare.registry import registry
+from ipx.errors import ShapeError
 from ipx.numerics.spectral import Spectral
 from ipx.numerics.tensors import image_dot, image_norm
-from ipx.testing.common import IMAGE, Lazy, batched, close, draw, kept_dtype, make, pure
+from ipx.testing.common import Checks, close, draw, needs, pure, require, spectral
 
-if TYPE_CHECKING:
-    from ipx.testing import Check
-
-SHAPES = (IMAGE, (1, 32, 24), (3, 48, 48))
+SHAPES = ((2, 24, 32), (1, 32, 24), (3, 48, 48), (1, 6, 10, 12))
 
 
-def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
-    """Every check that the capabilities of this operator ask for."""
-    a: Any = Lazy(spec, options)
+class OperatorChecks(Checks):
+    """On two images x in [-0.5, 0.5], of the first of `SHAPES` that A takes, or of each."""
 
-    def shapes() -> None:
+    @cached_property
+    def every(self) -> list[Any]:
+        """A for images of each shape; when made it refuses a shape with a ShapeError."""
+        made = []
         for shape in SHAPES:
-            b = make(spec, options, shape)
-            y = b.forward(draw(0, 2, *shape))
-            if tuple(y.shape) != (2, *b.data_shape):
-                raise AssertionError(f"data have shape {tuple(y.shape[1:])}, not {b.data_shape}")
-            back = type(b).image_shape_of(b.data_shape, options)
-            if tuple(back) != shape:
-                raise AssertionError(f"image_shape_of gives {back} for data of images {shape}")
+            with contextlib.suppress(ShapeError):
+                made.append(registry().create(self.spec, shape, options=self.options))
+        require(made, f"it takes images of none of the shapes {SHAPES}")
+        return made
 
-    def preview() -> None:
-        y = a.forward(draw(1, 2, *IMAGE))
-        seen = a.preview(y)
-        if tuple(seen.shape) != (2, *IMAGE) or not bool(torch.isfinite(seen).all()):
-            raise AssertionError("the preview is no finite picture of the image's shape")
+    @cached_property
+    def made(self) -> Any:
+        """The first of them."""
+        return self.every[0]
 
-    def forward() -> None:
-        x = draw(2, 3, *IMAGE)
-        pure(a.forward, x, what="forward")
-        batched(a.forward, x, what="forward")
-        kept_dtype(a.forward, x, what="forward")
+    @cached_property
+    def x(self) -> Tensor:
+        """``(2, *image_shape)``."""
+        return draw(3, 2, *self.made.image_shape) - 0.5
 
-    def sign() -> None:
-        x = torch.cat([draw(21, 2, *a.image_shape).round(), draw(22, 2, *a.image_shape)])
+    def shapes(self) -> None:
+        """A x has the shape ``data_shape``, from which ``image_shape_of`` gives that of x."""
+        for a in self.every:
+            data, shape = a.data_shape, a.image_shape
+            found = tuple(a.forward(draw(0, 2, *shape)).shape[1:])
+            require(found == data, f"data have shape {found}, not {data}")
+            back = tuple(type(a).image_shape_of(data, self.options))
+            require(back == shape, f"image_shape_of gives {back} for data of images {shape}")
+
+    def preview(self) -> None:
+        """The preview of A x has the shape of x, and finite values."""
+        seen = self.made.preview(self.made.forward(self.x + 0.5))
+        good = seen.shape == self.x.shape and seen.isfinite().all()
+        require(good, "the preview is no finite picture of the image's shape")
+
+    def forward_pure_batch_dtype(self) -> None:
+        """A x: the same again, for each image alone, and in float32."""
+        pure("forward", self.made.forward, self.x, dtype=True)
+
+    def sign(self) -> None:
+        """min A x >= -0.2 rms(A x) / rms(x), x in [0, 1] or {0, 1}, without the trait signed."""
         # a kernel that interpolates overshoots a little, which counting noises live with
-        if not spec.facts(options).signed and float(a.forward(x).min()) < -0.2:
-            raise AssertionError("data of pictures may be negative; set the trait signed")
-
-    yield "shapes", shapes
-    yield "preview", preview
-    yield "forward-pure-batch-dtype", forward
-    yield "sign", sign
-    if cap.Adjoint in spec.capabilities(options):
-        yield from _linear(spec, options, a)
-
-
-def _linear(spec: Spec, options: Options, a: Any) -> Iterator[tuple[str, Check]]:
-    x = draw(3, 2, *IMAGE) - 0.5
-
-    def normal(v: torch.Tensor) -> torch.Tensor:
-        back: torch.Tensor = a.adjoint(a.forward(v))
-        return back
-
-    def adjointness() -> None:
-        """<A x, y> = <x, A^T y>."""
-        for i, shape in enumerate(SHAPES):
-            b = make(spec, options, shape)
-            u, y = draw(i, 2, *shape) - 0.5, draw(i + 9, 2, *b.data_shape) - 0.5
-            left, right = image_dot(b.forward(u), y), image_dot(u, b.adjoint(y))
-            scale = image_norm(b.forward(u)) * image_norm(y) + 1e-30
-            close((left - right) / scale, torch.zeros_like(left), 1e-12, f"adjoint on {shape}")
-
-    def adjoint() -> None:
-        y = draw(4, 2, *a.data_shape)
-        pure(a.adjoint, y, what="adjoint")
-        batched(a.adjoint, y, what="adjoint")
-        kept_dtype(a.adjoint, y, what="adjoint")
-
-    def linear() -> None:
-        u = draw(5, 2, *a.image_shape)
-        close(a.forward(2 * x - u), 2 * a.forward(x) - a.forward(u), 1e-12, "linearity")
-
-    def norm() -> None:
-        v = x[:1]
-        for _ in range(300):
-            v = normal(v)
-            v = v / image_norm(v).clamp_min(1e-300)
-        found = float(image_norm(normal(v))) ** 0.5
-        said = a.norm()
-        if not found <= said * (1 + 1e-6) or said > 1.02 * found + 1e-9:
-            raise AssertionError(f"|A| is {found:.6g} by power iteration, norm() says {said:.6g}")
-
-    def diagonal() -> None:
-        close(a.forward(x), (a.diagonal(x) * x).expand_as(x), 1e-12, "diagonal")
-
-    def spectrum() -> None:
-        s = a.spectrum(x)
-        if s.basis != spec.facts(options).basis:
-            raise AssertionError(f"the trait basis is not {s.basis}, in which A^T A is diagonal")
-        if bool((s.gram < 0).any()):
-            raise AssertionError("an eigenvalue of A^T A is negative")
-        there = s.forward(normal(x))
-        gap = there - s.gram * s.forward(x)
-        close(
-            torch.view_as_real(gap) if gap.is_complex() else gap,
-            torch.zeros(1),
-            1e-10,
-            "transform of A^T A x against gram * transform of x",
+        x = torch.cat([(self.x + 0.5).round(), self.x + 0.5])
+        y = self.made.forward(x)
+        good = (
+            self.traits.signed or y.min() >= -0.2 * (y.square().mean() / x.square().mean()).sqrt()
         )
+        require(good, "data of pictures may be negative; set the trait signed")
 
-    def solve() -> None:
-        for rho in (1e-2, 10.0):
-            weight = Spectral("any", torch.full((1, 1, 1, 1), rho, dtype=x.dtype))
-            z = a.solve_normal(x, weight)
-            close(normal(z) + rho * z, x, 1e-9, f"(A^T A + {rho:g}) solve_normal(b) = b")
+    @needs(cap.Adjoint)
+    def adjointness(self) -> None:
+        """<A x, y> = <x, A^T y>, relative to |A x| |y|."""
+        for i, a in enumerate(self.every):
+            x, y = draw(i, 2, *a.image_shape) - 0.5, draw(i + 9, 2, *a.data_shape) - 0.5
+            gap = image_dot(a.forward(x), y) - image_dot(x, a.adjoint(y))
+            gap = gap / (image_norm(a.forward(x)) * image_norm(y) + 1e-30)
+            close(gap, torch.zeros_like(gap), 1e-12, f"adjoint on {a.image_shape}")
 
-    yield "adjointness", adjointness
-    yield "adjoint-pure-batch-dtype", adjoint
-    yield "linearity", linear
-    for capability, name, check in (
-        (cap.Norm, "norm", norm),
-        (cap.Diagonal, "diagonal", diagonal),
-        (cap.Spectrum, "spectrum", spectrum),
-        (cap.NormalSolve, "solve-normal", solve),
-    ):
-        if capability in spec.capabilities(options):
-            yield name, check
+    @needs(cap.Adjoint)
+    def adjoint_pure_batch_dtype(self) -> None:
+        """A^T y: the same again, for each image alone, and in float32."""
+        pure("adjoint", self.made.adjoint, draw(4, 2, *self.made.data_shape), dtype=True)
+
+    @needs(cap.Adjoint)
+    def linearity(self) -> None:
+        """A (2 x - u) = 2 A x - A u."""
+        forward, x, u = self.made.forward, self.x, draw(5, *self.x.shape)
+        close(forward(2 * x - u), 2 * forward(x) - forward(u), 1e-12, "linearity")
+
+    @needs(cap.Norm)
+    def norm(self) -> None:
+        """|A| <= ``norm()`` <= 1.02 |A|, by power iteration on A^T A."""
+        a, v = self.made, self.x[:1]
+        for _ in range(301):
+            v = a.adjoint(a.forward(v / image_norm(v).clamp_min(1e-300)))
+        found, said = float(image_norm(v)) ** 0.5, a.norm()
+        good = found <= said * (1 + 1e-6) and said <= 1.02 * found + 1e-9
+        require(good, f"|A| is {found:.6g} by power iteration, norm() says {said:.6g}")
+
+    @needs(cap.Diagonal)
+    def diagonal(self) -> None:
+        """A x = d x, value by value."""
+        d, x = self.made.diagonal(self.x), self.x
+        close(self.made.forward(x), (d * x).expand_as(x), 1e-12, "diagonal")
+
+    @needs(cap.Spectrum)
+    def spectrum(self) -> None:
+        """F A^T A x = gram F x, gram >= 0, with the transform F that the trait basis names."""
+        basis = spectral(self.made, self.x)
+        wrong = f"the trait basis is not {basis}, in which A^T A is diagonal"
+        require(basis == self.traits.basis, wrong)
+
+    @needs(cap.NormalSolve)
+    def solve_normal(self) -> None:
+        """(A^T A + W) ``solve_normal(x, W)`` = x, W = rho I or diagonal in the same transform."""
+        a, x, basis = self.made, self.x, self.traits.basis
+        k = draw(6, 1, 1, *x.shape[-2:])
+        gram = {"fft": torch.fft.rfft2(k).abs() ** 2, "dct": k}.get(basis, k[..., :1, :1])
+        weights = [Spectral("any", rho + 0.0 * k[..., :1, :1]) for rho in (1e-2, 10.0)]
+        for w in (*weights, Spectral(basis, gram + 0.1)):
+            z = a.solve_normal(x, w)
+            wz = w.inverse(w.gram * w.forward(z), (x.shape[-2], x.shape[-1]))
+            close(
+                a.adjoint(a.forward(z)) + wz,
+                x,
+                1e-9,
+                f"(A^T A + W) solve_normal(b) = b, {w.basis} W",
+            )
+
+
+checks = OperatorChecks.of

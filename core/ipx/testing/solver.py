@@ -2,62 +2,47 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from collections.abc import Iterator
-from dataclasses import fields
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from ipx.declare.capabilities import Scalar, Shape, Value, has
-from ipx.declare.options import NoOptions, Options
-from ipx.declare.specs import Spec
-from ipx.errors import MissingExtraError, PlanError
+from ipx.declare.capabilities import Shape, Value, has
+from ipx.declare.options import NoOptions
+from ipx.declare.registry import registry
+from ipx.errors import MissingExtraError, PlanError, ShapeError
 from ipx.numerics.tensors import image_norm
 from ipx.parts.prior import Prior
 from ipx.solving.attach import attach, plan_for
 from ipx.solving.build import noise, operator, prior
 from ipx.solving.loop import iterate
 from ipx.solving.problem import Problem
+from ipx.solving.solver import State
 from ipx.solving.states import load_state, save_state
-from ipx.testing.common import Lazy, close, draw
+from ipx.testing.common import Checks, close, draw, require
 
-if TYPE_CHECKING:
-    from ipx.testing import Check
-
-SHAPE = (1, 24, 24)
-PRIORS = ("tikhonov", "tv", "wavelet", "denoiser", "decoder")
+SIDE = 24
+PRIORS = ("tikhonov", "tv", "wavelet", "tv-filter", "decoder")
 
 
-def _pictures() -> Tensor:
-    """Three pictures of a bright rectangle on a ramp."""
-    x = torch.linspace(0.1, 0.4, SHAPE[-1], dtype=torch.float64).expand(3, *SHAPE).clone()
+def pictures(channels: int = 1) -> Tensor:
+    """Three pictures of a bright rectangle on a ramp, ``(3, C, 24, 24)``."""
+    x = torch.linspace(0.1, 0.4, SIDE, dtype=torch.float64).expand(3, channels, SIDE, SIDE).clone()
     for i in range(3):
         x[i, :, 4 + i : 15, 3 : 12 + 3 * i] += 0.5
     return x
 
 
-class _Denoiser(Prior[NoOptions]):
-    """Total variation as a denoiser, its weight proportional to the noise."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.edges: Any = prior("tv", tol=1e-2)
-
-    def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
-        weight = 0.6 * torch.as_tensor(sigma, dtype=x.dtype)
-        return cast(Tensor, self.edges.prox(x, weight))
-
-
-class _Decoder(Prior[NoOptions]):
+class Decoder(Prior[NoOptions]):
     """A generative model that knows the pictures of these checks: their span."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.basis: Tensor = torch.linalg.qr(_pictures().flatten(1).T)[0]  # (n, 3), orthonormal
+        self.basis: Tensor = torch.linalg.qr(pictures().flatten(1).T)[0]  # (n, 3), orthonormal
 
     def code_size(self, image_shape: Shape) -> int:
         return self.basis.shape[1]
@@ -72,96 +57,90 @@ class _Decoder(Prior[NoOptions]):
         return 0.1
 
 
-def checks(spec: Spec, options: Options) -> Iterator[tuple[str, Check]]:
-    """Decrease of objective or error, purity, independence of the images of a batch."""
-    solver: Any = Lazy(spec, options)
+class SolverChecks(Checks):
+    """On all problems that fit: blur and inpainting; a network says what it was trained for."""
 
-    def problems() -> Iterator[Problem]:
-        found = False
-        for op in ("blur", "inpaint"):
-            for name in ("none",) if solver.traits.own_prior else PRIORS:
-                y = operator(op, SHAPE).forward(_pictures()) + 0.1 * (draw(1, 3, *SHAPE) - 0.5)
-                lam = torch.tensor([0.02, 0.05, 0.2], dtype=y.dtype)
-                if name in ("denoiser", "decoder"):
-                    regulariser: Prior[Any] = _Denoiser() if name == "denoiser" else _Decoder()
-                    lam = 0.01 * lam
-                else:
-                    regulariser = prior(name)
-                problem = Problem(
-                    y, operator(op, SHAPE), noise("gaussian", sigma=0.05), regulariser, lam
-                )
-                try:
-                    plan = plan_for(problem, solver.made)
-                    if solver.traits.own_prior:
-                        solver.init(problem)
-                except PlanError:
-                    continue
-                except MissingExtraError:  # no weights come with it
-                    return
-                found = True
-                yield attach(problem, plan)
-        if not found and not solver.traits.own_prior:  # a network says what it was trained for
-            raise AssertionError("it fits none of the small problems of the contract kit")
+    def _settings(self) -> Iterator[tuple[str, str, float, int]]:
+        """Operator, prior, sigma and channels."""
+        if self.traits.own_prior:
+            return product(("blur", "inpaint", "super-resolution"), ("none",), (0.05, 0.0), (1, 3))
+        own = [s.id for s in registry().all("prior") if s.plugin == self.spec.plugin]
+        return product(("blur", "inpaint"), (*PRIORS, *own), (0.05,), (1,))
 
-    def decrease() -> None:
-        for problem in problems():
-            result = iterate(problem, solver.made)
-            # no objective, but the picture is known
-            if solver.traits.own_prior or not has(problem.prior, Value):
-                clean = _pictures()
-                before = image_norm(problem.start() - clean)
-                after = image_norm(result.x - clean)
-                if "diverged" in result.status or not bool((after < before).all()):
-                    raise AssertionError(f"error {before.tolist()} became {after.tolist()}")
+    def _problems(self) -> Iterator[Problem]:
+        found = self.traits.own_prior
+        for op, name, sigma, channels in self._settings():
+            x = pictures(channels)
+            a, r = operator(op, tuple(x.shape[1:])), Decoder() if name == "decoder" else prior(name)
+            y = a.forward(x)
+            y = y + 2 * sigma * (draw(1, *y.shape) - 0.5)
+            lam = torch.tensor([0.02, 0.05, 0.2], dtype=y.dtype) * (1 if has(r, Value) else 0.01)
+            problem = Problem(y, a, noise("gaussian", sigma=sigma), r, lam)
+            try:
+                problem = attach(problem, plan_for(problem, self.made))
+                if self.traits.own_prior:
+                    self.made.init(problem)
+            except (PlanError, ShapeError):
                 continue
-            before = problem.objective(problem.start())
-            after = problem.objective(result.x)
-            if "diverged" in result.status or not bool((after < before).all()):
-                raise AssertionError(f"objective {before.tolist()} became {after.tolist()}")
-            close(result.objective, after, 1e-12, "reported objective")
+            except MissingExtraError:  # no weights come with it
+                return
+            found = True
+            yield problem
+        require(found, "it fits none of the small problems of the contract kit")
 
-    def purity() -> None:
-        for problem in problems():
-            state = solver.init(problem)
-            kept = copy.deepcopy(
-                [
-                    getattr(state, f.name)
-                    for f in fields(state)
-                    if isinstance(getattr(state, f.name), Tensor)
-                ]
+    def _after(self, problem: Problem, state: State) -> Tensor:
+        """The picture after one more step."""
+        return cast(Tensor, self.made.solution(problem, self.made.step(problem, state)))
+
+    def decrease(self) -> None:
+        """The objective decreases in every image, or the error where there is no objective."""
+        for problem in self._problems():
+            result, start = iterate(problem, self.made), problem.start()
+            # no objective, but the picture is known
+            known = self.traits.own_prior or not has(problem.prior, Value)
+            clean = pictures(problem.image_shape[0])
+            before, after = (
+                image_norm(x - clean) if known else problem.objective(x) for x in (start, result.x)
             )
-            one, two = solver.step(problem, state), solver.step(problem, state)
-            now = [
-                getattr(state, f.name)
-                for f in fields(state)
-                if isinstance(getattr(state, f.name), Tensor)
-            ]
-            if not all(torch.equal(a, b) for a, b in zip(kept, now, strict=True)):
-                raise AssertionError("a step changes the state it was given")
-            if not torch.equal(solver.solution(problem, one), solver.solution(problem, two)):
-                raise AssertionError("the same step gives another result the second time")
+            what = "error" if known else "objective"
+            less = "diverged" not in result.status and (after < before).all()
+            require(less, f"{what} {before.tolist()} became {after.tolist()}")
+            if not known:
+                close(result.objective, after, 1e-12, "reported objective")
 
-    def batch() -> None:
-        for problem in problems():
-            whole = iterate(problem, solver.made, iterations=15, tol=0.0).x
+    def resume(self) -> None:
+        """A state that was saved and read back goes on with the same bits."""
+        for problem in self._problems():
+            first = iterate(problem, self.made, iterations=3, tol=0.0).state
+            same = torch.equal(self._after(problem, first), self._after(problem, stored(first)[1]))
+            require(same, "from a saved state it goes on otherwise")
+
+    def pure_step(self) -> None:
+        """A step leaves its state as it was, and gives the same result again."""
+        for problem in self._problems():
+            state = self.made.init(problem)
+            kept = stored(state)[0]
+            same = torch.equal(self._after(problem, state), self._after(problem, state))
+            require(stored(state)[0] == kept, "a step changes the state it was given")
+            require(same, "the same step gives another result the second time")
+
+    def batch(self) -> None:
+        """Fifteen steps on a batch give what they give on its images alone."""
+        for problem in self._problems():
+            whole = iterate(problem, self.made, iterations=15, tol=0.0).x
             for i in range(3):
                 lam = torch.as_tensor(problem.lam)[i : i + 1]
                 one = problem.changed(y=problem.y[i : i + 1], lam=lam)
-                alone = iterate(one, solver.made, iterations=15, tol=0.0).x
+                alone = iterate(one, self.made, iterations=15, tol=0.0).x
                 close(whole[i : i + 1], alone, 1e-8, f"image {i} of a batch against alone")
 
-    def resume() -> None:
-        """A state that was saved and read back goes on with the same bits."""
-        for problem in problems():
-            first = iterate(problem, solver.made, iterations=3, tol=0.0)
-            with tempfile.TemporaryDirectory() as folder:
-                save_state(Path(folder) / "state", first.state)
-                again = load_state(Path(folder) / "state")
-            one, two = (solver.step(problem, s) for s in (first.state, again))
-            if not torch.equal(solver.solution(problem, one), solver.solution(problem, two)):
-                raise AssertionError("from a saved state it goes on otherwise")
 
-    yield "decrease", decrease
-    yield "resume", resume
-    yield "pure-step", purity
-    yield "batch", batch
+def stored(state: State) -> tuple[bytes, State]:
+    """The file of a state, and the state that is read from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        save_state(path, state)
+        return path.read_bytes(), load_state(path)
+
+
+checks = SolverChecks.of

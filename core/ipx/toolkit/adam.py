@@ -10,9 +10,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class AdamMoments:
-    """Running mean of the gradient and of its square, and how many gradients they hold.
+    """Running means of the gradient and of its square after ``steps`` gradients.
 
-    A step goes along ``-corrected() / rms()``, whose entries are about 1 in size.
+    The direction of a step is ``-corrected() / rms()``, with entries of about unit size.
     """
 
     mean: Tensor
@@ -23,12 +23,12 @@ class AdamMoments:
 
     @classmethod
     def zero(cls, like: Tensor, beta1: float = 0.9, beta2: float = 0.999) -> AdamMoments:
-        """Before the first gradient, which has the shape of ``like``."""
+        """Before the first gradient, of the shape of ``like``."""
         nothing = torch.zeros_like(like)
         return cls(nothing, nothing, 0, beta1, beta2)
 
     def add(self, gradient: Tensor) -> AdamMoments:
-        """With one gradient more."""
+        """After one more gradient."""
         return AdamMoments(
             torch.lerp(gradient, self.mean, self.beta1),
             torch.lerp(gradient * gradient, self.square, self.beta2),
@@ -39,13 +39,13 @@ class AdamMoments:
 
     @property
     def bias(self) -> float:
-        """What the mean falls short of by beginning at zero, 1 - beta1^k."""
+        """1 - beta1^k, the bias of the mean from its start at zero."""
         return 1 - self.beta1**self.steps
 
     def corrected(self) -> Tensor:
-        """The mean without that bias."""
+        """The mean, bias-corrected."""
         return self.mean / self.bias
 
     def rms(self, floor: float = 0.0) -> Tensor:
-        """Root of the mean square without its bias; ``floor`` is added to the square."""
+        """Root of the bias-corrected mean square plus ``floor``."""
         return torch.sqrt(self.square / (1 - self.beta2**self.steps) + floor)

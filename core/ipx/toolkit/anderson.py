@@ -18,9 +18,9 @@ def anderson(
 
     Args:
         function: maps ``(B, ...)`` to the same shape.
-        x: where to begin.
-        steps: evaluations at most.
-        tol: relative residual at which to stop, once all images are there.
+        x: the start.
+        steps: the largest number of evaluations.
+        tol: relative residual at which to stop, when all images reach it.
     """
     batch = x.shape[0]
     points: list[Tensor] = []

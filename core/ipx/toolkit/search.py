@@ -1,4 +1,4 @@
-"""A line search in which each image has its own step and bracket."""
+"""A line search with a step and a bracket per image."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ def wolfe_search(
     slope: Tensor,
     objective: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """A point along d with enough decrease and curvature, and the gradient there.
+    """A point along d that satisfies the Wolfe conditions, and the gradient there.
 
-    The search bisects and compares slopes d^T grad F, not values: for a convex F a slope at the
-    new point that is below a tenth of the first, and not more than that uphill, means enough
-    decrease and enough curvature (the approximate Wolfe conditions of Hager and Zhang 2005), and
-    slopes do not cancel near the minimum. For an F that is not convex slopes tell too little:
-    with its ``objective`` F itself has to fall (Armijo), and a point that was backed up to is
-    taken whatever its curvature.
+    For convex F the search bisects on slopes d^T grad F, not on values, which cancel near the
+    minimum: it asks for 0.9 s <= slope <= -0.8 s with s the slope at x (the approximate Wolfe
+    conditions, Hager and Zhang 2005). For nonconvex F, given by ``objective``, F has to decrease
+    (Armijo), and a point reached by backtracking is accepted whatever its curvature.
 
     Args:
         gradient: of F, ``(B, ...)`` to the same shape.
-        x: where to begin.
-        d: the direction, downhill.
+        x: the start.
+        d: a descent direction.
         slope: d^T grad F(x), ``(B,)``, < 0.
-        objective: F, ``(B,)``, for an F that is not convex.
+        objective: F, ``(B,)``; only for a nonconvex F.
     """
     now = slope if objective is None else objective(x)
     alive = torch.isfinite(slope) & torch.isfinite(now)

@@ -1,4 +1,4 @@
-"""Where to begin, with holes filled in."""
+"""A start with its holes filled in."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ipx.solving.problem import Problem
 
 
 def filled_start(problem: Problem) -> Tensor:
-    """``problem.start()``, with the pixels that were not measured filled in, ``(B, C, H, W)``.
+    """``problem.start()`` with unmeasured pixels filled in, ``(B, C, H, W)``.
 
-    A hole left at zero costs an iterative solver most of its steps. A start that was given, and
-    one that is a code, stay as they are.
+    A hole left at zero costs an iterative solver most of its steps. A given start ``x0`` and a
+    code are returned unchanged.
     """
     x = problem.start()
     if problem.x0 is not None or x.ndim != 4 or not has(problem.operator, Diagonal):
@@ -27,7 +27,7 @@ def filled_start(problem: Problem) -> Tensor:
 
 
 def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
-    """Averages over ever larger blocks fill what smaller ones leave empty (Gortler et al. 1996)."""
+    """Fill holes with averages over increasingly large blocks (Gortler et al. 1996)."""
     filled = weighted / weight.clamp_min(1e-12)
     height, width = weighted.shape[-2:]
     if max(height, width) == 1 or bool((weight > 0).all()):

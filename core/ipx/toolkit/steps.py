@@ -1,4 +1,4 @@
-"""Lengths of steps, penalties, momentum, residuals."""
+"""Step lengths, penalties, momentum, residuals."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ipx.numerics.tensors import column, image_dot, image_norm, vector
 from ipx.solving.problem import Problem
 
 SHARPER = 4.0
-"""Once a quick start is made, penalties of splitting algorithms grow by so much."""
+"""Factor by which splitting algorithms increase `penalty` after the first iterations."""
 
 _HALVINGS = 60
-_THRESHOLD = 0.2  # lam / rho: what one step takes off the edges of a picture in [0, 1]
+_THRESHOLD = 0.2  # lam / rho, in image units
 
 
 def gradient_of(problem: Problem, x: Tensor) -> Tensor:
@@ -25,15 +25,16 @@ def gradient_of(problem: Problem, x: Tensor) -> Tensor:
 
 
 def relative(change: Tensor, x: Tensor) -> Tensor:
-    """|change| over |x| per image, ``(B,)``: the usual fixed-point residual."""
+    """|change| / |x| per image, ``(B,)``: the usual fixed-point residual."""
     return image_norm(change) / image_norm(x).clamp_min(1e-12)
 
 
 def first_step(problem: Problem, x: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
-    """1 over the Lipschitz constant, or, where that is but a bound, over the curvature ahead.
+    """1 / L, or if L is only a bound and that is larger, 1 / `curvature_ahead`; ``(B,)``.
 
-    For few photons the bound, which holds at black too, is a thousand times too large: steps so
-    short would pass for convergence. Shape ``(B,)``; the search shrinks what is too long.
+    L is the Lipschitz constant of the data gradient. For few photons the bound, which holds for
+    black pixels too, is a thousand times too large: such short steps would pass for convergence.
+    Use with a line search, which shortens steps that are too long.
     """
     bound = 1 / vector(problem.data.lipschitz(), x).clamp_min(1e-8)
     if problem.data.quadratic:
@@ -42,7 +43,7 @@ def first_step(problem: Problem, x: Tensor, gradient: Callable[[Tensor], Tensor]
 
 
 def curvature_ahead(x: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
-    """d^T H d / |d|^2 for d downhill, a thousandth of x long, by differences: ``(B,)``."""
+    """d^T H d / |d|^2 by finite differences along -gradient, |d| = |x| / 1000: ``(B,)``."""
     g = gradient(x)
     ahead = 1e-3 * image_norm(x).clamp_min(1e-6) / image_norm(g).clamp_min(1e-12)
     d = -column(ahead, g) * g
@@ -50,10 +51,10 @@ def curvature_ahead(x: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def descend(problem: Problem, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient of the data term at x, and a step ``(B,)`` at which it surely falls.
+    """The gradient of the data term f at x, and a step ``(B,)`` at which f decreases.
 
-    Where the Lipschitz constant is only a bound the step may grow a little, and is halved until
-    f's quadratic model holds.
+    For a quadratic f that is ``step``. Otherwise the step grows by a fifth and is then halved until
+    f lies below its quadratic model.
     """
     g = problem.data.grad(x)
     if problem.data.quadratic:
@@ -70,9 +71,9 @@ def descend(problem: Problem, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def momentum(t: Tensor, drop: Tensor) -> tuple[Tensor, Tensor]:
-    """The next number of Nesterov's sequence, and how far to go on along the last advance.
+    """The next t of Nesterov's sequence, and the extrapolation weight (t - 1) / t_next.
 
-    Both ``(B,)``; 1 and 0 where the momentum is dropped (Beck, Teboulle 2009, eq. 4.2 and 4.3).
+    Both ``(B,)``; 1 and 0 where ``drop`` is true (Beck, Teboulle 2009, eq. 4.2 and 4.3).
     """
     after = (1 + torch.sqrt(1 + 4 * t**2)) / 2
     weight = torch.where(drop, 0.0, (t - 1) / after)
@@ -80,12 +81,12 @@ def momentum(t: Tensor, drop: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def penalty(problem: Problem, like: Tensor) -> Tensor:
-    """A penalty, or dual step, for z = Kx: ``(B,)``, > 0.
+    """The first penalty rho, or dual step, for z = Kx: ``(B,)``, > 0.
 
-    The prior's prox then thresholds at lam / rho = 0.2, in image units, whatever lam is. Such
-    large thresholds bring a picture near its final quality in the fewest steps, a quarter of
-    them (`SHARPER`) is best for the rest of the way (measured on three operators, TV and wavelets).
-    A constraint knows no lam; there the data's own curvature sets the scale.
+    The prior's prox then thresholds at lam / rho = 0.2, in image units, for every lam. This large
+    threshold needs the fewest steps to near the final quality; a quarter of it (`SHARPER`) is best
+    after that (measured on three operators, TV and wavelets). For a constraint, which has no lam,
+    rho is a tenth of the curvature of the data term.
     """
     if not problem.prior.traits.weighted:
         return 0.1 * vector(problem.data.lipschitz(), like).clamp(1e-3, 1e3)

@@ -1,4 +1,4 @@
-"""Training: one loop for every model (`ipx train`). Importing this imports nothing heavy."""
+"""Training: one loop for all models, ``ipx train``. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Training pictures: decoded once into memory as uint8, cut at random, the same for a seed.
+"""Training images: decoded once into memory as uint8, cropped at random.
 
-A batch is a function of (seed, step): nothing has to be saved to resume, and several processes
-cut their own share of the same batch.
+A batch is a function of seed and step: nothing has to be saved to resume, and several processes
+crop their shares of the same batch.
 """
 
 from __future__ import annotations
@@ -11,46 +11,44 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
 from ipx.errors import InputError, UsageError
+from ipx.files.format import Array
 from ipx.files.images import read
 from ipx.files.lookup import pictures_in
 from ipx.files.record import one_line
 from ipx.training.settings import Data
 
-Array: TypeAlias = npt.NDArray[Any]
 LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601
 
 
 class Pictures:
-    """The pictures of a training run.
+    """The images of a training run.
 
     Attributes:
-        train: names and pictures ``(C, H, W)`` uint8 to cut from.
-        held: those held out.
-        digest: a fingerprint of names, sizes and settings.
+        train: names and images ``(C, H, W)`` uint8 for training.
+        held: the held-out ones.
+        digest: a hash of names, shapes and the split.
     """
 
     def __init__(
         self, settings: Data, channels: int, multiple: int = 1, only: Shape | None = None
     ) -> None:
-        """Read all pictures; ``only`` is the one shape that the model takes.
+        """Read all images; ``only`` is the only shape that the model accepts.
 
         Raises:
-            InputError: the data cannot be read, or no picture is large enough.
+            InputError: the data cannot be read, or no image is large enough.
             UsageError: the crop does not suit the model, or a pattern is wrong.
         """
         self.settings, self.channels = settings, channels
         if only is not None and {settings.crop, settings.validation_crop or only[1]} != {only[1]}:
             raise UsageError(
-                f"this model is for pictures of {only[1]} x {only[1]}: set --crop {only[1]} and "
+                f"this model is for images of {only[1]} x {only[1]}: set --crop {only[1]} and "
                 "leave --validation-crop out, or choose its size with --model.size"
             )
         if settings.crop % multiple:
@@ -62,14 +60,14 @@ class Pictures:
         ]
         if not every:
             raise InputError(
-                f"{settings.data}: has no picture of at least {settings.crop} x {settings.crop}"
+                f"{settings.data}: has no image of at least {settings.crop} x {settings.crop}"
             )
         self.held = _held(every, settings.hold_out)
         out = {name for name, _ in self.held}
         self.train = [p for p in every if p[0] not in out]
         if not self.train or not self.held:
             raise InputError(
-                f"{settings.data}: {len(self.train)} pictures to train on, "
+                f"{settings.data}: {len(self.train)} images to train on, "
                 f"{len(self.held)} held out; both are needed"
             )
         self.share = _shares(self.train, settings.limit)
@@ -82,7 +80,7 @@ class Pictures:
     def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> Tensor:
         """The crops of one step, ``(size / world, C, crop, crop)`` uint8.
 
-        Every process draws all crops and cuts those numbered rank, rank + world, ...
+        Every process draws all positions and crops numbers rank, rank + world, ...
         """
         rng = np.random.default_rng([seed, step])
         s = self.settings
@@ -109,7 +107,7 @@ class Pictures:
         return torch.from_numpy(np.stack(cut))
 
     def validation(self, size: int) -> Iterator[Tensor]:
-        """Centre crops of the held-out pictures, ``(<= size, C, h, w)`` uint8."""
+        """Centre crops of the held-out images, ``(<= size, C, h, w)`` uint8."""
         group: list[Array] = []
         for _, picture in self.held:
             sides = [min(n, self.side) for n in picture.shape[1:]]
@@ -124,7 +122,7 @@ class Pictures:
 
 
 def ahead(make: Callable[[int], Tensor], steps: range) -> Iterator[Tensor]:
-    """``make(step)`` for each step, a few made in advance by another thread."""
+    """``make(step)`` for each step, up to four computed ahead in another thread."""
     with ThreadPoolExecutor(1) as pool:
         waiting = [pool.submit(make, step) for step in steps[:4]]
         for step in steps:
@@ -134,7 +132,7 @@ def ahead(make: Callable[[int], Tensor], steps: range) -> Iterator[Tensor]:
 
 
 def _halved(piece: Array) -> Array:
-    """Mean of 2 x 2 pixels."""
+    """Means of 2 x 2 pixels."""
     c, h, w = piece.shape
     total = piece.reshape(c, h // 2, 2, w // 2, 2).sum((2, 4), dtype=np.uint16)
     mean: Array = ((total + 2) // 4).astype(np.uint8)
@@ -154,12 +152,12 @@ def _held(every: list[tuple[str, Array]], asked: tuple[str, ...]) -> list[tuple[
         return every[-int(count) :]
     for pattern in asked:
         if not any(_matches(name, pattern) for name, _ in every):
-            raise UsageError(f"hold-out {pattern} fits no picture")
+            raise UsageError(f"hold-out {pattern} matches no image")
     return [p for p in every if any(_matches(p[0], a) for a in asked)]
 
 
 def _shares(train: list[tuple[str, Array]], limits: tuple[str, ...]) -> Array:
-    """Probability of each picture: its area, but no more than the limits allow."""
+    """Probability of each image: proportional to its area, within the limits."""
     share = np.array([float(p.shape[1] * p.shape[2]) for _, p in train])
     for limit in limits:
         pattern, _, text = limit.rpartition("=")
@@ -172,7 +170,7 @@ def _shares(train: list[tuple[str, Array]], limits: tuple[str, ...]) -> Array:
         any_of = pattern.split("|")
         these = np.array([any(_matches(name, p) for p in any_of) for name, _ in train])
         if not these.any() or these.all():
-            raise UsageError(f"limit {limit!r} fits no picture, or all")
+            raise UsageError(f"limit {limit!r} matches no image, or all")
         total, rest = share[these].sum(), share[~these].sum()
         if total > most * (total + rest):
             share[these] *= most / (1 - most) * rest / total
@@ -181,7 +179,7 @@ def _shares(train: list[tuple[str, Array]], limits: tuple[str, ...]) -> Array:
 
 
 def _load(settings: Data, channels: int) -> Iterator[tuple[str, Array]]:
-    """Names and pictures, in the order of the names."""
+    """Names and images, sorted by name."""
     path = settings.data
     if path.is_dir():
         for file in pictures_in(path):
@@ -216,7 +214,7 @@ def _bytes(values: Array) -> Array:
 
 
 def _arrays(path: Path) -> Array:
-    """``(N, C, H, W)`` uint8 from a file of many pictures."""
+    """``(N, C, H, W)`` uint8 from a file of many images."""
     try:
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.ndarray):

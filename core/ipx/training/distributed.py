@@ -1,4 +1,4 @@
-"""Several processes, started by ``torchrun``: the same weights, each with its share of a batch."""
+"""Several processes, started by ``torchrun``: equal weights, each with a share of the batch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class World:
     """This process among the others.
 
     Attributes:
-        rank: its number, 0 for the one that validates and writes.
-        size: how many there are.
-        device: where it works.
+        rank: its number; process 0 validates and writes.
+        size: the number of processes.
+        device: its device.
     """
 
     rank: int
@@ -36,9 +36,8 @@ class World:
     def average(self, tensors: list[Tensor]) -> list[Tensor]:
         """The mean over all processes of each tensor, in one exchange.
 
-        This is what DistributedDataParallel does to the gradient of one loss. Here the gradient
-        itself is averaged, so that losses need not go through ``forward`` (a flow has none) and
-        several optimisers may share a network.
+        Unlike DistributedDataParallel it works for losses that do not call ``forward`` (as of a
+        flow) and for several optimisers on one network.
         """
         if self.size == 1:
             return tensors
@@ -55,7 +54,7 @@ class World:
                 dist.broadcast(tensor, 0)
 
     def agree(self, flag: bool) -> bool:
-        """What the first process says."""
+        """The flag of the first process."""
         if self.size == 1:
             return flag
         said = torch.tensor([float(flag)], device=self.device)
@@ -65,7 +64,7 @@ class World:
 
 @contextmanager
 def joined(device: str) -> Iterator[World]:
-    """Join the group that torchrun's environment describes; alone without it.
+    """Join the process group described by torchrun's environment; a group of one without it.
 
     Raises:
         UsageError: there is no such device.

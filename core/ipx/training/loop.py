@@ -1,4 +1,4 @@
-"""The training loop: one for every model."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from ipx.training.settings import Data, Training
 from ipx.training.state import TrainingProgress, TrainingState
 
 HOPELESS = 100
-"""So many steps in a row without a finite gradient end the run."""
+"""A run ends after so many steps in a row without a finite gradient."""
 
 LAST_LOOK = 4096
-"""So many training pictures are shown to `Model.finish`."""
+"""The number of training images passed to `Model.finish`."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """Progress as plain numbers: ``loss`` of this step, ``score`` of the last validation."""
+    """One step as plain numbers: ``loss`` of this step, ``score`` of the last validation."""
 
     step: int
     steps: int
@@ -42,8 +42,8 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Reporter:
-    """Where a run reports to: ``tick`` after each step, ``note`` with lines for the user."""
+class TrainReporter:
+    """The receiver of reports: ``tick`` after each step, ``note`` for notes to the user."""
 
     tick: Callable[[Tick], None] = lambda tick: None
     note: Callable[[str], None] = lambda line: None
@@ -60,23 +60,23 @@ def train(
     resume: bool = False,
     init: Mapping[str, Tensor] | None = None,
     about: Mapping[str, str] | None = None,
-    reporter: Reporter | None = None,
+    reporter: TrainReporter | None = None,
 ) -> dict[str, Any]:
     """Train a model and write its best weights with their card.
 
     Args:
-        model: with its architecture options.
-        name: id of the model, for the card: ``plugin/name``.
-        data: the pictures.
-        output: the weights, ``.safetensors``; the card is ``output.json``, the checkpoint
-            ``output.state`` beside it, removed when the run is over.
-        training: how to train.
-        device: ``cpu``, ``cuda``; with torchrun each process takes its own card.
-        resume: go on from the checkpoint if there is one; the result is that of a run that was
-            never interrupted.
-        init: weights to start from.
-        about: more lines for the card: licence, where the data come from.
-        reporter: whom to report to.
+        model: the model with its architecture options.
+        name: id of the model, ``plugin/name``, for the card.
+        data: the images.
+        output: the weights, ``.safetensors``; ``output.json`` is the card, ``output.state`` the
+            checkpoint, removed at the end.
+        training: the settings.
+        device: ``cpu``, ``cuda``; with torchrun each process takes its own GPU.
+        resume: continue from the checkpoint if there is one, with the result of an uninterrupted
+            run.
+        init: initial weights.
+        about: further entries of the card, such as the licence.
+        reporter: receives ticks and notes.
 
     Returns:
         The card.
@@ -88,7 +88,7 @@ def train(
     training = training if training is not None else Training()
     check_folder(output)
     with joined(device) as world:
-        run = _TrainingRun(model, name, data, output, training, world, reporter or Reporter())
+        run = _TrainingRun(model, name, data, output, training, world, reporter or TrainReporter())
         run.start(init, resume)
         run.work()
         if world.first:
@@ -111,10 +111,10 @@ class _TrainingRun:
         output: Path,
         training: Training,
         world: World,
-        reporter: Reporter,
+        reporter: TrainReporter,
     ) -> None:
         if training.batch % world.size:
-            raise UsageError(f"a batch of {training.batch} is not for {world.size} processes")
+            raise UsageError(f"a batch of {training.batch} does not split into {world.size} shares")
         self.model, self.name, self.training, self.world = model, name, training, world
         self.reporter = reporter
         self.pictures = Pictures(data, model.colors, model.multiple, model.only_shape)
@@ -131,19 +131,19 @@ class _TrainingRun:
         self.rng = torch.Generator(world.device)
 
     def start(self, init: Mapping[str, Tensor] | None, resume: bool) -> None:
-        """Make the network and its optimisers, or take over a checkpoint."""
+        """Make the network and its optimisers, and load the checkpoint when resuming."""
         t, device = self.training, self.world.device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(t.seed)
             net = self.model.network()
         if init is not None:
             fill(net, init)
-        # channels last: up to twice as fast, on CPUs too
+        # channels last is up to twice as fast, also on CPUs
         net = net.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]  # missing in its stubs
         self.net = net
         going_on = resume and self.checkpoint.exists()
         if not going_on and self.checkpoint.exists():
-            raise UsageError(f"{self.checkpoint} exists: say --resume, or remove it")
+            raise UsageError(f"{self.checkpoint} exists: use --resume, or remove it")
         if not going_on and init is None:
             self._seed(0, self.world.rank)
             with torch.no_grad():
@@ -161,11 +161,11 @@ class _TrainingRun:
             self.reporter.note(f"resumed at step {self.state.progress.step}")
 
     def work(self) -> None:
-        """All steps that are left."""
+        """Take the remaining steps."""
         t, p = self.training, self.state.progress
         before, started = p.seconds, time.perf_counter()
         in_a_row = 0
-        if t.patience and p.worse >= t.patience:  # had stopped early, and was killed then
+        if t.patience and p.worse >= t.patience:  # stopped early before an interruption
             return
         for step, batch in self._batches(range(p.step, t.steps)):
             fine, loss = self._step(step, batch)
@@ -193,7 +193,7 @@ class _TrainingRun:
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Let the model change its best weights once more; kept if they score better."""
+        """Call `Model.finish` on the best weights; keep the result if its score is better."""
         model, p, device = self.model, self.state.progress, self.world.device
         net = model.trained(self.state.best).to(device)
         batch = self.training.batch
@@ -209,7 +209,7 @@ class _TrainingRun:
             self.reporter.note(f"finished: {_told(scores)}")
 
     def card(self, about: Mapping[str, str]) -> dict[str, Any]:
-        """What is to be known of the weights."""
+        """The card of the weights."""
         t, p = self.training, self.state.progress
         device = self.world.device
         where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
@@ -235,7 +235,7 @@ class _TrainingRun:
         }
 
     def _step(self, step: int, batch: Tensor) -> tuple[bool, float]:
-        """One step of each part; False where it was left out, and the first loss."""
+        """One step of each part; False if it was skipped, and the first loss."""
         t, first = self.training, math.nan
         for number, (part, parameters) in enumerate(self.parts.items()):
             self._seed(step, self.world.rank, number)
@@ -268,7 +268,7 @@ class _TrainingRun:
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
-        """Move the averaged weights; their memory is short at first."""
+        """Update the averaged weights, with a shorter memory in the first steps."""
         keep = min(self.training.ema, (1 + step) / (10 + step))
         slow, fast = self.state.shadow, self.net
         for a, b in zip(slow.parameters(), fast.parameters(), strict=True):
@@ -277,7 +277,7 @@ class _TrainingRun:
             kept.copy_(new)
 
     def _validate(self, loss: float) -> bool:
-        """Score the averaged weights; True if the run should stop."""
+        """Score the averaged weights; True if the run is to stop."""
         p, t, model = self.state.progress, self.training, self.model
         with torch.no_grad():
             scores = self._scores(self.state.shadow)
@@ -294,16 +294,16 @@ class _TrainingRun:
         told += f", {p.skipped} steps skipped" if p.skipped else ""
         self.reporter.note(told)
         if p.step == t.steps and not self.state.best:
-            raise InputError("the score was never finite: no weights are worth keeping")
+            raise InputError("the score was never finite: there are no weights to save")
         return bool(t.patience and p.worse >= t.patience)
 
     def _better(self, score: float) -> bool:
-        """Than any score so far."""
+        """True if a score is better than all scores so far."""
         best, up = self.state.progress.best, self.model.higher_is_better
         return math.isfinite(score) and (best is None or (score > best if up else score < best))
 
     def _scores(self, net: nn.Module) -> dict[str, float]:
-        """Means over the held-out pictures, with the same noise each time."""
+        """Mean scores of the held-out images, with the same noise each time."""
         self.rng.manual_seed(self.training.seed)
         found: dict[str, list[Tensor]] = {}
         for batch in self.pictures.validation(self.training.batch):
@@ -312,7 +312,7 @@ class _TrainingRun:
         return {name: float(torch.cat(values).mean()) for name, values in found.items()}
 
     def _seed(self, *numbers: int) -> None:
-        """Set the generator by what it is for: nothing of it has to be saved."""
+        """Seed the generator by its use, so that its state need not be saved."""
         word = np.random.SeedSequence([self.training.seed, *numbers]).generate_state(1, np.uint64)
         self.rng.manual_seed(int(word[0]) >> 1)
 
@@ -328,7 +328,7 @@ class _TrainingRun:
             yield step, self._placed(batch)
 
     def _placed(self, batch: Tensor) -> Tensor:
-        """Bytes as floats in [0, 1], where the network is."""
+        """uint8 as floats in [0, 1], on the device of the network."""
         on = batch.to(self.world.device, non_blocking=True)
         return on.float().div_(255).contiguous(memory_format=torch.channels_last)
 
@@ -338,7 +338,7 @@ def _told(scores: Mapping[str, float]) -> str:
 
 
 def rate(t: Training, step: int) -> float:
-    """Learning rate of a step, as a share of the largest."""
+    """The learning rate of a step relative to the largest."""
     if step < t.warmup:
         return (step + 1) / t.warmup
     if t.schedule == "constant":

@@ -1,4 +1,4 @@
-"""How to train: plain values, checked; the same on the command line, in Python and on the card."""
+"""Settings of a training run, for the command line, Python and the card."""
 
 from __future__ import annotations
 
@@ -9,72 +9,72 @@ from ipx.declare.options import Options, opt
 
 
 class Training(Options):
-    """Everything about a training run but the model and the data."""
+    """Settings of a training run besides the model and the data."""
 
-    steps: int = opt(default=100_000, min=1, help="Steps of the optimiser.")
-    batch: int = opt(default=16, min=1, help="Pictures a step, all processes together.")
+    steps: int = opt(default=100_000, min=1, help="Number of optimiser steps.")
+    batch: int = opt(default=16, min=1, help="Images per step, over all processes.")
     lr: float = opt(default=1e-3, above=0.0, help="Largest learning rate.")
     warmup: int = opt(default=200, min=0, help="Steps over which the learning rate rises.")
     schedule: Literal["cosine", "constant"] = opt(
         default="cosine", help="The learning rate after the warm-up."
     )
     final: float = opt(
-        default=0.005, min=0.0, max=1.0, help="Where cosine ends, as a share of the largest."
+        default=0.005, min=0.0, max=1.0, help="Last learning rate of cosine, relative to lr."
     )
     weight_decay: float = opt(default=0.0, min=0.0, help="Decoupled weight decay (AdamW).")
     betas: tuple[float, float] = opt(
-        default=(0.9, 0.99), min=0.0, max=0.99999, help="Memories of Adam."
+        default=(0.9, 0.99), min=0.0, max=0.99999, help="beta1 and beta2 of Adam."
     )
-    clip: float = opt(default=1.0, min=0.0, help="Largest norm of the gradient; 0 does not clip.")
+    clip: float = opt(default=1.0, min=0.0, help="Largest norm of the gradient; 0: no clipping.")
     ema: float = opt(
         default=0.999,
         min=0.0,
         max=0.99999,
-        help="Memory of the averaged weights, which are scored and kept; 0 does not average.",
+        help="Decay of the averaged weights, which are scored and saved; 0: no averaging.",
     )
     validate_every: int = opt(default=2000, min=1, help="Steps between two validations.")
     save_every: int = opt(default=1000, min=1, help="Steps between two checkpoints.")
     patience: int = opt(
-        default=0, min=0, help="Stop after so many validations without a better score; 0 never."
+        default=0, min=0, help="Stop after so many validations without a better score; 0: never."
     )
-    seed: int = opt(default=0, min=0, help="Of the first weights, the crops, the noise.")
-    bf16: bool = opt(default=False, help="Compute in bfloat16 where that is safe (autocast).")
+    seed: int = opt(default=0, min=0, help="Seed of the initial weights, the crops, the noise.")
+    bf16: bool = opt(default=False, help="Compute in bfloat16 by autocast.")
     half: bool = opt(default=False, help="Store the final weights in float16.")
 
 
 class Data(Options):
-    """Which pictures to train on, and how to cut them."""
+    """The training images and their crops."""
 
-    data: Path = opt(help="Folder of pictures, or an NPY or NPZ file of many.")
+    data: Path = opt(help="Folder of images, or an NPY or NPZ file of many.")
     crop: int = opt(default=64, min=1, help="Side of the training crops.", unit="pixels")
     tiles: int = opt(
         default=0,
         min=0,
-        help="Each picture is a mosaic of square tiles of this side; black tiles do not count.",
+        help="Each image is a mosaic of square tiles of this side; black tiles are left out.",
         unit="pixels",
     )
     exclude: tuple[str, ...] = opt(
-        default=(), help="Leave out files of these names (patterns as *.png; no extension needed)."
+        default=(), help="Leave out files by name (patterns such as *.png; extension optional)."
     )
     hold_out: tuple[str, ...] = opt(
         default=(),
-        help="Validate on files of these names, or on the last N pictures (last:N). "
-        "Without it, on every 20th picture.",
+        help="Validate on files of these names, or on the last N images (last:N); by default on "
+        "every 20th image.",
     )
     limit: tuple[str, ...] = opt(
         default=(),
-        help="A|B=SHARE: files of these names (patterns) are at most this share of the crops.",
+        help="A|B=SHARE: crops from files of these names (patterns) are at most this share.",
     )
     shrink: float = opt(
-        default=0.0, min=0.0, max=1.0, help="Share of the crops that is shrunk by 2, for texture."
+        default=0.0, min=0.0, max=1.0, help="Share of the crops that are downsampled by 2."
     )
     augment: Literal["all", "mirror", "none"] = opt(
-        default="all", help="all: quarter turns and mirrored; mirror: left to right only (faces)."
+        default="all", help="all: quarter turns and flips; mirror: horizontal flips only (faces)."
     )
     validation_crop: int = opt(
         default=0,
         min=0,
-        help="Side of the centre crops that are validated on; 0 is four times --crop at most, or "
-        "the one size of the model.",
+        help="Side of the centre crops for validation; 0: at most four times --crop, or the one "
+        "size of the model.",
         unit="pixels",
     )

@@ -1,7 +1,4 @@
-"""Checkpoints: everything that a run needs to go on as if it had not stopped.
-
-One safetensors file, the plain values as JSON in its header: it is written whole or not at all.
-"""
+"""Checkpoints of training runs: safetensors files with plain values as JSON in the header."""
 
 from __future__ import annotations
 
@@ -22,16 +19,17 @@ from ipx.files.record import dumps, one_line, write_atomic
 
 @dataclass
 class TrainingProgress:
-    """Where a run is: plain values.
+    """The progress of a run: plain values.
 
     Attributes:
         step: steps done.
-        skipped: steps left out because loss or gradient were not finite.
-        best: best score so far, None before the first validation.
-        best_step: when.
-        worse: validations since.
-        seconds: time worked, all runs together.
-        history: a line for each validation.
+        skipped: steps skipped because the gradient was not finite.
+        best: best score so far; None before the first validation.
+        best_step: the step of the best score.
+        worse: validations since the best score.
+        seconds: time of training, including that before interruptions.
+        history: one entry per validation: ``step``, ``loss_now`` and the mean scores; one with
+            ``finished`` if `Model.finish` improved them.
     """
 
     step: int = 0
@@ -54,7 +52,7 @@ class TrainingState:
     progress: TrainingProgress
 
     def save(self, path: Path, identity: Mapping[str, Any]) -> None:
-        """Write a checkpoint; ``identity`` is what a resumed run must share."""
+        """Write a checkpoint; ``identity`` has to be the same when it is resumed."""
         tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
         tensors |= {f"shadow.{k}": v for k, v in self.shadow.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
@@ -66,18 +64,18 @@ class TrainingState:
         write_atomic(path, safetensors.torch.save(kept, {"ipx": told}))
 
     def load(self, path: Path, identity: Mapping[str, Any]) -> None:
-        """Take over a checkpoint.
+        """Load a checkpoint.
 
         Raises:
-            InputError: it cannot be read, or is no checkpoint.
-            UsageError: it is of another run; says what differs.
+            InputError: it cannot be read, or is not a checkpoint.
+            UsageError: it belongs to another run; says what differs.
         """
         try:
             with safetensors.safe_open(path, "pt") as file:
                 told = json.loads((file.metadata() or {})["ipx"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, KeyError, ValueError, safetensors.SafetensorError) as e:
-            raise InputError(f"{path}: is no checkpoint of ipx: {one_line(e)}") from e
+            raise InputError(f"{path}: is not a checkpoint of ipx: {one_line(e)}") from e
         was, now = told["identity"], json.loads(dumps(identity))
         for key in sorted(was.keys() | now.keys()):
             if was.get(key) != now.get(key):

@@ -20,32 +20,32 @@ from ipx import (
 
 
 class BlurOptions(Options):
-    """The point-spread function (PSF), and what lies beyond the border of the picture."""
+    """Point-spread function (PSF) and boundary condition."""
 
     kind: Literal["gaussian", "uniform", "disk", "motion", "random-motion", "airy", "file"] = opt(
         default="gaussian", help="Shape of the PSF."
     )
     kernel: Path | None = opt(
-        default=None, help="PSF file: PNG, TIFF or NPY, centre in the middle; implies kind file."
+        default=None, help="PSF file (PNG, TIFF or NPY), centred in its array; implies kind file."
     )
     sigma: float = opt(
-        default=2.0, above=0.0, unit="pixels", help="Standard deviation (gaussian), cut at 4 sigma."
+        default=2.0, above=0.0, unit="pixels", help="Standard deviation (gaussian); truncated at 4."
     )
     size: int = opt(default=9, min=1, unit="pixels", help="Side of the square (uniform).")
     radius: float = opt(
-        default=3.0, above=0.0, unit="pixels", help="Radius (disk); of the first dark ring (airy)."
+        default=3.0, above=0.0, unit="pixels", help="Radius of disk, or of first dark ring (airy)."
     )
     length: float = opt(
         default=15.0, min=1.0, unit="pixels", help="Length of the path (motion, random-motion)."
     )
     angle: float = opt(
-        default=0.0, unit="degrees", help="Direction (motion): 0 to the right, 90 upwards."
+        default=0.0, unit="degrees", help="Direction (motion): 0 is to the right, 90 upwards."
     )
-    seed: int = opt(default=0, min=0, help="Of the path (random-motion).")
+    seed: int = opt(default=0, min=0, help="Random seed of the path (random-motion).")
     boundary: Literal["circular", "zero", "reflect", "replicate", "valid"] = opt(
         default="reflect",
-        help="Beyond the border: periodic, dark, mirrored, repeated; valid keeps only the pixels "
-        "that see no border.",
+        help="Extension beyond the border: periodic, zero, mirrored, or edge pixels repeated. "
+        "valid keeps only the data that need no extension.",
     )
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class BlurOptions(Options):
 
     @property
     def symmetric(self) -> bool:
-        """True if the PSF is even along both axes whatever the other options are."""
+        """True if the PSF is even along both axes for all values of the other options."""
         odd = self.kind == "uniform" and self.size % 2 == 1
         return self.kernel is None and (odd or self.kind in ("gaussian", "disk", "airy"))
 

@@ -1,9 +1,9 @@
-"""Convolution with a PSF under five boundary conditions, all by one FFT each way.
+"""Convolution with a PSF under five boundary conditions, by one FFT and one inverse FFT.
 
-With ``P`` the extension beyond the border, ``C`` the convolution and ``V`` the crop to the pixels
-wanted, ``A = V C P`` and ``A^T = P^T C^T V^T``; ``P^T`` folds the extension back onto the picture.
-Circular: A itself is diagonal in the Fourier transform. Reflect (half-sample symmetric, the
-border is ``b a | a b c``) with an even PSF: A is diagonal in the DCT-II (Ng, Chan, Tang 1999).
+``A = V C P`` with ``P`` the extension beyond the border, ``C`` the convolution and ``V`` the crop
+to the data. ``A^T = P^T C^T V^T``, where ``P^T`` adds the extension back onto the picture. For
+circular borders A is diagonal in the Fourier transform. For reflect borders (half-sample symmetric,
+``b a | a b c``) and an even PSF, A is diagonal in the DCT-II (Ng, Chan, Tang 1999).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ipx_plugins.blur.psf import psf_for
 
 
 class Blur(LinearOperator[BlurOptions]):
-    """A x = h * x, channel by channel, h of sum 1 and centred.
+    """A x = h * x for each channel; h sums to 1 and is centred.
 
     Args:
         image_shape: ``(C, H, W)``. With boundary valid the data are ``(C, H - h + 1, W - w + 1)``
-            for a PSF of ``h x w`` pixels, else of the image's shape.
+            for a PSF of ``h x w`` pixels; otherwise they have the image's shape.
         options: see `BlurOptions`.
 
     Raises:
@@ -49,7 +49,7 @@ class Blur(LinearOperator[BlurOptions]):
                 f"the PSF of {h} x {w} pixels is larger than the picture of {height} x {width}; "
                 "take a smaller PSF"
             )
-        # the pixel at (h // 2, w // 2) is the centre: so much lies before it and after it
+        # rows and columns of the extension before and after the image
         self._before = (h - 1 - h // 2, w - 1 - w // 2)
         self._after = (h // 2, w // 2)
         if o.boundary == "valid":
@@ -62,14 +62,14 @@ class Blur(LinearOperator[BlurOptions]):
 
     @classmethod
     def image_shape_of(cls, data_shape: Shape, options: BlurOptions) -> Shape:  # type: ignore[override]  # its own options
-        """The data's shape; for boundary valid larger by the PSF less one pixel."""
+        """The data's shape; for boundary valid, larger by ``(h - 1, w - 1)``."""
         if options.boundary != "valid":
             return data_shape
         h, w = psf_for(options, None).shape
         return (*data_shape[:-2], data_shape[-2] + h - 1, data_shape[-1] + w - 1)
 
     def _transfer(self, like: Tensor) -> Tensor:
-        """Fourier transform of the PSF: centred at the origin (circular) or starting there."""
+        """Fourier transform of the PSF, its centre (circular) or first pixel at the origin."""
 
         def make() -> Tensor:
             padded = torch.zeros(self._fft, dtype=torch.float64)
@@ -104,7 +104,7 @@ class Blur(LinearOperator[BlurOptions]):
         return self._fold(out[..., : self._extended[0], : self._extended[1]])
 
     def _first(self) -> tuple[int, int]:
-        """The first pixel of the convolution that saw no end of the extended picture."""
+        """Index of the first output that uses pixels of the extended picture only."""
         h, w = self.psf.shape
         return h - 1, w - 1
 
@@ -121,7 +121,7 @@ class Blur(LinearOperator[BlurOptions]):
         return p.contiguous()
 
     def spectrum(self, like: Tensor) -> Spectral:
-        """Eigenvalues of A^T A: |H|^2 (circular), the squared cosine transform of h (reflect)."""
+        """Eigenvalues of A^T A: |H|^2 (circular) or the squared cosine transform of h (reflect)."""
         if self.options.boundary == "circular":
 
             def power() -> Tensor:
@@ -146,7 +146,7 @@ class Blur(LinearOperator[BlurOptions]):
         return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))
 
     def preview(self, y: Tensor) -> Tensor:
-        """The data; for boundary valid with their border pixels repeated outwards."""
+        """The data; for boundary valid, padded to the image's shape with their edge pixels."""
         if self.options.boundary != "valid":
             return y
         (top, left), (bottom, right) = self._before, self._after

@@ -1,4 +1,4 @@
-"""Point-spread functions: float64 tensors ``(h, w)`` of sum 1, centre at ``(h // 2, w // 2)``."""
+"""Point-spread functions: float64 ``(h, w)`` with sum 1 and centre at ``(h // 2, w // 2)``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from ipx import InputError, ShapeError, read_array
 from ipx_plugins.blur import BlurOptions
 
-_FINE = 8  # samples per pixel and axis where a PSF is drawn with area coverage
+_FINE = 8  # samples per pixel and axis when a PSF is rasterised
 
 
 def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
@@ -22,12 +22,12 @@ def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
 
     Args:
         options: see `BlurOptions`.
-        limit: shorter side of the picture. Gaussian and Airy have no end of their own: they
-            are cut there if it comes first. None leaves them whole.
+        limit: shorter side of the picture in pixels. Gaussian and Airy PSFs are truncated to
+            fit it; None sets no limit.
 
     Raises:
         InputError: the PSF file cannot be used.
-        ShapeError: not even the core of a Gaussian or Airy PSF fits.
+        ShapeError: the picture is smaller than the core of a Gaussian or Airy PSF.
     """
     if options.kernel is not None:
         return _from_file(options.kernel)
@@ -36,7 +36,7 @@ def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
         line = torch.exp(-0.5 * (x / options.sigma) ** 2)
         psf = torch.outer(line, line)
     elif options.kind == "airy":
-        # (2 J1(v) / v)^2, first zero at v = 3.8317 (Born, Wolf, 8.5.2); four rings hold 95 %
+        # (2 J1(v) / v)^2, first zero at v = 3.8317 (Born, Wolf, 8.5.2); four rings have 95 %
         x = _grid(_reach(4 * options.radius, options.radius, limit))
         v = (3.8317059702 / options.radius * torch.hypot(x[:, None], x)).clamp_min(1e-9)
         psf = (2 * torch.special.bessel_j1(v) / v) ** 2
@@ -58,7 +58,7 @@ def _grid(reach: int) -> Tensor:
 
 
 def _reach(wanted: float, core: float, limit: int | None) -> int:
-    """Pixels on each side of the centre."""
+    """Half-width of the PSF in pixels, reduced to fit the picture."""
     reach = math.ceil(wanted)
     if limit is None or 2 * reach + 1 <= limit:
         return reach
@@ -72,7 +72,7 @@ def _reach(wanted: float, core: float, limit: int | None) -> int:
 
 
 def _disk(radius: float) -> Tensor:
-    """Share of each pixel that the disk covers."""
+    """Fraction of each pixel that the disk covers, ``(side, side)``."""
     reach = math.ceil(radius - 0.5)
     side = 2 * reach + 1
     fine = (torch.arange(side * _FINE, dtype=torch.float64) + 0.5) / _FINE - 0.5 - reach
@@ -81,9 +81,9 @@ def _disk(radius: float) -> Tensor:
 
 
 def _path(length: float, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """A hand's tremor: a walk whose direction drifts, of this length, its mean at the origin.
+    """Camera shake: rows and columns of a random path of this length, with mean at the origin.
 
-    In the manner of Boracchi, Foi, IEEE Trans. Image Process. 21(8), 2012, without its jerks.
+    After Boracchi, Foi, IEEE Trans. Image Process. 21(8), 2012, without impulsive motion.
     """
     rng = np.random.default_rng(seed)
     steps = _FINE * math.ceil(length)
@@ -95,7 +95,7 @@ def _path(length: float, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[An
 
 
 def _drawn(rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any]) -> Tensor:
-    """A path of points, each shared by its four nearest pixels (bilinear)."""
+    """Image of a path of points, each split between its four nearest pixels (bilinear)."""
     reach_r, reach_c = (math.ceil(float(np.abs(v).max()) - 1e-9) for v in (rows, columns))
     psf = np.zeros((2 * reach_r + 3, 2 * reach_c + 3))
     top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
@@ -116,13 +116,13 @@ def _from_file(path: Path) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _read(path: Path, stamp: int) -> Tensor:
-    """Read, turn to grey, check, normalise. ``stamp`` renews the cache when the file changes."""
+    """Read, average the colours, check, normalise; a new ``stamp`` invalidates the cache."""
     values = read_array(path, "PSF").astype(np.float64)
     if values.ndim == 3:
-        colours = values.shape[-1] - (values.shape[-1] in (2, 4))  # without opacity
+        colours = values.shape[-1] - (values.shape[-1] in (2, 4))  # without alpha
         values = values[..., :colours].mean(-1)
     if values.ndim != 2 or values.size == 0:
-        raise InputError(f"PSF {path} has the shape {values.shape}; use one picture (H, W)")
+        raise InputError(f"PSF {path} has shape {values.shape}; use one picture (H, W)")
     if not np.isfinite(values).all():
         raise InputError(f"PSF {path} has values that are not finite (NaN or infinity)")
     total = values.sum()

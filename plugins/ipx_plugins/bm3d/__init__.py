@@ -1,4 +1,4 @@
-"""Block matching and 3-D filtering."""
+"""BM3D: block matching and 3-D filtering."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class BM3DOptions(Options):
 
     profile: Literal["auto", "normal", "high", "fast"] = opt(
         default="auto",
-        help="Parameters: auto is normal up to sigma 40/255 and high above; fast is three times "
-        "as fast and loses 0.3 dB.",
+        help="Parameter set. auto: normal up to sigma 40/255, high above. fast: three times as "
+        "fast, 0.3 dB lower PSNR.",
     )
     stages: Literal["both", "first"] = opt(
-        default="both", help="Hard threshold and Wiener filter, or the hard threshold alone."
+        default="both", help="Hard thresholding and Wiener filtering, or hard thresholding only."
     )
 
 
@@ -40,7 +40,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             options=BM3DOptions,
             provides=(Denoise, Matching),
             traits=Traits(lam_per_variance=DENOISER_SHARE),
-            summary="Similar blocks, stacked, are sparse: BM3D, a denoiser (grey and colour).",
+            summary="BM3D denoiser, for grey and colour: stacks of similar blocks are sparse.",
             source="Dabov, Foi, Katkovnik, Egiazarian, IEEE TIP 16, 2007",
         )
     ]

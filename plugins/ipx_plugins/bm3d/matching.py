@@ -1,8 +1,8 @@
-"""Block matching: for each reference block the most similar ones around it.
+"""Block matching: for each reference block the most similar blocks around it.
 
-|a - b|^2 = |a|^2 + |b|^2 - 2 <a, b>. The reference blocks of a tile look into one common window, so
-that all inner products of the tile are one matrix product; each reference then keeps the part of
-it that is its own window. Fewer multiplications (shift by shift, with box sums) take longer.
+|a - b|^2 = |a|^2 + |b|^2 - 2 <a, b>. The reference blocks of a tile share one search window, so
+that all inner products of the tile are one matrix product. Each reference block then uses the part
+in its own window. Box sums, shift by shift, need fewer multiplications but more time.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ipx_plugins.bm3d.profiles import Stage
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the blocks of a padded image lie.
+    """Positions of the blocks in a padded image.
 
     Attributes:
-        rows, cols: how many reference blocks there are, down and across.
-        height, width: how many positions a block can have, down and across.
+        rows, cols: number of reference blocks, down and across.
+        height, width: number of block positions, down and across.
     """
 
     rows: int
@@ -33,7 +33,7 @@ class Grid:
 
     @staticmethod
     def of(height: int, width: int, stage: Stage) -> Grid:
-        """For an image of this size, mirrored until its last reference block fits."""
+        """Grid of an image of this size, extended by mirroring to fit the last reference block."""
         rows, cols = (-(-max(n - stage.block, 0) // stage.step) + 1 for n in (height, width))
         hop = stage.step // stage.stride
         return Grid(rows, cols, (rows - 1) * hop + 1, (cols - 1) * hop + 1)
@@ -41,12 +41,12 @@ class Grid:
 
 @dataclass(frozen=True)
 class Groups:
-    """What belongs together: reference blocks are numbered row by row, as are positions.
+    """Groups of similar blocks; reference blocks and positions are numbered row by row.
 
     Attributes:
-        grid: which positions.
-        index: ``(rows * cols, group)`` positions, nearest first, the reference block itself at 0.
-        size: ``(rows * cols,)`` how many of them count, a power of two.
+        grid: the positions.
+        index: ``(rows * cols, group)`` positions, most similar first, the reference block at 0.
+        size: ``(rows * cols,)`` number of blocks used, a power of two.
     """
 
     grid: Grid
@@ -55,7 +55,7 @@ class Groups:
 
 
 def mirror(x: Tensor, grid: Grid, stage: Stage) -> Tensor:
-    """``(C, h, w)`` continued by mirror images below and to the right until the grid fits."""
+    """``x`` ``(C, h, w)``, extended by mirroring below and to the right until the grid fits."""
     for axis, positions in ((-2, grid.height), (-1, grid.width)):
         n, length = x.shape[axis], (positions - 1) * stage.stride + stage.block
         if length > n:
@@ -64,7 +64,7 @@ def mirror(x: Tensor, grid: Grid, stage: Stage) -> Tensor:
 
 
 def match(image: Tensor, grid: Grid, stage: Stage, sigma: Tensor) -> Groups:
-    """Match the blocks of a padded image ``(h, w)``; ``sigma`` of its noise, ``(1 or groups,)``."""
+    """Groups in a padded image ``(h, w)`` with noise level ``sigma``, ``(1 or groups,)``."""
     b, q = stage.block, stage.stride
     s, r = stage.step // q, stage.radius // q  # in positions, which are q pixels apart
     tile = max(1, 24 // s)  # reference blocks along the side of a tile
@@ -74,21 +74,21 @@ def match(image: Tensor, grid: Grid, stage: Stage, sigma: Tensor) -> Groups:
     area = window * window
     tall, wide = (n * hop - hop + window for n in (down, across))
     edge = (r, wide - r - grid.width, r, tall - r - grid.height)
-    # the mean costs digits: distances do not depend on it, the three terms do
+    # the mean does not change distances, but rounds the three terms
     image = image - image.mean()
     square = functional.avg_pool2d((image * image)[None], b, q)[0] * b**2
-    norms = functional.pad(square, edge, value=float("inf"))  # nothing outside is near
+    norms = functional.pad(square, edge, value=float("inf"))  # no match outside
     image = functional.pad(image, [q * n for n in edge])
     w = image.shape[1]
     qw = q * w
     own_strides = (tile * tile * area, tile * area + s * window, area + s, window, 1)
-    around = image.new_empty(b * b + 1, tall * window)  # a tile's window is one run of its rows
+    around = image.new_empty(b * b + 1, tall * window)  # windows of tiles are contiguous
     windows = around.as_strided((down, b * b + 1, area), (hop * window, tall * window, 1))
     refs = image.new_ones(down, tile * tile, b * b + 1)
     values, offsets = [], []
     for column in range(across):
         start = column * hop
-        # what is matched is (-2 a, 1) . (b, |b|^2) = |a - b|^2 - |a|^2
+        # blocks are compared by (-2 a, 1) . (b, |b|^2) = |a - b|^2 - |a|^2
         blocks = image.as_strided((b, b, tall, window), (w, 1, qw, q), start * q)
         around[:-1].view(b, b, tall, window).copy_(blocks)
         around[-1].view(tall, window).copy_(norms[:, start : start + window])
@@ -104,7 +104,7 @@ def match(image: Tensor, grid: Grid, stage: Stage, sigma: Tensor) -> Groups:
         own = apart.as_strided((down, tile, tile, side, side), own_strides)
         own = own.reshape(down * tile, tile, side * side)[: grid.rows]
         own = own[:, : grid.cols - column * tile]
-        own[..., side * side // 2] = -float("inf")  # a block is its own nearest
+        own[..., side * side // 2] = -float("inf")  # the reference block is first
         value, offset = _nearest(own.reshape(-1, side * side), side, stage.group)
         values.append(value.view(grid.rows, -1, stage.group))
         offsets.append(offset.view(grid.rows, -1, stage.group))
@@ -119,10 +119,10 @@ def match(image: Tensor, grid: Grid, stage: Stage, sigma: Tensor) -> Groups:
 
 
 def _nearest(own: Tensor, side: int, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` smallest of each row, in order, and where they are; rows are ``side^2``."""
+    """The ``count`` smallest values of each row ``(side^2,)``, ascending, and their indices."""
     if 64 * count <= own.shape[1]:
         return own.topk(count, largest=False)
-    # they lie in the ``count`` runs whose smallest is smallest; this way is faster
+    # they lie in the ``count`` runs with the smallest minima; a search there is faster
     run = next(n for n in range(2, side + 1) if side % n == 0)
     least = own.view(-1, side // run, run, side).amin(2).flatten(1)
     best = least.topk(min(count, least.shape[1]), largest=False, sorted=False).indices

@@ -1,4 +1,4 @@
-"""BM3D as a prior that can denoise."""
+"""BM3D as a prior with a denoiser."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _Plan: TypeAlias = "tuple[Profile | None, Groups | None, Groups | None]"
 
 @dataclass(frozen=True)
 class Matches:
-    """Which blocks belong together, in a batch of images; made by `BM3D.match`.
+    """Groups of similar blocks in a batch of images, found by `BM3D.match`.
 
     Attributes:
-        shape: of the images, ``(B, C, H, W)``.
-        profiles: of each plane that is filtered for itself (an image, or one of its channels).
-        first: the groups of the first stage, plane by plane.
-        second: of the second stage; None with the option ``stages="first"``.
+        shape: shape of the images, ``(B, C, H, W)``.
+        profiles: parameters of each plane that is filtered alone (an image, or one channel).
+        first: groups of the first stage, one entry per plane.
+        second: groups of the second stage; None with option ``stages="first"``.
     """
 
     shape: tuple[int, ...]
@@ -39,20 +39,20 @@ class Matches:
 class BM3D(Prior[BM3DOptions]):
     """Block matching and 3-D filtering, for white Gaussian noise.
 
-    Three channels are red, green, blue: they are filtered as a luminance, which alone decides
-    which blocks match, and two differences. Any other number is filtered channel by channel.
-    No gradient flows through it.
+    Three channels are taken as RGB and filtered as luminance and two colour differences; blocks
+    are matched on the luminance. Other numbers of channels are filtered channel by channel.
+    Gradients do not propagate through the filter.
     """
 
     @torch.no_grad()
     def denoise(self, x: Tensor, sigma: Scalar, matches: Matches | None = None) -> Tensor:
-        """An estimate of the clean image.
+        """The estimate of the clean image, shape and dtype of ``x``.
 
         Args:
             x: ``(B, C, H, W)``, any size, nominally in [0, 1].
             sigma: standard deviation of the noise in the units of ``x``, >= 0: a number, one per
                 image ``(B,)``, or one per pixel ``(B, 1, H, W)`` or ``(B, C, H, W)``.
-            matches: of `match`, on this image or one like it; None looks for them here.
+            matches: result of `match` on this or a similar image; None matches here.
 
         Raises:
             ShapeError: the shapes of ``x``, ``sigma`` and ``matches`` do not agree.
@@ -61,13 +61,13 @@ class BM3D(Prior[BM3DOptions]):
 
     @torch.no_grad()
     def match(self, x: Tensor, sigma: Scalar) -> Matches:
-        """Which blocks belong together: what `denoise` would find, to be used more than once."""
+        """The groups of similar blocks that `denoise` would find, for use in several calls."""
         return self._run(x, sigma, None, last=False)[1]
 
     def _run(
         self, x: Tensor, sigma: Scalar, matches: Matches | None, last: bool
     ) -> tuple[Tensor, Matches]:
-        """The estimate (unless ``last`` is False) and the matches."""
+        """The estimate (of the first stage unless ``last``) and the matches."""
         if x.ndim != 4:
             raise ShapeError(f"images are (B, C, H, W), not {tuple(x.shape)}")
         if matches is not None and matches.shape != tuple(x.shape):
@@ -99,14 +99,14 @@ class BM3D(Prior[BM3DOptions]):
         given: _Plan,
         last: bool,
     ) -> tuple[Tensor, _Plan]:
-        """One image ``(C, h, w)`` with noise ``(C, h, w)`` or ``(C, 1, 1)``."""
+        """Filter one image ``(C, h, w)`` with noise level ``(C, h, w)`` or ``(C, 1, 1)``."""
         worst = float(sigma.max())
         if worst == 0.0:
             return x, given
         profile, one, two = given
         if profile is None:
             profile = choose(self.options.profile, float(sigma.square().mean().sqrt()))
-        # the weights of groups are 1/sigma^2, which must not overflow
+        # the group weights 1/sigma^2 must not overflow
         sigma = sigma.clamp_min(max(1e-3 * worst, 1e-15))
         colour = x.shape[0] == 3
         if colour:
@@ -148,7 +148,7 @@ def _levels(sigma: Scalar, x: Tensor) -> Tensor:
 
 
 def _prepare(x: Tensor, sigma: Tensor, stage: Stage) -> tuple[Grid, Tensor, Tensor]:
-    """The grid, the padded image, and the noise of each channel and group ``(C, 1 or groups)``."""
+    """The grid, the padded image, and the noise level ``(C, 1 or groups)``."""
     grid = Grid.of(x.shape[1], x.shape[2], stage)
     padded = mirror(x, grid, stage)
     if sigma.shape[1:] == (1, 1):

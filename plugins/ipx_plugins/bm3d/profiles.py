@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-HIGH = 40.0 / 255.0  # above this standard deviation the blocks must be larger
+HIGH = 40.0 / 255.0  # noise standard deviation above which larger blocks are used
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Stage:
     Attributes:
         block: side of the square blocks, pixels.
         step: distance between reference blocks, pixels.
-        radius: blocks are looked for at offsets of -radius to radius, pixels.
-        group: most blocks in a group, a power of two.
-        tau: largest mean squared difference between blocks that match, in (1/255)^2, `limit`.
-        transform: of the blocks, ``"bior1.5"`` or ``"dct"``.
-        threshold: of the coefficients, in standard deviations of the noise (first stage).
-        stride: blocks lie at multiples of it, pixels; divides step and radius.
+        radius: largest search offset in each direction, pixels.
+        group: largest number of blocks in a group, a power of two.
+        tau: largest mean squared difference of matching blocks, in (1/255)^2; see `limit`.
+        transform: block transform, ``"bior1.5"`` or ``"dct"``.
+        threshold: of the coefficients, in noise standard deviations (first stage).
+        stride: distance between block positions, pixels; divides step and radius.
     """
 
     block: int
@@ -35,10 +35,10 @@ class Stage:
     stride: int = 1
 
     def limit(self, sigma: Tensor) -> Tensor:
-        """Largest squared distance of blocks that match, images in [0, 1], noise ``sigma``.
+        """Largest squared distance of matching blocks, for images in [0, 1] and noise ``sigma``.
 
-        Noise adds 2 sigma^2 to the mean squared difference: tau is right up to 25/255, beyond it
-        would leave every block alone.
+        Noise adds 2 sigma^2 to the mean squared difference. In the first stage tau grows with it
+        for sigma above 25/255, where otherwise no block would match.
         """
         tau = torch.full_like(sigma, self.tau)
         if self.threshold:
@@ -48,14 +48,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Profile:
-    """Both stages."""
+    """The parameters of both stages."""
 
     first: Stage
     second: Stage
 
 
-# The blocks of 12 and 11 pixels that the paper takes for high noise, with tau 5000 and 3500, lose
-# 0.1 dB against "normal" at sigma 75/255 (camera, astronaut, brick); these gain 0.1.
+# The paper's parameters for high noise (blocks of 12 and 11 pixels, tau 5000 and 3500) are 0.1 dB
+# below "normal" at sigma 75/255 (camera, astronaut, brick); these are 0.1 dB above it.
 PROFILES = {
     "normal": Profile(
         Stage(8, 3, 19, 16, 3000.0, "bior1.5", 2.7),
@@ -73,7 +73,7 @@ PROFILES = {
 
 
 def choose(name: str, sigma: float) -> Profile:
-    """The profile of this name; ``"auto"`` is decided by the noise, ``sigma`` in image units."""
+    """The profile of this name; ``"auto"`` depends on the noise ``sigma``, in image units."""
     if name == "auto":
         name = "high" if sigma > HIGH else "normal"
     return PROFILES[name]

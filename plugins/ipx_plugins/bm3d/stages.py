@@ -1,8 +1,8 @@
-"""The two filters of BM3D: hard threshold and Wiener, of groups of blocks in a 3-D transform.
+"""The two filters of BM3D on 3-D transforms of groups: hard thresholding and Wiener filtering.
 
-Every block of the image is transformed once, whatever number of groups it is in. What the groups
-give back is summed position by position while it is still transformed; the inverse transform, the
-window and the overlap of the blocks follow once, on these sums.
+Each block is transformed once, however many groups it belongs to. Filtered coefficients are summed
+per position in the transform domain. The inverse transform, the window and the aggregation of
+overlapping blocks are then applied once to these sums.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _CHUNK = {"cpu": 1 << 18, "cuda": 1 << 26}  # coefficients filtered at a time
 def filter_groups(
     noisy: Tensor, groups: Groups, stage: Stage, sigma: Tensor, basic: Tensor | None = None
 ) -> Tensor:
-    """Filter padded images that share their groups.
+    """Filter the channels of a padded image, which share their groups.
 
     Args:
         noisy: ``(C, h, w)``.
-        groups: of all channels.
+        groups: groups of similar blocks, the same for all channels.
         stage: the parameters.
         sigma: ``(C, 1 or groups)`` standard deviation of the noise in each channel and group, > 0.
-        basic: ``(C, h, w)`` what the Wiener filter takes for the truth; None is the threshold.
+        basic: ``(C, h, w)`` pilot estimate for Wiener filtering; None for hard thresholding.
 
     Returns:
-        ``(C, h, w)``.
+        The aggregated estimate, ``(C, h, w)``.
     """
     like, grid, b, q = noisy, groups.grid, stage.block, stage.stride
     forward = block_transform(stage.transform, b)
@@ -62,11 +62,11 @@ def filter_groups(
 
 
 def _strips(groups: Groups, stage: Stage, device: str) -> Iterator[tuple[slice, int, int]]:
-    """Runs of groups, and the first and last + 1 row of positions that their blocks lie in."""
+    """Slices of groups, each with the first and last + 1 row of positions of its blocks."""
     grid, reach, hop = groups.grid, stage.radius // stage.stride, stage.step // stage.stride
     positions = _STRIP.get(device, 1 << 21)
     count = max(1, (positions // grid.width - 2 * reach) // hop)
-    count = max(count, 2 * reach // hop)  # a strip is no thinner than what it reads around
+    count = max(count, 2 * reach // hop)  # at least the height of the overlap
     for top in range(0, grid.rows, count):
         end = min(top + count, grid.rows)
         first = max(0, top * hop - reach)
@@ -75,7 +75,7 @@ def _strips(groups: Groups, stage: Stage, device: str) -> Iterator[tuple[slice, 
 
 
 def _buckets(size: Tensor, index: Tensor, block: int, device: str) -> list[tuple[Tensor, Tensor]]:
-    """Groups of equal size: their numbers ``(g,)``, positions ``(size, g)``."""
+    """Batches of groups of equal size: indices ``(g,)`` and block positions ``(size, g)``."""
     out = []
     n = 1
     while n <= index.shape[1]:
@@ -89,13 +89,13 @@ def _buckets(size: Tensor, index: Tensor, block: int, device: str) -> list[tuple
 
 
 def _transform(image: Tensor, forward_t: Tensor, stage: Stage) -> Tensor:
-    """All blocks of ``(h, w)``, transformed, ``(positions, block^2)``."""
+    """Coefficients of all blocks of ``(h, w)``, ``(positions, block^2)``."""
     blocks = functional.unfold(image[None, None], stage.block, stride=stage.stride)[0]
     return blocks.T @ forward_t
 
 
 def _spread(weight: Tensor, window: Tensor, stride: int) -> Tensor:
-    """The sum of windows put at all positions ``(1, h, w)`` with these weights, ``(h', w')``."""
+    """Sum of the windows at all positions, with weights ``(1, h, w)``; ``(h', w')``."""
     spread = functional.conv_transpose2d
     down = spread(weight[None], window.view(1, 1, -1, 1), stride=(stride, 1))
     return spread(down, window.view(1, 1, 1, -1), stride=(1, stride))[0, 0]
@@ -110,9 +110,9 @@ def _filter(
     out: Tensor,
     weight: Tensor,
 ) -> None:
-    """Filter groups ``at`` ``(n, g)`` of rows of ``x``, add to rows of ``out`` and ``weight``.
+    """Filter the groups ``at`` ``(n, g)`` of rows of ``x`` and add to ``out`` and ``weight``.
 
-    The mean of a group is kept as it is: a constant image stays one, whatever its value.
+    The mean of a group is kept unchanged, so that a constant image stays constant.
     """
     n, g = at.shape
     variance = sigma * sigma

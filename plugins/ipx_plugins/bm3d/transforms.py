@@ -1,4 +1,4 @@
-"""The matrices of BM3D: transforms of blocks and groups, window, opponent colours. All float64."""
+"""The matrices of BM3D, float64: block and group transforms, window, opponent colours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dct_matrix(n: int) -> Tensor:
 def wavelet_matrix(name: str, n: int) -> Tensor:
     """All levels of a periodised wavelet transform of ``n`` = 2^k values, ``(n, n)``.
 
-    Its rows have norm 1, so that white noise keeps its variance in each coefficient.
+    Rows have norm 1, so that white noise keeps its variance in each coefficient.
     """
     low = np.eye(n)
     details: list[np.ndarray] = []
@@ -53,12 +53,12 @@ def block_transform(name: str, n: int) -> Tensor:
 
 
 def kaiser(n: int) -> Tensor:
-    """The window that blocks are put back with, beta = 2, ``(n,)``; symmetric."""
+    """The symmetric Kaiser window for aggregation, beta = 2, ``(n,)``."""
     return torch.kaiser_window(n, periodic=False, beta=2.0, dtype=torch.float64)
 
 
 def opponent() -> Tensor:
-    """Red, green, blue to luminance and two differences, ``(3, 3)``."""
+    """The matrix from RGB to luminance and two colour differences, ``(3, 3)``."""
     return torch.tensor(
         [[1 / 3, 1 / 3, 1 / 3], [1 / 2, 0.0, -1 / 2], [1 / 4, -1 / 2, 1 / 4]], dtype=torch.float64
     )

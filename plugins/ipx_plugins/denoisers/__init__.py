@@ -26,49 +26,49 @@ SOURCES = {
 }
 
 WEIGHTS: dict[str, tuple[str, ...]] = {"drunet": ("grey", "color")}
-"""Shipped weights by model: only what beats total variation as a prior on pictures held out."""
+"""Shipped weights by model: only those better than total variation on held-out pictures."""
 
 
 class DenoiserOptions(Options):
-    """A denoiser and the noise it is trained for."""
+    """Channels and training noise of a denoiser."""
 
     colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
     sigma_max: float = opt(
-        default=50 / 255, above=0.0, help="Trained for noise between 0 and this."
+        default=50 / 255, above=0.0, help="Largest noise standard deviation in training."
     )
 
 
 class DnCNNOptions(DenoiserOptions):
-    """A plain deep network."""
+    """A convolutional network at full resolution."""
 
-    width: int = opt(default=64, min=1, help="Features.")
-    depth: int = opt(default=17, min=3, help="Convolutions.")
+    width: int = opt(default=64, min=1, help="Feature channels.")
+    depth: int = opt(default=17, min=3, help="Number of convolutions.")
 
 
 class FFDNetOptions(DenoiserOptions):
-    """A plain network at half the size."""
+    """A convolutional network at half resolution."""
 
-    width: int = opt(default=64, min=1, help="Features.")
-    depth: int = opt(default=15, min=3, help="Convolutions.")
+    width: int = opt(default=64, min=1, help="Feature channels.")
+    depth: int = opt(default=15, min=3, help="Number of convolutions.")
 
 
 class DRUNetOptions(DenoiserOptions):
-    """A U-Net of residual blocks. The defaults are small; the paper's is 64,128,256,512 x 4."""
+    """A U-Net of residual blocks; the paper uses widths 64,128,256,512 and 4 blocks."""
 
-    widths: tuple[int, ...] = opt(default=(32, 64, 96), help="Features of each scale.")
-    blocks: int = opt(default=2, min=1, help="Residual blocks of each scale and direction.")
+    widths: tuple[int, ...] = opt(default=(32, 64, 96), help="Feature channels at each scale.")
+    blocks: int = opt(default=2, min=1, help="Residual blocks at each scale, down and up.")
     unshuffle: int = opt(
-        default=2, min=1, help="Fold blocks of so many pixels into channels first; the paper: 1."
+        default=2, min=1, help="Factor of the pixel unshuffle at the input; 1 in the paper."
     )
 
 
 class GSDRUNetOptions(DenoiserOptions):
-    """A gradient step on a potential made of a small smooth DRUNet."""
+    """A gradient step on a potential defined by a small smooth DRUNet."""
 
-    widths: tuple[int, ...] = opt(default=(24, 48), help="Features of each scale.")
-    blocks: int = opt(default=2, min=1, help="Residual blocks of each scale and direction.")
+    widths: tuple[int, ...] = opt(default=(24, 48), help="Feature channels at each scale.")
+    blocks: int = opt(default=2, min=1, help="Residual blocks at each scale, down and up.")
     unshuffle: int = opt(
-        default=2, min=1, help="Fold blocks of so many pixels into channels first; the paper: 1."
+        default=2, min=1, help="Factor of the pixel unshuffle at the input; 1 in the paper."
     )
 
 
@@ -77,8 +77,8 @@ class LearnedOptions(Options):
 
     weights: str = opt(
         default="auto",
-        help="Shipped weights, or a file. auto: color for 3 channels where there are such weights, "
-        "else grey, channel by channel.",
+        help="Name of shipped weights, or a file. auto: color for 3 channels if shipped, else "
+        "grey, channel by channel.",
     )
 
 
@@ -88,7 +88,7 @@ class GSOptions(LearnedOptions):
     sigma: float = opt(
         default=0.035,
         above=0.0,
-        help="Noise for which the potential is taken; plug-and-play solvers have their own.",
+        help="Noise standard deviation of the potential. Plug-and-play solvers set their own.",
         unit="image range",
     )
 
@@ -98,9 +98,9 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
     """Declare the models and the priors."""
     recipe = {"lr": 1e-3, "betas": (0.9, 0.99)}
     told = {
-        "dncnn": "a plain deep residual network",
-        "ffdnet": "a plain network at half the size, fast",
-        "drunet": "a U-Net of residual blocks, the best of the three",
+        "dncnn": "a deep network that predicts the noise",
+        "ffdnet": "a fast network at half resolution",
+        "drunet": "a U-Net of residual blocks, the most accurate",
         "gs-drunet": "a gradient step on an explicit potential",
     }
     models = [

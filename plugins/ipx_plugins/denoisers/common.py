@@ -1,4 +1,4 @@
-"""What the denoisers share: the loss, the scores, and the level of the noise as a channel."""
+"""Shared by the denoisers: loss, validation scores, noise level as an input channel."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ D = TypeVar("D", bound=DenoiserOptions)
 
 
 class Denoiser(Model[D]):
-    """A network ``net(x, sigma)``: noisy ``(B, C, H, W)``, level ``(B, 1, H or 1, W or 1)``.
+    """A network ``net(x, sigma)``: ``x`` ``(B, C, H, W)``, ``sigma`` ``(B, 1, H or 1, W or 1)``.
 
-    Trained with L1 on uniform levels between 0 and sigma_max, one a picture.
+    Training minimises the L1 loss; each picture gets a noise level, uniform in [0, sigma_max].
 
-    ``levels`` are those of the scores, in 1/255: 15, 25, 50 as in every table of the field.
+    ``levels`` are the noise standard deviations of validation, in 1/255.
     """
 
     score = "psnr"
@@ -27,7 +27,7 @@ class Denoiser(Model[D]):
     levels: ClassVar[tuple[int, ...]] = (15, 25, 50)
 
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
-        """Mean w |net(x + sigma n, sigma) - x|, w from `weight`."""
+        """Mean of w |net(x + sigma n, sigma) - x| with w from `weight`."""
         sigma = torch.rand(batch.shape[0], 1, 1, 1, generator=rng, device=batch.device)
         sigma = sigma * self.options.sigma_max
         noisy = batch + sigma * normal_like(batch, rng)
@@ -35,11 +35,11 @@ class Denoiser(Model[D]):
         return mean
 
     def weight(self, sigma: Tensor) -> Tensor:
-        """What an error counts at a level, ``(B, 1, 1, 1)``: the same at all."""
+        """Weight of errors at noise level ``sigma``, ``(B, 1, 1, 1)``; 1 by default."""
         return torch.ones_like(sigma)
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """PSNR at the usual levels, and their mean, which counts."""
+        """PSNR in dB at each of ``levels`` up to sigma_max; the score ``psnr`` is their mean."""
         found: dict[str, Tensor] = {}
         for level in self.levels:
             if level / 255 <= self.options.sigma_max * 1.001:
@@ -53,5 +53,5 @@ class Denoiser(Model[D]):
 
 
 def with_level(x: Tensor, sigma: Tensor) -> Tensor:
-    """The picture and, as one more channel, the level of its noise."""
+    """``x`` with its noise level as an additional channel, ``(B, C + 1, H, W)``."""
     return torch.cat([x, sigma.expand(x.shape[0], 1, *x.shape[2:])], 1)

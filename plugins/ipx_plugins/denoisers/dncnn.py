@@ -1,4 +1,4 @@
-"""DnCNN: convolutions at full size that estimate the noise (Zhang et al., 2017)."""
+"""DnCNN: convolutions at full resolution that predict the noise (Zhang et al., 2017)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ipx_plugins.denoisers.common import Denoiser, with_level
 
 
 class DnCNN(Denoiser[DnCNNOptions]):
-    """The paper's network, but that it is told the level and has neither biases nor batch norm.
+    """The paper's network with the noise level as input, without biases and batch normalisation.
 
-    Without additive constants the network is homogeneous and works beyond the levels it was
-    trained for (Mohan et al., ICLR 2020).
+    Without additive constants the network is homogeneous and generalises beyond the noise levels
+    of training (Mohan et al., ICLR 2020).
     """
 
     def network(self) -> nn.Module:
-        """Fresh weights."""
+        """The untrained network."""
         o = self.options
         return Net(o.colors, o.width, o.depth)
 
@@ -36,6 +36,6 @@ class Net(nn.Module):
         self.body = nn.Sequential(*layers[:-1])
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Denoised, same shape as ``x``."""
+        """The denoised picture, shape of ``x``."""
         noise: Tensor = self.body(with_level(x, sigma))
         return x - noise

@@ -15,16 +15,16 @@ Activation = Callable[[Tensor], Tensor]
 
 
 class DRUNet(Denoiser[DRUNetOptions]):
-    """The paper's network at any size; ``unshuffle`` 2 makes it four times cheaper."""
+    """The paper's network with configurable size; ``unshuffle`` 2 makes it four times cheaper."""
 
     @property
     def multiple(self) -> int:
-        """What the unshuffling and the scales divide."""
+        """Divisor of height and width: the unshuffle factor, doubled for each downsampling."""
         o = self.options
         return o.unshuffle << (len(o.widths) - 1)
 
     def network(self) -> nn.Module:
-        """Fresh weights."""
+        """The untrained network."""
         o = self.options
         return Net(o.colors, o.widths, o.blocks, o.unshuffle)
 
@@ -45,10 +45,10 @@ class Block(nn.Module):
 
 
 class Net(nn.Module):
-    """Head, down, middle, up with additive skips, tail; the picture is added at the end.
+    """A U-Net with additive skip connections, whose output is added to the input.
 
-    The paper's net gives the picture itself. The sum with the input learns faster and keeps
-    what follows homogeneous: f(k x, k sigma) = k f(x, sigma).
+    The paper's network returns the picture itself. The residual form trains faster and is
+    homogeneous: f(k x, k sigma) = k f(x, sigma).
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class Net(nn.Module):
         self.tail = _conv(widths[0], inner)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Denoised, same shape as ``x``, whose sides are multiples of the model's."""
+        """The denoised picture, shape of ``x``; its sides must be multiples of ``multiple``."""
         return x + self.residual(x, sigma)
 
     def residual(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """What is added to ``x``."""
+        """The residual, which `forward` adds to ``x``."""
         u = self.unshuffle
         level = F.avg_pool2d(sigma, u) if sigma.shape[2] > 1 else sigma
         h = self.head(with_level(F.pixel_unshuffle(x, u), level))
@@ -99,7 +99,7 @@ class Net(nn.Module):
 
 
 def _conv(into: int, out: int) -> nn.Conv2d:
-    """3 x 3 without bias, orthogonal with gain 0.2 as in the paper's code."""
+    """A 3 x 3 convolution without bias; orthogonal weights of gain 0.2, as in the paper's code."""
     conv = nn.Conv2d(into, out, 3, padding=1, bias=False)
     nn.init.orthogonal_(conv.weight, 0.2)
     return conv

@@ -1,4 +1,4 @@
-"""FFDNet: a plain network on 2 x 2 blocks folded into channels (Zhang, Zuo, Zhang, 2018)."""
+"""FFDNet: convolutions on pictures pixel-unshuffled by 2 (Zhang, Zuo, Zhang, 2018)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from ipx_plugins.denoisers.common import Denoiser, with_level
 
 
 class FFDNet(Denoiser[FFDNetOptions]):
-    """The paper's network without batch norm, and it estimates the noise.
+    """The paper's network without batch normalisation, predicting the noise.
 
-    The paper's estimates the picture, which takes more than twice the steps at first.
+    The paper's predicts the picture, which takes more than twice as many steps early in training.
     """
 
     @property
     def multiple(self) -> int:
-        """Blocks of 2 x 2."""
+        """2, the factor of the pixel unshuffle."""
         return 2
 
     def network(self) -> nn.Module:
-        """Fresh weights."""
+        """The untrained network."""
         o = self.options
         return Net(o.colors, o.width, o.depth)
 
 
 class Net(nn.Module):
-    """x - noise(x, sigma) on the folded picture; the level is one more channel."""
+    """x - noise(x, sigma) on the unshuffled picture, with the noise level as a channel."""
 
     def __init__(self, colors: int, width: int, depth: int) -> None:
         super().__init__()
@@ -41,8 +41,8 @@ class Net(nn.Module):
         self.noise = nn.Sequential(*layers[:-1])
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Denoised, same shape as ``x``, whose sides are even."""
+        """The denoised picture, shape of ``x``; its sides must be even."""
         small = F.pixel_unshuffle(x, 2)
-        # a level per pixel: the mean over each block
+        # the mean of a noise map over each block
         level = F.avg_pool2d(sigma, 2) if sigma.shape[2] > 1 else sigma
         return F.pixel_shuffle(small - self.noise(with_level(small, level)), 2)

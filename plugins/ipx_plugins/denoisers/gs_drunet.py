@@ -13,31 +13,31 @@ from ipx_plugins.denoisers import GSDRUNetOptions
 from ipx_plugins.denoisers.common import Denoiser
 from ipx_plugins.denoisers.drunet import Net as DRUNet
 
-_SMALLEST = 1e-5  # levels of noise below this are taken for this
+_SMALLEST = 1e-5  # smaller noise levels are raised to this
 
 
 class GSDRUNet(Denoiser[GSDRUNetOptions]):
     """D(x) = x - grad g(x), g(x) = 1/2 |x - N(x)|^2 (equations 8 and 12), N a smooth DRUNet.
 
-    Errors count relative to the level: plug-and-play and the potential need the low levels, at
-    which a gradient step is hard to learn.
+    The loss is weighted by about 1 / sigma: plug-and-play and the potential need low noise levels,
+    at which a gradient step is hard to learn.
     """
 
     levels = (2, 5, 15, 25, 50)
 
     @property
     def multiple(self) -> int:
-        """What the unshuffling and the scales divide."""
+        """Divisor of height and width: the unshuffle factor, doubled for each downsampling."""
         o = self.options
         return o.unshuffle << (len(o.widths) - 1)
 
     def weight(self, sigma: Tensor) -> Tensor:
-        """1 at the highest level, 17 at the lowest."""
+        """1 at sigma_max and, for the default sigma_max, 17.7 at sigma = 0; ``(B, 1, 1, 1)``."""
         least = 3 / 255
         return (self.options.sigma_max + least) / (sigma + least)
 
     def network(self) -> nn.Module:
-        """Fresh weights."""
+        """The untrained network."""
         o = self.options
         return Net(o.colors, o.widths, o.blocks, o.unshuffle)
 
@@ -45,9 +45,9 @@ class GSDRUNet(Denoiser[GSDRUNetOptions]):
 class Net(nn.Module):
     """x - grad g, where x - N(x) = sigma r(x / sigma) for one network r without biases.
 
-    So g(k x, k sigma) = k^2 g(x, sigma), as for the denoisers with ReLU: what holds at one level
-    of noise helps at all others, and none is beyond its range. ELU in place of ReLU makes g
-    continuously differentiable.
+    Hence g(k x, k sigma) = k^2 g(x, sigma), the homogeneity of bias-free denoisers with ReLU:
+    training at one noise level serves all others. ELU in place of ReLU makes g continuously
+    differentiable.
     """
 
     def __init__(self, colors: int, widths: tuple[int, ...], blocks: int, unshuffle: int) -> None:
@@ -63,7 +63,7 @@ class Net(nn.Module):
         return out
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Denoised, same shape as ``x``, whose sides are multiples of the model's."""
+        """The denoised picture, shape of ``x``; its sides must be multiples of ``multiple``."""
         return x - slope(lambda z: self.residual(z, sigma), x)
 
 
@@ -73,7 +73,7 @@ def potential(residual: Tensor) -> Tensor:
 
 
 def slope(residual: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The gradient of g(residual(x)), shape of ``x``; with a graph where gradients are on."""
+    """Gradient of ``potential(residual(x))``, shape of ``x``; differentiable if grad is enabled."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         z = x if again and x.requires_grad else x.detach().requires_grad_()

@@ -1,4 +1,4 @@
-"""The gradient-step denoiser as a prior: a potential, its gradient, and the denoiser they make."""
+"""The gradient-step denoiser as a prior: the potential, its gradient, and the denoiser."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ipx_plugins.denoisers.prior import Loaded, padded
 class GSDRUNetPrior(Prior[GSOptions]):
     """R(x) = g(x) / s^2 with g(x) = 1/2 |x - N_s(x)|^2 and s the option sigma.
 
-    Its gradient is (x - D_s(x)) / s^2 and D_s = x - grad g, so that the objective f + lam R is
-    what the denoiser's steps make small, and every smooth solver does too (Hurault, Leclaire,
-    Papadakis, ICLR 2022). It is not convex. In float64 the network computes in float64, else
-    in float32.
+    Its gradient is (x - D_s(x)) / s^2 with D_s = x - grad g. Plug-and-play steps with D_s and
+    solvers for smooth priors therefore minimise the same objective f + lam R (Hurault, Leclaire,
+    Papadakis, ICLR 2022). R is not convex. The network computes in float64 for float64 input,
+    else in float32.
     """
 
     def __init__(self, options: GSOptions | None = None, **values: object) -> None:
@@ -27,7 +27,7 @@ class GSDRUNetPrior(Prior[GSOptions]):
         self._loaded = Loaded("gs-drunet", self.options.weights)
 
     def value(self, x: Tensor) -> Tensor:
-        """R, ``(B,)``; x is ``(B, C, H, W)``."""
+        """R(x), ``(B,)``, for ``x`` ``(B, C, H, W)``."""
         y, residual = self._residual(x, self.options.sigma)
         with _gradients(x):
             return potential(residual(y)).to(x.dtype) / self.options.sigma**2
@@ -43,15 +43,15 @@ class GSDRUNetPrior(Prior[GSOptions]):
 
         Args:
             x: ``(B, C, H, W)``, clean picture in [0, 1] plus noise, any C, H and W.
-            sigma: standard deviation of the noise: a number or ``(B,)``; it takes no maps.
+            sigma: standard deviation of the noise: a number or ``(B,)``, not a map.
 
         Returns:
-            Like ``x``.
+            The denoised picture, shape and dtype of ``x``.
 
         Raises:
-            MissingExtraError: no weights come with this model and none were given.
+            MissingExtraError: the model has no shipped weights and none are given.
             InputError: the weights cannot be used.
-            ShapeError: ``sigma`` has another shape, or colour weights meet no colours.
+            ShapeError: ``sigma`` has another shape, or the weights another number of channels.
         """
         level = torch.as_tensor(per_image(sigma, x), dtype=x.dtype, device=x.device)
         if level.numel() not in (1, x.shape[0]) or level.ndim not in (0, x.ndim):
@@ -64,7 +64,7 @@ class GSDRUNetPrior(Prior[GSOptions]):
     def _residual(
         self, x: Tensor, sigma: Tensor | float
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """x in the type that the network computes in, and the map z -> z - N(z) of its shape."""
+        """x in the dtype of the network, and the map z -> z - N(z) for pictures of its shape."""
         y = x if x.dtype == torch.float64 else x.float()
         net, colors, _, multiple = self._loaded.network(y)
         assert isinstance(net, Net)
@@ -82,5 +82,5 @@ class GSDRUNetPrior(Prior[GSOptions]):
 
 
 def _gradients(x: Tensor) -> torch.set_grad_enabled:
-    """A graph is kept only where one is asked for."""
+    """Context that records gradients only if they are enabled and ``x`` requires them."""
     return torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad)

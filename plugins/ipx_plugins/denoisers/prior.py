@@ -11,21 +11,20 @@ from ipx import Prior, Scalar, ShapeError, load_weights, mirrored, per_image
 from ipx_plugins.denoisers import LearnedOptions
 
 _LEAST = 3 / 255
-"""Below this level training saw too little: there networks take off more than the noise."""
+"""Noise level below which training has too few samples: networks remove more than the noise."""
 
 _MOST = 1.0
-"""The range of pictures: more noise leaves nothing to see, and networks make things up of it."""
+"""Largest noise level used, the range of pictures: beyond it networks invent structure."""
 
 
 class Learned(Prior[LearnedOptions]):
-    """A trained network as a denoiser, whatever the size, the type and the level.
+    """A trained network as a denoiser for pictures of any size, dtype and noise level.
 
-    The network computes in float32. It is never asked beyond the levels it was trained for:
-    where sigma is larger than sigma_max, the picture is divided by k = sigma / sigma_max first
-    and multiplied by k after, image by image; above 1 it is taken for 1. Where sigma is smaller
-    than 3/255, D(x, sigma) = x + (sigma / s)^2 (D(x, s) - x) with s = 3/255: for little noise
-    (D(x, sigma) - x) / sigma^2 hardly depends on sigma (it is the gradient of log p, Tweedie's
-    formula). sigma = 0 gives x itself.
+    The network computes in float32, and only at noise levels of its training. Where sigma exceeds
+    sigma_max, the picture is divided by k = sigma / sigma_max before and multiplied by k after,
+    image by image; sigma above 1 counts as 1. Where sigma is below s = 3/255,
+    D(x, sigma) = x + (sigma / s)^2 (D(x, s) - x): for little noise (D(x, sigma) - x) / sigma^2
+    hardly depends on sigma (it is the gradient of log p, Tweedie's formula). sigma = 0 returns x.
     """
 
     model: ClassVar[str]
@@ -40,15 +39,15 @@ class Learned(Prior[LearnedOptions]):
         Args:
             x: ``(B, C, H, W)``, clean picture in [0, 1] plus noise, any C, H and W.
             sigma: standard deviation of the noise, >= 0: a number, ``(B,)``, or a map
-                ``(B, 1, H, W)``; also ``(B, C, H, W)`` where channels are done one by one.
+                ``(B, 1, H, W)``; with grey weights also ``(B, C, H, W)``.
 
         Returns:
-            Like ``x``.
+            The denoised picture, shape and dtype of ``x``.
 
         Raises:
-            MissingExtraError: no weights come with this model and none were given.
+            MissingExtraError: the model has no shipped weights and none are given.
             InputError: the weights cannot be used.
-            ShapeError: ``sigma`` has another shape, or colour weights meet no colours.
+            ShapeError: ``sigma`` has another shape, or the weights another number of channels.
         """
         y = x.float()
         net, colors, top, multiple = self._loaded.network(y)
@@ -73,19 +72,19 @@ class Learned(Prior[LearnedOptions]):
 
 
 class Loaded:
-    """The networks of a prior, by channels, device and type: each loaded once (a pure cache)."""
+    """Networks of a prior, loaded once per number of channels, device and dtype (a pure cache)."""
 
     def __init__(self, model: str, weights: str) -> None:
         self.model, self.weights = model, weights
         self._nets: dict[tuple[object, ...], tuple[nn.Module, int, float, int]] = {}
 
     def network(self, x: Tensor) -> tuple[nn.Module, int, float, int]:
-        """The network for the channels, device and type of ``x``, its colours, sigma_max, multiple.
+        """The network for the channels, device and dtype of ``x``; its colors, sigma_max, multiple.
 
         Raises:
-            MissingExtraError: no weights come with this model and none were given.
+            MissingExtraError: the model has no shipped weights and none are given.
             InputError: the weights cannot be used.
-            ShapeError: colour weights meet no colours.
+            ShapeError: the weights are for another number of channels.
         """
         key = (x.shape[1], x.device, x.dtype)
         if key not in self._nets:
@@ -97,7 +96,7 @@ class Loaded:
 
 
 def _level(sigma: Scalar, like: Tensor) -> tuple[Tensor, bool]:
-    """The level ``(B, 1 or C, 1, 1)``, or a map ``(B, 1 or C, H, W)`` and True."""
+    """Sigma as ``(B, 1 or C, 1, 1)`` and False, or as a map ``(B, 1 or C, H, W)`` and True."""
     level = torch.as_tensor(per_image(sigma, like), dtype=like.dtype, device=like.device)
     if level.ndim == 0:
         level = level.view(1, 1, 1, 1)
@@ -109,23 +108,23 @@ def _level(sigma: Scalar, like: Tensor) -> tuple[Tensor, bool]:
 
 
 def padded(n: int, multiple: int, device: torch.device) -> Tensor:
-    """Indices that continue n pixels by mirroring to a multiple."""
+    """Indices that extend n pixels by mirroring to a multiple of ``multiple``."""
     return mirrored(n, -(-n // multiple) * multiple, device)
 
 
 class DnCNNPrior(Learned):
-    """DnCNN."""
+    """DnCNN as a prior."""
 
     model = "dncnn"
 
 
 class FFDNetPrior(Learned):
-    """FFDNet."""
+    """FFDNet as a prior."""
 
     model = "ffdnet"
 
 
 class DRUNetPrior(Learned):
-    """DRUNet."""
+    """DRUNet as a prior."""
 
     model = "drunet"

@@ -1,4 +1,4 @@
-"""The discrepancy principle: the weight at which the data are fitted as well as noise allows."""
+"""Tuners that choose lam: the discrepancy principle and generalised cross-validation."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ class DiscrepancyOptions(Options):
 
     effective: bool = opt(
         default=True,
-        help="Allow for the degrees of freedom that the restored picture uses up.",
+        help="Correct for the effective degrees of freedom of the restored picture.",
     )
     factor: float = opt(
         default=1.015,
         above=0.0,
-        help="Aim at this multiple of the expected data term; a little above 1 allows for an "
-        "error of the estimated noise level.",
+        help="Target of the data term over its expected value; slightly above 1 allows for errors "
+        "of the noise level.",
     )
     estimated: Literal["gcv", "trust"] = opt(
         default="gcv",
-        help="Where the level of Gaussian noise was estimated: generalised cross-validation, "
-        "which does without it, or trust it.",
+        help="With an estimated Gaussian noise level: use generalised cross-validation, which "
+        "needs none, or trust the estimate.",
     )
     tol: float = opt(default=0.05, above=0.0, help="Relative precision of lam.")
-    evaluations: int = opt(default=14, min=2, help="At most this many weights are tried.")
+    evaluations: int = opt(default=14, min=2, help="Largest number of weights tried.")
 
 
 class GCVOptions(Options):
     """Generalised cross-validation."""
 
     step: float = opt(default=4.0, min=1.2, max=100.0, help="Factor between the first weights.")
-    evaluations: int = opt(default=12, min=3, help="At most this many weights are tried.")
+    evaluations: int = opt(default=12, min=3, help="Largest number of weights tried.")
 
 
 @hookimpl
 def ipx_components() -> Iterable[TunerSpec]:
-    """Declare the tuner."""
+    """Declare the tuners."""
     return [
         TunerSpec(
             name="discrepancy",
             target="ipx_plugins.discrepancy.tuner:Discrepancy",
             options=DiscrepancyOptions,
-            summary="lam at which |Ax-y|^2 is what the noise explains.",
+            summary="Discrepancy principle: |Ax-y|^2 equals its expectation under the noise.",
             source="Morozov 1966; degrees of freedom: Efron 2004, probe: Ramani et al. 2008",
         ),
         TunerSpec(

@@ -1,4 +1,4 @@
-"""Degrees of freedom of a restored picture, and the bookkeeping of trials, image by image."""
+"""Degrees of freedom of a restored picture, and selection of results image by image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ipx import Problem, Result, Solve, image_dot
 def free_values(
     problem: Problem, result: Result, solve: Solve, lam: Tensor, spread: Tensor
 ) -> Tensor:
-    """m - df, ``(B,)``: of m data, how many the restored picture leaves free.
+    """Residual degrees of freedom m - df of m data, ``(B,)``.
 
-    df is the trace of y -> A x(y), by one random probe b of signs (Ramani, Blu, Unser 2008),
-    ``m - df = b . (b - (A x(y + e b) - A x(y)) / e)`` with e a tenth of the noise, ``spread``.
-    It costs a second solve, begun at the first one's result.
+    df is the trace of the Jacobian of y -> A x(y), from one probe b of random signs (Ramani, Blu,
+    Unser 2008): ``m - df = b . (b - (A x(y + e b) - A x(y)) / e)``. e is a tenth of ``spread``,
+    the noise standard deviation ``(B,)``. This takes a second solve, started at ``result``.
     """
     y = problem.y
     generator = torch.Generator().manual_seed(0)
@@ -33,7 +33,7 @@ def free_values(
 
 
 def merge(old: Result | None, new: Result, take: Tensor) -> Result:
-    """The results image by image: ``new`` where ``take``."""
+    """Image by image, ``new`` where ``take`` ``(B,)`` is true, else ``old``."""
     if old is None:
         return new
     return new.where(take, old)

@@ -1,11 +1,11 @@
-"""Generalised cross-validation: the weight without the noise level.
+"""Generalised cross-validation: choice of lam without the noise level.
 
     lam = argmin |A x_lam - y|^2 / (m - df_lam)^2
 
-(Golub, Heath, Wahba 1979; for nonlinear estimates with the degrees of freedom by a random probe,
-Girard 1989, Ramani et al. 2008). Where sigma^2 = |A x - y|^2 / (m - df) hardly changes with lam, as
-behind a blur, it takes the smoothest picture of those; there any rule that trusts an estimate of
-sigma is at the mercy of its last per cent.
+(Golub, Heath, Wahba 1979; for nonlinear estimates df comes from a random probe, Girard 1989,
+Ramani et al. 2008). For blurred data the noise estimate |A x - y|^2 / (m - df) hardly depends on
+lam over a wide range. GCV then chooses the smoothest picture in this range, whereas a rule that
+uses an estimated sigma is sensitive to errors of one per cent.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import free_values, merge
 
 _LOWEST, _HIGHEST = math.log(1e-7), math.log(1e3)
-_LEAST_FREE = 5e-3  # share of the data
-WORST = 0.0  # above all scores of pictures in [0, 1], log(1 / m) at most
-_FLOOR = 1e-3  # noise below this (an 8-bit rounding error) is not told from none
+_LEAST_FREE = 5e-3  # smallest (m - df) / m
+WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 / m)
+_FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as this
 
 
 class GCV(Tuner[GCVOptions]):
-    """Goes down from a smooth picture by factors of ``step``, then fits parabolas."""
+    """Brackets the minimum by factors of ``step``, starting smooth, then fits parabolas."""
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve."""
@@ -62,7 +62,7 @@ class GCV(Tuner[GCVOptions]):
         return Tuned(lam=chosen.exp(), result=best, trace=trace)
 
     def _next(self, points: list[tuple[float, float]]) -> float | None:
-        """Where to look next; None when the minimum is known closely enough."""
+        """The next log lam to try; None when the minimum is bracketed closely enough."""
         ordered = sorted(points)
         k = min(range(len(ordered)), key=lambda i: ordered[i][1])
         at, step = ordered[k][0], math.log(self.options.step)
@@ -75,7 +75,7 @@ class GCV(Tuner[GCVOptions]):
             return None
         slope, bend = (b - a) * (fb - fc), (b - c) * (fb - fa)
         vertex = b - 0.5 * ((b - a) * slope - (b - c) * bend) / min(slope - bend, -1e-300)
-        near = 0.1 * (c - a)  # not at a point that is known, and inside
+        near = 0.1 * (c - a)  # least distance from known points
         if abs(vertex - b) < near:
             vertex = b + (near if c - b > b - a else -near)
         return min(max(vertex, a + near), c - near)
@@ -89,9 +89,9 @@ class GCV(Tuner[GCVOptions]):
         noise: Tensor,
         count: Tensor,
     ) -> Tensor:
-        """log |A x - y|^2 - 2 log(m - df), per image; `WORST` where nothing is left free.
+        """log |A x - y|^2 - 2 log(m - df) + const, ``(B,)``; `WORST` where m - df vanishes.
 
-        There both are zero but for rounding, and their ratio says nothing.
+        There the residual vanishes too, and the score would be rounding error.
         """
         misfit = problem.data.value(result.x)
         free = free_values(problem, result, solve, lam, noise)

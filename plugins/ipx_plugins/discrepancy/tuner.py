@@ -1,14 +1,14 @@
-"""Morozov's discrepancy principle, with the degrees of freedom of the estimate taken off.
+"""Morozov's discrepancy principle, corrected for the degrees of freedom of the estimate.
 
-The classical rule asks the residual of the restored picture to be as large as the noise,
-``nll(A x_lam, y) = E nll(A x_true, y)``. But a picture fitted to m data follows part of the
-noise: of the m values it leaves only ``m - df`` free, df the trace of the map ``y -> A x_lam(y)``
-(Efron 2004). Without this the rule smooths too much wherever much can be kept (little noise,
-missing pixels). With it, for Tikhonov denoising, it gives exactly the Wiener weight.
+The classical rule sets the data term of the restored picture to its expectation under the noise,
+``nll(A x_lam, y) = E nll(A x_true, y)``. But a picture fitted to m data follows part of the noise
+and leaves ``m - df`` degrees of freedom, df the trace of the Jacobian of ``y -> A x_lam(y)``
+(Efron 2004). Without the correction the rule oversmooths where df is large (little noise, missing
+pixels). With it, Tikhonov denoising gets exactly the Wiener weight.
 
-For a blur the criterion is nearly flat below the best weight (any of those leaves white noise),
-so that a sigma 1 % too low would send lam far down: the target is set 1.5 % higher, and where sigma
-was estimated from the same picture another rule takes over.
+For a blur the criterion is nearly flat below the best weight (smaller weights leave white noise
+too), so a sigma 1 % too low would make lam far too small. The target is therefore 1.5 % higher, and
+where sigma was estimated from the same picture, `GCV` chooses lam.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from ipx_plugins.discrepancy.gcv import GCV, WORST
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
-_FLOOR = 1e-3  # noise below this (an 8-bit rounding error) is not told from none
+_FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as this
 
 
 class Discrepancy(Tuner[DiscrepancyOptions]):
-    """Finds the root of the criterion in log lam, image by image (bracketing, then Illinois)."""
+    """Finds the root of the criterion in log lam, image by image, by the Illinois method."""
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
 
-        A noise level that was estimated, from Gaussian noise, is not trusted: `GCV` does without.
-        The criterion grows with lam. Where it never reaches its target (data that any smooth
-        picture fits) the largest weight tried is taken, and the smallest where it always
-        exceeds it.
+        If a Gaussian noise level was estimated, `GCV` chooses lam, unless option estimated is
+        trust. The criterion grows with lam. Where it stays below its target for every weight
+        tried (data that any smooth picture fits), the largest weight is taken; where it stays
+        above, the smallest.
         """
         if problem.estimated and self.options.estimated == "gcv" and problem.data.quadratic:
             free = GCV().tune(problem, solve)
             scores = torch.tensor([t["score"] for t in free.trace])
-            # pixels shrunk one by one score the same whatever lam is
+            # with pixelwise shrinkage the score does not depend on lam
             known = torch.where(scores < WORST, scores, scores.amin(0))
             decided = (known.amax(0) - known.amin(0) > 1e-3).to(problem.y.device)
             if bool(decided.all()):
@@ -57,7 +57,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         return self._from_level(problem, solve)
 
     def _from_level(self, problem: Problem, solve: Solve) -> Tuned:
-        """The root of the criterion."""
+        """The result at the root of the criterion, with the noise level as given."""
         count = known_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
         expected = expected.maximum(0.5 * count * _FLOOR**2)
@@ -81,7 +81,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             best_gap = torch.where(better, gap.abs(), best_gap)
             below = gap < 0
             again = torch.where(below, side < 0, side > 0)
-            # Illinois: an end that stays put twice has its value halved
+            # Illinois: the value at an end retained twice is halved
             f_high = torch.where(below & again, f_high / 2, f_high)
             f_low = torch.where(~below & again, f_low / 2, f_low)
             low = torch.where(active & below, log, low)
@@ -100,7 +100,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         return Tuned(lam=best_log.exp(), result=best, trace=trace)
 
     def _first(self, expected: Tensor, count: Tensor) -> Tensor:
-        """A first weight: the noise's deviation, right to a factor of ten for most priors."""
+        """Half the noise standard deviation, right within a factor of ten for most priors."""
         return (0.5 * (2 * expected / count).sqrt()).clamp(1e-4, 1.0)
 
     def _next(self, low: Tensor, high: Tensor, f_low: Tensor, f_high: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         expected: Tensor,
         count: Tensor,
     ) -> Tensor:
-        """log of (data term / what it should be), per image."""
+        """log(data term / target), ``(B,)``."""
         value = problem.data.value(result.x)
         target = expected
         if self.options.effective:

@@ -18,23 +18,23 @@ from ipx import (
 class NLMOptions(Options):
     """Non-local means."""
 
-    patch: int = opt(default=5, min=3, max=21, help="Width of the patches compared.", unit="pixels")
-    reach: int = opt(default=8, min=1, max=50, help="How far away they may be.", unit="pixels")
-    strength: float = opt(default=0.6, above=0.0, help="Cut-off of the distance, times sigma.")
+    patch: int = opt(default=5, min=3, max=21, help="Side of the patches.", unit="pixels")
+    reach: int = opt(default=8, min=1, max=50, help="Search radius.", unit="pixels")
+    strength: float = opt(default=0.6, above=0.0, help="Cut-off distance h over sigma.")
 
 
 class MedianOptions(Options):
-    """The median of a window."""
+    """The median filter."""
 
-    size: int = opt(default=3, min=3, max=15, help="Width of the window, odd.", unit="pixels")
+    size: int = opt(default=3, min=3, max=15, help="Side of the window, odd.", unit="pixels")
 
 
 class BilateralOptions(Options):
     """The bilateral filter."""
 
-    reach: float = opt(default=1.5, above=0.0, help="Deviation of the distance.", unit="pixels")
+    reach: float = opt(default=1.5, above=0.0, help="Spatial standard deviation.", unit="pixels")
     contrast: float = opt(
-        default=3.0, above=0.0, help="Deviation of the difference of intensity, times sigma."
+        default=3.0, above=0.0, help="Standard deviation of intensity differences, over sigma."
     )
 
 
@@ -47,9 +47,9 @@ class TVFilterOptions(Options):
 class WaveletFilterOptions(Options):
     """Wavelet shrinkage."""
 
-    wavelet: str = opt(default="sym4", help="An orthogonal wavelet of PyWavelets.")
+    wavelet: str = opt(default="sym4", help="Orthogonal wavelet, PyWavelets name.")
     shifts: int = opt(
-        default=3, min=0, max=15, help="Averaged over shifts by 0 to so many pixels, both ways."
+        default=3, min=0, max=15, help="Average over shifts of 0 to this many pixels on each axis."
     )
 
 
@@ -73,7 +73,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             options=MedianOptions,
             provides=(Denoise,),
             traits=Traits(lam_per_variance=DENOISER_SHARE),
-            summary="Denoiser: the median of a window, mixed in as far as sigma asks.",
+            summary="Denoiser: median filter, blended with the picture according to sigma.",
             source="Tukey, Exploratory Data Analysis, 1977",
         ),
         PriorSpec(
@@ -100,7 +100,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             options=WaveletFilterOptions,
             provides=(Denoise,),
             traits=Traits(lam_per_variance=DENOISER_SHARE),
-            summary="Denoiser: wavelet shrinkage with a threshold for each band, cycle-spun.",
+            summary="Denoiser: BayesShrink wavelet thresholding with cycle spinning.",
             source="Chang, Yu, Vetterli, IEEE TIP 9, 2000; Coifman, Donoho 1995",
         ),
     ]

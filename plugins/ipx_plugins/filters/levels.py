@@ -1,4 +1,4 @@
-"""Image by image through NumPy."""
+"""Application of NumPy denoisers image by image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ipx import Scalar
 
 
 def levels(x: Tensor, sigma: Scalar) -> Tensor:
-    """Sigma of each image, ``(B,)`` float64 on the CPU; of a map the root mean square."""
+    """Sigma of each image, ``(B,)`` float64 on the CPU; for a map its root mean square."""
     level = torch.as_tensor(sigma, dtype=torch.float64, device="cpu")
     if level.ndim > 1:
         level = level.flatten(1).square().mean(1).sqrt()
@@ -22,9 +22,9 @@ def levels(x: Tensor, sigma: Scalar) -> Tensor:
 def each_image(
     x: Tensor, sigma: Scalar, denoise: Callable[[np.ndarray, float], np.ndarray], least: int
 ) -> Tensor:
-    """``denoise(image (C, H, W), sigma)`` for each image; sigma 0 leaves it as it is.
+    """``denoise(image (C, H, W), sigma)`` for each image; with sigma 0 the image itself.
 
-    Sides shorter than ``least`` are mirrored up to it, and cut again.
+    Sides shorter than ``least`` pixels are extended by mirroring and cropped afterwards.
     """
     height, width = x.shape[-2:]
     more = [(0, 0), (0, max(least - height, 0)), (0, max(least - width, 0))]

@@ -13,20 +13,20 @@ from ipx_plugins.filters.levels import each_image
 
 
 class NonLocalMeans(Prior[NLMOptions]):
-    """Weighted means of pixels whose surroundings are alike; colours together.
+    """Weighted means of pixels with similar patches, all channels together.
 
-    scikit-image's fast mode, with the expected distance of two noisy patches, 2 sigma^2, taken
-    off. No gradient flows through it.
+    The fast mode of scikit-image, which subtracts the expected squared distance 2 sigma^2 of two
+    noisy patches. Gradients do not propagate through it.
     """
 
     @torch.no_grad()
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
-        """An estimate of the clean image.
+        """The estimate of the clean image, shape of ``x``.
 
         Args:
             x: ``(B, C, H, W)``, nominally in [0, 1].
-            sigma: deviation of the noise, >= 0: a number, or one per image ``(B,)``; of a map
-                the root mean square.
+            sigma: standard deviation of the noise, >= 0: a number, or one per image ``(B,)``;
+                of a map the root mean square is used.
         """
         o = self.options
 

@@ -22,10 +22,10 @@ from ipx_plugins.filters.levels import each_image
 
 
 class Median(Prior[MedianOptions]):
-    """x + w (median - x), w so large that the change is not above sigma on average.
+    """x + w (median - x) with w = min(1, sigma / rms(median - x)), image by image.
 
-    A median does not know how strong the noise is; mixed in by as much as the noise explains it
-    leaves clean pictures alone: w = min(1, sigma / rms(median - x)), image by image.
+    A median filter has no noise parameter. The weight w keeps the root mean square of the change
+    at or below sigma, so that clean pictures stay unchanged.
     """
 
     def __init__(self, options: MedianOptions | None = None, **values: Any) -> None:
@@ -34,7 +34,7 @@ class Median(Prior[MedianOptions]):
             raise OptionError(f"size must be odd, not {self.options.size}")
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
-        """An estimate of the clean image; sigma a number, ``(B,)``, or a map."""
+        """The estimate of the clean image; sigma is a number, ``(B,)``, or a map."""
         size = self.options.size
         wide = _mirrored(x, size // 2)
         windows = wide.unfold(-2, size, 1).unfold(-2, size, 1)
@@ -45,10 +45,10 @@ class Median(Prior[MedianOptions]):
 
 
 class Bilateral(Prior[BilateralOptions]):
-    """Means weighted by distance and by likeness of intensity (of all channels together)."""
+    """Means weighted by spatial distance and by intensity difference over all channels."""
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
-        """An estimate of the clean image; sigma a number, ``(B,)``, or a map."""
+        """The estimate of the clean image; sigma is a number, ``(B,)``, or a map."""
         o = self.options
         r = max(1, round(3 * o.reach))
         height, width = x.shape[-2:]
@@ -73,7 +73,7 @@ class TVFilter(Prior[TVFilterOptions]):
         self._tv: Any = prior("tv", tol=1e-3)
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
-        """An estimate of the clean image; sigma a number or ``(B,)``; of a map the mean."""
+        """The estimate of the clean image; sigma is a number, ``(B,)``, or a map (its mean)."""
         level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
         if level.ndim > 1:
             level = level.flatten(1).mean(1)
@@ -82,14 +82,14 @@ class TVFilter(Prior[TVFilterOptions]):
 
 
 class WaveletFilter(Prior[WaveletFilterOptions]):
-    """Soft thresholds sigma^2 / deviation of each band (BayesShrink), averaged over shifts.
+    """Soft thresholding at sigma^2 / (signal deviation) per band (BayesShrink), cycle-spun.
 
-    scikit-image's. No gradient flows through it.
+    The thresholds are scikit-image's. Gradients do not propagate through the filter.
     """
 
     @torch.no_grad()
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
-        """An estimate of the clean image; sigma a number or ``(B,)``; of a map the rms."""
+        """The estimate of the clean image; sigma is a number, ``(B,)``, or a map (its rms)."""
         o = self.options
 
         def one(image: np.ndarray, level: float) -> np.ndarray:
@@ -111,6 +111,6 @@ class WaveletFilter(Prior[WaveletFilterOptions]):
 
 
 def _mirrored(x: Tensor, r: int) -> Tensor:
-    """x with r more pixels on each side: mirrored where it is large enough, else repeated."""
+    """``x`` padded by r pixels on each side, by mirroring if it is large enough, else repeating."""
     mode = "reflect" if min(x.shape[-2:]) > r else "replicate"
     return functional.pad(x, (r, r, r, r), mode=mode)

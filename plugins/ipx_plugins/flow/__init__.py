@@ -12,36 +12,36 @@ WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces", "digits")}
 
 
 class FlowOptions(Options):
-    """What both flows have."""
+    """Options of both flows."""
 
     colors: Literal[1, 3] = opt(default=3, help="Channels: grey or colour.")
-    levels: int = opt(default=4, min=1, help="Scales; sides are multiples of 2 to this.")
-    width: int = opt(default=64, min=1, help="Features inside the coupling networks.")
+    levels: int = opt(default=4, min=1, help="Scales; sides are multiples of 2^levels.")
+    width: int = opt(default=64, min=1, help="Feature channels of coupling networks.")
     bits: float = opt(
         default=5.0,
         min=1.0,
         max=16.0,
-        help="Trained on pictures with uniform noise of width 2^-bits (dequantisation).",
+        help="Training adds uniform noise of width 2^-bits to the pictures (dequantisation).",
     )
     stride: float = opt(
         default=1.0,
         above=0.0,
-        help="Length of the steps that its density bears, as a share of what that of photographs "
-        "does: flat pictures, as of digits, make a steeper one.",
+        help="Step-size multiplier for descent on -log p (1: photographs); below 1 for flat "
+        "pictures such as digits, whose density is steeper.",
     )
 
 
 class GlowOptions(FlowOptions):
-    """Kingma and Dhariwal's flow."""
+    """Glow (Kingma and Dhariwal)."""
 
     steps: int = opt(default=8, min=1, help="Steps of flow at each scale.")
 
 
 class RealNVPOptions(FlowOptions):
-    """Dinh, Sohl-Dickstein and Bengio's flow."""
+    """RealNVP (Dinh, Sohl-Dickstein and Bengio)."""
 
     steps: int = opt(
-        default=3, min=1, help="Couplings of each kind at each scale: checkerboard, channels."
+        default=3, min=1, help="Couplings of each kind (checkerboard, channels) at each scale."
     )
 
 
@@ -54,7 +54,7 @@ def ipx_components() -> Iterable[ModelSpec]:
             name="glow",
             target="ipx_plugins.flow.glow:Glow",
             options=GlowOptions,
-            summary="Flow of actnorm, invertible 1x1 convolutions and affine couplings.",
+            summary="Normalising flow: actnorm, invertible 1x1 convolutions, affine couplings.",
             source="Kingma, Dhariwal, NeurIPS 2018",
             weights=WEIGHTS.get("glow", ()),
             recipe=recipe,
@@ -63,7 +63,7 @@ def ipx_components() -> Iterable[ModelSpec]:
             name="realnvp",
             target="ipx_plugins.flow.realnvp:RealNVP",
             options=RealNVPOptions,
-            summary="Flow of affine couplings on checkerboards and channels.",
+            summary="Normalising flow: affine couplings with checkerboard and channel masks.",
             source="Dinh, Sohl-Dickstein, Bengio, ICLR 2017",
             weights=WEIGHTS.get("realnvp", ()),
             recipe=recipe,

@@ -1,4 +1,4 @@
-"""What the flows share: the multi-scale network, the likelihood as loss, codes in a row."""
+"""Shared by the flows: the multi-scale network, the likelihood as loss, flat codes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ F = TypeVar("F", bound=FlowOptions)
 
 
 class Net(nn.Module):
-    """Levels of layers with a split between them; the rest is whitened channel by channel.
+    """A multi-scale flow: levels of layers with splits between them, and a final actnorm.
 
-    A level halves the sides: from ``(c, h, w)`` to ``(4c, h/2, w/2)``, half of which is taken
-    out as a code, but at the last.
+    A level maps ``(c, h, w)`` to ``(4c, h/2, w/2)``. A split takes half of the channels as a code;
+    after the last level the actnorm normalises the channels that are left.
     """
 
     def __init__(self, levels: Sequence[Sequence[Layer]], channels: int) -> None:
@@ -65,7 +65,7 @@ class Net(nn.Module):
         return h + 0.5
 
     def initialise(self, x: Tensor) -> None:
-        """Data-dependent first values, layer after layer."""
+        """Data-dependent initialisation layer by layer, from pictures ``(B, C, H, W)``."""
         h = x - 0.5
         for i, level in enumerate(self.levels):
             for layer in _of(level):
@@ -85,8 +85,8 @@ def _of(level: nn.Module) -> list[Layer]:
 class Flow(Generative[F]):
     """A flow trained by maximum likelihood on pictures with uniform noise of width 2^-bits.
 
-    The density is that of pictures in [0, 1]; bits per dimension are those of a picture whose
-    values are known to 2^-bits: -log2 p / n + bits.
+    The density is that of pictures in [0, 1]. Bits per dimension are -log2 p / n + bits, the code
+    length of pictures quantised to 2^-bits.
     """
 
     score = "bits_per_dim"
@@ -95,7 +95,7 @@ class Flow(Generative[F]):
 
     @property
     def multiple(self) -> int:
-        """Sides are halved at each level."""
+        """2^levels, since each level halves the sides."""
         return 1 << self.options.levels
 
     @property
@@ -104,11 +104,11 @@ class Flow(Generative[F]):
         return self.options.stride
 
     def layers(self, level: int, channels: int) -> Sequence[Layer]:
-        """The layers of a level that starts with so many channels."""
+        """The layers of a level whose input has this many channels."""
         raise NotImplementedError(f"{type(self).__name__} must define layers")
 
     def network(self) -> nn.Module:
-        """Fresh weights: the identity up to normalisation and rotations."""
+        """The untrained network: the identity up to normalisation and rotations."""
         o = self.options
         widths = [o.colors << level for level in range(o.levels)]
         return Net([self.layers(level, c) for level, c in enumerate(widths)], o.colors)
@@ -132,13 +132,13 @@ class Flow(Generative[F]):
         return self.options.bits - density / (math.log(2) * batch[0].numel())
 
     def spread(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """x + u, u uniform of width 2^-bits."""
+        """x + u, with u uniform of width 2^-bits about 0 and the same for all images."""
         noise = torch.rand((1, *x.shape[1:]), generator=rng, device=x.device) - 0.5
-        spread: Tensor = x + 2.0**-self.options.bits * noise.to(x.dtype)  # the same in each type
+        spread: Tensor = x + 2.0**-self.options.bits * noise.to(x.dtype)  # the same in each dtype
         return spread
 
     def latent_size(self, image_shape: Shape) -> int:
-        """As many numbers as the picture has."""
+        """n = C H W; raises ShapeError for pictures that the flow cannot take."""
         channels, height, width = image_shape
         m = self.multiple
         if channels != self.options.colors or height % m or width % m:
@@ -149,19 +149,19 @@ class Flow(Generative[F]):
         return channels * height * width
 
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
-        """E(x)."""
+        """E(x), ``(B, n)``."""
         self.latent_size(tuple(x.shape[1:]))
         code: Tensor = net(x)[0]
         return code
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
-        """D(z) = E^-1(z)."""
+        """D(z) = E^-1(z), ``(B, *image_shape)``."""
         assert isinstance(net, Net)
         self.latent_size(image_shape)
         return net.inverse(z, image_shape)
 
     def log_prob(self, net: nn.Module, x: Tensor) -> Tensor:
-        """log N(E(x); 0, I) + log |det J_E(x)|."""
+        """log N(E(x); 0, I) + log |det J_E(x)| in nats, ``(B,)``."""
         self.latent_size(tuple(x.shape[1:]))
         z, log_det = net(x)
         density: Tensor = log_det - image_sum(z * z) / 2 - z.shape[1] * math.log(2 * math.pi) / 2

@@ -12,12 +12,12 @@ from ipx_plugins.flow.layers import Coupling, Layer, Mix, Squeeze
 class Glow(Flow[GlowOptions]):
     """At each scale: squeeze, then steps of actnorm, 1x1 convolution and affine coupling.
 
-    Fully convolutional: trained on 64 x 64 it encodes any size. The split priors are learned and
-    the codes whitened with them, so that all of z is N(0, I).
+    The network is fully convolutional: trained on 64 x 64 pictures, it encodes larger ones too.
+    Learned split priors whiten the codes, so that all of z is N(0, I).
     """
 
     def layers(self, level: int, channels: int) -> Sequence[Layer]:
-        """Squeeze, steps."""
+        """Squeeze, then the steps of flow."""
         o, c = self.options, 4 * channels
         steps = [layer for _ in range(o.steps) for layer in (Mix(c), Coupling(c, o.width))]
         return [Squeeze(), *steps]

@@ -1,7 +1,7 @@
-"""The invertible layers.
+"""The invertible layers, from ``(B, C, H, W)`` to ``(B, C, H, W)``.
 
-Each takes and gives ``(B, C, H, W)``; ``forward`` also the log-determinant of its Jacobian,
-``(B,)`` or one number for all, and ``inverse`` undoes it.
+``forward`` returns the value and the log-determinant of its Jacobian, ``(B,)`` or ``()``.
+``inverse`` maps the value back.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 BOUND = 2.0
-"""|log scale| of a coupling stays below this, so that no step can blow up its inverse."""
+"""Bound on the |log scale| of a coupling, which keeps the inverse stable."""
 
 
 class Layer(nn.Module):
@@ -28,7 +28,7 @@ class Layer(nn.Module):
         raise NotImplementedError
 
     def initialise(self, x: Tensor) -> None:
-        """Set what depends on data from the first batch that arrives here."""
+        """Data-dependent initialisation from the first batch at this layer."""
 
 
 class Squeeze(Layer):
@@ -42,7 +42,7 @@ class Squeeze(Layer):
 
 
 class ActNorm(Layer):
-    """y = exp(s) (x + b), channel by channel; unit variance and mean zero on the first batch."""
+    """y = exp(s) (x + b) per channel; mean 0 and variance 1 on the first batch."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -92,12 +92,12 @@ class Mix(Layer):
         return self.permutation @ low @ up * self.norm.log_scale.exp()
 
     def _folded(self, inverse: bool) -> tuple[Tensor, Tensor]:
-        """Kernel and bias of the one convolution; kept while the parameters are frozen as now.
+        """Kernel and bias of the one convolution, cached while the parameters are frozen.
 
-        A fifth of the time of E on small pictures, and a third of that of D, is their making.
+        Their computation is a fifth of the time of E on small pictures, and a third of that of D.
         """
         parameters = (self.low, self.up, self.log_d, self.norm.bias, self.norm.log_scale)
-        # tensors of inference mode have no versions, and trained ones change at each step
+        # inference-mode tensors have no version, and trainable ones change at each step
         frozen = not any(p.requires_grad or p.is_inference() for p in parameters)
         now = (inverse, *((p.data_ptr(), p._version) for p in parameters)) if frozen else None
         if frozen and self._kept is not None and self._kept[0] == now:
@@ -122,7 +122,7 @@ class Mix(Layer):
 
 
 class Coupling(Layer):
-    """One half of the channels is scaled and shifted by a network of the other half."""
+    """Affine coupling: a network of half of the channels scales and shifts the other half."""
 
     def __init__(self, channels: int, width: int, swap: bool = False) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class Coupling(Layer):
 
 
 class Checkerboard(Layer):
-    """Every other pixel is scaled and shifted by a network of those between (Dinh et al., 3.4)."""
+    """Affine coupling with a checkerboard mask (Dinh et al. 2017, section 3.4)."""
 
     def __init__(self, channels: int, width: int, parity: int) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class Checkerboard(Layer):
         return y * (-log_scale).exp() - shift
 
     def _affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Zero where the pixel is kept, which is all that the network sees."""
+        """Log scale and shift; zero at the kept pixels, the only ones that the network sees."""
         rows, columns = (torch.arange(n, device=x.device) for n in x.shape[2:])
         kept = ((rows[:, None] + columns + self.parity) % 2).to(x.dtype)
         shown = torch.cat([x * kept, kept.expand(x.shape[0], 1, -1, -1)], 1)
@@ -184,7 +184,7 @@ class Checkerboard(Layer):
 
 
 class Split(nn.Module):
-    """Takes half of the channels out as a code, whitened by what the other half tells of it."""
+    """Takes half of the channels as a code, whitened by a prior conditioned on the other half."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -193,14 +193,14 @@ class Split(nn.Module):
         self.net = zero_conv(self.kept, 2 * self.taken)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What goes on, the code, log |det J|."""
+        """The remaining channels, the code, and log |det J|."""
         a, b = torch.split(x, [self.kept, self.taken], 1)
         raw, mean = self.net(a).chunk(2, 1)
         log_scale = bounded(raw)
         return a, (b - mean) * log_scale.exp(), log_scale.flatten(1).sum(1)
 
     def inverse(self, a: Tensor, code: Tensor) -> Tensor:
-        """The two halves together again."""
+        """All channels, from the remaining ones and the code."""
         raw, mean = self.net(a).chunk(2, 1)
         return torch.cat([a, code * (-bounded(raw)).exp() + mean], 1)
 
@@ -211,7 +211,7 @@ def bounded(raw: Tensor) -> Tensor:
 
 
 def network(into: int, width: int, out: int) -> nn.Sequential:
-    """Three convolutions, 3-1-3, as in Glow; it gives zero at first, so a step is the identity."""
+    """Three convolutions, 3-1-3, as in Glow; zero at first, so a coupling is the identity."""
     first, middle = nn.Conv2d(into, width, 3, padding=1), nn.Conv2d(width, width, 1)
     for conv in (first, middle):
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
@@ -222,7 +222,7 @@ def network(into: int, width: int, out: int) -> nn.Sequential:
 
 
 def zero_conv(into: int, out: int) -> nn.Conv2d:
-    """A 3x3 convolution that gives zero at first."""
+    """A 3x3 convolution initialised to zero."""
     conv = nn.Conv2d(into, out, 3, padding=1)
     nn.init.zeros_(conv.weight)
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # it has one

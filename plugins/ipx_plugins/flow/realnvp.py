@@ -10,13 +10,13 @@ from ipx_plugins.flow.layers import ActNorm, Checkerboard, Coupling, Layer, Sque
 
 
 class RealNVP(Flow[RealNVPOptions]):
-    """At each scale: couplings on checkerboards, squeeze, couplings on channels (section 3.6).
+    """At each scale: checkerboard couplings, squeeze, channel couplings (section 3.6).
 
-    With actnorm for batch normalisation, as Glow, and plain convolutions for residual networks.
+    Actnorm replaces batch normalisation, as in Glow; convolutions replace residual networks.
     """
 
     def layers(self, level: int, channels: int) -> Sequence[Layer]:
-        """Checkerboards, squeeze, channels; who moves alternates."""
+        """Checkerboard couplings, squeeze, channel couplings; the changed half alternates."""
         o, c = self.options, 4 * channels
         out: list[Layer] = []
         for i in range(o.steps):

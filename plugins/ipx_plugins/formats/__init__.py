@@ -12,12 +12,12 @@ WHOLE = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64
 
 @hookimpl
 def ipx_components() -> Iterable[IOSpec]:
-    """The formats, those first that error messages should propose."""
+    """The formats, in the order in which error messages propose them."""
     return [
         IOSpec(
             name="png",
             target="ipx_plugins.formats.png:PNG",
-            summary="8 and 16 bits, alpha, colour profile; palettes and few bits are read.",
+            summary="8 and 16 bits, alpha, colour profile; reads palettes and 1 to 4 bits.",
             suffixes=(".png",),
             dtypes=("uint8", "uint16"),
             layouts=("L", "LA", "RGB", "RGBA"),
@@ -59,7 +59,7 @@ def ipx_components() -> Iterable[IOSpec]:
         IOSpec(
             name="webp",
             target="ipx_plugins.formats.webp:WebP",
-            summary="8 bits in colour, alpha, colour profile; written without loss.",
+            summary="8 bits in colour, alpha, colour profile; written losslessly.",
             suffixes=(".webp",),
             dtypes=("uint8",),
             layouts=("RGB", "RGBA"),

@@ -1,4 +1,4 @@
-"""What several formats share: EXIF, and pictures that Pillow decodes."""
+"""Shared by several formats: EXIF orientation, and decoding with Pillow."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from PIL import Image
 from ipx import InputError, Raster
 
 ORIENTATION = 274
-"""The EXIF and TIFF tag; 1 is upright."""
+"""Number of the orientation tag in EXIF and TIFF; the value 1 means upright."""
 
 
 def orientation_of(tags: Any) -> int:
-    """Orientation in EXIF tags; 1 if there is none."""
+    """The orientation in EXIF tags, 1 to 8; 1 if there is none."""
     found = tags.get(ORIENTATION)
     return found if isinstance(found, int) else 1
 
 
 def with_pillow(data: bytes, *formats: str) -> Raster:
-    """An 8-bit picture, grey or colour, of the first of these formats; the others are kin.
+    """An 8-bit picture, L, RGB or RGBA, in one of these formats; errors name the first.
 
     Raises:
-        InputError: other colours, or an animation.
+        InputError: another colour mode, or an animation.
     """
     with Image.open(io.BytesIO(data), formats=formats) as image:
         if image.mode not in ("L", "RGB", "RGBA"):
@@ -34,7 +34,7 @@ def with_pillow(data: bytes, *formats: str) -> Raster:
         icc = image.info.get("icc_profile")
         try:
             orientation = orientation_of(image.getexif())
-        except Exception:  # a damaged block says nothing about the pixels
+        except Exception:  # damaged EXIF does not affect the pixels
             orientation = 1
         samples = np.array(image)
     return Raster(

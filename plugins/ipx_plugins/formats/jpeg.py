@@ -1,4 +1,4 @@
-"""JPEG through Pillow, which refuses truncated files where libjpeg fills with grey."""
+"""JPEG through Pillow, which rejects truncated files; libjpeg fills them with grey."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class JPEG(Format):
     """JPEG, and the first picture of an MPO."""
 
     def decode(self, data: bytes) -> Raster:
-        """8 bits, grey or RGB."""
+        """The picture, 8 bits, grey or RGB."""
         return with_pillow(data, "JPEG", "MPO")
 
     def encode(self, raster: Raster) -> bytes:
-        """Quality 95, no chroma subsampling."""
+        """A file with quality 95 and no chroma subsampling."""
         out = io.BytesIO()
         image = Image.fromarray(raster.packed)
         image.save(out, "JPEG", quality=95, subsampling=0, icc_profile=raster.icc)

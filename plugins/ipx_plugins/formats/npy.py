@@ -1,4 +1,4 @@
-"""NumPy's own files."""
+"""NumPy arrays in NPY files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ipx.files.format import Array, wrong_channels
 
 
 class NPY(Format):
-    """One array in a file, ``(H, W)`` or ``(H, W, C)``; it has no place for a colour profile."""
+    """One array per file, ``(H, W)`` or ``(H, W, C)``, without colour profile."""
 
     def decode(self, data: bytes) -> Raster:
-        """Four channels are RGB and alpha."""
+        """The picture; four channels are RGB and alpha."""
         samples = self.numbers(data)
         if samples.ndim not in (2, 3):
             raise InputError(
@@ -27,13 +27,13 @@ class NPY(Format):
         return Raster(samples, alpha=samples.ndim == 3 and samples.shape[2] == 4)
 
     def encode(self, raster: Raster) -> bytes:
-        """Grey as ``(H, W)``."""
+        """A file with one array, ``(H, W)`` if grey."""
         out = io.BytesIO()
         np.save(out, raster.packed, allow_pickle=False)
         return out.getvalue()
 
     def numbers(self, data: bytes) -> Array:
-        """The array."""
+        """The array, of any shape."""
         try:
             array = np.load(io.BytesIO(data), allow_pickle=False)
         except ValueError as error:

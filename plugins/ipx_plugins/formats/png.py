@@ -1,4 +1,4 @@
-"""PNG through imagecodecs, as Pillow reads 16-bit colour as 8 bit without a word."""
+"""PNG through imagecodecs; Pillow silently reads 16-bit colour as 8 bits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ipx_plugins.formats.common import orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
-"""The chunks that make the pixels."""
+"""The chunks that determine the pixels."""
 
 IHDR_END = 33
-"""Bytes of signature and IHDR chunk; the profile must come after them, before the pixels."""
+"""Bytes of signature and IHDR chunk; the profile follows them, before the pixels."""
 
 MAX_ICC = 1 << 24
 
@@ -27,10 +27,10 @@ class PNG(Format):
     """Portable Network Graphics."""
 
     def decode(self, data: bytes) -> Raster:
-        """Palettes, 1 to 4 bits and transparent colours are expanded.
+        """The picture; palettes, 1 to 4 bits and transparent colours are expanded.
 
-        libpng sees only the chunks that make the pixels, as it prints to stderr what it thinks
-        of the others.
+        libpng gets only the chunks that determine the pixels, since it prints warnings about
+        others to stderr.
         """
         icc, orientation, image = None, 1, bytearray(SIGNATURE)
         for kind, body, chunk in _chunks(data):
@@ -51,7 +51,7 @@ class PNG(Format):
         return Raster(samples, alpha, icc=icc, orientation=orientation)
 
     def encode(self, raster: Raster) -> bytes:
-        """Deflated at level 6."""
+        """A file deflated at level 6."""
         data = bytes(imagecodecs.png_encode(raster.packed, level=6))
         if raster.icc is None:
             return data
@@ -61,7 +61,7 @@ class PNG(Format):
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Kind, body, and the whole of each chunk."""
+    """Type, body and all bytes of each chunk."""
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
@@ -76,7 +76,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 def _icc(body: bytes) -> bytes | None:
-    """Profile in an iCCP chunk: name, 0, method 0, deflated; None if it is damaged."""
+    """The profile in an iCCP chunk (name, 0, method 0, deflated); None if it is damaged."""
     _, _, rest = body.partition(b"\0")
     inflate = zlib.decompressobj()
     try:
@@ -87,10 +87,10 @@ def _icc(body: bytes) -> bytes | None:
 
 
 def _orientation(exif: bytes) -> int:
-    """Orientation in an EXIF block; 1 if it cannot be read."""
+    """The orientation in an EXIF block; 1 if it cannot be read."""
     try:
         tags = Image.Exif()
         tags.load(exif)
         return orientation_of(tags)
-    except Exception:  # a damaged block says nothing about the pixels
+    except Exception:  # damaged EXIF does not affect the pixels
         return 1

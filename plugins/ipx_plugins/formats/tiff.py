@@ -20,15 +20,15 @@ TRUNCATED = "is a truncated TIFF; get a whole copy of it"
 
 
 class TIFF(Format):
-    """TIFF and BigTIFF; stacks of pages are refused."""
+    """TIFF and BigTIFF; stacks of pages are rejected."""
 
     def decode(self, data: bytes) -> Raster:
-        """Planes, tiles, strips, palettes, white-is-zero and one bit as plain samples."""
+        """The picture; planes, tiles, palettes, white-is-zero and one bit become plain samples."""
         with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as tif:
             return _raster(_only_page(tif), len(data))
 
     def encode(self, raster: Raster) -> bytes:
-        """8 and 16 bits are deflated with a predictor; the rest stays plain, as all read that."""
+        """A file; 8- and 16-bit integers are deflated with a predictor, others uncompressed."""
         samples = raster.packed
         deflated = samples.dtype.kind in "ui" and samples.dtype.itemsize <= 2
         extra = ("assocalpha" if raster.premultiplied else "unassalpha",)
@@ -48,7 +48,7 @@ class TIFF(Format):
         return out.getvalue()
 
     def numbers(self, data: bytes) -> Array:
-        """The first series of pages."""
+        """The array of the first series of pages."""
         with _quiet():
             array: Array = tifffile.imread(io.BytesIO(data))
         return array
@@ -56,7 +56,7 @@ class TIFF(Format):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """tifffile tells of damaged files through logging; the exception that follows does."""
+    """Silence tifffile's log messages about damaged files; an exception follows anyway."""
     log = logging.getLogger("tifffile")
     before = log.disabled
     log.disabled = True
@@ -67,7 +67,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _only_page(tif: tifffile.TiffFile) -> tifffile.TiffPage:
-    """The one full-size page; thumbnails, smaller copies and masks beside it are passed over."""
+    """The one full-size page; thumbnails, smaller copies and masks are ignored."""
     pages = [page.aspage() for page in tif.pages]
     full = [page for page in pages if not int(page.subfiletype) & 0b101]
     if not pages:
@@ -84,7 +84,7 @@ def _only_page(tif: tifffile.TiffFile) -> tifffile.TiffPage:
 
 
 def _raster(page: tifffile.TiffPage, size: int) -> Raster:
-    """The samples of a page of a file of so many bytes."""
+    """The samples of a page; ``size`` is the length of the file in bytes."""
     _check(page, size)
     icc, orientation = page.tags.get(ICC), page.tags.get(ORIENTATION)
     samples = page.asarray()
@@ -94,7 +94,7 @@ def _raster(page: tifffile.TiffPage, size: int) -> Raster:
     else:
         samples = _channels_last(page, samples)
         colours = 1 if page.photometric in (0, 1) else 3
-        # A fourth sample of unstated kind beside RGB is alpha in practice; a second beside grey
+        # A fourth sample of unspecified kind with RGB is alpha in practice; a second with grey
         # could be anything.
         alpha = samples.shape[2] == colours + 1 and (
             extra in ([1], [2]) or (colours == 3 and extra in ([], [0]))
@@ -111,7 +111,7 @@ def _raster(page: tifffile.TiffPage, size: int) -> Raster:
 
 
 def _check(page: tifffile.TiffPage, size: int) -> None:
-    """Refuse a page that is cut off or holds what is no grey or RGB picture."""
+    """Raise InputError if a page is truncated or neither grey nor RGB."""
     depth = page.samplesperpixel * max(page.bitspersample // 8, 1)
     check_size(page.imagewidth, page.imagelength, depth, size)
     segments = zip(page.dataoffsets, page.databytecounts, strict=True)
@@ -134,7 +134,7 @@ def _check(page: tifffile.TiffPage, size: int) -> None:
 
 
 def _channels_last(page: tifffile.TiffPage, samples: Array) -> Array:
-    """``(H, W, S)``, black is zero."""
+    """The samples as ``(H, W, S)``, with black at zero."""
     if page.samplesperpixel == 1:
         samples = samples.reshape(*samples.shape[:2], 1)
     elif page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
@@ -149,12 +149,12 @@ def _channels_last(page: tifffile.TiffPage, samples: Array) -> Array:
 
 
 def _from_palette(page: tifffile.TiffPage, samples: Array) -> Array:
-    """The colours that the samples number; 8 bit where that loses nothing."""
+    """The palette colours of the samples, ``(H, W, 3)``; 8 bits where that is lossless."""
     if page.colormap is None or samples.ndim != 2:
         raise InputError("is a palette image without a palette; convert it to RGB")
     table: Array = np.asarray(page.colormap)  # (3, N) of 16 bits
     if (table % 257 == 0).all():
         table = table // 257
-    if table.max() < 256:  # also the older files that never scaled theirs to 16 bits
+    if table.max() < 256:  # also older files with palettes not scaled to 16 bits
         table = table.astype(np.uint8)
     return np.ascontiguousarray(table.T)[samples]

@@ -11,14 +11,14 @@ from ipx_plugins.formats.common import with_pillow
 
 
 class WebP(Format):
-    """WebP."""
+    """WebP, written losslessly."""
 
     def decode(self, data: bytes) -> Raster:
-        """8 bits, RGB with alpha or not."""
+        """The picture, 8 bits, RGB or RGBA."""
         return with_pillow(data, "WEBP")
 
     def encode(self, raster: Raster) -> bytes:
-        """Without loss; ``exact`` keeps the colours of transparent pixels too."""
+        """A lossless file; ``exact`` keeps the colours of transparent pixels."""
         out = io.BytesIO()
         image = Image.fromarray(raster.packed)
         image.save(out, "WEBP", lossless=True, exact=True, icc_profile=raster.icc)

@@ -18,24 +18,24 @@ from ipx import (
 
 
 class FourierOptions(Options):
-    """Which frequencies are measured. The mean of the picture always is."""
+    """The measured frequencies; frequency zero is always among them."""
 
     kind: Literal["lines", "radial", "random"] = opt(
         default="lines",
-        help="Whole columns of the frequency grid, drawn at random; spokes through its centre; "
-        "single points drawn at random. Low frequencies come more often.",
+        help="Sampling pattern: random columns, spokes through the centre, or random points of "
+        "the frequency grid. Low frequencies are sampled more densely.",
     )
     share: float = opt(
-        default=0.25, above=0.0, max=1.0, help="Measured share of the grid, all frequencies."
+        default=0.25, above=0.0, max=1.0, help="Measured fraction of all frequencies."
     )
     centre: float = opt(
         default=0.15,
         min=0.0,
         max=1.0,
-        help="Share of the measurements that are the lowest frequencies, whatever is drawn.",
+        help="Fraction of the measurements that are fixed at the lowest frequencies.",
     )
     seed: int = opt(
-        default=0, min=0, help="Of what is drawn, and of the direction of the first spoke."
+        default=0, min=0, help="Random seed of the pattern or of the first spoke's direction."
     )
 
 
@@ -49,7 +49,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             options=FourierOptions,
             provides=(Adjoint, Spectrum, Norm),
             traits=Traits(signed=True, basis="fft"),
-            summary="Some of the frequencies, as in MRI: columns, spokes, or single points.",
+            summary="Undersampled Fourier transform, as in MRI: columns, spokes or points.",
             source="Lustig, Donoho, Pauly, Magn. Reson. Med. 58(6), 2007",
         )
     ]

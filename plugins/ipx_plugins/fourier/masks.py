@@ -13,11 +13,11 @@ from ipx_plugins.fourier import FourierOptions
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _FALL = 4.0
-"""Power of the density (1 - distance)^p (Lustig et al. 2007)."""
+"""Exponent p of the sampling density (1 - distance)^p (Lustig et al. 2007)."""
 
 
 def mask_for(options: FourierOptions, height: int, width: int) -> Array:
-    """The mask that the options describe; the frequency 0 is always in it."""
+    """The mask that the options describe; frequency 0 is always measured."""
     o = options
     if o.share == 1:
         return np.ones((height, width), dtype=bool)
@@ -34,17 +34,17 @@ def mask_for(options: FourierOptions, height: int, width: int) -> Array:
 
 
 def _lowest(distance: Array, count: int) -> Array:
-    """The ``count`` lowest frequencies, one at least."""
+    """Mask of the ``count`` lowest frequencies, at least one."""
     mask = np.zeros(distance.size, dtype=bool)
     mask[np.argsort(distance, kind="stable")[: max(1, count)]] = True
     return mask
 
 
 def _drawn(distance: Array, share: float, centre: float, rng: np.random.Generator) -> Array:
-    """``share`` of the frequencies without replacement, low ones more often.
+    """Mask of a fraction ``share`` of the frequencies, random, with more low ones.
 
-    Adding Gumbel variables to the logarithms of weights and taking the largest is drawing one
-    after the other with these weights (Efraimidis, Spirakis 2006).
+    The largest sums of log weights and Gumbel variables are a weighted sample without
+    replacement (Efraimidis, Spirakis 2006).
     """
     count = max(1, round(share * distance.size))
     weight = (1 - distance / (distance.max() + 1e-9)) ** _FALL
@@ -56,12 +56,12 @@ def _drawn(distance: Array, share: float, centre: float, rng: np.random.Generato
 
 
 def _radial(low: Array, share: float, turn: float) -> Array:
-    """Spokes at equal angles, as many as come nearest to the share, and ``low``.
+    """Mask of ``low`` and of spokes at equal angles, whose number best matches ``share``.
 
     Args:
-        low: ``(H, W)``, what is measured anyway.
-        share: of all frequencies.
-        turn: direction of the first spoke, in [0, 1) of the angle between two.
+        low: ``(H, W)``, mask of the frequencies measured in any case.
+        share: measured fraction of all frequencies.
+        turn: direction of the first spoke in [0, 1), in units of the angle between two spokes.
     """
     height, width = low.shape
     reach = max(height, width) // 2
@@ -79,7 +79,7 @@ def _radial(low: Array, share: float, turn: float) -> Array:
     def size(number: int) -> int:
         return int(spokes(number).sum())
 
-    # a spoke adds 2 reach + 1 frequencies at most; so many fill the grid but for a few corners
+    # a spoke adds at most 2 reach + 1 frequencies; 8 (reach + 1) spokes nearly fill the grid
     first, most = math.ceil((wanted - low.sum()) / (2 * reach + 1)), 8 * (reach + 1)
     first = last = max(1, first)
     while size(last) < wanted and last < most:

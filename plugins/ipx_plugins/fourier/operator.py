@@ -1,8 +1,8 @@
-"""A x = M F x: the discrete Fourier transform of each channel where it was measured.
+"""A x = M F x: the measured coefficients of the discrete Fourier transform of each channel.
 
-For a real x the frequencies k and -k are conjugate to each other, and a measurement of one says
-as much about the other: A^T A = Re F* M F is diagonal in the transform with
-``(M(k) + M(-k)) / 2``, for a mask M without symmetry too.
+For real x the coefficients at k and -k are conjugate, so a measurement of one determines both.
+Hence A^T A = Re F* M F is diagonal in the Fourier transform, with eigenvalues
+``(M(k) + M(-k)) / 2``, also for a mask M without symmetry.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from ipx_plugins.fourier.masks import mask_for
 
 
 class Fourier(LinearOperator[FourierOptions]):
-    """A x = M F x, F the unitary two-dimensional transform, M of zeros and ones.
+    """A x = M F x, F the unitary two-dimensional DFT, M a mask of zeros and ones.
 
-    The data are real, ``(2 C, H, W)``: the real parts of all channels, then the imaginary parts,
-    frequencies in the order of ``torch.fft.fft2``, 0 where nothing was measured. White noise of
-    the data with deviation sigma is, where all is measured, white noise of the picture with sigma.
+    The data are real, ``(2 C, H, W)``: the real parts of all channels, then the imaginary parts.
+    Frequencies are in the order of ``torch.fft.fft2``; unmeasured ones are 0. With all frequencies
+    measured, white noise has the same standard deviation in y and in A^T y.
 
     Args:
         image_shape: ``(C, H, W)``.
         options: see `FourierOptions`.
 
     Raises:
-        ShapeError: the images have no channels, height and width.
+        ShapeError: ``image_shape`` is not ``(C, H, W)``.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Fourier(LinearOperator[FourierOptions]):
 
     @classmethod
     def image_shape_of(cls, data_shape: Shape, options: FourierOptions) -> Shape:  # type: ignore[override]  # its own options
-        """Half the channels: the other half are imaginary parts."""
+        """The shape with half of the channels; the others hold the imaginary parts."""
         channels, *size = data_shape
         if channels % 2:
             raise ShapeError(
-                f"data of fourier are real, then imaginary parts: an even number of channels, "
+                f"data of fourier are real and imaginary parts: an even number of channels, "
                 f"not {channels}"
             )
         return (channels // 2, *size)
@@ -57,7 +57,7 @@ class Fourier(LinearOperator[FourierOptions]):
         return self._measured(torch.cat([c.real, c.imag], 1))
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Re F* M y, ``(B, 2 C, H, W)`` to ``(B, C, H, W)``: zeros where nothing was measured."""
+        """Re F* M y, ``(B, 2 C, H, W)`` to ``(B, C, H, W)``."""
         real, imaginary = self._measured(y).chunk(2, 1)
         x: Tensor = torch.fft.ifft2(torch.complex(real, imaginary), norm="ortho").real
         return x
@@ -80,12 +80,12 @@ class Fourier(LinearOperator[FourierOptions]):
         return Spectral("fft", self.buffer("gram", like, gram))
 
     def norm(self) -> float:
-        """1: the frequency 0 is measured, and is its own mirror."""
+        """1, the singular value at frequency 0, which is measured and its own conjugate."""
         return 1.0
 
     def preview(self, y: Tensor) -> Tensor:
-        """The picture of least norm with these data: 0 for what was not measured.
+        """The minimum-norm picture with these data; unmeasured frequencies are 0.
 
-        A frequency measured on one side only is taken from there.
+        A frequency measured at only one of k and -k takes its value from there.
         """
         return self.spectrum(y).solve(self.adjoint(y), rcond=0.25)

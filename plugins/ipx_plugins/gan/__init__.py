@@ -1,4 +1,4 @@
-"""Generative adversarial network: generator, discriminator, and an encoder that inverts."""
+"""Generative adversarial network with an encoder that inverts the generator."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ WEIGHTS = ("faces", "digits")
 
 
 class GANOptions(Options):
-    """Pictures are ``size`` x ``size`` exactly."""
+    """Networks and training; pictures are exactly ``size`` x ``size``."""
 
     colors: Literal[1, 3] = opt(default=3, help="Channels: grey or colour.")
     size: int = opt(
         default=64, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
     )
-    latent: int = opt(default=64, min=1, help="Numbers in the code.")
-    width: int = opt(default=32, min=1, help="Features at half the size; they double down to 8x.")
+    latent: int = opt(default=64, min=1, help="Dimension of the code.")
+    width: int = opt(default=32, min=1, help="Features at half size, doubled per scale up to 8x.")
     objective: Literal["minimax", "non-saturating", "least-squares", "wasserstein-gp"] = opt(
-        default="non-saturating", help="What generator and discriminator make small."
+        default="non-saturating", help="Loss of generator and discriminator."
     )
     penalty: float | None = opt(
         default=None,
         min=0.0,
-        help="Weight of the gradient penalty: of R1, where none means 0.25; for wasserstein-gp of "
-        "(|gradient| - 1)^2, where none means 10.",
+        help="Weight of the gradient penalty: R1, by default 0.25; for wasserstein-gp "
+        "(|gradient| - 1)^2, by default 10.",
     )
     fit: float = opt(
         default=0.0,
         min=0.0,
-        help="Weight of |G(E(x)) - x| in the loss of the generator: it learns to make the pictures "
-        "of the training too, which takes far fewer steps than by the discriminator alone.",
+        help="Weight of |G(E(x)) - x| on training pictures in the loss of the generator. "
+        "Training then takes far fewer steps than with the discriminator alone.",
     )
     start: str = opt(
         default="",
-        help="Weights of a vae (shipped name or file) that generator and encoder start from; of "
-        "the same colors, size, latent and width.",
+        help="Weights of a vae (shipped name or file) that generator and encoder start from; "
+        "colors, size, latent and width must be the same.",
     )
     augment: bool = opt(
         default=True,
-        help="Show the discriminator pictures of changed colour and place, real and generated, "
-        "so that it cannot learn few pictures by heart.",
+        help="Augment colour and position of the discriminator's inputs, real and generated, "
+        "against overfitting to few pictures.",
     )
 
 

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 SHIFT = 8
-"""Pictures are moved by up to 1 / SHIFT of their side."""
+"""Pictures are shifted by up to 1 / SHIFT of their side."""
 
 
 def augmented(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Pictures ``(B, C, H, W)`` with other brightness, saturation, contrast and place.
+    """``x`` ``(B, C, H, W)`` with random brightness, saturation, contrast and translation.
 
-    The paper's ranges: brightness +-0.5 of its range [-1, 1], so +-0.25 here; saturation and
-    contrast times 0 to 2, and 0.5 to 1.5. What is moved in from outside is black in the paper,
-    here the border repeated. Cutouts are left out: they cost samples their corners.
+    Ranges are the paper's: brightness +-0.25 (for it +-0.5 in [-1, 1]), saturation times 0 to 2,
+    contrast times 0.5 to 1.5. Translation repeats the border, where the paper fills with black.
+    Cutout is not used, since it degrades the corners of samples.
     """
     batch, _, height, width = x.shape
     u = torch.rand(5, batch, 1, 1, 1, generator=rng, device=x.device).to(x.dtype)
@@ -31,5 +31,5 @@ def augmented(x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _moved(n: int, by: Tensor) -> Tensor:
-    """Indices ``(B, n)``, those outside clamped to the border."""
+    """Indices ``(B, n)`` of pixels shifted by ``by``, clamped to the border."""
     return (torch.arange(n, device=by.device) + by.view(-1, 1)).clamp(0, n - 1)

@@ -1,8 +1,8 @@
 """Sliced Wasserstein distance between two sets of pictures, over scales (Karras et al., 2018).
 
-As in "Progressive growing of GANs", section 5, but on patches of averaged pictures instead of a
-Laplacian pyramid, so that brightness counts, and down to the scale where a patch is the whole
-picture, so that the layout counts.
+As in "Progressive growing of GANs", section 5, with two changes. Patches come from block averages
+instead of a Laplacian pyramid, so that brightness counts. Scales go down to where a patch is the
+whole picture, so that the layout counts.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ DIRECTIONS = 128
 
 
 def sliced_wasserstein(x: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
-    """Mean over scales and random directions of the distance W1 of projected patches.
+    """Mean over scales and random directions of the W1 distance of projected patches.
 
     Args:
-        x: pictures ``(B, C, H, W)``, square, a power of two, at least 8.
-        y: as many pictures.
-        rng: for the directions.
+        x: pictures ``(B, C, H, W)``, H = W a power of two, at least 8.
+        y: as many pictures of the same shape.
+        rng: draws the directions.
 
     Returns:
-        A scalar >= 0, in units of pixels: 0.8 c for noise-like patches that differ by c.
+        A scalar >= 0 in units of intensity; 0.8 c if all patches differ by noise of size c.
     """
     found = []
     while True:
@@ -38,6 +38,6 @@ def sliced_wasserstein(x: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _patches(x: Tensor) -> Tensor:
-    """All 8 x 8 patches at every fourth place, one a row."""
+    """All 8 x 8 patches with stride 4, one per row."""
     cut = F.unfold(x, SIDE, stride=SIDE // 2)
     return cut.transpose(1, 2).flatten(0, 1)

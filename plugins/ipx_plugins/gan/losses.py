@@ -1,6 +1,6 @@
-"""What discriminator and generator make small, from the discriminator's outputs, and penalties.
+"""Losses of discriminator and generator from the discriminator's outputs, gradient penalties.
 
-D gives logits: sigmoid(D) is the probability of a real picture, where that has a meaning.
+D returns logits; with a logistic loss, s(D), s the sigmoid, is the probability of a real picture.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def r1(critic: Critic, real: Tensor) -> Tensor:
 
 
 def unit_slope(critic: Critic, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-    """Mean of (|grad D| - 1)^2 between real and generated pictures (Gulrajani 2017, eq. 3)."""
+    """Mean of (|grad D| - 1)^2 at random points between ``real`` and ``fake`` (Gulrajani 2017)."""
     t = torch.rand(real.shape[0], 1, 1, 1, generator=rng, device=real.device)
     found = _gradients(critic, real.lerp(fake, t)).flatten(1)
     slopes: Tensor = torch.linalg.vector_norm(found, dim=1)
@@ -57,7 +57,7 @@ def unit_slope(critic: Critic, real: Tensor, fake: Tensor, rng: torch.Generator)
 
 
 def _gradients(critic: Critic, x: Tensor) -> Tensor:
-    """The gradient of D at each picture, itself differentiable."""
+    """The gradient of D at each picture, shape of ``x``, itself differentiable."""
     at = x.detach().requires_grad_()
     found: Tensor = torch.autograd.grad(critic(at).sum(), at, create_graph=True)[0]
     return found

@@ -16,27 +16,27 @@ from ipx_plugins.gan.losses import discriminator_loss, generator_loss, r1, unit_
 from ipx_plugins.gan.net import Net
 
 PICTURES = 10.0
-"""Weight of pixels against codes in the encoder's loss: codes are of size 1, errors of 0.1."""
+"""Weight of pixel errors in the encoder's loss: they are about 0.1, code errors about 1."""
 
 
 class GAN(OneSize[GANOptions]):
-    """z ~ N(0, I), pictures G(z); E inverts G; D judges, in training only.
+    """Pictures G(z) with z ~ N(0, I), an encoder E that inverts G, a discriminator D for training.
 
-    Each step trains discriminator, generator and encoder once, with an optimiser each (with
-    wasserstein-gp too: one step of the critic, not five). The gradient penalty is taken on a
-    quarter of the batch, which is the same on average and four times cheaper. With the option
-    ``fit`` the generator is a decoder too (Larsen et al., ICML 2016, with the error of pixels).
+    Each step updates discriminator, generator and encoder once, each with its own optimiser;
+    wasserstein-gp too takes one step of the critic, not five. The gradient penalty is computed on
+    a quarter of the batch, which has the same mean at a quarter of the cost. With option ``fit``
+    the generator is also trained as a decoder (Larsen et al., ICML 2016, with pixel errors).
     """
 
     score = "distance"
 
     def network(self) -> nn.Module:
-        """Fresh weights."""
+        """The untrained networks."""
         o = self.options
         return Net(o.colors, o.size, o.latent, o.width)
 
     def initialise(self, net: nn.Module, batch: Tensor) -> None:
-        """Generator and encoder of a trained ``vae``, where it is named."""
+        """Copy generator and encoder from the ``vae`` weights that option ``start`` names."""
         if not self.options.start:
             return
         n, loaded = cast("Net", net), load_weights(self.options.start, "vae")
@@ -51,13 +51,13 @@ class GAN(OneSize[GANOptions]):
         n.generator.start.load_state_dict(vae.start.state_dict())
         n.generator.up.load_state_dict(vae.up.state_dict())
         n.encoder.down.load_state_dict(vae.down.state_dict())
-        # of mean and variance the mean
+        # the outputs for the mean, not those for the variance
         n.encoder.code.weight.copy_(vae.code.weight[: own.latent])
         n.encoder.code.bias.copy_(vae.code.bias[: own.latent])
         n.log_deviation.copy_(vae.log_deviation)
 
     def parts(self, net: nn.Module) -> Mapping[str, Iterable[nn.Parameter]]:
-        """Discriminator, generator, encoder (with the deviation)."""
+        """Parameters of discriminator, generator and encoder (with log_deviation)."""
         n = cast("Net", net)
         return {
             "discriminator": n.discriminator.parameters(),
@@ -68,7 +68,7 @@ class GAN(OneSize[GANOptions]):
     def part_loss(
         self, part: str, net: nn.Module, batch: Tensor, rng: torch.Generator
     ) -> Mapping[str, Tensor]:
-        """The loss of one part."""
+        """Losses of one part by name, of which the first is minimised."""
         self.latent_size(tuple(batch.shape[1:]))
         n = cast("Net", net)
         if part == "discriminator":
@@ -107,9 +107,9 @@ class GAN(OneSize[GANOptions]):
         return {"discriminator": loss + weight * extra, "penalty": extra.detach()}
 
     def _encoder_loss(self, n: Net, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """|E(G(z)) - z|^2, |G(E(x)) - x| on generated and real pictures; and the deviation.
+        """|E(G(z)) - z|^2, |G(E(x)) - x| on generated and real pictures, fit of log_deviation.
 
-        On half of the batch each: generated pictures are free, but not fast.
+        To save time, half a batch of real pictures and as many generated ones are used.
         """
         half = -(-batch.shape[0] // 2)
         real = batch[:half]
@@ -120,7 +120,7 @@ class GAN(OneSize[GANOptions]):
         again = n.generator(codes)
         error = (again - torch.cat([made, real])).abs().mean()
         spread = (again[half:] - real).detach().square().mean()
-        # its minimum over the deviation is the root mean square error of real pictures
+        # minimal where the deviation is the root mean square error on real pictures
         fit = n.log_deviation + spread / (2 * (2 * n.log_deviation).exp())
         drift = (codes[:half] - z).square().mean()
         return {"encoder": drift + PICTURES * error + fit, "pixels": error.detach()}
@@ -128,8 +128,8 @@ class GAN(OneSize[GANOptions]):
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
         """``distance``: sliced Wasserstein distance between generated and held-out pictures.
 
-        A distance between two sets: all pictures of the batch have the same. ``psnr``: of
-        G(E(x)), in dB.
+        The distance is between two sets and is repeated for each picture. ``psnr``: of G(E(x)),
+        in dB.
         """
         n = cast("Net", net)
         self.latent_size(tuple(batch.shape[1:]))
@@ -138,22 +138,22 @@ class GAN(OneSize[GANOptions]):
         return {"distance": far.expand(batch.shape[0]), "psnr": psnr(again, batch)}
 
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
-        """E(x)."""
+        """E(x), ``(B, n)``."""
         self.latent_size(tuple(x.shape[1:]))
         code: Tensor = cast("Net", net).encoder(self.typed(net, x))
         return code.to(x.dtype)
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
-        """G(z), in [0, 1]."""
+        """G(z), ``(B, *image_shape)``, in [0, 1]."""
         self.latent_size(image_shape)
         made: Tensor = cast("Net", net).generator(self.typed(net, z))
         return made.to(z.dtype)
 
     def _codes(self, like: Tensor, rng: torch.Generator) -> Tensor:
-        """One z a picture."""
+        """z ~ N(0, I), one per picture, ``(B, n)``."""
         shape = (like.shape[0], self.options.latent)
         return torch.randn(shape, generator=rng, device=like.device, dtype=like.dtype)
 
     def _shown(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """What the discriminator sees of pictures."""
+        """The discriminator's input: ``x``, augmented if option ``augment`` is set."""
         return augmented(x, rng) if self.options.augment else x

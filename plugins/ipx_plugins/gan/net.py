@@ -1,7 +1,7 @@
-"""Generator, discriminator and encoder: the layers of model `vae`, so that weights can pass over.
+"""Generator, discriminator and encoder with the layers of model `vae`, to start from its weights.
 
-DCGAN's layout (4 x 4 convolutions with stride 2 and their transposes) without batch norm, so that
-every picture is by itself.
+The layout is that of DCGAN (4 x 4 convolutions with stride 2 and their transposes), without batch
+normalisation, so that pictures do not interact.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ipx import model
 
 
 class Net(nn.Module):
-    """The three parts and the deviation of pictures about G(E(x))."""
+    """The three parts, and log_deviation, that of pictures about G(E(x))."""
 
     def __init__(self, colors: int, size: int, latent: int, width: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Generator(nn.Module):
         self.start, self.up = vae.start, vae.up
 
     def forward(self, z: Tensor) -> Tensor:
-        """The picture."""
+        """The picture, ``(B, C, H, W)``."""
         out: Tensor = self.up(self.start(z)).sigmoid()
         return out
 

@@ -1,4 +1,4 @@
-"""Gaussian noise: the sum of squares as data term."""
+"""White Gaussian noise: a least-squares data term."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class GaussianOptions(Options):
         default=None,
         min=0.0,
         unit="intensity",
-        help="Standard deviation, for pictures in [0, 1]; estimated from the data when it is "
-        "not given, 0.02 in simulations.",
+        help="Standard deviation, for pictures in [0, 1]. By default it is estimated from the "
+        "data, and 0.02 in simulations.",
     )
 
 

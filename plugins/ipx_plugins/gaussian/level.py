@@ -1,12 +1,12 @@
-"""The standard deviation of white noise in a picture, from the picture alone.
+"""Estimation of the standard deviation of white noise from the picture itself.
 
-The classical rule takes the median of the absolute finest wavelet details (Donoho, Johnstone
-1994). In a sharp photograph details are texture too, and sigma = 0.01 is read 50 % too high.
-Here the details are those of the 3 x 3 operator of Immerkaer (1996), blind to planes, and the
-median, then the deviation within three sigma, is taken only over the tenth of the picture that is
-smoothest by another measure, the gradient of the locally averaged picture. That measure looks at
-other frequencies, so choosing by it hardly favours small noise: pictures with some plain area
-give a few per cent of error.
+The classical estimator is the median of the absolute finest wavelet details (Donoho, Johnstone
+1994). In a sharp photograph these contain texture, and sigma = 0.01 is overestimated by 50 %. Here
+the details are those of the 3 x 3 operator of Immerkaer (1996), which is zero on planes. The
+median, refined by the standard deviation within three sigma, is taken over the smoothest tenth of
+the picture. Smoothness is measured by the gradient of the locally averaged picture, which has
+other frequencies than the details, so the selection hardly favours low noise. The error is a few
+per cent for pictures with some uniform area.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ipx import InputError
 
 _MAD = 0.6744897502  # median of |n| for a standard normal n
 _WITHIN_3 = 0.9733369246  # variance of n where |n| <= 3
-_SHARE = 0.1  # the smoothest part of the picture that is looked at
+_SHARE = 0.1  # fraction of the picture used, the smoothest
 _ENOUGH = 600  # details needed for 5 % precision of the median
 
-# Details of white noise of sigma 1 have deviation 1; tried in this order where there are holes.
+# Scaled to norm 1 before use; with unknown pixels they are tried in this order.
 _FILTERS = (
     ((1, -2, 1), (1, -2, 1)),
     ((1, -1), (1, -1)),
@@ -35,14 +35,14 @@ def noise_sigma(y: Tensor, known: Tensor | None = None) -> Tensor:
     """Estimate sigma of each image.
 
     Args:
-        y: ``(B, C, H, W)``, or ``(B, M)`` for data that are no picture.
-        known: boolean mask that broadcasts to y; details across unknown values are left out.
+        y: ``(B, C, H, W)``, or ``(B, M)`` for data that are not pictures.
+        known: boolean mask that broadcasts to y; details that involve unknown values are excluded.
 
     Returns:
-        ``(B,)``; 0 for a picture without noise.
+        Sigma in the units of ``y``, ``(B,)``; 0 for a picture without noise.
 
     Raises:
-        InputError: there are no two known neighbours to compare.
+        InputError: no two neighbouring values are known.
     """
     pictures = y if y.ndim == 4 else y.reshape(y.shape[0], 1, 1, -1)
     mask = torch.ones_like(pictures[:1], dtype=torch.bool)
@@ -53,7 +53,7 @@ def noise_sigma(y: Tensor, known: Tensor | None = None) -> Tensor:
 
 def _one(y: Tensor, mask: Tensor, holes: bool) -> Tensor:
     rough = _roughness(y, mask, 5 if holes else 3)
-    # clipped values carry no noise
+    # extreme values may be clipped and without noise
     high, low = y.amax((-2, -1), keepdim=True), y.amin((-2, -1), keepdim=True)
     inner = mask & (y < high) & (y > low)
     found: list[tuple[Tensor, Tensor]] = []
@@ -76,7 +76,7 @@ def _one(y: Tensor, mask: Tensor, holes: bool) -> Tensor:
 def _details(
     y: Tensor, use: Tensor, rough: Tensor, rows: tuple[int, ...], columns: tuple[int, ...]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Details, whether each rests on usable values only, and the roughness around each."""
+    """Details, whether each involves usable values only, and the roughness around each."""
     r, c = torch.tensor(rows, dtype=y.dtype), torch.tensor(columns, dtype=y.dtype)
     weights = torch.outer(r / r.norm(), c / c.norm())[None, None].to(y.device)
 
@@ -89,14 +89,14 @@ def _details(
 
 
 def _roughness(y: Tensor, mask: Tensor, window: int) -> Tensor:
-    """Squared gradient of the locally averaged picture, itself averaged, shape of y."""
+    """Local average of the squared gradient of the locally averaged picture, shape of y."""
     m = mask.to(y.dtype).expand_as(y)
     weight = _box(m, window)
     mean = _box(torch.where(mask, y, torch.zeros_like(y)), window) / weight.clamp_min(1e-6)
     padded = functional.pad(mean, (1, 1, 1, 1), mode="replicate")
     across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
     down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
-    # along a line there are few neighbours: look further, lest chance chooses the calm ones
+    # a line has few neighbours: average over more, so that chance does not select low noise
     return _box(across**2 + down**2, 5 if y.shape[-2] > 1 else 9)
 
 
@@ -106,11 +106,11 @@ def _box(x: Tensor, size: int) -> Tensor:
 
 
 def _mad(detail: Tensor, rough: Tensor) -> Tensor:
-    """Deviation of the details where the picture is smoothest, clipped at 3 sigma."""
+    """Standard deviation of the details where the picture is smoothest, without outliers."""
     wanted = min(len(detail), max(_ENOUGH, round(_SHARE * len(detail))))
     calm = detail[rough <= rough.kthvalue(wanted).values]
     sigma = calm.abs().median() / _MAD
-    for _ in range(2):  # the median of 8-bit data moves in steps of 10 %; this does not
+    for _ in range(2):  # for 8-bit data the median alone has steps of 10 %
         kept = calm[calm.abs() <= 3 * sigma]
         sigma = ((kept**2).mean() / _WITHIN_3).sqrt()
     return sigma

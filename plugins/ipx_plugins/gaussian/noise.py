@@ -19,7 +19,7 @@ class Gaussian(Noise[GaussianOptions]):
     simulated = 0.02
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """``clean`` + sigma n, drawn on the CPU; sigma is 0.02 where it was not given."""
+        """``clean`` + sigma n; n is drawn on the CPU, and sigma is 0.02 by default."""
         sigma = self.simulated if self.level is None else self.level
         normal = torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
         return clean + per_image(sigma, clean) * normal.to(clean.device)
@@ -38,12 +38,12 @@ class Gaussian(Noise[GaussianOptions]):
         return (v + step * y) / (1 + step)
 
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
-        """sigma^2 / 2 for each value, ``(B,)``; an unknown sigma is estimated from y."""
+        """count sigma^2 / 2, ``(B,)``; an unknown sigma is estimated from y."""
         sigma = self.level if self.level is not None else noise_sigma(y)
         return 0.5 * count * per_image(sigma, count) ** 2
 
     def estimated(self, y: Tensor, known: Tensor | None = None) -> Gaussian:
-        """With sigma from `noise_sigma`, per image, unless it was given."""
+        """This model with sigma from `noise_sigma`, ``(B,)``, unless sigma is given."""
         if self.level is not None:
             return self
         made = Gaussian(self.options)

@@ -1,7 +1,7 @@
 """Generative priors: one table of formulations over models.
 
-Any model with a decoder D, an encoder E or a density becomes a prior by a formulation. The names
-are MODEL-FORMULATION; other models are used by the option ``model``.
+A formulation makes a prior of a model with a decoder D, an encoder E or a density. Priors are named
+MODEL-FORMULATION; option ``model`` selects other models.
 """
 
 from __future__ import annotations
@@ -35,68 +35,68 @@ JOINT = (Need((DataProx,), (Latent, SoftRange), rank=95),)
 class GenerativeOptions(Options):
     """A trained generative model."""
 
-    model: str = opt(default="glow", help="The model: any that `ipx list model` shows as one.")
+    model: str = opt(default="glow", help="Generative model, from `ipx list model`.")
     weights: str = opt(
         default="auto",
-        help="Shipped weights by name, or a file. auto: the first that come with it.",
+        help="Name of shipped weights, or a file. auto: the first shipped with the model.",
     )
 
 
 class AnalysisOptions(GenerativeOptions):
-    """|E(x)|^2."""
+    """Squared norm of the code, |E(x)|^2."""
 
     range_weight: float | None = opt(
         default=None,
         min=0.0,
         help="Weight of |x - D(E(x))|^2 where D is not the inverse of E; by default 1 / gamma^2, "
-        "gamma the deviation of pictures about D(z).",
+        "gamma the standard deviation of pictures about D(z).",
     )
 
 
 class MapOptions(GenerativeOptions):
-    """-log p(x)."""
+    """Negative log-density, -log p(x)."""
 
     temperature: float = opt(
-        default=0.5, above=0.0, help="lam is this times the variance of the noise, unless given."
+        default=0.5, above=0.0, help="Automatic lam over the variance of the noise."
     )
     smoothing: bool = opt(
         default=True,
-        help="Score pictures with the noise that the model was trained with, drawn anew each step.",
+        help="Evaluate the density with the training noise of the model, drawn anew each step.",
     )
 
 
 class HQSOptions(GenerativeOptions):
-    """The maximum a posteriori under Gaussian noise, as a denoiser."""
+    """Maximum a posteriori estimation under Gaussian noise, as a denoiser."""
 
-    temperature: float = opt(default=1.0, above=0.0, help="Of the density: p^temperature.")
+    temperature: float = opt(default=1.0, above=0.0, help="Exponent of the density.")
     steps: int = opt(default=12, min=1, help="Steps of Adam for each denoising.")
 
 
 class JointOptions(GenerativeOptions):
-    """Picture and code together."""
+    """Joint prior of picture and code."""
 
     gamma: float | None = opt(
-        default=None, above=0.0, help="Deviation of pictures about D(z); by default the model's."
+        default=None, above=0.0, help="Standard deviation about D(z); by default the model's."
     )
 
 
 class DeviationOptions(GenerativeOptions):
-    """A few pixels may leave the range of the decoder."""
+    """Sparse deviations from the range of the decoder."""
 
     sparsity: float = opt(
-        default=20.0, above=0.0, help="Weight of |nu|_1 beside |z|^2 in the penalty."
+        default=20.0, above=0.0, help="Weight of |nu|_1 relative to |z|^2 in the penalty."
     )
 
 
 class PatchOptions(MapOptions):
-    """The flow on patches."""
+    """Negative log-density of patches."""
 
     patch: int = opt(default=32, min=8, help="Side of the patches.", unit="pixels")
 
 
 @dataclass(frozen=True)
 class Formulation:
-    """A row of the table."""
+    """A row of the table: one formulation and the models it is declared for."""
 
     target: str
     options: type[Options]
@@ -109,9 +109,9 @@ class Formulation:
 
 
 def _traits(**changed: Any) -> Callable[[Any], Traits]:
-    """What every formulation is, and what one changes.
+    """Traits shared by the formulations, except those in ``changed``.
 
-    lam |z|^2 is, with half the variance of the noise as lam, the variance times -log N(z; 0, I).
+    For lam half the variance of the noise, lam |z|^2 is that variance times -log N(z; 0, I).
     """
     shared = Traits(
         convex=False, oriented=True, start_from="smooth", lam_per_variance=0.5, suits="face"
@@ -120,7 +120,7 @@ def _traits(**changed: Any) -> Callable[[Any], Traits]:
 
 
 def _density(options: MapOptions) -> Traits:
-    """Gradients are random: long steps that shrink go farther than short ones."""
+    """Traits of a density. Gradients are random: long, shrinking steps get farther than short."""
     return replace(_traits()(options), lam_per_variance=options.temperature, unit=2.5)
 
 
@@ -142,8 +142,8 @@ FORMULATIONS = {
         "a penalty |E(x)|^2 on the code of the picture.",
         "Oberlin, Verm, ICIP 2021",
         _traits(),
-        # short steps come down to the typical value of R, at which iterations end, where one
-        # step of L-BFGS jumps far beyond it
+        # iterations stop at the expected R of a clean image, which short steps reach; one step of
+        # L-BFGS goes far below it
         prefers=("adam",),
     ),
     "map": Formulation(
@@ -151,7 +151,7 @@ FORMULATIONS = {
         MapOptions,
         (Value, Grad, StochasticGrad, Latent, LogProb),
         ("glow", "realnvp", "vae"),
-        "-log p(x), with the log-determinant; of a VAE minus the ELBO.",
+        "-log p(x) with the log-determinant; minus the ELBO for a VAE.",
         "Whang et al., ICML 2021",
         _density,
     ),
@@ -160,9 +160,9 @@ FORMULATIONS = {
         HQSOptions,
         (Denoise, Latent),
         ("glow", "realnvp"),
-        "-log p(x), split from the data: the flow as MAP denoiser.",
+        "-log p(x) by splitting: the flow as a MAP denoiser.",
         "Geman, Yang, IEEE TIP 1995, with a flow",
-        # a dozen steps do not bring more noise than this down to a picture
+        # a dozen steps of Adam cannot remove more noise than this
         _traits(max_sigma=0.05),
     ),
     "joint": Formulation(
@@ -170,7 +170,7 @@ FORMULATIONS = {
         JointOptions,
         (Latent, SoftRange),
         ("vae", "gan"),
-        "picture and code together, x near D(z).",
+        "joint prior of picture x and code z, with x near D(z).",
         "Gonzalez, Almansa, Tan, SIIMS 2022 (JPMAP)",
         _traits(lam_per_variance=1.0),
     ),
@@ -179,7 +179,7 @@ FORMULATIONS = {
         DeviationOptions,
         (Latent, CodePenalty),
         ("vae", "gan"),
-        "x = D(z) + nu, nu zero almost everywhere.",
+        "x = D(z) + nu with a sparse deviation nu.",
         "Dhar, Grover, Ermon, ICML 2018",
         _traits(),
     ),
@@ -188,7 +188,7 @@ FORMULATIONS = {
         PatchOptions,
         (Value, Grad, StochasticGrad, Latent),
         ("glow",),
-        "mean of -log p over patches, any size of picture.",
+        "sum of -log p over patches, for pictures of any size.",
         "Altekrueger et al., Inverse Problems 2023 (patchNR)",
         _density,
     ),
@@ -202,14 +202,14 @@ def _options(model: str, base: type[Options]) -> type[Options]:
         "__module__": __name__,
         "__doc__": base.__doc__,
         "__annotations__": {"model": "str"},
-        "model": opt(default=model, help="The model: any that `ipx list model` shows as one."),
+        "model": opt(default=model, help="Generative model, from `ipx list model`."),
     }
     return type(f"{TITLES[model]}{base.__name__}", (base,), body)
 
 
 @hookimpl
 def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
-    """Every formulation over every model that it makes sense for."""
+    """Declare each formulation for each of its models, and the solver of the joint prior."""
     priors = [
         PriorSpec(
             name=f"{model}-{name}",
@@ -228,7 +228,7 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
         name="jpmap",
         target="ipx_plugins.generative.jpmap:JPMAP",
         needs=JOINT,
-        summary="Picture and code in turn, drawn together as it goes on.",
+        summary="Alternating minimisation over picture and code, with growing coupling.",
         source="Gonzalez, Almansa, Tan, SIIMS 2022, algorithms 1 and 2",
     )
     return [*priors, joint]

@@ -1,4 +1,4 @@
-"""Analysis: the code of the picture is small."""
+"""The analysis formulation: a penalty on the code E(x) of the picture."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ipx_plugins.generative import AnalysisOptions
 from ipx_plugins.generative.network import Formulation, gradient, image_by_image
 
 DEVIATION = 0.1
-"""gamma of models that do not know it: how far a decoder trained for looks is from a picture."""
+"""gamma where the model states none: rms distance of pictures from the range of its decoder."""
 
 
 class Analysis(Formulation[AnalysisOptions]):
     """R(x) = |E(x)|^2 (Oberlin and Verm 2021, equation 4), + |x - D(E(x))|^2 / gamma^2 if D E != I.
 
-    The second term keeps x near the range of a decoder that has no inverse; with it R is twice
-    the joint posterior of x and z = E(x) (Gonzalez et al. 2022, equation 8).
+    The second term keeps x near the range of a decoder that is not invertible. R is then twice
+    -log p(x, z) at z = E(x) (Gonzalez et al. 2022, equation 8).
     """
 
     ends_at_typical = True
@@ -37,5 +37,5 @@ class Analysis(Formulation[AnalysisOptions]):
 
     @image_by_image
     def grad(self, x: Tensor) -> Tensor:
-        """2 J_E^T E(x), and that of the range."""
+        """Gradient of R, shape of ``x``; 2 J_E^T E(x) for an invertible model."""
         return gradient(self.value, x)

@@ -1,4 +1,4 @@
-"""Sparse deviations: the picture is D(z) but for a few pixels."""
+"""Sparse deviations of the picture from the range of the decoder."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ipx_plugins.generative.network import Formulation
 class SparseDeviation(Formulation[DeviationOptions]):
     """x = D(z) + nu, min f(x) + lam (|z|^2 + w |nu|_1) (Dhar, Grover and Ermon 2018, equation 5).
 
-    The unknown is (z, nu) in a row. |nu| is rounded below a thousandth of the range, so that
-    descent settles.
+    The unknown is z and nu, concatenated. |nu| is smoothed below a thousandth of the image range,
+    so that descent converges.
     """
 
     ROUND = 1e-3
@@ -26,25 +26,25 @@ class SparseDeviation(Formulation[DeviationOptions]):
         return super().code_size(image_shape) + math.prod(image_shape)
 
     def encode(self, x: Tensor) -> Tensor:
-        """E(x) and what D(E(x)) leaves of x."""
+        """E(x) and x - D(E(x)), ``(B, n + C H W)``."""
         z = super().encode(x)
         nu = x - super().decode(z, tuple(x.shape[1:]))
         return torch.cat([z, nu.flatten(1)], 1)
 
     def decode(self, z: Tensor, image_shape: Shape) -> Tensor:
-        """D(z) + nu."""
+        """D(z) + nu, ``(B, *image_shape)``, for ``z`` with nu appended."""
         n = super().code_size(image_shape)
         return super().decode(z[:, :n], image_shape) + z[:, n:].reshape(-1, *image_shape)
 
     def code_value(self, z: Tensor) -> Tensor:
-        """|z|^2 + w sum sqrt(nu^2 + r^2) - r."""
+        """|z|^2 + w sum (sqrt(nu^2 + r^2) - r), ``(B,)``."""
         code, nu = self._parts(z)
         return image_sum(code * code) + self.options.sparsity * image_sum(
             torch.sqrt(nu * nu + self.ROUND**2) - self.ROUND
         )
 
     def code_grad(self, z: Tensor) -> Tensor:
-        """Gradient of `code_value`."""
+        """Gradient of `code_value`, shape of ``z``."""
         code, nu = self._parts(z)
         slope = nu / torch.sqrt(nu * nu + self.ROUND**2)
         return torch.cat([2 * code, self.options.sparsity * slope], 1)
@@ -55,11 +55,11 @@ class SparseDeviation(Formulation[DeviationOptions]):
 
     @property
     def _latent(self) -> int:
-        """Numbers of z, of a model that makes pictures of one shape."""
+        """Dimension of z; the model must have a single image shape."""
         shape = self.generator.only_shape
         if shape is None:
             raise UsageError(
-                f"{self.options.model} makes any picture: it has no range to deviate from; "
+                f"{self.options.model} represents any picture, with nothing to deviate from; "
                 "sparse deviations are for models such as vae and gan"
             )
         return self.generator.latent_size(shape)

@@ -12,7 +12,7 @@ from ipx_plugins.generative.network import Formulation
 class Joint(Formulation[JointOptions]):
     """-log p(x, z) = |x - D(z)|^2 / (2 gamma^2) + |z|^2 / 2 (Gonzalez et al. 2022, equation 8).
 
-    A function of two unknowns: solver ``jpmap`` makes it small in both.
+    It is a function of two unknowns; solver ``jpmap`` minimises over both.
     """
 
     def deviation(self) -> float:

@@ -24,27 +24,27 @@ from ipx import (
 from ipx.toolkit import AdamMoments
 from ipx_plugins.generative.network import gradient
 
-WEAK = 0.1  # the coupling starts so much weaker than the model's
+WEAK = 0.1  # first coupling, in units of the model's 1 / gamma^2
 GROWTH = 0.25  # largest growth of log beta in a step
-CLOSE = 1 / 255  # picture and D(z) end so close, root mean square
-DESCENT = 25  # steps on z where the encoder is no better
+CLOSE = 1 / 255  # target for the root mean square of x - D(z)
+DESCENT = 25  # steps of Adam on z where E(x) does not lower the objective
 
 
 @dataclass(frozen=True)
 class JPMAPState(State):
-    """Picture, code, and the coupling beta ``(B,)``."""
+    """Picture x, code z ``(B, n)``, and the coupling beta ``(B,)``."""
 
     z: Tensor
     beta: Tensor
 
 
 class JPMAP(Solver[NoOptions, JPMAPState]):
-    """min over x and z of f(x) + lam (beta/2 |x - D(z)|^2 + |z|^2 / 2), x and z in turn.
+    """Alternating minimisation of f(x) + lam (beta/2 |x - D(z)|^2 + |z|^2 / 2) over x and z.
 
-    The x-step is the data term's proximal map at D(z). The z-step takes the first of E(x) and
-    descent from E(x) and from the last z that lowers the objective (Gonzalez et al. 2022,
-    algorithm 2); beta grows by exp(rho (|x - D(z)|^2 / n - CLOSE^2)), from a tenth of 1/gamma^2,
-    until x is within a grey level of the range (algorithm 3).
+    The x-step is the data term's proximal map at D(z). The z-step tries E(x), descent from E(x)
+    and descent from the last z; the first that lowers the objective is taken (Gonzalez et al.
+    2022, algorithm 2). beta starts at 0.1 / gamma^2 and grows by exp(rho (|x - D(z)|^2 / n -
+    CLOSE^2)) per step, until x is within a grey level of the range (algorithm 3).
     """
 
     iterations = 60
@@ -57,7 +57,7 @@ class JPMAP(Solver[NoOptions, JPMAPState]):
         return JPMAPState(x, z, x.new_full((x.shape[0],), WEAK / gamma**2))
 
     def step(self, problem: Problem, state: JPMAPState) -> JPMAPState:
-        """x, then z, then beta."""
+        """Update x, then z, then beta."""
         model = using(problem.prior, Latent)
         shape: Shape = tuple(state.x.shape[1:])
         lam = torch.as_tensor(problem.lam, dtype=state.x.dtype, device=state.x.device)
@@ -83,7 +83,7 @@ class JPMAP(Solver[NoOptions, JPMAPState]):
 
 
 def _descended(joint: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """A few steps of Adam on the code."""
+    """The code after `DESCENT` steps of Adam on ``joint``, from ``z``."""
     moments = AdamMoments.zero(z, 0.9, 0.99)
     for _ in range(DESCENT):
         moments = moments.add(gradient(joint, z))

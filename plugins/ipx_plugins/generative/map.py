@@ -1,4 +1,4 @@
-"""Maximum a posteriori: minus the logarithm of the density."""
+"""Maximum a posteriori: the negative log-density as a prior."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ M = TypeVar("M", bound=MapOptions)
 
 
 class Density(Formulation[M]):
-    """A prior -log p, drawn anew at each step."""
+    """A prior -log p whose gradient is drawn anew at each step."""
 
     @property
     def unit(self) -> float:
-        """Of the traits, times what the loaded model bears."""
+        """The trait of this name, times the step-size multiplier of the loaded model."""
         return super().unit * self.generator.stride
 
     def value(self, x: Tensor) -> Tensor:
-        """R(x) with draw 0."""
+        """R(x) with draw 0, ``(B,)``."""
         return self.drawn(x, 0)
 
     def grad(self, x: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ class Density(Formulation[M]):
 
     @image_by_image
     def grad_draw(self, x: Tensor, draw: int) -> Tensor:
-        """Gradient of draw number ``draw``, the same for all images."""
+        """Gradient of R with draw number ``draw``, the same for all images; shape of ``x``."""
         return gradient(lambda v: self.drawn(v, draw), x)
 
     def drawn(self, x: Tensor, draw: int) -> Tensor:
@@ -40,11 +40,11 @@ class Density(Formulation[M]):
 
 
 class Map(Density[MapOptions]):
-    """R(x) = -log p(x), or of a variational model minus the bound that it knows (the ELBO).
+    """R(x) = -log p(x), or minus the evidence lower bound (ELBO) for a variational autoencoder.
 
-    For a flow R = |E(x)|^2 / 2 - log |det J_E(x)| + const, Whang et al. 2021, equation 3; the
-    determinant is what `Analysis` leaves out. A flow is trained on pictures with noise u, so
-    R(x) = -E_u log p(x + u), of which `grad_draw` takes one u a step; `value` takes u number 0.
+    For a flow R = |E(x)|^2 / 2 - log |det J_E(x)| + const (Whang et al. 2021, equation 3);
+    `Analysis` leaves the determinant out. A flow is trained on pictures with noise u, so
+    R(x) = -E_u log p(x + u). `grad_draw` uses one u per step, and `value` uses draw 0.
     """
 
     @image_by_image
@@ -54,7 +54,7 @@ class Map(Density[MapOptions]):
 
     @image_by_image
     def drawn(self, x: Tensor, draw: int) -> Tensor:
-        """-log p(x + u), u number ``draw``."""
+        """-log p(x + u) with draw number ``draw`` of u, ``(B,)``."""
         shown = self.into(x)
         if self.options.smoothing:
             rng = torch.Generator(x.device).manual_seed(draw)

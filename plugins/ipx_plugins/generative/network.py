@@ -1,4 +1,4 @@
-"""What every formulation starts from: a trained model, and pictures of any kind brought to it."""
+"""Base of the formulations: a trained model, and the conversion of pictures to its input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ipx import Generative, Prior, Shape, ShapeError, UsageError, load_weights, 
 from ipx_plugins.generative import GenerativeOptions
 
 TYPICAL = 0.82**2
-"""Mean square of the codes of pictures not trained on; below 1, since flows train on noisy ones."""
+"""Mean square of the codes of held-out pictures; below 1, since flows are trained with noise."""
 
 G = TypeVar("G", bound=GenerativeOptions)
 S = TypeVar("S")
@@ -23,12 +23,12 @@ P = ParamSpec("P")
 def image_by_image(
     method: Callable[Concatenate[S, Tensor, P], Tensor],
 ) -> Callable[Concatenate[S, Tensor, P], Tensor]:
-    """A method of a batch ``(B, ...)`` that takes its images in turn on a CPU.
+    """Decorator: on a CPU the method processes the images of a batch ``(B, ...)`` one by one.
 
-    There the kernels of convolutions and products depend on the size of the batch and round
-    differently. Twenty long steps along the gradient of a flow make 0.02 of that in single
-    pixels: an image would not end where it ends alone. On other devices the batch is taken whole,
-    for speed.
+    There the kernels of convolutions and matrix products depend on the batch size and round
+    differently. Twenty long steps along the gradient of a flow amplify this to 0.02 in single
+    pixels, so that the result of an image would depend on the batch. On other devices the batch
+    is processed as a whole, for speed.
     """
 
     @wraps(method)
@@ -41,11 +41,11 @@ def image_by_image(
 
 
 class Formulation(Prior[G]):
-    """A prior made of a generative model.
+    """A prior defined by a generative model.
 
-    A grey picture is shown to a model of colours three times, and of what it makes the mean is
-    taken. Sides that are no multiple of the model's are mirrored up to one, and cut back.
-    Networks work in the precision of the picture.
+    For a colour model a grey picture becomes three equal channels, and output channels are
+    averaged. For an invertible model sides are extended by mirroring to its multiple and cropped
+    afterwards. Networks compute in the dtype of the picture.
     """
 
     ends_at_typical: ClassVar[bool] = False  # R is |z|^2
@@ -59,20 +59,20 @@ class Formulation(Prior[G]):
         """The model, loaded on first use.
 
         Raises:
-            MissingExtraError: no weights come with it and none were given.
-            UsageError: the model is of another kind.
+            MissingExtraError: the model has no shipped weights and none are given.
+            UsageError: the model is not generative.
         """
         return _model(self.options.model, self.options.weights)[0]
 
     def net(self, like: Tensor) -> nn.Module:
-        """The network in the precision and on the device of ``like`` (a pure cache)."""
+        """The network in the dtype and on the device of ``like`` (a pure cache)."""
         key = (like.dtype, like.device)
         if key not in self._nets:
             self._nets[key] = _model(self.options.model, self.options.weights)[1](like)
         return self._nets[key]
 
     def framed(self, image_shape: Shape) -> Shape:
-        """The shape in which the model sees pictures of this shape."""
+        """Shape of the model's input for pictures of this shape."""
         channels, height, width = image_shape
         colors, m = self.generator.colors, self.generator.multiple
         if channels not in (1, colors):
@@ -85,7 +85,7 @@ class Formulation(Prior[G]):
         return colors, -(-height // m) * m, -(-width // m) * m
 
     def into(self, x: Tensor) -> Tensor:
-        """A picture as the model sees it."""
+        """The model's input for pictures ``x``, see `framed`."""
         colors, height, width = self.framed(tuple(x.shape[1:]))
         self.generator.latent_size((colors, height, width))
         rows = mirrored(x.shape[2], height, x.device)
@@ -96,7 +96,7 @@ class Formulation(Prior[G]):
         return x.contiguous(memory_format=torch.channels_last)
 
     def back(self, shown: Tensor, image_shape: Shape) -> Tensor:
-        """A picture of the model in the shape asked for."""
+        """The model's output ``shown`` with shape ``image_shape``, the inverse of `into`."""
         channels, height, width = image_shape
         x = shown[..., :height, :width]
         if channels == 1 and shown.shape[1] != 1:
@@ -104,13 +104,13 @@ class Formulation(Prior[G]):
         return x.contiguous()
 
     def typical(self, image_shape: Shape) -> float | None:
-        """|z|^2 of a clean picture, of a flow, whose minimum D(0) is no picture."""
+        """Expected |z|^2 of a clean image for a flow, whose minimum D(0) is no image; else None."""
         if not (self.ends_at_typical and self.generator.invertible):
             return None
         return TYPICAL * self.generator.latent_size(self.framed(image_shape))
 
     def code_size(self, image_shape: Shape) -> int:
-        """Numbers in the code of a picture of this shape."""
+        """Dimension of the code of a picture of this shape."""
         return self.generator.latent_size(self.framed(image_shape))
 
     @image_by_image
@@ -126,7 +126,7 @@ class Formulation(Prior[G]):
 
 
 def gradient(function: Any, x: Tensor) -> Tensor:
-    """Gradient of the sum of ``function(x)``, image by image; part of the graph if x asks."""
+    """Gradient of the sum of ``function(x)``; differentiable if ``x`` requires gradients."""
     with torch.enable_grad():
         keep = x.requires_grad
         point = x if keep else x.detach().requires_grad_(True)
@@ -136,7 +136,7 @@ def gradient(function: Any, x: Tensor) -> Tensor:
 
 @cache
 def _model(name: str, weights: str) -> tuple[Generative[Any], Any]:
-    """The model, and a function that makes a network with its weights."""
+    """The model, and a function that returns its network with the weights."""
     loaded = load_weights(weights, name)
     if not isinstance(loaded.model, Generative):
         raise UsageError(f"model {name} generates no pictures; take glow, realnvp, vae or gan")

@@ -1,4 +1,4 @@
-"""The density of patches as a prior of pictures of any size."""
+"""The density of patches as a prior for pictures of any size."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ipx_plugins.generative.network import image_by_image
 
 
 class Patches(Density[PatchOptions]):
-    """R(x) = -sum over tiles of log p(tile), the grid of tiles moved at random at each step.
+    """R(x) = -sum over tiles of log p(tile); the grid of tiles is shifted at random at each step.
 
-    Altekrueger et al. 2023 (patchNR) draw patches and scale by their number; here the tiles of a
-    draw cover the picture once, so R has the scale of -log p of the whole and lam means the same.
-    A picture smaller than a patch is one patch. The picture is continued by mirroring.
+    Altekrueger et al. 2023 (patchNR) draw patches and scale by their number. Here the tiles of a
+    draw cover the picture once, so R and lam have the scale of -log p of the whole picture. The
+    picture is extended by mirroring to whole tiles; one smaller than a patch is a single tile.
     """
 
     @image_by_image
     def drawn(self, x: Tensor, draw: int) -> Tensor:
-        """R(x) with grid and noise number ``draw``."""
+        """R(x) with draw number ``draw`` of grid and noise, ``(B,)``."""
         m = self.generator.multiple
         side = -(-self.options.patch // m) * m
         rng = torch.Generator(x.device).manual_seed(draw)
@@ -38,5 +38,5 @@ class Patches(Density[PatchOptions]):
         if self.options.smoothing:
             tiles = self.generator.spread(tiles, rng)
         score = -self.generator.log_prob(self.net(x), tiles).view(batch, -1).sum(1)
-        # mirrored pixels count twice: back to the number that the picture has
+        # mirrored pixels count twice: rescale to the number of pixels in the picture
         return score * (x.shape[2] * x.shape[3] / (height * width))

@@ -1,4 +1,4 @@
-"""The identity: nothing happens to the picture but noise (denoising)."""
+"""The identity, for denoising."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def ipx_components() -> Iterable[OperatorSpec]:
             options=NoOptions,
             provides=(Adjoint, Diagonal, Spectrum, Norm),
             traits=Traits(basis="any"),
-            summary="Nothing but noise: denoising.",
+            summary="The identity: denoising.",
         )
     ]

@@ -1,4 +1,4 @@
-"""A x = x: the identity of the core, which priors without a linear part use too."""
+"""A x = x: `ipx.Identity`, which priors without a linear part use too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Impulse noise: some values are lost altogether."""
+"""Impulse noise: some values are replaced by arbitrary ones."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ipx import (
 
 
 class ImpulseOptions(Options):
-    """Which values are wrong, and what stands in their place."""
+    """Fraction of wrong values, and what replaces them."""
 
     kind: Literal["salt-pepper", "random", "dead"] = opt(
         default="salt-pepper",
-        help="Wrong values are 0 or 1 (salt-pepper), anything in [0, 1] (random), or 0 (dead).",
+        help="Wrong values are 0 or 1 (salt-pepper), uniform in [0, 1] (random), or 0 (dead).",
     )
     amount: float | None = opt(
         default=None,
         min=0.0,
         max=1.0,
-        help="Share of wrong values; estimated from the data when it is not given, 0.1 in "
+        help="Fraction of wrong values. By default it is estimated from the data, and 0.1 in "
         "simulations.",
     )
 

@@ -1,6 +1,6 @@
-"""Impulse noise: each value is, with probability ``amount``, replaced by one that says nothing.
+"""Impulse noise: each value is replaced with probability ``amount`` by one unrelated to it.
 
-Data term ``|pred - y|_1``: its minimiser fits most values exactly and leaves the wrong ones out
+The data term is ``|pred - y|_1``. Its minimiser fits most values exactly and ignores the wrong ones
 (Nikolova 2004).
 """
 
@@ -13,17 +13,17 @@ from torch.nn import functional
 from ipx import Noise, Scalar, image_sum, per_image
 from ipx_plugins.impulse import ImpulseOptions
 
-_FAR = 0.1  # from the local median: further is taken for wrong
-_BLACK = 0.02  # a zero among values no brighter than this may well be true
+_FAR = 0.1  # values that differ more from their neighbours, see `_distance`, are wrong
+_BLACK = 0.02  # zeros are wrong only where the local median is above this
 
 
 class Impulse(Noise[ImpulseOptions]):
-    """f = |pred - y|_1. ``level`` is the share of wrong values, in [0, 1]."""
+    """f = |pred - y|_1. ``level`` is the fraction of wrong values, in [0, 1]."""
 
     simulated = 0.1
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """``clean`` with wrong values, drawn on the CPU; a share of 0.1 where not given."""
+        """``clean`` with wrong values, drawn on the CPU; their fraction is 0.1 by default."""
         amount = self.simulated if self.level is None else self.level
         hit = torch.rand(clean.shape, generator=generator, dtype=clean.dtype).to(clean.device)
         value = torch.rand(clean.shape, generator=generator, dtype=clean.dtype).to(clean.device)
@@ -38,30 +38,30 @@ class Impulse(Noise[ImpulseOptions]):
         return image_sum((pred - y).abs())
 
     def prox(self, v: Tensor, y: Tensor, t: Scalar) -> Tensor:
-        """y + soft(v - y, t): v moved towards y by t, at most onto it."""
+        """y + soft(v - y, t): v moved towards y by at most t."""
         step = torch.as_tensor(per_image(t, v), dtype=v.dtype, device=v.device)
         return v + torch.minimum(torch.maximum(y - v, -step), step)
 
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
-        """amount x (mean distance of a wrong value from the true one u), for each value.
+        """count x amount x (mean distance of a wrong value from the true one u), ``(B,)``.
 
-        1/2 for salt and pepper, whatever u is. ``u^2 / 2 + (1 - u)^2 / 2`` for random values
-        and u for dead ones are averaged over the data, which stand in for u.
+        The distance is 1/2 for salt and pepper, ``u^2 / 2 + (1 - u)^2 / 2`` for random values and
+        u for dead ones. The last two are averaged over the data, used in place of u.
         """
         level = self.level if self.level is not None else self._share(y, None)
         amount = torch.as_tensor(per_image(level, count), dtype=y.dtype, device=y.device)
         if self.options.kind == "salt-pepper":
             return 0.5 * amount * count
         if self.options.kind == "dead":
-            # the mean over the values that live: dead ones, and holes, add nothing to the sum
+            # the mean over values that are not dead; dead and unknown ones are 0 in the sum
             alive = (count * (1 - amount)).clamp_min(1.0)
             return amount * count * image_sum(y.clamp(0, 1)) / alive
         u = y.clamp(0, 1)
-        holes = y[0].numel() - count  # they are 0 in y: 1/2 each
+        holes = y[0].numel() - count  # unknown values are 0 in y: 1/2 each
         return amount * (image_sum(0.5 * (u**2 + (1 - u) ** 2)) - 0.5 * holes)
 
     def estimated(self, y: Tensor, known: Tensor | None = None) -> Impulse:
-        """With the share of wrong values per image, unless it was given."""
+        """This model with the fraction of wrong values per image, unless it is given."""
         if self.level is not None:
             return self
         made = Impulse(self.options)
@@ -69,12 +69,12 @@ class Impulse(Noise[ImpulseOptions]):
         return made
 
     def _share(self, y: Tensor, known: Tensor | None) -> Tensor:
-        """Share of wrong values, ``(B,)``.
+        """Fraction of wrong values, ``(B,)``.
 
-        Salt and pepper: the values at 0 or 1 exactly (in a picture with true black or white
-        they count too, which errs on the safe side). Dead: those at 0 among brighter ones.
-        Random: those more than 0.1 from all but two or so of their neighbours (after Garnett
-        et al. 2005, which spares edges), and as many again as come within 0.1 by chance.
+        Salt and pepper: values at 0 or 1. True black and white count too, so that the fraction is
+        never too low. Dead: zeros among brighter values. Random: values more than 0.1 from all but
+        about two of their neighbours (after Garnett et al. 2005, which spares edges); the fraction
+        is scaled up for wrong values that are within 0.1 by chance.
         """
         if self.options.kind == "salt-pepper":
             wrong = (y <= 0) | (y >= 1)
@@ -91,9 +91,9 @@ class Impulse(Noise[ImpulseOptions]):
 
 
 def _near(y: Tensor, known: Tensor | None) -> Tensor:
-    """The values around each, itself among them, NaN where unknown: ``(*picture, 9)``.
+    """The neighbourhood of each value, itself included, on a new last axis; NaN where unknown.
 
-    3 x 3 neighbourhoods; 5 in a row for data that are no picture.
+    Neighbourhoods are 3 x 3 for pictures, and 5 values in a row for other data.
     """
     picture = y if y.ndim == 4 else y.reshape(y.shape[0], 1, 1, -1)
     if known is not None:
@@ -111,7 +111,7 @@ def _median(y: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _distance(y: Tensor, known: Tensor | None) -> Tensor:
-    """How far each value is from its third nearest of 8 neighbours (as large a share of fewer)."""
+    """Distance of each value from the third closest of its 8 neighbours (3/8 of fewer)."""
     near = _near(y, known)
     middle = near.shape[-1] // 2
     away = (near - near[..., middle : middle + 1]).abs()

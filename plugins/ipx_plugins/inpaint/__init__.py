@@ -1,4 +1,4 @@
-"""Inpainting: only some of the pixels were measured."""
+"""Inpainting: only some of the pixels are measured."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ipx import Adjoint, Diagonal, Norm, OperatorSpec, OptionError, Options, hoo
 
 
 class InpaintOptions(Options):
-    """Which pixels are known. A mask file comes before every other choice."""
+    """The known pixels. A mask file overrides all other options."""
 
     kind: Literal["pixels", "values", "box", "scratches", "text", "file"] = opt(
         default="pixels",
-        help="What is missing: random pixels, random values of each channel, a box, "
-        "scratches, written text, or what a mask file says.",
+        help="Missing pixels: random pixels, random values of each channel, a box, "
+        "scratches, text, or those of a mask file.",
     )
     mask: Path | None = opt(
-        default=None, help="Mask PNG, TIFF or NPY, known where not zero; implies kind file."
+        default=None, help="Mask file, PNG, TIFF or NPY, 0 where missing; implies kind file."
     )
     missing: float = opt(
-        default=0.6, min=0.0, max=1.0, help="Share of missing pixels (pixels, values)."
+        default=0.6, min=0.0, max=1.0, help="Fraction of missing pixels (pixels, values)."
     )
     box: tuple[int, int] | None = opt(
         default=None,
@@ -39,7 +39,7 @@ class InpaintOptions(Options):
     thickness: int = opt(default=3, min=1, unit="pixels", help="Width of the scratches.")
     words: str = opt(default="lorem ipsum dolor sit amet ", help="Text, repeated over the picture.")
     font: int = opt(default=20, min=4, unit="pixels", help="Height of the letters.")
-    seed: int = opt(default=0, min=0, help="Of the random masks; the same seed, the same mask.")
+    seed: int = opt(default=0, min=0, help="Random seed of the mask (pixels, values, scratches).")
 
     def __post_init__(self) -> None:
         if self.kind == "file" and self.mask is None:

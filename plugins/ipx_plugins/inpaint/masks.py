@@ -19,7 +19,7 @@ def mask_for(options: InpaintOptions, image_shape: Shape) -> Mask:
     """The mask that the options describe.
 
     Raises:
-        ShapeError: box or mask file do not fit the picture.
+        ShapeError: the box or the mask file does not fit the picture.
         InputError: the mask file cannot be read or holds NaN.
     """
     _, height, width = image_shape
@@ -49,7 +49,7 @@ def _box(options: InpaintOptions, height: int, width: int) -> Mask:
 
 
 def _scratches(options: InpaintOptions, height: int, width: int) -> Image.Image:
-    """Slightly bent lines through random points in random directions."""
+    """Slightly curved lines through random points in random directions."""
     rng = np.random.default_rng(options.seed)
     canvas = Image.new("1", (width, height))
     draw = ImageDraw.Draw(canvas)
@@ -79,10 +79,10 @@ def _text(options: InpaintOptions, height: int, width: int) -> Image.Image:
 
 
 def _from_file(path: Path, image_shape: Shape) -> Mask:
-    """Known where the file is not zero; ``(H, W)``, ``(H, W, C)``, or ``(C, H, W)`` in an NPY.
+    """Mask, known where the file ``(H, W)``, ``(H, W, C)`` or, in NPY, ``(C, H, W)`` is nonzero.
 
-    A channel of opacity is left out. Colour channels of another number than the picture's count
-    together: known where any is not zero.
+    Alpha is ignored. If the number of channels differs from that of the picture, a pixel is known
+    where any channel is nonzero.
     """
     values = read_array(path, "mask")
     channels, height, width = image_shape

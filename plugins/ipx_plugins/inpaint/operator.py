@@ -12,7 +12,7 @@ from ipx_plugins.inpaint.masks import mask_for
 
 
 class Inpaint(LinearOperator[InpaintOptions]):
-    """A x = m * x: known pixels as they are, zeros in the holes.
+    """A x = m * x: known pixels are unchanged, missing ones are zero.
 
     Args:
         image_shape: ``(C, H, W)``.
@@ -20,7 +20,7 @@ class Inpaint(LinearOperator[InpaintOptions]):
 
     Raises:
         ShapeError: the mask or the box does not fit the picture.
-        InputError: the mask file cannot be used, or nothing is known.
+        InputError: the mask file cannot be used, or no pixel is known.
     """
 
     def __init__(
@@ -32,12 +32,12 @@ class Inpaint(LinearOperator[InpaintOptions]):
         known = mask_for(self.options, self.image_shape)
         if not known.any():
             raise InputError(
-                "the inpainting mask leaves nothing known; let it be nonzero where pixels are known"
+                "the inpainting mask leaves nothing known; make it nonzero where pixels are known"
             )
         self._known = torch.from_numpy(np.ascontiguousarray(known))  # (1 or C, H, W)
 
     def forward(self, x: Tensor) -> Tensor:
-        """m * x, ``(B, C, H, W)``; a NaN in a hole does not come through."""
+        """m * x, ``(B, C, H, W)``; a NaN at a missing pixel becomes 0."""
         return torch.where(self.known(x), x, torch.zeros((), dtype=x.dtype, device=x.device))
 
     def adjoint(self, y: Tensor) -> Tensor:
@@ -53,9 +53,9 @@ class Inpaint(LinearOperator[InpaintOptions]):
         return self.buffer("known", like, lambda: self._known)
 
     def norm(self) -> float:
-        """1: something is known."""
+        """1, since at least one pixel is known."""
         return 1.0
 
     def preview(self, y: Tensor) -> Tensor:
-        """The degraded picture: zeros in the holes."""
+        """The degraded picture, with zeros at missing pixels."""
         return self.forward(y)

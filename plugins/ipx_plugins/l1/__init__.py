@@ -1,4 +1,4 @@
-"""The l1 prior on the pixels themselves."""
+"""The l1 prior on the pixels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.l1.prior:L1",
             provides=(Value, Prox, ProxConjugate),
             traits=Traits(suits="sparse", pixelwise=True, basis="identity"),
-            summary="Few bright pixels on black: |x|_1 (stars, molecules; not photographs).",
+            summary="Sparse pixels, |x|_1: stars or molecules on black, not photographs.",
             source="Tibshirani, J. R. Stat. Soc. B 58, 1996",
         )
     ]

@@ -11,7 +11,7 @@ from ipx import Identity, LinearOperator, NoOptions, OuterProx, Scalar, Shape, i
 
 
 class L1(OuterProx[NoOptions]):
-    """R(x) = |x|_1: for pictures of few bright pixels on black."""
+    """R(x) = |x|_1, for pictures of few bright pixels on black."""
 
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``."""
@@ -31,6 +31,6 @@ class L1(OuterProx[NoOptions]):
         return self.prox(u, t)
 
     def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
-        """Projection on [-lam, lam], whatever t."""
+        """Projection onto [-lam, lam], for every t."""
         bound = torch.as_tensor(per_image(lam, u), dtype=u.dtype, device=u.device)
         return u.clamp(-bound, bound)

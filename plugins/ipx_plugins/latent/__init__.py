@@ -1,4 +1,4 @@
-"""``ipx latent``: look into the code of a generative model."""
+"""``ipx latent``: work with the codes of a generative model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained generative model as a pair of maps: pictures to codes, codes to pictures."""
+"""A trained generative model as encoder and decoder, and interpolation of codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ipx import Generative, InputError, Shape, UsageError, load_weights, open_de
 from ipx.declare.registry import registry
 
 CHUNK = 16
-"""Pictures that go through the network at once."""
+"""Pictures per pass through the network."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Coder:
     """Encoder E and decoder D of trained weights.
 
     Attributes:
-        name: of the model.
+        name: name of the model.
         model: the model.
-        net: its network, on the device where the work is done.
-        sha256: of the weights, which codes belong to.
-        device: where the network is.
+        net: its network, on ``device``.
+        sha256: hash of the weights, to which codes belong.
+        device: device of the network.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Coder:
         self.model.latent_size(tuple(x.shape[1:]))
         z = self._chunks(lambda part: self.model.encode(self.net, part), x)
         if not bool(z.isfinite().all()):
-            raise InputError(f"the code that {self.name} gives is not finite")
+            raise InputError(f"{self.name} gives a code that is not finite")
         return z
 
     def decode(self, z: Tensor, shape: Shape) -> Tensor:
@@ -52,7 +52,7 @@ class Coder:
 
         Raises:
             ShapeError: the model cannot make pictures of this shape.
-            InputError: the codes have another length, or pictures are not finite.
+            InputError: the codes have another length, or a picture is not finite.
         """
         n = self.model.latent_size(shape)
         if z.ndim != 2 or z.shape[1] != n:
@@ -61,16 +61,16 @@ class Coder:
         bad = int((~x.flatten(1).isfinite().all(1)).sum())
         if bad:
             raise InputError(
-                f"{bad} of {len(x)} pictures that {self.name} makes of these codes are not "
+                f"{bad} of {len(x)} pictures that {self.name} decodes from these codes are not "
                 "finite; take codes nearer to those of pictures"
             )
         return x
 
     def shape(self, side: int | None) -> Shape:
-        """The shape of pictures to make: the only one there is, or a square of this side.
+        """The shape of new pictures: the model's only one, or a square of this side (64 if None).
 
         Raises:
-            ShapeError: the model makes no pictures of this side.
+            ShapeError: the model cannot make pictures of this side.
         """
         only = self.model.only_shape
         if only is not None and side is None:
@@ -89,7 +89,7 @@ def coder(name: str, weights: str, device: str) -> Coder:
     """Load a model with its weights.
 
     Raises:
-        UsageError: the model is of another kind, or there is no such device.
+        UsageError: the model is not generative, or there is no such device.
         IpxError: what `ipx.load_weights` raises.
     """
     if not issubclass(registry().get("model", name).load(), Generative):
@@ -101,17 +101,17 @@ def coder(name: str, weights: str, device: str) -> Coder:
 
 
 def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Points on the arc from ``a`` to ``b`` ``(n,)``, ``(len(t), n)`` (Shoemake 1985, slerp).
+    """Spherical interpolation from ``a`` to ``b`` ``(n,)`` at t, ``(len(t), n)`` (Shoemake 1985).
 
-    Codes of pictures lie near a sphere, |z|^2 = n, which the straight line leaves: halfway its
-    points are as short as no code drawn from N(0, I). The norm goes from |a| to |b| linearly.
+    Codes of pictures lie near the sphere |z|^2 = n. Points halfway along the straight line have a
+    smaller norm than any code drawn from N(0, I). Here the norm changes linearly from |a| to |b|.
     """
     na, nb = a.norm(), b.norm()
     if min(float(na), float(nb)) == 0:
         return linear(a, b, t)
     u, v = a / na, b / nb
     angle = torch.arccos((u @ v).clamp(-1, 1))
-    if float(angle.sin()) < 1e-4:  # the same direction, or opposite ones, which no arc joins
+    if float(angle.sin()) < 1e-4:  # equal directions, or opposite ones without unique arc
         return linear(a, b, t)
     column = t[:, None]
     arc: Tensor = ((1 - column) * angle).sin() * u + (column * angle).sin() * v

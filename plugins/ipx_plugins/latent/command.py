@@ -1,4 +1,4 @@
-"""The command: options, files, records. What is computed is in coder.py."""
+"""The command: options, files, records; computations are in coder.py."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ FILE = click.Path(path_type=Path)
 def latent() -> None:
     """Codes of a generative model: encode, decode, sample, interpolate, ...
 
-    The models are glow, realnvp, vae, gan and whatever generative model a plugin brings. Grids
-    are PNG; a record FILE.json lies beside each.
+    The models are glow, realnvp, vae, gan and the generative models of other plugins. Grids are
+    PNG files; a record FILE.json is written with each output.
     """
 
 
@@ -52,7 +52,7 @@ def _finite(ctx: object, parameter: object, value: float) -> float:
 SIZE = click.option(
     "--size",
     type=click.IntRange(min=1),
-    help="Side of the pictures: the middle square of what is read, resized; of what is made.",
+    help="Side of the pictures in pixels; inputs are cropped to the central square and resized.",
 )
 COLUMNS = click.option(
     "--columns", type=click.IntRange(min=1), default=8, show_default=True, help="Of the grid."
@@ -60,20 +60,20 @@ COLUMNS = click.option(
 
 
 def _action(suffix: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """A subcommand with what all have: model, weights, output, record.
+    """Decorator of a subcommand: adds the options for model, weights and output, and the record.
 
-    The function gets the coder and its own options, returns a function that writes the output
-    and what the record is told.
+    The function gets the coder and its own options. It returns a function that writes the output,
+    and entries of the record.
     """
 
     def decorate(function: Callable[..., tuple[Callable[[Path], None], dict[str, Any]]]) -> Any:
         @latent.command(function.__name__)
         @click.option("--model", default="glow", show_default=True, help="The generative model.")
         @click.option(
-            "--weights", default="auto", show_default=True, help="A shipped name, or a file."
+            "--weights", default="auto", show_default=True, help="Shipped name, or a file."
         )
-        @click.option("-o", "--output", type=FILE, required=True, help=f"A file *{suffix}.")
-        @click.option("--force", is_flag=True, help="Replace OUTPUT.")
+        @click.option("-o", "--output", type=FILE, required=True, help=f"Output file *{suffix}.")
+        @click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
         @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")
         @wraps(function)
         def run(
@@ -129,7 +129,7 @@ def _picture(coded: Coder, path: Path, size: int | None) -> tuple[Tensor, tuple[
 @click.argument("inputs", nargs=-1, required=True, type=FILE)
 @SIZE
 def encode(coded: Coder, inputs: tuple[Path, ...], size: int | None) -> Done:
-    """Codes of INPUTS (pictures, folders) to an NPZ file: z, shape, model, sha256, names."""
+    """Encode INPUTS (pictures, folders) to an NPZ file: z, shape, model, sha256, names."""
     from ipx_plugins.latent.files import Codes, pictures
 
     x, names = pictures(inputs, coded.model.colors, size)
@@ -138,7 +138,7 @@ def encode(coded: Coder, inputs: tuple[Path, ...], size: int | None) -> Done:
     per_number = (z.square().mean(1).sqrt()).tolist()
     return codes.save, {
         "says": f"{len(z)} code(s) of {z.shape[1]} numbers",
-        "radius": per_number,  # |z| / sqrt(n): about 1 for what the model knows
+        "radius": per_number,  # |z| / sqrt(n): about 1 for pictures like the training's
     }
 
 
@@ -146,7 +146,7 @@ def encode(coded: Coder, inputs: tuple[Path, ...], size: int | None) -> Done:
 @click.argument("codes", type=FILE)
 @COLUMNS
 def decode(coded: Coder, codes: Path, columns: int) -> Done:
-    """Pictures of the codes in the file CODES, as a grid."""
+    """Decode the codes in the file CODES to a grid of pictures."""
     from ipx_plugins.latent.files import load_codes
 
     found = load_codes(codes)
@@ -160,24 +160,24 @@ def decode(coded: Coder, codes: Path, columns: int) -> Done:
 
 
 @_action(".png")
-@click.option("--count", type=click.IntRange(min=1), default=16, show_default=True, help="Samples.")
+@click.option("--count", type=click.IntRange(min=1), default=16, show_default=True, help="Number.")
 @click.option(
     "--temperature",
     type=click.FloatRange(min=0),
     callback=_finite,
     default=0.7,
     show_default=True,
-    help="Deviation of the codes; 1 draws from the model, less gives tamer pictures.",
+    help="Standard deviation of the codes; 1 samples the model, less gives typical pictures.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the codes."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
 )
 @SIZE
 @COLUMNS
 def sample(
     coded: Coder, count: int, temperature: float, seed: int, size: int | None, columns: int
 ) -> Done:
-    """Pictures that the model makes up."""
+    """Draw random pictures from the model."""
     import torch
 
     shape = coded.shape(size)
@@ -191,13 +191,13 @@ def sample(
 @click.argument("second", type=FILE)
 @click.option("--steps", type=click.IntRange(min=2), default=8, show_default=True, help="Pictures.")
 @click.option(
-    "--spherical", is_flag=True, help="On the sphere that codes lie on; else a straight line."
+    "--spherical", is_flag=True, help="On the sphere of the codes instead of a straight line."
 )
 @SIZE
 def interpolate(
     coded: Coder, first: Path, second: Path, steps: int, spherical: bool, size: int | None
 ) -> Done:
-    """A strip of pictures from FIRST to SECOND."""
+    """Interpolate between FIRST and SECOND in the code, as a strip of pictures."""
     import torch
 
     from ipx_plugins.latent import coder
@@ -205,7 +205,7 @@ def interpolate(
     a, shape = _picture(coded, first, size)
     b, other = _picture(coded, second, size)
     if shape != other:
-        raise InputError(f"{second}: is not of the size of {first}; --size brings both to one")
+        raise InputError(f"{second}: differs in size from {first}; --size resizes both")
     way = coder.spherical if spherical else coder.linear
     z = way(a, b, torch.linspace(0, 1, steps))
     return _grid(coded.decode(z, shape), steps, f"{steps} steps")
@@ -213,14 +213,14 @@ def interpolate(
 
 @_action(".png")
 @click.argument("picture", type=FILE)
-@click.option("--with", "having", type=FILE, required=True, help="Folder of pictures that have it.")
-@click.option("--without", type=FILE, required=True, help="Folder of pictures that have it not.")
+@click.option("--with", "having", type=FILE, required=True, help="Folder of pictures with it.")
+@click.option("--without", type=FILE, required=True, help="Folder of pictures without it.")
 @click.option(
     "--multiples",
     default="-2,-1,0,1,2",
     show_default=True,
     callback=_numbers(float),
-    help="Of the direction, added to the code.",
+    help="Multiples of the direction that are added to the code.",
 )
 @SIZE
 def attribute(
@@ -231,9 +231,9 @@ def attribute(
     multiples: list[float],
     size: int | None,
 ) -> Done:
-    """More and less of what one folder of pictures has and the other has not.
+    """Change an attribute of PICTURE, given by a folder with it and one without it.
 
-    The direction is the difference of the means of their codes (Kingma and Dhariwal 2018).
+    The direction is the difference of the mean codes of the folders (Kingma and Dhariwal 2018).
     """
     import torch
 
@@ -244,7 +244,7 @@ def attribute(
     for folder in (having, without):
         x, _ = pictures([folder], coded.model.colors, size)
         if tuple(x.shape[1:]) != shape:
-            raise InputError(f"{folder}: pictures are not of the size of {picture}; use --size")
+            raise InputError(f"{folder}: pictures differ in size from {picture}; use --size")
         means.append(coded.encode(x).mean(0))
     direction = means[0] - means[1]
     moved = z + torch.tensor(multiples)[:, None] * direction
@@ -258,7 +258,7 @@ def attribute(
     default="0,1,2,3",
     show_default=True,
     callback=_numbers(int),
-    help="Which numbers of the code, from 0.",
+    help="Components of the code, numbered from 0.",
 )
 @click.option(
     "--reach",
@@ -266,17 +266,17 @@ def attribute(
     callback=_finite,
     default=3.0,
     show_default=True,
-    help="How far.",
+    help="Largest value of a component.",
 )
 @click.option(
-    "--steps", type=click.IntRange(min=2), default=7, show_default=True, help="Pictures a row."
+    "--steps", type=click.IntRange(min=2), default=7, show_default=True, help="Pictures per row."
 )
-@click.option("--start", type=FILE, help="A picture whose code to start from, instead of 0.")
+@click.option("--start", type=FILE, help="Picture whose code to start from.  [default: code 0]")
 @SIZE
 def traverse(
     coded: Coder, dims: list[int], reach: float, steps: int, start: Path | None, size: int | None
 ) -> Done:
-    """A row for each of DIMS: that number of the code goes from -REACH to REACH."""
+    """Vary each component in DIMS from -REACH to REACH, one row per component."""
     import torch
 
     if start is None:

@@ -1,4 +1,4 @@
-"""Pictures in, grids of pictures out, codes in and out; nothing is ever half written."""
+"""Reading pictures, writing grids of pictures, files of codes; files are written atomically."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tens
         side: cut the largest square from the middle and resize it (Lanczos) to this side.
 
     Raises:
-        InputError: none, unreadable, or of several sizes.
+        InputError: a folder is empty, a file cannot be read, or sizes differ.
     """
     files: list[Path] = []
     for path in paths:
@@ -47,7 +47,7 @@ def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tens
             (h, w), (height, width) = picture.shape[1:], batch[0].shape[1:]
             raise InputError(
                 f"{file}: is {h} x {w}, {files[0]} is {height} x {width}; "
-                "--size brings all to one size"
+                "--size resizes all to one size"
             )
     return torch.stack(batch), [str(f) for f in files]
 
@@ -70,7 +70,7 @@ def _one(path: Path, colors: int, side: int | None) -> Tensor:
 
 
 def grid(path: Path, batch: Tensor, columns: int) -> None:
-    """Write ``(N, C, H, W)`` row by row, clipped to 8 bits; one picture is written as it is.
+    """Write ``(N, C, H, W)`` as a grid, row by row, clipped to [0, 1] and rounded to 8 bits.
 
     Raises:
         InputError: the file cannot be written.
@@ -87,14 +87,14 @@ def grid(path: Path, batch: Tensor, columns: int) -> None:
 
 @dataclass(frozen=True)
 class Codes:
-    """Codes as in a file.
+    """The contents of a file of codes.
 
     Attributes:
-        z: ``(N, n)`` float32.
-        shape: of the pictures, ``(C, H, W)``.
-        model: whose codes they are.
-        sha256: of the weights.
-        names: of the pictures.
+        z: the codes, ``(N, n)`` float32.
+        shape: shape of the pictures, ``(C, H, W)``.
+        model: name of the model.
+        sha256: hash of its weights.
+        names: names of the pictures.
     """
 
     z: Tensor
@@ -107,7 +107,7 @@ class Codes:
         """Write an NPZ file.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: the file cannot be written.
         """
         out = io.BytesIO()
         np.savez(
@@ -125,10 +125,10 @@ def load_codes(path: Path) -> Codes:
     """Read what `Codes.save` wrote.
 
     Raises:
-        InputError: missing, damaged, or another kind of file.
+        InputError: the file is missing, damaged, or of another kind.
     """
     if path.is_file() and not is_zipfile(path):
-        raise InputError(f"{path}: is no file of codes; ipx latent encode writes one")
+        raise InputError(f"{path}: is not a file of codes; ipx latent encode writes one")
     try:
         with np.load(path, allow_pickle=False) as file:
             z = torch.from_numpy(file["z"]).float()
@@ -136,9 +136,9 @@ def load_codes(path: Path) -> Codes:
             model, sha256 = str(file["model"]), str(file["sha256"])
             names = [str(n) for n in file["names"]]
     except KeyError as e:
-        raise InputError(f"{path}: is no file of codes: it has no {e.args[0]}") from e
+        raise InputError(f"{path}: is not a file of codes: it has no {e.args[0]}") from e
     except Exception as e:  # NumPy raises what zipfile, zlib and the system raise
-        raise InputError(f"{path}: is no file of codes: {one_line(e)}") from e
+        raise InputError(f"{path}: is not a file of codes: {one_line(e)}") from e
     if z.ndim != 2 or not len(z) or len(shape) != 3 or not bool(z.isfinite().all()):
         raise InputError(f"{path}: holds no codes (N, n) of pictures (C, H, W)")
     return Codes(z, shape, model, sha256, names)

@@ -1,4 +1,4 @@
-"""No prior: the data alone decide."""
+"""No prior: the data term alone determines the picture."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.none.prior:NoPrior",
             provides=(Value, Grad, Prox, ProxConjugate, QuadraticPrior),
             traits=Traits(weighted=False, informs=False, basis="identity"),
-            summary="No prior: least squares; stopping at the noise level regularises.",
+            summary="No prior: the data term alone; regularised by stopping at the noise level.",
         )
     ]

@@ -11,7 +11,7 @@ from ipx import Identity, LinearOperator, NoOptions, OuterProx, Scalar, Shape
 
 
 class NoPrior(OuterProx[NoOptions]):
-    """R(x) = 0, with every capability that zero has."""
+    """R(x) = 0, with gradient, proximal maps and quadratic part."""
 
     def value(self, x: Tensor) -> Tensor:
         """0 for each image."""
@@ -34,7 +34,7 @@ class NoPrior(OuterProx[NoOptions]):
         return u
 
     def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
-        """0, the only point where the conjugate is finite."""
+        """0, the only point where the conjugate of 0 is finite."""
         return torch.zeros_like(u)
 
     def quadratic_part(self, image_shape: Shape) -> LinearOperator[Any]:

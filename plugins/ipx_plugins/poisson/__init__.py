@@ -1,4 +1,4 @@
-"""Photon noise, alone and with the read-out noise of a camera."""
+"""Poisson noise of photons, alone and with Gaussian read-out noise."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from ipx import (
 
 
 class PoissonOptions(Options):
-    """Photon noise."""
+    """Poisson noise."""
 
     peak: float | None = opt(
         default=None,
         above=0.0,
         unit="photons",
-        help="Photons at intensity 1; estimated from the data when it is not given, 100 in "
+        help="Photons at intensity 1. By default it is estimated from the data, and 100 in "
         "simulations.",
     )
 
 
 class PoissonGaussianOptions(Options):
-    """Photon noise and read-out noise."""
+    """Poisson noise and Gaussian read-out noise."""
 
     peak: float | None = opt(
         default=None,
         above=0.0,
         unit="photons",
-        help="Photons at intensity 1; estimated from the data when it is not given, 100 in "
+        help="Photons at intensity 1. By default it is estimated from the data, and 100 in "
         "simulations.",
     )
     sigma: float | None = opt(
         default=None,
         min=0.0,
         unit="intensity",
-        help="Standard deviation of the read-out noise; estimated from the data when it is not "
-        "given, 0.01 in simulations.",
+        help="Standard deviation of the read-out noise. By default it is estimated from the "
+        "data, and 0.01 in simulations.",
     )
 
 
@@ -56,7 +56,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             options=PoissonOptions,
             traits=Traits(counts=True, level="peak"),
             provides=(NoiseGrad, NoiseProx),
-            summary="Photon noise: the Kullback-Leibler divergence of y from Ax.",
+            summary="Poisson noise: the Kullback-Leibler divergence of y from Ax.",
             source="Bertero et al., Inverse Problems 25, 2009",
         ),
         NoiseSpec(
@@ -65,7 +65,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             options=PoissonGaussianOptions,
             traits=Traits(counts=True, level="peak"),
             provides=(NoiseGrad, NoiseProx),
-            summary="Photon and read-out noise, as shifted photon noise (approximate).",
+            summary="Poisson and read-out noise, approximated by shifted Poisson noise.",
             source="Snyder et al., J. Opt. Soc. Am. A 10(5), 1993",
         ),
     ]

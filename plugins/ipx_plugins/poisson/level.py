@@ -1,11 +1,11 @@
-"""How noise grows with intensity: photons at intensity 1, and read-out noise, from the data.
+"""Estimation of peak (photons at intensity 1) and read-out noise from the data.
 
-Photon noise has the variance ``intensity / peak``, read-out noise adds ``sigma^2``. The picture is
-cut into bands of equal local mean, in each the smoothest tenth is taken, and its variance read
-from the details of the 3 x 3 operator of Immerkaer (1996), which is blind to planes. A line
-through variance against mean gives 1 / peak and sigma^2 (Foi et al., IEEE Trans. Image Process.
-17(10), 2008). What texture is left only adds variance, so the line is fitted by least absolute
-relative deviation.
+Poisson noise has variance ``intensity / peak``, and read-out noise adds ``sigma^2``. Pixels are
+divided into bands of similar local mean. In each band, the variance in the smoothest tenth follows
+from the details of the 3 x 3 operator of Immerkaer (1996), which is zero on planes. A line through
+variance against mean gives 1 / peak and sigma^2 (Foi et al., IEEE Trans. Image Process. 17(10),
+2008). It is fitted by least absolute relative deviation, since remaining texture only adds
+variance.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch.nn import functional
 from ipx import InputError, Scalar
 
 _BANDS = 16
-_SHARE, _ENOUGH = 0.1, 200  # of a band: the smoothest tenth, but so many details at least
-_MOST = 1e8  # photons: no noise that could be told from none
+_SHARE, _ENOUGH = 0.1, 200  # of a band: the smoothest tenth, at least 200 details
+_MOST = 1e8  # photons; there noise is negligible
 
 _FILTERS = (
     ((1, -2, 1), (1, -2, 1)),
@@ -31,19 +31,19 @@ _FILTERS = (
 def photon_level(
     y: Tensor, known: Tensor | None, peak: float | None, sigma: float | None
 ) -> tuple[Tensor, Tensor]:
-    """Estimate of each image what is None; pass on what is not.
+    """Estimate peak and sigma of each image where they are None.
 
     Args:
-        y: ``(B, C, H, W)``, or ``(B, M)`` for data that are no picture.
+        y: ``(B, C, H, W)``, or ``(B, M)`` for data that are not pictures.
         known: boolean mask that broadcasts to y.
         peak: photons at intensity 1, if known.
-        sigma: read-out noise, if known.
+        sigma: standard deviation of the read-out noise, if known.
 
     Returns:
         peak and sigma, ``(B,)`` each.
 
     Raises:
-        InputError: there are no two known neighbours to compare.
+        InputError: no two neighbouring values are known.
     """
     pictures: Tensor = y if y.ndim == 4 else y.reshape(y.shape[0], 1, 1, -1)
     mask = torch.ones_like(pictures[:1], dtype=torch.bool)
@@ -122,7 +122,7 @@ def _line(
     fit = variances
     s, f = variances[0] * 0, variances[0] * 0
     for _ in range(30):
-        # relative errors, in absolute value
+        # weights that turn squares into absolute relative deviations
         w = 1 / ((fit.clamp_min(tiny)) * (variances - fit).abs().clamp_min(0.02 * fit + tiny))
         if floor is not None:
             f = floor

@@ -1,17 +1,17 @@
-"""Photon noise, y = Poisson(peak A x) / peak, and photon with read-out noise.
+"""Poisson noise, y = Poisson(peak A x) / peak, alone and with read-out noise.
 
 The data term is the Kullback-Leibler divergence, the negative log-likelihood over peak,
 
     g(p) = p - y + y log(y / p),     g'(p) = 1 - y / p,     g''(p) = y / p^2,
 
-which has no value at p <= 0 and no bounded curvature. Below ``eps``, a tenth of a photon, g goes
-on as a parabola of the same value and slope and of curvature ``max(y, eps) / eps^2``. So it is
-finite, convex, with a Lipschitz gradient for every p, and its minimum stays at p = y >= 0; where
-y >= eps the parabola is the second-order Taylor polynomial, and g is twice differentiable.
-A constant is taken off where y < eps, so that the minimum is 0 always: dark pixels, and holes,
-which are 0 in y and in the prediction, cost nothing.
+which is undefined at p <= 0 and has unbounded curvature. Below ``eps``, a tenth of a photon, g is
+continued by a parabola of the same value and slope and of curvature ``max(y, eps) / eps^2``. So g
+is finite and convex with a Lipschitz gradient for every p, and its minimum stays at p = y >= 0.
+Where y >= eps the parabola is the second-order Taylor polynomial and g is twice differentiable.
+Where y < eps a constant is subtracted, so that the minimum is always 0: dark pixels, and missing
+ones, which are 0 in y and in the prediction, contribute nothing.
 
-Negative y (read-out noise, background subtracted) count as 0: no photon explains them.
+Negative y (read-out noise, subtracted background) count as 0, as no photon count explains them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ipx_plugins.poisson.level import photon_level
 _P = TypeVar("_P", bound=Options)
 _PEAK, _SIGMA = 100.0, 0.01  # in simulations
 _LEAST_PHOTON = 0.1
-_FEW = 20.0  # photons, from which on the expansion in 1 / mean is exact to 1e-3
+_FEW = 20.0  # photons; above, the expansion in 1 / mean is exact to 1e-3
 
 
 def _divergence(mean: Tensor) -> Tensor:
@@ -48,9 +48,9 @@ def _divergence(mean: Tensor) -> Tensor:
 
 
 class _Photons(Noise[_P]):
-    """What both models share: the divergence of y + c from pred + c, c = peak sigma^2.
+    """Base of both models: the divergence of y + c from pred + c, c = peak sigma^2.
 
-    ``level`` is peak, in photons at intensity 1, once everything is known.
+    ``level`` is peak, in photons at intensity 1, once peak and sigma are known.
     """
 
     peak: Scalar | None = None
@@ -67,7 +67,7 @@ class _Photons(Noise[_P]):
         return _SIGMA if self.sigma is None else self.sigma
 
     def _parts(self, pred: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """p and y shifted, and eps, broadcasting against y."""
+        """``pred`` and ``y`` shifted by c, and eps, which broadcasts against y."""
         c = self._shift(y)
         eps = torch.as_tensor(_LEAST_PHOTON / per_image(self._peak(), y), dtype=y.dtype)
         return pred + c, (y + c).clamp_min(0.0), eps.to(y.device)
@@ -75,7 +75,7 @@ class _Photons(Noise[_P]):
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         """Poisson(peak clean) / peak + sigma n, drawn on the CPU.
 
-        Negative intensities send no photons. peak is 100 and sigma 0.01 where not given.
+        Negative intensities give no photons. By default peak is 100 and sigma 0.01.
         """
         peak = per_image(self._peak(), clean)
         rate = (clean.clamp_min(0.0) * peak).cpu()
@@ -112,7 +112,7 @@ class _Photons(Noise[_P]):
         step = torch.as_tensor(per_image(t, v), dtype=v.dtype, device=v.device)
         gap = u - step
         root = torch.sqrt(gap**2 + 4 * step * z)
-        # the form without cancellation on either side of zero
+        # the form of the root without cancellation, for each sign of the gap
         small = 2 * step * z / torch.where(gap < 0, root - gap, torch.ones_like(gap))
         upper = torch.where(gap < 0, small, 0.5 * (gap + root))
         bend = torch.maximum(z, eps) / eps**2
@@ -120,9 +120,9 @@ class _Photons(Noise[_P]):
         return torch.where(upper >= eps, upper, lower) - self._shift(v)
 
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
-        """About 1 / (2 peak) for each value, ``(B,)``, less where a few photons or none came.
+        """About count / (2 peak), ``(B,)``; less for few photons.
 
-        What Poisson variables of the mean seen around each pixel make of g.
+        It is the expectation of g for Poisson variables with the local means of the data.
         """
         made = self if self.level is not None else cast("_Photons[_P]", self.estimated(y))
         photons, _, _ = made._parts(y, y)
@@ -140,14 +140,14 @@ class _Photons(Noise[_P]):
 
 
 class Poisson(_Photons[PoissonOptions]):
-    """Photon noise; ``level`` is peak, the photons at intensity 1."""
+    """Poisson noise; ``level`` is peak, the photons at intensity 1."""
 
     def __init__(self, options: PoissonOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self.peak = self.level
 
     def estimated(self, y: Tensor, known: Tensor | None = None) -> Poisson:
-        """With peak from the growth of the noise with the intensity, unless it was given."""
+        """This model with peak from `photon_level`, ``(B,)``, unless it is given."""
         if self.level is not None:
             return self
         made = Poisson(self.options)
@@ -157,11 +157,11 @@ class Poisson(_Photons[PoissonOptions]):
 
 
 class PoissonGaussian(_Photons[PoissonGaussianOptions]):
-    """Photon and read-out noise, y = Poisson(peak A x) / peak + sigma n.
+    """Poisson and read-out noise, y = Poisson(peak A x) / peak + sigma n.
 
     An approximation: ``peak (y + peak sigma^2)`` has mean and variance ``peak (A x + peak
-    sigma^2)``, like a Poisson variable, and is taken for one (Snyder et al. 1993).
-    ``level`` is peak, None until both peak and sigma are known.
+    sigma^2)``, like a Poisson variable, and is treated as one (Snyder et al. 1993).
+    ``level`` is peak, and None until both peak and sigma are known.
     """
 
     def __init__(self, options: PoissonGaussianOptions | None = None, **values: object) -> None:
@@ -170,7 +170,7 @@ class PoissonGaussian(_Photons[PoissonGaussianOptions]):
         self.level = None if self.sigma is None else self.peak
 
     def estimated(self, y: Tensor, known: Tensor | None = None) -> PoissonGaussian:
-        """With peak and sigma from the growth of the noise, those that were not given."""
+        """This model with peak and sigma from `photon_level` where they are not given."""
         if self.level is not None:
             return self
         made = PoissonGaussian(self.options)

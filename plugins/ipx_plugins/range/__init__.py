@@ -1,4 +1,4 @@
-"""The range constraint: every value between two bounds."""
+"""The range constraint: every value lies between two bounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ipx import (
 
 
 class RangeOptions(Options):
-    """The bounds; none for no bound (upper none: non-negative)."""
+    """The bounds; none means no bound (upper none: non-negativity)."""
 
     lower: float | None = opt(default=0.0, help="Smallest value.")
     upper: float | None = opt(default=1.0, help="Largest value.")
@@ -39,6 +39,6 @@ def ipx_components() -> Iterable[PriorSpec]:
             provides=(Value, Prox, ProxConjugate),
             traits=Traits(weighted=False, basis="identity"),
             examples=({"upper": None},),
-            summary="Every value between two bounds: a box, or non-negative.",
+            summary="Box constraint on every value, or non-negativity.",
         )
     ]

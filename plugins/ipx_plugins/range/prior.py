@@ -12,7 +12,7 @@ from ipx_plugins.range import RangeOptions
 
 
 class Range(OuterProx[RangeOptions]):
-    """The indicator of lower <= x <= upper; it has no weight."""
+    """The indicator of lower <= x <= upper; lam has no effect on it."""
 
     def value(self, x: Tensor) -> Tensor:
         """0 or infinity, ``(B,)``."""
@@ -20,7 +20,7 @@ class Range(OuterProx[RangeOptions]):
         return torch.where(inside, 0.0, torch.inf).to(x)
 
     def prox(self, x: Tensor, t: Scalar) -> Tensor:
-        """Projection on the box, whatever t."""
+        """Projection onto the box, for every t."""
         if self.options.lower is None and self.options.upper is None:
             return x
         return x.clamp(self.options.lower, self.options.upper)
@@ -30,5 +30,5 @@ class Range(OuterProx[RangeOptions]):
         return Identity(image_shape)
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
-        """Projection on the box."""
+        """Projection onto the box."""
         return self.prox(u, t)

@@ -1,4 +1,4 @@
-"""Supervised regression: networks that map what is seen to the picture, for one operator each."""
+"""Supervised regression: networks that map a preview of the data to the picture."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from ipx import (
 
 ANYTHING = (Need((), ()),)
 WEIGHTS: dict[str, tuple[str, ...]] = {"srcnn": ("x2", "x4"), "vdsr": ("grey",)}
-"""Shipped weights by model; as in its paper srcnn has some for each factor."""
+"""Shipped weights by model; srcnn has one network per factor, as in its paper."""
 
 
 class RegressionOptions(Options):
-    """What a network is trained for."""
+    """The training domain of a network: operator and noise."""
 
-    op: str = opt(default="super-resolution", help="The operator it undoes.")
+    op: str = opt(default="super-resolution", help="The operator to invert.")
     varied: tuple[str, ...] | None = opt(
         default=None,
-        help="Options of the operator, drawn at random: NAME=A|B|C, or NAME=LOW..HIGH. All others "
-        "have their defaults; of super-resolution factor=2|4,filter=mean|bicubic are drawn.",
+        help="Options of the operator drawn at random, NAME=A|B|C or NAME=LOW..HIGH; by default "
+        "factor=2|4,filter=mean|bicubic of super-resolution. Others keep their defaults.",
     )
-    noise: Literal["gaussian"] = opt(default="gaussian", help="Its noise.")
+    noise: Literal["gaussian"] = opt(default="gaussian", help="The noise model.")
     sigma: tuple[float, float] = opt(
-        default=(0.0, 0.0), min=0.0, help="White Gaussian noise between these.", unit="image range"
+        default=(0.0, 0.0), min=0.0, help="Range of noise standard deviations.", unit="image range"
     )
     colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
 
     @property
     def ranges(self) -> tuple[str, ...]:
-        """``varied``, or what is usual for the operator."""
+        """``varied``, or the default for the operator."""
         if self.varied is not None:
             return self.varied
         usual = ("factor=2|4", "filter=mean|bicubic")
@@ -54,32 +54,32 @@ class RegressionOptions(Options):
 class SRCNNOptions(RegressionOptions):
     """Three convolutions, 9-5-5."""
 
-    widths: tuple[int, int] = opt(default=(64, 32), min=1, help="Features of the first two.")
+    widths: tuple[int, int] = opt(default=(64, 32), min=1, help="Features of the first two layers.")
 
 
 class VDSROptions(RegressionOptions):
-    """A deep plain network of the residual."""
+    """A deep convolutional network for the residual."""
 
-    width: int = opt(default=64, min=1, help="Features.")
-    depth: int = opt(default=20, min=3, help="Convolutions.")
+    width: int = opt(default=64, min=1, help="Feature channels.")
+    depth: int = opt(default=20, min=3, help="Number of convolutions.")
 
 
 class UNetOptions(RegressionOptions):
-    """A U-Net of the residual."""
+    """A U-Net for the residual."""
 
-    widths: tuple[int, ...] = opt(default=(32, 64, 128), help="Features of each scale.")
+    widths: tuple[int, ...] = opt(default=(32, 64, 128), help="Feature channels at each scale.")
 
 
 class FeedforwardOptions(Options):
     """One pass through a trained network."""
 
     model: Literal["srcnn", "vdsr", "unet", "dncnn", "ffdnet", "drunet"] = opt(
-        default="vdsr", help="The network; the last three remove noise, operator identity."
+        default="vdsr", help="The network; the last three are denoisers (operator identity)."
     )
     weights: str = opt(
         default="auto",
-        help="Shipped weights, or a file. auto: those trained for the problem; color for 3 "
-        "channels where there are such weights, else channel by channel.",
+        help="Name of shipped weights, or a file. auto: those trained for the problem; color for "
+        "3 channels if shipped, else channel by channel.",
     )
 
 
@@ -99,9 +99,9 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             recipe=recipe,
         )
         for name, cls, options, summary, source in (
-            ("srcnn", "SRCNN", SRCNNOptions, "three convolutions after the interpolation.",
+            ("srcnn", "SRCNN", SRCNNOptions, "three convolutions after interpolation.",
              "Dong, Loy, He, Tang, IEEE TPAMI 38, 2016"),
-            ("vdsr", "VDSR", VDSROptions, "a deep plain network of what interpolation misses.",
+            ("vdsr", "VDSR", VDSROptions, "a deep network for the residual of interpolation.",
              "Kim, Lee, Lee, CVPR 2016"),
             ("unet", "UNet", UNetOptions, "a U-Net, for any operator.",
              "Ronneberger, Fischer, Brox, MICCAI 2015; Jin et al., IEEE TIP 26, 2017"),
@@ -113,7 +113,7 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             name="feedforward",
             target=here + "solver:Feedforward",
             options=FeedforwardOptions,
-            summary="Learned: one pass through a network trained for this very operator.",
+            summary="Learned: one pass through a network trained for this operator.",
             source="Dong et al., IEEE TPAMI 38, 2016; Kim et al., CVPR 2016",
             needs=ANYTHING,
             traits=Traits(own_prior=True),

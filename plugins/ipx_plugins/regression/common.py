@@ -1,4 +1,4 @@
-"""What the regression networks share."""
+"""Base of the regression networks: loss and validation scores."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ D = TypeVar("D", bound=RegressionOptions)
 
 
 class Regression(Model[D]):
-    """A network ``net(x)``: what is seen, at the size of the picture, to the picture.
+    """A network ``net(x)`` that maps the preview of the data, in full size, to the picture.
 
-    The loss is the mean log10 of the mean square error, so that easy pictures count as much.
+    The loss is the mean log10 of the mean square error, so that easy pictures count like hard ones.
     """
 
     score = "psnr"
@@ -26,7 +26,7 @@ class Regression(Model[D]):
 
     @property
     def multiple(self) -> int:
-        """What the factors of super-resolution divide."""
+        """Least common multiple of the super-resolution factors."""
         return multiple(self.options)
 
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
@@ -34,7 +34,7 @@ class Regression(Model[D]):
         return log_error(net(measured(batch, self.options, rng)), batch).mean()
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """PSNR, and its gain over what is seen."""
+        """PSNR in dB, and its gain over that of the preview."""
         seen = measured(batch, self.options, rng)
         score = psnr(net(seen), batch)
         return {"psnr": score, "gain": score - psnr(seen, batch)}

@@ -1,4 +1,4 @@
-"""What a regression network is trained for: an operator, ranges of its options, noise levels."""
+"""The training domain of a regression network: operator, ranges of its options, noise levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import ipx
 from ipx import Operator, OptionError, Problem, noise_variance
 from ipx_plugins.regression import RegressionOptions
 
-_SLACK = 1e-3  # of the noise level, which may have been estimated
+_SLACK = 1e-3  # tolerance on the noise level, which may be estimated
 
 
 def words(options: RegressionOptions) -> str:
@@ -28,7 +28,7 @@ def drawn(options: RegressionOptions, rng: torch.Generator) -> dict[str, Any]:
 
 
 def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) -> Tensor:
-    """What a network sees of ``clean`` ``(B, C, H, W)``: the preview of simulated data."""
+    """The network's input for ``clean`` ``(B, C, H, W)``: the preview of simulated data."""
     operator = ipx.operator(options.op, tuple(clean.shape[1:]), **drawn(options, rng))
     low, high = options.sigma
     sigma = low + (high - low) * torch.rand(
@@ -40,9 +40,9 @@ def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) ->
 
 
 def mismatch(problem: Problem, options: RegressionOptions) -> str:
-    """What the network was not trained for, in words; empty where it was trained for all."""
+    """What is outside the training domain of the network, in words; empty if nothing is."""
     operator: Operator[Any] = problem.operator
-    side = 8 * multiple(options)  # the size of the picture may not suit it
+    side = 8 * multiple(options)  # a size that suits all factors
     values = {n: _first(v) for n, v in _ranges(options)}
     example = ipx.operator(options.op, (operator.image_shape[0], side, side), **values)
     if type(operator) is not type(example):
@@ -62,7 +62,7 @@ def mismatch(problem: Problem, options: RegressionOptions) -> str:
 
 
 def multiple(options: RegressionOptions) -> int:
-    """What the factors of super-resolution divide."""
+    """Least common multiple of the super-resolution factors."""
     factors = [values for name, values in _ranges(options) if name == "factor"]
     return math.lcm(1, *(int(n) for f in factors for n in f.split("|")))
 

@@ -24,7 +24,7 @@ DENOISERS = ("dncnn", "ffdnet", "drunet")
 
 
 class Feedforward(Solver[FeedforwardOptions, State]):
-    """x = net(what is seen). It takes no operator and no noise but those of its training."""
+    """x = net(preview of the data), only for the operator and noise of the network's training."""
 
     iterations = 1
     one_shot = True
@@ -34,11 +34,11 @@ class Feedforward(Solver[FeedforwardOptions, State]):
         self._nets: dict[tuple[Any, ...], tuple[nn.Module, RegressionOptions]] = {}
 
     def init(self, problem: Problem) -> State:
-        """What is seen.
+        """The start, by default the preview of the data.
 
         Raises:
-            PlanError: the network was trained for something else; says for what.
-            MissingExtraError: no weights come with it.
+            PlanError: the problem is outside the training domain of the network.
+            MissingExtraError: the model has no shipped weights and none are given.
         """
         name = self.options.model
         if name in DENOISERS:
@@ -52,7 +52,7 @@ class Feedforward(Solver[FeedforwardOptions, State]):
         return State(problem.start())
 
     def step(self, problem: Problem, state: State) -> State:
-        """The picture."""
+        """The restored picture: one pass through the network."""
         x, name = state.x, self.options.model
         if name in DENOISERS:
             prior = using(ipx.prior(name, weights=self.options.weights), Denoise)
@@ -62,7 +62,7 @@ class Feedforward(Solver[FeedforwardOptions, State]):
         return State(cast(Tensor, net(seen)).reshape(x.shape))
 
     def _network(self, problem: Problem) -> tuple[nn.Module, RegressionOptions]:
-        """The network for the problem; of several shipped the first that was trained for it."""
+        """Network and options for the problem; of several shipped, the first trained for it."""
         names: tuple[str, ...] = (self.options.weights,)
         shipped = WEIGHTS.get(self.options.model, ())
         if names == ("auto",) and shipped and not {"color", "grey"} & set(shipped):
@@ -71,7 +71,7 @@ class Feedforward(Solver[FeedforwardOptions, State]):
         return next((f for f in found if not mismatch(problem, f[1])), found[0])
 
     def _loaded(self, problem: Problem, weights: str) -> tuple[nn.Module, RegressionOptions]:
-        """A network in the precision and on the device of the problem (a pure cache)."""
+        """A network in the dtype and on the device of the problem (a pure cache)."""
         y, channels = problem.y, problem.operator.image_shape[0]
         key = (weights, channels, y.dtype, y.device)
         if key not in self._nets:
@@ -82,7 +82,7 @@ class Feedforward(Solver[FeedforwardOptions, State]):
 
 
 def _only_noise(problem: Problem, name: str) -> None:
-    """Stop where there is more to undo than Gaussian noise."""
+    """Raise PlanError unless the problem is denoising of Gaussian noise."""
     operator, noise = problem.operator, problem.noise
     if type(operator) is not type(ipx.operator("identity", operator.image_shape)):
         wrong = type(operator).__name__

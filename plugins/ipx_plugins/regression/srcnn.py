@@ -1,4 +1,4 @@
-"""SRCNN (Dong et al. 2016): patches, a non-linear map, reconstruction."""
+"""SRCNN (Dong et al. 2016): patch extraction, non-linear mapping, reconstruction."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class SRCNN(Regression[SRCNNOptions]):
     """The paper's 9-5-5, 57 thousand parameters."""
 
     def network(self) -> nn.Module:
-        """Fresh weights; at first the picture itself goes through one feature, unchanged.
+        """The untrained network, which passes the picture unchanged through one feature channel.
 
-        The paper starts from noise and needs 10^8 crops to learn as much.
+        The random initialisation of the paper needs 10^8 crops to reach the same accuracy.
         """
         o = self.options
         first, second = o.widths

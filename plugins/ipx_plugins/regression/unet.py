@@ -1,4 +1,4 @@
-"""A U-Net of the residual (Ronneberger et al. 2015; Jin et al. 2017, FBPConvNet)."""
+"""A U-Net for the residual (Ronneberger et al. 2015; Jin et al. 2017, FBPConvNet)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ipx_plugins.regression.common import Regression
 
 
 class UNet(Regression[UNetOptions]):
-    """Two convolutions a scale, skips that are concatenated, no normalisation."""
+    """Two convolutions per scale, concatenated skip connections, no normalisation."""
 
     def network(self) -> nn.Module:
-        """Fresh weights; the residual is zero at first."""
+        """The untrained network, whose residual is zero."""
         return Net(self.options.colors, self.options.widths)
 
 

@@ -1,4 +1,4 @@
-"""VDSR (Kim et al. 2016): many 3 x 3 convolutions give what interpolation misses."""
+"""VDSR (Kim et al. 2016): 3 x 3 convolutions predict the residual of interpolation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ipx_plugins.regression.common import Regression
 
 
 class VDSR(Regression[VDSROptions]):
-    """The paper's network at any width and depth."""
+    """The paper's network with configurable width and depth."""
 
     def network(self) -> nn.Module:
-        """Fresh weights (He initialisation); the residual is zero at first."""
+        """The untrained network (He initialisation), whose residual is zero."""
         return Net(self.options.colors, self.options.width, self.options.depth)
 
 

@@ -1,4 +1,4 @@
-"""``ipx bench seeds``: five tasks, three noise levels, every method, one table."""
+"""``ipx bench seeds``: all methods on five tasks and three noise levels, in one table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRIDS = ("blur", "sr2", "sr4")
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be undone: a heading and an operator."""
+    """A restoration task: a heading and an operator."""
 
     title: str
     operator: dict[str, Any]
@@ -29,10 +29,10 @@ class Method:
 
     Attributes:
         title: heading of the row.
-        name: of the prior that `ipx.solve` takes; or of a function in methods.py.
-        function: the name is that of a function.
+        name: name of a prior, or of a function in methods.py.
+        function: True if the name is that of a function.
         model: the generative model whose weights it needs.
-        tasks: those it makes sense for; all if empty.
+        tasks: the tasks it applies to; all if empty.
     """
 
     title: str
@@ -72,7 +72,7 @@ METHODS = {
     **_of("vae", "VAE", "synthesis", "analysis"),
     **_of("gan", "GAN", "synthesis", "analysis"),
 }
-"""Rows in the order of the table. Any other prior is a method by its own name."""
+"""Rows in the order of the table. Any other prior is a method too, by its own name."""
 
 QUICK = {
     "count": 4,
@@ -91,6 +91,6 @@ def ipx_commands(cli: click.Group) -> None:
 
     bench = cli.commands.get("bench")
     if not isinstance(bench, click.Group):
-        bench = click.Group("bench", help="Measure methods on pictures, into tables.")
+        bench = click.Group("bench", help="Benchmark methods on pictures.")
         cli.add_command(bench)
     bench.add_command(seeds)

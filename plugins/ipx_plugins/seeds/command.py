@@ -1,4 +1,4 @@
-"""The command: options and defaults; what is computed is in run.py."""
+"""The command: options and defaults; computations are in run.py."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ def _sigmas(ctx: object, parameter: object, value: str | None) -> tuple[float, .
 
 
 @click.command()
-@click.option("-o", "--output", type=FILE, required=True, help="Folder; made if it is not there.")
+@click.option("-o", "--output", type=FILE, required=True, help="Output folder; created if missing.")
 @click.option(
-    "--faces", type=FILE, help="Mosaic of 64x64 tiles, or folder: the pictures of the table."
+    "--faces", type=FILE, help="Test pictures: mosaic of 64x64 tiles, or folder of mosaics."
 )
-@click.option("--count", type=click.IntRange(min=1), help="How many of them.  [default: 50]")
+@click.option("--count", type=click.IntRange(min=1), help="Number of test pictures.  [default: 50]")
 @click.option("--train", type=FILE, help="Folder of tiles for the PCA-Gaussian row.")
 @click.option(
-    "--components", type=click.IntRange(min=1), default=500, show_default=True, help="Of it."
+    "--components", type=click.IntRange(min=1), default=500, show_default=True, help="Of PCA."
 )
 @click.option(
-    "--ood", type=FILE, help="Folder of other pictures.  [default: crops of scikit-image's]"
+    "--ood", type=FILE, help="Out-of-distribution pictures.  [default: from scikit-image]"
 )
-@click.option("--ood-count", type=click.IntRange(min=0), help="How many.  [default: 25]")
+@click.option("--ood-count", type=click.IntRange(min=0), help="Their number.  [default: 25]")
 @click.option("--tasks", callback=_words, help=f"Of {','.join(TASKS)}.  [default: all]")
 @click.option("--sigmas", callback=_sigmas, help="Noise levels.  [default: 0,0.02,0.05]")
 @click.option(
     "--methods", callback=_words, help=f"Of {','.join(METHODS)}, or any prior.  [default: those]"
 )
 @click.option(
-    "--weights", multiple=True, help="Of the flow, or MODEL=NAME; a file or a shipped name."
+    "--weights", multiple=True, help="Of glow, or MODEL=WEIGHTS; a file or a shipped name."
 )
 @click.option(
     "--lam", default="auto", show_default=True, help="Weight of every prior: auto, or a number."
@@ -60,30 +60,30 @@ def _sigmas(ctx: object, parameter: object, value: str | None) -> tuple[float, .
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Choose lam / automatic lam on so many faces from number 128 on.",
+    help="Tune a factor on automatic lam on this many faces, from number 128 on.",
 )
 @click.option(
-    "--start", default="auto", show_default=True, help="Of generative priors, as in ipx solve."
+    "--start", default="auto", show_default=True, help="For generative priors, as in ipx solve."
 )
 @click.option(
     "--keep",
     type=click.Choice(["last", "best"]),
     default="last",
     show_default=True,
-    help="Iterate of generative priors, as in ipx solve.",
+    help="For generative priors, as in ipx solve.",
 )
-@click.option("--iterations", type=click.IntRange(min=1), help="Budget of generative priors.")
+@click.option("--iterations", type=click.IntRange(min=1), help="For generative priors.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the noise."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
 )
-@click.option("--device", default="cpu", show_default=True, help="Where to work: cpu, cuda.")
-@click.option("--quick", is_flag=True, help="4 pictures, 2 tasks, a few methods: seconds.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")
+@click.option("--quick", is_flag=True, help="4 pictures, 2 tasks, 5 methods: seconds.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 def seeds(**given: Any) -> int:
-    """Five tasks, three noise levels, every method: tables and pictures in a folder.
+    """Benchmark every method on five tasks and three noise levels.
 
-    Blur, super-resolution x2 and x4, missing pixels, a square hole. Stopped at any time, the same
-    command goes on with what is missing. Writes table.md, table.json, grid.png, results.jsonl.
+    Tasks: blur, super-resolution x2 and x4, missing pixels, a square hole. Output: table.md,
+    table.json, grid.png, results.jsonl. If interrupted, the same command resumes.
     """  # fmt: skip
     defaults = {**DEFAULTS, **(QUICK if given["quick"] else {})}
     chosen = {k: v if given[k] is None else given[k] for k, v in defaults.items()}
@@ -123,7 +123,7 @@ def seeds(**given: Any) -> int:
     save(bench, cells)
     if not given["quiet"]:
         click.echo((folder / "table.md").read_text())
-    for line in bench.failures if given["quiet"] else ():  # else told when it happened
+    for line in bench.failures if given["quiet"] else ():  # else printed as they occur
         click.echo(f"ipx: error: {line}", err=True)
     return 1 if bench.failures else 0
 
@@ -141,7 +141,7 @@ def _lam(text: str) -> float | None:
 
 
 def _weights(given: tuple[str, ...]) -> dict[str, str]:
-    """``glow=FILE``; a value without a model is for glow."""
+    """Weights by model, from ``MODEL=WEIGHTS``; a value without a model is for glow."""
     models = registry().names("model")
     found = {}
     for text in given:

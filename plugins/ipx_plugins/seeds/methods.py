@@ -1,4 +1,4 @@
-"""Methods: from the data of a task to pictures, with what it took."""
+"""Methods: restore the pictures of a task and report the cost."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from ipx_plugins.seeds.pca import PCA, posterior_mean
 from ipx_plugins.seeds.tasks import Case
 
 CHUNK = 16
-"""Pictures that are solved as one batch."""
+"""Pictures per batch."""
 
-_FINEST = 0.255 / 255  # data are never taken for better than this
+_FINEST = 0.255 / 255  # smallest noise standard deviation assumed
 
 
 @dataclass(frozen=True)
 class How:
-    """What is the same for all methods.
+    """Settings shared by all methods.
 
     Attributes:
-        lam: the weight, None for the automatic one.
-        start, keep, iterations: of `ipx.solve`, for methods with a generative model.
-        weights: of each model.
-        pca: gives the Gaussian prior; None where there are no training pictures.
+        lam: the weight; None for the automatic one.
+        start, keep, iterations: as in `ipx.solve`, for methods with a generative model.
+        weights: weights by model.
+        pca: returns the Gaussian prior; None without training pictures.
     """
 
     lam: float | None = None
@@ -49,10 +49,10 @@ class How:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Pictures ``(N, 3, H, W)`` and what they took.
+    """Restored pictures ``(N, 3, H, W)`` and their cost; numbers are means per picture.
 
-    ``lam`` is the weight of each picture, None for a method without; ``evaluations`` the calls of
-    encoder, decoder or density that a picture needed, None for a method without a model.
+    ``lam`` is the weight of each picture, None for a method without one. ``evaluations`` counts
+    calls of encoder, decoder and density, None for a method without a model.
     """
 
     x: Tensor
@@ -65,10 +65,10 @@ class Outcome:
 
 
 def method_of(name: str) -> Method:
-    """A row by its name; any prior is one.
+    """The method of this name: a row, or any prior.
 
     Raises:
-        UnknownNameError: neither a row nor a prior.
+        UnknownNameError: the name is neither a row nor a prior.
     """
     if name in METHODS:
         return METHODS[name]
@@ -96,14 +96,14 @@ def available(method: Method, how: How) -> str:
 
 
 def weights_for(model: str, how: How) -> str:
-    """The weights to take: what was asked for, else those of faces, else the first there are."""
+    """The weights to use: those given, else faces, else the first shipped."""
     spec = registry().get("model", model)
     assert isinstance(spec, ModelSpec)
     return how.weights.get(model, "faces" if "faces" in spec.weights else "auto")
 
 
 def identity(method: Method, how: How) -> dict[str, Any]:
-    """What the result of a method depends on, for resuming: plain values."""
+    """Plain values on which the result of a method depends, for resuming."""
     found: dict[str, Any] = {"name": method.name, "lam": how.lam}
     if method.model:
         card = load_weights(weights_for(method.model, how), method.model, 3).card
@@ -118,7 +118,7 @@ def restore(method: Method, case: Case, how: How, lam: list[float] | None = None
     Args:
         method: the row.
         case: data and operator.
-        how: what is the same for all methods.
+        how: settings shared by all methods.
         lam: weight of each picture instead of the automatic one.
     """
     began, count = time.perf_counter(), len(case.y)
@@ -151,7 +151,7 @@ def restore(method: Method, case: Case, how: How, lam: list[float] | None = None
 
 
 def _solved(method: Method, case: Case, how: How, lam: list[float] | None) -> Outcome:
-    """By `ipx.solve`."""
+    """Restore with `ipx.solve`."""
     values: dict[str, Any] = {}
     if method.model:
         weights = weights_for(method.model, how)
@@ -176,7 +176,7 @@ def _solved(method: Method, case: Case, how: How, lam: list[float] | None) -> Ou
 
 @contextmanager
 def counted(generator: Generative[Any] | None) -> Iterator[Counter[str]]:
-    """Counts the pictures given to encode, decode and log_prob, not those they give each other."""
+    """Count the pictures passed to encode, decode and log_prob, without nested calls."""
     calls: Counter[str] = Counter()
     names = ("encode", "decode", "log_prob")
     if generator is None:
@@ -208,20 +208,20 @@ def _plain(x: Tensor, solver: str, lam: list[float] | None = None) -> Outcome:
 
 
 def _degraded(case: Case) -> Outcome:
-    """The data as a picture: coarse pixels repeated, zeros in holes."""
+    """The data as a picture: coarse pixels are repeated, missing ones are zero."""
     size = tuple(case.truth.shape[2:])
     return _plain(functional.interpolate(case.y, size=size, mode="nearest"), "none")
 
 
 def _bicubic(case: Case) -> Outcome:
-    """Keys' interpolation, coarse pixels in the middle of their blocks."""
+    """Bicubic interpolation, with coarse pixels at the centres of their blocks."""
     size = tuple(case.truth.shape[2:])
     x = functional.interpolate(case.y, size=size, mode="bicubic", align_corners=False)
     return _plain(x, "bicubic")
 
 
 def _biharmonic(case: Case) -> Outcome:
-    """Damelin and Hoang 2018, of scikit-image: holes are filled, known pixels stay."""
+    """Biharmonic inpainting of scikit-image (Damelin and Hoang 2018); known pixels are kept."""
     from skimage.restoration import inpaint_biharmonic
 
     known = cast(Tensor, case.operator.known(case.y)).expand(1, *case.truth.shape[1:])
@@ -235,13 +235,13 @@ def _biharmonic(case: Case) -> Outcome:
 
 
 def _pca(case: Case, how: How, lam: list[float] | None) -> Outcome:
-    """Mean of the posterior; lam stands for the variance of the noise."""
+    """Posterior mean under the Gaussian prior; lam is the variance of the noise."""
     assert how.pca is not None
     variance = max(case.level, _FINEST) ** 2 if how.lam is None else how.lam
     weights = lam if lam is not None else [variance] * len(case.y)
     pca, y = how.pca(), case.y.cpu()
     operator = case.operator
-    assert isinstance(operator, LinearOperator)  # those of the tasks all are
+    assert isinstance(operator, LinearOperator)  # true for all tasks
     x = torch.empty(len(y), *operator.image_shape)
     for value in sorted(set(weights)):
         those = [i for i, w in enumerate(weights) if w == value]

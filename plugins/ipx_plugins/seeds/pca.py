@@ -1,4 +1,4 @@
-"""The Gaussian prior of principal components, and the mean of its posterior."""
+"""The Gaussian prior from principal components, and its posterior mean."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class PCA:
     Attributes:
         mean: ``(n,)``.
         basis: U, orthonormal, ``(n, K)``.
-        variance: along each component ``(K,)``, decreasing.
-        rest: variance in every other direction.
+        variance: variance along each component, ``(K,)``, decreasing.
+        rest: variance in all other directions.
     """
 
     mean: Tensor
@@ -29,13 +29,13 @@ class PCA:
 
 
 def fit(x: Tensor, components: int) -> PCA:
-    """The maximum of likelihood for pictures ``(N, C, H, W)``, in float64.
+    """Maximum-likelihood fit to pictures ``(N, C, H, W)``, in float64.
 
     Components are found by randomised subspace iteration with a fixed seed (Halko, Martinsson
     and Tropp 2011).
 
     Raises:
-        InputError: there are not more pictures than components.
+        InputError: there are fewer than ``components`` + 2 pictures.
     """
     if len(x) <= components + 1:
         raise InputError(f"{len(x)} training pictures are too few for {components} components")
@@ -51,20 +51,18 @@ def fit(x: Tensor, components: int) -> PCA:
     return PCA(mean.double(), basis[:, :components].double(), variance, rest)
 
 
-def posterior_mean(
-    pca: PCA, operator: LinearOperator[Any], y: Tensor, variance: float
-) -> Tensor:
+def posterior_mean(pca: PCA, operator: LinearOperator[Any], y: Tensor, variance: float) -> Tensor:
     """E[x | y], ``(B, C, H, W)`` for data ``(B, ...)`` with white noise of this variance.
 
-    With 1/t = variance / rest and M = A^T A + I/t the normal equations of x - mean are
+    With 1/t = variance / rest and M = A^T A + I/t the normal equations of d = x - mean are
     (M - U S U^T / t) d = A^T (y - A mean), S = 1 - rest / variance_k. M is inverted in closed form
-    where it has one, the rest by Woodbury's identity with a K x K matrix.
+    where possible; Woodbury's identity adds a K x K system.
 
     Args:
         pca: the prior.
         operator: A, linear.
         y: the data.
-        variance: of the noise, > 0.
+        variance: variance of the noise, > 0.
     """
     shape = operator.image_shape
     t = pca.rest / variance

@@ -17,7 +17,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 SIDE = 64
 VALIDATION = 128
-"""Pictures of a mosaic before this number are for tables, those from it on for the weight."""
+"""First picture of a mosaic that is used to tune lam; earlier ones are for tables."""
 
 SHRINK = {
     "chelsea": 2,
@@ -28,21 +28,20 @@ SHRINK = {
     "astronaut": 2,
     "retina": 4,
 }
-"""Colour pictures that come with scikit-image, and by how much they are shrunk."""
+"""Colour pictures of scikit-image, and their downscaling factors."""
 
 
 def tiles(path: Path, leave_out: Path | None = None) -> Tensor:
-    """All pictures ``(N, 3, 64, 64)`` in [0, 1] of a mosaic, or of a folder of such files.
+    """All tiles ``(N, 3, 64, 64)`` in [0, 1] of a mosaic, or of a folder of mosaics.
 
-    A file whose sides are multiples of 64 is cut into tiles, row by row; black tiles, with
-    which mosaics are filled up, do not count.
+    A file is cut into tiles row by row. Black tiles, which pad mosaics, are dropped.
 
     Args:
         path: file or folder.
-        leave_out: a file or a folder whose files are not to be read.
+        leave_out: a file, or a folder whose files are skipped.
 
     Raises:
-        InputError: no such file, unreadable, or of other sides.
+        InputError: there is no picture, or one is unreadable or has sides not divisible by 64.
     """
     if path.is_dir():
         files = pictures_in(path)

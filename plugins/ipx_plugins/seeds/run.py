@@ -1,4 +1,4 @@
-"""The benchmark: every cell once, appended to a file, so that it goes on where it stopped."""
+"""The benchmark: each cell is computed once and appended to a file, so that runs can resume."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from ipx_plugins.seeds.pictures import VALIDATION, crops, tiles
 from ipx_plugins.seeds.tasks import Case, measure
 
 FACTORS = (0.1, 0.3, 1.0, 3.0)
-"""What `tune` tries, times the automatic weight."""
+"""Factors on the automatic weight that option ``tune`` tries."""
 
 Cell = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to measure. Methods left empty: all there are weights for."""
+    """Settings of a run; empty ``methods`` stands for all whose weights are available."""
 
     folder: Path
     faces: Path | None
@@ -52,7 +52,7 @@ class Settings:
 
 
 class Store:
-    """Cells in ``results.jsonl``, one JSON object a line; a line cut off by a kill is dropped."""
+    """Cells in ``results.jsonl``, one JSON object per line; truncated lines are ignored."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,7 +67,7 @@ class Store:
         self._torn = bool(text) and not text.endswith(b"\n")
 
     def add(self, cell: Cell) -> None:
-        """Append a cell, on the disk when this returns."""
+        """Append a cell and flush it to disk."""
         try:
             with open(self.path, "ab") as file:
                 file.write(b"\n" * self._torn + dumps(cell).encode() + b"\n")
@@ -80,15 +80,15 @@ class Store:
 
 
 class Bench:
-    """One run.
+    """One run of the benchmark.
 
     Args:
-        settings: what to measure.
-        note: told each cell as it is done, and what is left out.
+        settings: the settings.
+        note: called with a message for each finished cell and each method left out.
 
     Raises:
         InputError: pictures cannot be read, or are too few.
-        UsageError: an unknown method or device, or a method without weights that was asked for.
+        UsageError: a method or device is unknown, or a requested method has no weights.
     """
 
     def __init__(self, settings: Settings, note: Callable[[str], None]) -> None:
@@ -131,12 +131,12 @@ class Bench:
 
     @cached_property
     def pca(self) -> PCA:
-        """The Gaussian prior of the training pictures, fitted when it is first needed."""
+        """The Gaussian prior of the training pictures, fitted on first use."""
         self.note(f"fitting {self.settings.components} principal components")
         return fit(self._training, self.settings.components)
 
     def _methods(self) -> dict[str, tuple[Method, dict[str, Any]]]:
-        """The rows that can be had, with what their results depend on."""
+        """The available methods, with the values on which their results depend."""
         from ipx_plugins.seeds import METHODS
 
         found = {}
@@ -155,7 +155,7 @@ class Bench:
         return found
 
     def run(self) -> list[Cell]:
-        """Every cell, in the order of the table; those done before are not done again."""
+        """All cells in the order of the table; stored ones are reused."""
         cells = []
         for name, pictures in self.sets.items():
             truth = pictures.to(self.settings.device)
@@ -175,7 +175,7 @@ class Bench:
         return cells
 
     def _cells(self, name: str, case: Case, sigma: float, row: str) -> list[Cell]:
-        """The automatic cell, and the tuned one where there is a weight to tune."""
+        """The cell with automatic lam, and the one with tuned lam where the method has a weight."""
         automatic = self._cell(name, case, sigma, row, None, None)
         if not self.settings.tune or automatic["lam"] is None:
             return [automatic]
@@ -219,7 +219,7 @@ class Bench:
         return self.store.cells[key]
 
     def _factor(self, task: str, sigma: float, row: str) -> float:
-        """The factor on the automatic weight that is best on the validation pictures."""
+        """The factor on automatic lam with the highest mean PSNR on the validation pictures."""
         assert self.validation is not None
         method, depends = self.methods[row]
         case = measure(self.validation, task, sigma, self.settings.seed + 1)
@@ -243,7 +243,7 @@ class Bench:
         return hashlib.sha256(dumps(every).encode()).hexdigest()[:16]
 
     def shown(self, case: Case) -> int:
-        """The picture that the grid shows of a task: another one for each."""
+        """Index of the picture that the grid shows for a task; it differs between tasks."""
         return list(TASKS).index(case.task) % len(case.truth)
 
 

@@ -44,7 +44,7 @@ def save(bench: Bench, cells: Sequence[Cell]) -> None:
 
 
 def spread(values: Sequence[float | None]) -> tuple[float, float]:
-    """Mean and standard deviation over the pictures; without those equal to the truth."""
+    """Mean and standard deviation over the pictures; None (equal to the truth) is skipped."""
     finite = [v for v in values if v is not None]
     if not finite:
         return float("inf"), 0.0
@@ -52,7 +52,7 @@ def spread(values: Sequence[float | None]) -> tuple[float, float]:
 
 
 def summary(cell: Cell) -> dict[str, Any]:
-    """Means and deviations of a cell."""
+    """Means and standard deviations of a cell."""
     names = [n for n in ("psnr", "ssim", "hole", "residual") if n in cell]
     return {f"{n}_mean": spread(cell[n])[0] for n in names} | {
         f"{n}_std": spread(cell[n])[1] for n in names
@@ -60,12 +60,12 @@ def summary(cell: Cell) -> dict[str, Any]:
 
 
 def markdown(cells: Sequence[Cell], counts: dict[str, int]) -> str:
-    """All tables."""
+    """All tables in Markdown."""
     out = [
         "# Five tasks",
-        "PSNR (dB) +- standard deviation over the pictures / SSIM (Gaussian window 11x11); in "
-        "brackets, of masks, the PSNR in the hole alone. The best PSNR of a column is bold; * "
-        "means that a picture diverged. Sigma 0: the data are rounded to 8 bits.",
+        "PSNR (dB) +- standard deviation over the pictures / SSIM (Gaussian window 11x11); for "
+        "masks, the PSNR in the hole alone in brackets. The best PSNR of a column is bold; * "
+        "means that a picture diverged. At sigma 0 the data are rounded to 8 bits.",
     ]
     for name, count in counts.items():
         for sigma in dict.fromkeys(c["sigma"] for c in cells):
@@ -81,7 +81,7 @@ def markdown(cells: Sequence[Cell], counts: dict[str, int]) -> str:
                 out.append(f"## {name}: {count} pictures, sigma {sigma:g}, {weight}")
                 out.append(_table(some, _quality))
                 if not tuned:
-                    out.append("Seconds a picture / evaluations of the network:")
+                    out.append("Seconds per picture / evaluations of the network:")
                     out.append(_table(some, _cost))
     return "\n\n".join(out) + "\n"
 
@@ -130,9 +130,9 @@ def _cost(cell: Cell, best: float | None) -> str:
 
 
 def grid(bench: Bench, cells: Sequence[Cell]) -> None:
-    """One column a method, one row a task, each of another picture; the first set, one sigma.
+    """Write grid.png: one column per method, one row per task, each with another picture.
 
-    The sigma is 0.02 if that was measured, else the first.
+    It shows the first set at sigma 0.02, or at the first sigma if that was not measured.
     """
     sigmas = bench.settings.sigmas
     sigma = 0.02 if 0.02 in sigmas else sigmas[0]
@@ -165,7 +165,7 @@ def grid(bench: Bench, cells: Sequence[Cell]) -> None:
 
 
 def _stack(pictures: Sequence[Any]) -> Any:
-    """One above the other, enlarged, with white lines between."""
+    """The pictures below each other, enlarged, with white lines between them."""
     big = [p.repeat(ENLARGE, 1).repeat(ENLARGE, 2) for p in pictures]
     line = np.ones((3, 2 * ENLARGE, big[0].shape[2]), np.float32)
     parts = [part for p in big for part in (p, line)][:-1]

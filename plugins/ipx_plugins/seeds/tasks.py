@@ -1,4 +1,4 @@
-"""Tasks: the same data for every method, and how near a method comes to the truth."""
+"""Tasks: the same data for every method, and the scores of its results."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ROUNDING = 1 / (255 * math.sqrt(12))
 
 @dataclass(frozen=True)
 class Case:
-    """Pictures, what is measured of them, and what a method is told.
+    """The true pictures and the data of a task, with the operator and noise given to methods.
 
     Attributes:
         task: a name in `TASKS`.
         operator: A.
-        level: of the noise, as methods are told it; 0 makes them keep the known pixels.
+        level: noise standard deviation given to methods; with 0 they keep the known pixels.
         truth: ``(N, 3, H, W)``.
         y: the data ``(N, *operator.data_shape)``.
     """
@@ -39,17 +39,17 @@ class Case:
 
     @property
     def noise(self) -> dict[str, Any]:
-        """The noise as methods are told it."""
+        """The noise model given to methods."""
         return {"name": "gaussian", "sigma": self.level}
 
     def part(self, chunk: slice) -> Case:
-        """Some of the pictures."""
+        """The case with some of the pictures."""
         return replace(self, truth=self.truth[chunk], y=self.y[chunk])
 
     def scores(self, x: Tensor) -> dict[str, list[float]]:
         """PSNR (dB), SSIM, PSNR in the hole of a mask, and |Ax - y| / sqrt(m), per picture.
 
-        Pictures are clipped to [0, 1] for all but the last.
+        All but the last use the pictures clipped to [0, 1].
         """
         found = {"psnr": psnr(x, self.truth), "ssim": ssim(x, self.truth)}
         known = self.operator.known(self.y)
@@ -68,10 +68,10 @@ class Case:
 def measure(truth: Tensor, task: str, sigma: float, seed: int) -> Case:
     """The data of a task: y = A x + n, or A x rounded to 8 bits where sigma is 0.
 
-    The noise of picture i is a function of seed, task and i; the mask is the same for all.
-    Nothing is clipped. After rounding, known pixels are to be kept; of blurred or shrunk
-    pictures the error of rounding is told as the level of the noise, for they cannot be met
-    exactly by a sensible picture.
+    The noise of picture i depends on seed, task and i only; the mask is the same for all.
+    Nothing is clipped. For rounded data with a mask the level is 0, so that known pixels are
+    kept. For blur and super-resolution it is the rounding error, since no plausible picture fits
+    rounded data exactly.
     """
     operator = ipx.operator(**TASKS[task].operator, image_shape=tuple(truth.shape[1:]))
     clean = operator(truth)

@@ -1,4 +1,4 @@
-"""The smoothness prior: small differences between neighbours."""
+"""The smoothness prior: squared differences of neighbouring pixels."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ipx import (
 
 
 class SmoothOptions(Options):
-    """Smoothness."""
+    """The smoothness prior."""
 
     boundary: Literal["reflect", "circular"] = opt(
-        default="reflect", help="Across the border: no difference, or the one to the other side."
+        default="reflect", help="Difference across the border: zero, or to the opposite side."
     )
 
 
@@ -41,7 +41,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             provides=(Value, Grad, Prox, QuadraticPrior),
             traits=_traits,
             examples=({"boundary": "circular"},),
-            summary="Small differences between neighbours: 1/2 |Dx|^2.",
+            summary="Smoothness: 1/2 |Dx|^2, D the differences of neighbouring pixels.",
             source="Phillips, J. ACM 9, 1962; Twomey, J. ACM 10, 1963",
         )
     ]

@@ -33,20 +33,22 @@ from ipx import (
     opt,
 )
 
-# Ranks as measured on {blur, inpaint, super-resolution} x {tv, wavelet}: where one transform
-# holds A and K, ADMM takes the fewest steps; where not, PDHG's are the cheapest.
-DIRECT = (Need((DataQuadratic,), (QuadraticPrior,), rank=100),)
+# Ranks follow measurements on {blur, inpaint, super-resolution} x {tv, wavelet}: where one
+# transform diagonalises A and K, ADMM takes the fewest steps; elsewhere PDHG has the cheapest.
+DIRECT_TOL = 1e-6
+ADMM_TOL = 1e-2  # of the change of the iterate, so that the errors sum up
+DIRECT = (Need((DataQuadratic,), (QuadraticPrior,), rank=100, tolerance=DIRECT_TOL),)
 ADMM = (
-    # with the prior in one system, with a copy of the picture, and, where neither has a closed
-    # form, by conjugate gradients; last behind A
+    # jointly with the prior, with a copy of the picture (consensus), by conjugate gradients where
+    # neither has a closed form; last, split at A
     Need((DataQuadratic, JointSolve, Spectrum), (ProxConjugate,), rank=85),
     Need((DataProx, Quadratic, Spectrum), (ProxConjugate, PartSolve), rank=85, closed=True),
-    Need((DataQuadratic, Spectrum), (ProxConjugate,), rank=85),
+    Need((DataQuadratic, Spectrum), (ProxConjugate,), rank=85, tolerance=ADMM_TOL),
     Need((DataQuadratic, JointSolve), (ProxConjugate,), rank=75),
     Need((DataProx, Quadratic), (ProxConjugate, PartSolve), rank=75, closed=True),
-    Need((DataQuadratic,), (ProxConjugate,), rank=75),
+    Need((DataQuadratic,), (ProxConjugate,), rank=75, tolerance=ADMM_TOL),
     Need((DataProx,), (ProxConjugate, PartSolve), rank=70, closed=True),
-    Need((DataSplit,), (ProxConjugate,), rank=65),
+    Need((DataSplit,), (ProxConjugate,), rank=65, tolerance=ADMM_TOL),
 )
 PDHG = (
     Need((DataProx,), (ProxConjugate,), rank=80, closed=True),
@@ -60,7 +62,7 @@ GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)
 PGD = (Need((DataProx,), (Value, Grad), rank=25),)
 PNP_HQS = (
-    # where pnp-admm was measured to be worse: flows, and block matching but for missing pixels
+    # measured to be better than pnp-admm: flows, and block matching without missing pixels
     Need((DataProx,), (Denoise, Latent), rank=94),
     Need((DataProx,), (Denoise, Matching), rank=94),
     Need((DataProx,), (Denoise,), rank=90),
@@ -70,7 +72,7 @@ PNP_ADMM = (
     Need((DataProx, Quadratic, Diagonal), (Denoise, Matching), rank=96),
     Need((DataProx, Quadratic), (Denoise,), rank=92),
 )
-DIFFPIR = (Need((DataProx,), (Denoise,), rank=0),)  # random: never chosen by itself
+DIFFPIR = (Need((DataProx,), (Denoise,), rank=0),)  # stochastic: chosen last
 RED = (Need((DataGrad,), (Denoise,), rank=65),)
 ADAM = (
     Need((DataGrad,), (StochasticGrad,), rank=75),
@@ -79,7 +81,7 @@ ADAM = (
 
 
 DATA_PENALTY = 3.0
-"""Penalty on w = Ax, for data terms of curvature about one in pictures in [0, 1]."""
+"""Penalty on w = Ax, for data terms of curvature about 1 on pictures in [0, 1]."""
 
 
 class DirectOptions(Options):
@@ -89,18 +91,18 @@ class DirectOptions(Options):
         default=None,
         min=0.0,
         max=1.0,
-        help="With lam 0: squared singular values up to this share of the largest count as 0; "
-        "10 machine precisions by default.",
+        help="With lam 0, squared singular values up to this fraction of the largest count as 0; "
+        "by default 10 times the machine precision.",
     )
-    iterations: int = opt(default=1000, min=1, help="At most this many CG steps.")
-    tol: float = opt(default=1e-6, above=0.0, help="CG stops at this relative residual.")
+    iterations: int = opt(default=1000, min=1, help="Largest number of CG steps.")
+    tol: float = opt(default=DIRECT_TOL, above=0.0, help="CG stops at this relative residual.")
 
 
 class GradientOptions(Options):
     """Gradient descent."""
 
     barzilai_borwein: bool = opt(
-        default=True, help="Try the Barzilai-Borwein step first; else twice the last one."
+        default=True, help="First trial step: Barzilai-Borwein; off: twice the last step."
     )
 
 
@@ -109,7 +111,7 @@ class FISTAOptions(Options):
 
     restart: bool = opt(default=True, help="Drop the momentum where it points uphill.")
     backtracking: bool = opt(
-        default=True, help="Find the step by trial; off: 1 over the Lipschitz constant."
+        default=True, help="Find the step by backtracking; off: 1 / Lipschitz constant."
     )
 
 
@@ -122,9 +124,9 @@ class ADMMOptions(Options):
         help="Penalty on z = Kx; by default 5 lam for 8 steps, then 20 lam.",
     )
     data_rho: float | None = opt(
-        default=None, above=0.0, help="Penalty on the copy of the data, where there is one."
+        default=None, above=0.0, help="Penalty on the copy w of the data term, if there is one."
     )
-    relaxation: float = opt(default=1.8, min=1.0, max=1.99, help="Over-relaxation.")
+    relaxation: float = opt(default=1.8, min=1.0, max=1.99, help="Over-relaxation factor.")
 
 
 class HQSOptions(Options):
@@ -145,38 +147,38 @@ class PDHGOptions(Options):
     sigma: float | None = opt(
         default=None,
         above=0.0,
-        help="Dual step, tau follows; by default 5 lam for 20 steps, then 20 lam.",
+        help="Dual step; tau follows from it. By default 5 lam for 20 steps, then 20 lam.",
     )
     relaxation: float = opt(
-        default=1.9, min=1.0, max=1.99, help="Over-relaxation, 1.4 at most where f is not proxed."
+        default=1.9, min=1.0, max=1.99, help="Over-relaxation factor, at most 1.4 if f is linearised."
     )
 
 
 class LBFGSOptions(Options):
     """Limited-memory BFGS."""
 
-    memory: int = opt(default=10, min=1, max=100, help="Curvature pairs kept.")
+    memory: int = opt(default=10, min=1, max=100, help="Number of curvature pairs.")
 
 
 class AdamOptions(Options):
     """Adam."""
 
     step: float = opt(
-        default=0.02, above=0.0, help="First step, in image units (1 is black to white)."
+        default=0.02, above=0.0, help="First step size, in image units (1 is black to white)."
     )
     decay: float = opt(
-        default=50.0, above=0.0, help="Step k is step / (1 + k / decay).", unit="steps"
+        default=50.0, above=0.0, help="Step size k is step / (1 + k / decay).", unit="steps"
     )
-    beta1: float = opt(default=0.9, min=0.0, max=0.9999, help="Memory of the gradient.")
-    beta2: float = opt(default=0.999, min=0.0, max=0.99999, help="Memory of its square.")
+    beta1: float = opt(default=0.9, min=0.0, max=0.9999, help="Decay rate of the gradient mean.")
+    beta2: float = opt(default=0.999, min=0.0, max=0.99999, help="Decay rate of its square.")
 
 
 def _refresh(every: int) -> Any:
     return opt(
         default=every,
         min=1,
-        help="Match blocks anew every so many steps, for a denoiser that matches; above 1 "
-        "nothing is turned for it.",
+        help="Repeat the block matching every so many steps, for a denoiser that matches blocks; "
+        "above 1 without ensemble.",
     )
 
 
@@ -186,28 +188,28 @@ class PnPOptions(Options):
     steps: int | None = opt(
         default=None,
         min=1,
-        help="Steps from the first sigma to the last. By default 8; 1 to remove Gaussian noise "
-        "alone; where pixels are missing and the denoiser does not match blocks 12 for pnp-admm, "
-        "24 for pnp-hqs.",
+        help="Steps from the first sigma to the last. By default 8; 1 for Gaussian denoising, "
+        "except with a flow; with missing pixels 12 (pnp-admm) or 24 (pnp-hqs), unless the "
+        "denoiser matches blocks.",
     )
     schedule: Literal["log", "linear", "constant"] = opt(
-        default="log", help="How sigma falls; constant: it is the last one throughout."
+        default="log", help="Decrease of sigma; constant: the last sigma in all steps."
     )
     sigma_start: float | None = opt(
         default=None,
         above=0.0,
-        help="First strength of the denoiser; 49/255 by default, less for a prior that is not for "
-        "so much noise.",
+        help="First noise level of the denoiser; by default 49/255, or the largest that the prior "
+        "handles.",
         unit="image range",
     )
     sigma_end: float | None = opt(
         default=None,
         above=0.0,
-        help=f"Last strength; sqrt(lam / {DENOISER_SHARE}) by default: the noise, where lam is "
-        "automatic.",
+        help=f"Last noise level; by default sqrt(lam / {DENOISER_SHARE}), which for automatic lam "
+        "is that of the data.",
         unit="image range",
     )
-    ensemble: bool = opt(default=True, help="Turn or flip the picture in each step.")
+    ensemble: bool = opt(default=True, help="Rotate or flip the picture in each step.")
     refresh: int = _refresh(4)
 
 
@@ -219,17 +221,17 @@ class PnPFISTAOptions(PnPOptions):
 
 
 class DiffPIROptions(PnPOptions):
-    """Diffusion with a denoiser."""
+    """Diffusion sampling with a denoiser."""
 
     steps: int = opt(default=12, min=1, help="Steps from the first sigma to the last.")
     refresh: int = _refresh(1)
     zeta: float = opt(
-        default=1.0, min=0.0, max=1.0, help="Share of new noise in the variance of each step."
+        default=1.0, min=0.0, max=1.0, help="Fraction of new noise in the variance of each step."
     )
     strength: float = opt(
-        default=0.5, above=0.0, help="How much the denoised picture counts against the data."
+        default=0.5, above=0.0, help="Weight of the denoised picture relative to the data."
     )
-    seed: int = opt(default=0, min=0, help="Of the noise: the same seed, the same picture.")
+    seed: int = opt(default=0, min=0, help="Random seed of the noise.")
 
 
 @hookimpl
@@ -249,7 +251,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             name="gradient",
             target=here + "gradient:Gradient",
             options=GradientOptions,
-            summary="Gradient descent with steps that adapt image by image.",
+            summary="Gradient descent with adaptive steps, image by image.",
             needs=GRADIENT,
             source="Barzilai, Borwein, IMA J. Numer. Anal. 1988",
         ),
@@ -265,7 +267,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             name="admm",
             target=here + "admm:ADMM",
             options=ADMMOptions,
-            summary="Splitting; one linear solve holds data and prior where it can.",
+            summary="ADMM; data and prior share one linear system where possible.",
             needs=ADMM,
             source="Boyd et al., FnT Machine Learning 2011; Afonso et al., IEEE TIP 2010, 2011",
         ),
@@ -281,7 +283,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             name="pdhg",
             target=here + "pdhg:PDHG",
             options=PDHGOptions,
-            summary="Primal-dual: products with A and K only, no system to solve.",
+            summary="Primal-dual hybrid gradient: products with A and K, no linear system.",
             needs=PDHG,
             source="Chambolle, Pock, JMIV 2011; Condat, JOTA 2013; Vu, ACM 2013",
         ),
@@ -289,7 +291,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             name="lbfgs",
             target=here + "lbfgs:LBFGS",
             options=LBFGSOptions,
-            summary="Quasi-Newton for smooth problems, a line search for each image.",
+            summary="Quasi-Newton for smooth problems, with a line search for each image.",
             needs=LBFGS,
             source="Liu, Nocedal, Math. Programming 1989",
         ),
@@ -304,7 +306,7 @@ def ipx_components() -> Iterable[SolverSpec]:
         SolverSpec(
             name="pgd",
             target=here + "pgd:PGD",
-            summary="Gradient step on the prior, proximal map of the data; F never rises.",
+            summary="Gradient step on the prior, prox of the data term; F never increases.",
             needs=PGD,
             source="Hurault, Leclaire, Papadakis, ICLR 2022, algorithm 1",
         ),
@@ -312,7 +314,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             name="pnp-hqs",
             target=here + "pnp_hqs:PnPHQS",
             options=PnPOptions,
-            summary="Plug-and-play splitting, the denoiser weaker and weaker (DPIR).",
+            summary="Plug-and-play half-quadratic splitting with decreasing sigma (DPIR).",
             needs=PNP_HQS,
             source="Zhang et al., IEEE TPAMI 44, 2022",
         ),
@@ -328,7 +330,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             name="pnp-fista",
             target=here + "pnp_fista:PnPFISTA",
             options=PnPFISTAOptions,
-            summary="Plug-and-play with the gradient of the data term: any noise.",
+            summary="Plug-and-play with the gradient of the data term, for any noise.",
             needs=PNP_FISTA,
             source="Kamilov, Mansour, Wohlberg, IEEE SPL 24, 2017",
         ),
@@ -336,7 +338,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             name="diffpir",
             target=here + "diffpir:DiffPIR",
             options=DiffPIROptions,
-            summary="A short diffusion with a learned denoiser; another picture for each seed.",
+            summary="A short diffusion with a learned denoiser; the seed changes the picture.",
             needs=DIFFPIR,
             source="Zhu et al., CVPR Workshops 2023",
         ),

@@ -1,15 +1,15 @@
 """Alternating direction method of multipliers.
 
-min f(x) + lam g(Kx) is split as z = Kx, and solved in one of three ways, which the plan chooses:
+min f(x) + lam g(Kx) is split with z = Kx, in one of three forms that the plan chooses:
 
-- joint: f is quadratic and (A^T A + rho K^T K) x = b is solved, in closed form where it has one.
-  Only g is split off, and total-variation deblurring takes about ten steps (Wang, Yang, Yin,
+- joint: f is quadratic and (A^T A + rho K^T K) x = b is solved, in closed form where possible.
+  Only g is split off; total-variation deblurring takes about ten steps (Wang, Yang, Yin,
   Zhang 2008).
-- consensus: the prox of f is in closed form and K^T K is diagonal in a transform; f gets a copy
-  w = x of its own (SALSA; Afonso, Bioucas-Dias, Figueiredo 2011).
-- behind A: f gets w = Ax, and the noise's own prox (PIDAL; Figueiredo, Bioucas-Dias 2010).
+- consensus: f has a closed-form prox and gets its own copy w = x; K^T K is diagonal in a
+  transform (SALSA; Afonso, Bioucas-Dias, Figueiredo 2011).
+- split at A: f gets w = Ax and uses the prox of the noise (PIDAL; Figueiredo, Bioucas-Dias 2010).
 
-What has no closed form is done by warm-started conjugate gradients.
+Systems without a closed form are solved by warm-started conjugate gradients.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from ipx.toolkit import (
     penalty,
     vector,
 )
-from ipx_plugins.solvers import DATA_PENALTY, ADMMOptions
+from ipx_plugins.solvers import ADMM_TOL, DATA_PENALTY, ADMMOptions
 
 AnyLinear = LinearOperator[Any]
-_QUICK = 8  # steps before the penalties grow, once
+_QUICK = 8  # steps before the one increase of the penalties
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ class Copy:
 
 @dataclass(frozen=True)
 class ADMMState(State):
-    """x, z = Kx with scaled multiplier u and penalty rho ``(B,)``; ``back`` is the K^T (z - u) it
-    came from.
+    """x, and z = Kx with scaled multiplier u and penalty rho ``(B,)``.
+
+    ``back`` is K^T (z - u) of the state before.
     """
 
     z: Tensor
@@ -78,7 +79,7 @@ class ADMMState(State):
 class _Way:
     """K, and the system (F^T F + rho K^T K) x = b.
 
-    F is A (joint, behind A) or the identity (consensus); ``front`` is F where f gets a copy Fx.
+    F is A (joint, split at A) or the identity (consensus); ``front`` is F where f gets a copy Fx.
     """
 
     part: AnyLinear
@@ -92,7 +93,7 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
     iterations = 200
 
     def init(self, problem: Problem) -> ADMMState:
-        """z and w at their own prox, the rest in the multipliers: half a step done."""
+        """The start x; z and w are proxes there, and the multipliers hold the differences."""
         x = filled_start(problem)
         way, prior = self._way(problem), using(problem.prior, ProxConjugate)
         given = self.options.rho
@@ -112,7 +113,7 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         return problem.derived(ADMM, lambda: self._found(problem))
 
     def _found(self, problem: Problem) -> _Way:
-        """The first way that the plan provides for."""
+        """The first of the three forms that the plan provides for."""
         data = problem.data
         part = using(problem.prior, ProxConjugate).linear_part(problem.operator.image_shape)
         assert isinstance(part, LinearOperator)
@@ -133,7 +134,7 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         return vector(DATA_PENALTY, w)
 
     def step(self, problem: Problem, state: ADMMState) -> ADMMState:
-        """x, then w and z, then the multipliers."""
+        """Update x, then w and z, then the multipliers."""
         s, prior, over = state, using(problem.prior, ProxConjugate), self.options.relaxation
         way, copy = self._way(problem), state.copy
         back = way.part.adjoint(s.z - s.u)
@@ -153,18 +154,18 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         return self._sharpened(after) if quick else after
 
     def _solve(self, way: _Way, x: Tensor, b: Tensor, rho: Tensor) -> Tensor:
-        """(F^T F + rho K^T K) x = b; where by CG, for the change of x.
+        """Solution of (F^T F + rho K^T K) x = b; CG solves for the change of x.
 
-        A fixed share of an ever smaller change is an ever smaller error, so that the inexact
-        steps sum up and the limit is the exact one (Eckstein and Bertsekas 1992, theorem 8).
+        At a fixed relative accuracy the errors shrink with the changes and are summable, so that
+        the iteration converges to the exact solution (Eckstein and Bertsekas 1992, theorem 8).
         """
         if way.system.closed(way.part):
             return way.system.solve(b, rho, way.part)
         rest = b - way.system.matrix(rho, way.part)(x)
-        return x + way.system.solve(rest, rho, way.part, iterations=30, tol=1e-2)
+        return x + way.system.solve(rest, rho, way.part, iterations=30, tol=ADMM_TOL)
 
     def _copy(self, problem: Problem, front: AnyLinear, copy: Copy, x: Tensor) -> Copy:
-        """The data term's prox, at w for its own copy of x, at Ax for that of Ax."""
+        """Update w by the prox of f (w = x) or that of the noise (w = Ax), and its multiplier."""
         moved = torch.lerp(copy.w, front.forward(x), self.options.relaxation) + copy.v
         if front is problem.operator:
             w = problem.data.way(DataSplit).prox(moved, 1 / copy.eta)
@@ -173,30 +174,30 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         return replace(copy, w=w, v=moved - w)
 
     def _sharpened(self, s: ADMMState) -> ADMMState:
-        """The penalties for the long run, in place of those for a quick start."""
+        """The state with the larger penalties of the later steps."""
         copy = s.copy
         if copy is not None and self.options.data_rho is None:
             copy = replace(copy, eta=copy.eta * SHARPER, v=copy.v / SHARPER)
         return replace(s, rho=s.rho * SHARPER, u=s.u / SHARPER, copy=copy)
 
     def with_penalty(self, state: ADMMState, penalty: Tensor, rescale: bool = True) -> ADMMState:
-        """rho, and the multiplier over it."""
+        """The state with this rho and, if ``rescale``, the scaled multiplier for it."""
         u = state.u * column(state.rho / penalty, state.u) if rescale else state.u
         return replace(state, rho=penalty, u=u)
 
     def damped(self, before: ADMMState, after: ADMMState, rate: Tensor) -> ADMMState:
-        """The multiplier goes that share of its way."""
+        """``after`` with only a fraction ``rate`` of the change of the multiplier."""
         return replace(after, u=torch.lerp(before.u, after.u, rate))
 
     def solution(self, problem: Problem, state: ADMMState) -> Tensor:
-        """x; where K = I the prior's own copy, which obeys a constraint exactly."""
+        """x; where K = I, z, which satisfies a constraint exactly."""
         return state.z if state.own else state.x
 
     def residual(self, problem: Problem, before: ADMMState, after: ADMMState) -> Tensor:
-        """Change of K^T (z - u), over |K|^2, and of x, relative to x.
+        """The larger of the changes of K^T (z - u) / |K|^2 and of x, relative to |x|, ``(B,)``.
 
-        z - u is all that x sees of z and u, and of that only what K^T does not take to zero: in a
-        redundant frame the rest changes long after the picture has stopped.
+        x depends on z and u only through K^T (z - u). In a redundant frame, the part in the null
+        space of K^T keeps changing long after x has converged.
         """
         moved = image_norm(after.back - before.back) / max(after.scale, 1e-12) ** 2
         if after.own:  # then z is the picture

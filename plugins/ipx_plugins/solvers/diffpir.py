@@ -28,7 +28,7 @@ from ipx_plugins.solvers.schedule import (
 
 @dataclass(frozen=True)
 class DiffPIRState(State):
-    """x with noise of the next sigma in it, and the last denoised image, the solution."""
+    """x with noise of the next sigma, and the last denoised image, the solution."""
 
     clean: Tensor
     table: Tensor  # sigma (steps, B)
@@ -39,20 +39,20 @@ class DiffPIRState(State):
 class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
     """x0 = D(x, sigma), z = prox_{f / rho}(x0), x+ = z + sigma+ (a (x - z) / sigma + b n).
 
-    Zhu et al., CVPR-W 2023, algorithm 1, with rho = strength lam / (0.23 sigma^2), that is the
-    variance of the noise over sigma^2 where lam is automatic; a = sqrt(1 - zeta), b = sqrt(zeta), n
-    new normal noise, and pictures without the factor sqrt(alpha) of a diffusion that keeps the
-    variance. It begins at sigma_start, the range of a denoiser, not at pure noise. No noise is
-    added before the last step, nor after it. Made for learned denoisers: one that leaves traces
-    of the noise is shown these traces again, the more often the more steps. With zeta below 1 the
-    picture is more of a draw and less of a mean: sharper, and farther from the truth.
-    All images of a batch get the same noise, so that each gives what it gives alone.
+    Zhu et al., CVPR-W 2023, algorithm 1, with rho = strength lam / (0.23 sigma^2); for automatic
+    lam that is strength times the noise variance over sigma^2. a = sqrt(1 - zeta), b = sqrt(zeta),
+    and n is new normal noise. Pictures lack the factor sqrt(alpha) of a variance-preserving
+    diffusion. Iterations start at sigma_start, not at pure noise, and no noise is added before or
+    after the last step. The solver is made for learned denoisers: traces of noise that a denoiser
+    leaves enter all later steps. With zeta below 1 the result is closer to a posterior sample than
+    to the mean: sharper, but farther from the truth. All images of a batch get the same noise, so
+    that the result of an image does not depend on the batch.
     """
 
     iterations = 12
 
     def budget(self, problem: Problem) -> int:
-        """As many as the schedule has."""
+        """The number of steps of the schedule."""
         return steps_of(problem, self.options)
 
     def init(self, problem: Problem) -> DiffPIRState:
@@ -63,14 +63,14 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
         return DiffPIRState(x, clean, table, 0, None)
 
     def step(self, problem: Problem, state: DiffPIRState) -> DiffPIRState:
-        """Denoiser, data, noise."""
+        """Denoise, fit the data, add noise."""
         s = state
         sigma, after = (sigma_at(s.table, k) for k in (s.steps, s.steps + 1))
         clean, matches = denoised(problem, self.options, s.x, sigma, s.steps, s.matches)
         rho = self.options.strength / DENOISER_SHARE * penalty_at(problem, sigma)
         z = problem.data.prox(clean, 1 / rho, guess=clean)
         x = z
-        if s.steps + 2 < len(s.table):  # the last picture is denoised as the data leave it
+        if s.steps + 2 < len(s.table):  # no noise is added before the last step
             share = self.options.zeta
             kept = (1 - share) ** 0.5 * (s.x - z) / column(sigma, z)
             x = z + column(after, z) * (kept + share**0.5 * self._noise(z, s.steps + 1))
@@ -81,12 +81,12 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
         return state.clean
 
     def residual(self, problem: Problem, before: DiffPIRState, after: DiffPIRState) -> Tensor:
-        """Relative change of the denoised image, 1 or more within the schedule."""
+        """Relative change of the denoised image; at least 1 within the schedule."""
         change = image_norm(after.clean - before.clean)
         change = change / image_norm(after.clean).clamp_min(1e-12)
         return settled(change, after.steps, after.table)
 
     def _noise(self, like: Tensor, step: int) -> Tensor:
-        """Normal numbers of one image, a function of seed and step only."""
+        """Standard normal noise for one image, a function of seed and step only."""
         rng = torch.Generator().manual_seed(1_000_003 * self.options.seed + step)
         return torch.randn(like.shape[1:], generator=rng, dtype=torch.float64).to(like)

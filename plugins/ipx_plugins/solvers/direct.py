@@ -27,18 +27,18 @@ from ipx_plugins.solvers import DirectOptions
 class Direct(Solver[DirectOptions, State]):
     """(A^T A + lam L^T L) x = A^T y, the minimiser of 1/2 |Ax - y|^2 + lam/2 |Lx|^2.
 
-    With lam = 0, or a prior that says nothing, x = A^+ y, the solution of least norm.
+    With lam = 0, or with prior none, x = A^+ y, the minimum-norm solution.
     """
 
     iterations = 1
     one_shot = True
 
     def init(self, problem: Problem) -> State:
-        """The start, which the step does not use."""
+        """The start; `step` does not use it."""
         return State(problem.start())
 
     def step(self, problem: Problem, state: State) -> State:
-        """Solve."""
+        """The solution."""
         lam = vector(problem.lam if problem.prior.traits.informs else 0.0, state.x)
         weighted = lam > 0
         if not bool(weighted.any()):
@@ -65,6 +65,6 @@ class Direct(Solver[DirectOptions, State]):
             return torch.where(small, 0.0, b / torch.where(small, 1.0, square))
         if has(a, Spectrum):
             return a.spectrum(b).solve(b, rcond)
-        # from zero, CG stays in the range of A^T: its limit has the least norm
+        # CG started at zero stays in the range of A^T and converges to the minimum-norm solution
         gram: Callable[[Tensor], Tensor] = lambda x: a.adjoint(a.forward(x))  # noqa: E731
         return conjugate_gradient(gram, b, None, self.options.iterations, self.options.tol)

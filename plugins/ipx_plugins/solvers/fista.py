@@ -23,7 +23,7 @@ _TRIALS = 40
 
 @dataclass(frozen=True)
 class FISTAState(State):
-    """x, the extrapolated point v, momentum number t ``(B,)`` and step ``(B,)``."""
+    """x, the extrapolated point v, momentum parameter t ``(B,)`` and step ``(B,)``."""
 
     v: Tensor
     t: Tensor
@@ -35,14 +35,14 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
 
     Beck and Teboulle 2009, equations 4.1 to 4.3. Momentum is dropped where it points uphill,
     <v - x+, x+ - x> > 0 (O'Donoghue and Candes 2015, gradient scheme), image by image. The step
-    is 1 over the Lipschitz constant; where that is only a bound it is found by trial: shrunk
-    until f's quadratic model holds, and it is allowed to grow a little each time.
+    is 1 over the Lipschitz constant. Where that is only a bound, backtracking halves the step until
+    f's quadratic model holds, and each iteration first tries a slightly larger step.
     """
 
     iterations = 300
 
     def init(self, problem: Problem) -> FISTAState:
-        """No momentum."""
+        """The start, without momentum."""
         x = filled_start(problem)
         if self.options.backtracking:
             step = first_step(problem, x, problem.data.grad)
@@ -56,11 +56,11 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
         gradient = problem.data.grad(v)
         search = self.options.backtracking and not problem.data.quadratic
         if search:
-            step = 1.2 * step  # lets the step recover where the curvature has become small
+            step = 1.2 * step  # lets the step grow where the curvature has become small
         x = self._forward_backward(problem, v, gradient, step)
         for _ in range(_TRIALS if search else 0):
             d = x - v
-            # f(x) <= f(v) + <grad f(v), d> + |d|^2 / 2s, in the form that does not cancel
+            # f(x) <= f(v) + <grad f(v), d> + |d|^2 / 2s, in a form without cancellation
             bend = image_dot(problem.data.grad(x) - gradient, d)
             good = bend * step <= image_dot(d, d)
             if bool(good.all()):
@@ -77,5 +77,5 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
         return prior.prox(v - column(step, v) * g, vector(problem.lam, v) * step)
 
     def with_penalty(self, state: FISTAState, penalty: Tensor, rescale: bool = True) -> FISTAState:
-        """Steps of 1 over the penalty."""
+        """The state with a step of 1 over the penalty."""
         return replace(state, step=1 / penalty)

@@ -1,4 +1,4 @@
-"""Gradient descent with a step of its own for each image, found by trial."""
+"""Gradient descent with a separate step for each image, found by backtracking."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class GradientState(State):
 class Gradient(Solver[GradientOptions, GradientState]):
     """x - t grad F(x), t so small that <grad F(x+) - grad F(x), x+ - x> <= |x+ - x|^2 / t.
 
-    For a convex F the test makes the objective fall at each step, F(x+) <= F(x) - <grad F(x) -
-    grad F(x+) - ..., since F(x) >= F(x+) + <grad F(x+), x - x+>. Unlike Armijo's it compares
-    gradients, which are needed anyway and do not cancel near the minimum. The first trial is
-    Barzilai and Borwein's step |s|^2 / <s, g>.
+    For a convex F the objective then never increases, F(x+) <= F(x) + <grad F(x+), x+ - x> <= F(x),
+    since <grad F(x), x+ - x> = -|x+ - x|^2 / t. Unlike Armijo's, the test compares gradients, which
+    are needed anyway and do not cancel near the minimum. The first trial is the Barzilai-Borwein
+    step |s|^2 / <s, y>, s and y the last changes of x and of the gradient.
     """
 
     iterations = 500
 
     def init(self, problem: Problem) -> GradientState:
-        """First trial: 1 over the data term's curvature."""
+        """The start; the first trial step is 1 over the curvature of the data term."""
         x = filled_start(problem)
         step = first_step(problem, x, problem.data.grad)
         return GradientState(x, gradient_of(problem, x), step)

@@ -20,7 +20,7 @@ from ipx_plugins.solvers import HQSOptions
 
 @dataclass(frozen=True)
 class HQSState(State):
-    """x, its copy z, how many steps were done, and a penalty ``(B,)`` for the next, if set."""
+    """x, its copy z, the number of steps done, and the penalty ``(B,)`` of the next, if set."""
 
     z: Tensor
     steps: int
@@ -30,9 +30,9 @@ class HQSState(State):
 class HQS(Solver[HQSOptions, HQSState]):
     """Alternates prox_{lam R / rho} and prox_{f / rho} while rho grows geometrically.
 
-    For fixed rho it minimises f(x) + lam R(z) + rho/2 |x - z|^2; the penalty is ended at a
-    value where x and z agree to about a thousandth of the range (Wang et al. 2008, section 2).
-    Fast and robust, but it stops near the minimiser rather than at it.
+    For fixed rho it minimises f(x) + lam R(z) + rho/2 |x - z|^2. With the last penalty x and z
+    agree to about a thousandth of the range (Wang et al. 2008, section 2). The method is fast and
+    robust, but ends near the minimiser, not at it.
     """
 
     iterations = 60
@@ -59,14 +59,14 @@ class HQS(Solver[HQSOptions, HQSState]):
         return HQSState(x, z, state.steps + 1)
 
     def with_penalty(self, state: HQSState, penalty: Tensor, rescale: bool = True) -> HQSState:
-        """The penalty of the next step, in place of the schedule's."""
+        """The state with this penalty for the next step, in place of the schedule's."""
         return replace(state, rho=penalty)
 
     def solution(self, problem: Problem, state: HQSState) -> Tensor:
-        """z, which obeys a constraint exactly."""
+        """z, which satisfies a constraint exactly."""
         return state.z
 
     def residual(self, problem: Problem, before: HQSState, after: HQSState) -> Tensor:
-        """Relative change of x; 1 while the penalty still grows."""
+        """Relative change of x; at least 1 while the penalty still grows."""
         change = super().residual(problem, before, after)
         return change.clamp_min(1.0) if after.steps < self.options.steps else change

@@ -16,7 +16,7 @@ from ipx_plugins.solvers import LBFGSOptions
 class LBFGSState(State):
     """x, its gradient, and the last pairs (s, y, 1 / <s, y>), oldest first.
 
-    A pair without curvature is kept with weight 0 for its image: it then has no effect.
+    A pair without positive curvature has weight 0 for its image, and thus no effect.
     """
 
     gradient: Tensor
@@ -30,7 +30,7 @@ class LBFGS(Solver[LBFGSOptions, LBFGSState]):
     iterations = 200
 
     def init(self, problem: Problem) -> LBFGSState:
-        """No pairs; the scale is 1 over the data term's Lipschitz constant."""
+        """The start without pairs; the scale is 1 over the data term's Lipschitz constant."""
         x = filled_start(problem)
         lipschitz = vector(problem.data.lipschitz(), x).clamp_min(1e-8)
         return LBFGSState(x, gradient_of(problem, x), (), 1 / lipschitz)

@@ -1,9 +1,9 @@
 """Primal-dual hybrid gradient: products with A and K only, no system to solve.
 
-min f(x) + lam g(Kx). The prior is always dualised; the data term is, by what it has:
+min f(x) + lam g(Kx). The prior is always dualised. The plan decides on the data term, which is
 
-- proxed on the primal side where its prox is in closed form (Chambolle and Pock 2011);
-- dualised too, behind A (the same algorithm on the stacked operator [K; A]);
+- kept on the primal side where it has a closed-form prox (Chambolle and Pock 2011);
+- dualised as a function of Ax (the same algorithm on the stacked operator [K; A]);
 - linearised (Condat 2013, algorithm 3.1; Vu 2013).
 """
 
@@ -40,7 +40,7 @@ from ipx.toolkit import (
 )
 from ipx_plugins.solvers import DATA_PENALTY, PDHGOptions
 
-_QUICK = 20  # steps before sigma grows, once
+_QUICK = 20  # steps before the one increase of sigma
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,18 @@ class PDHGState(State):
     seen: Tensor  # the image before relaxation; the prior's own copy where K = I
     scale: float  # |K|
     own: bool  # K = I
-    quick: int  # steps before sigma grows, once; 0: never
+    quick: int  # steps before the one increase of sigma; 0: none
     steps: int = 0
 
 
 class PDHG(Solver[PDHGOptions, PDHGState]):
-    """Over-relaxed PDHG; 1/tau = sigma |K|^2 (+ |A|^2 where dualised, + L where linearised)."""
+    """Over-relaxed PDHG; 1/tau = sigma |K|^2 (+ DATA_PENALTY |A|^2 if dualised, L if linearised).
+    """
 
     iterations = 500
 
     def init(self, problem: Problem) -> PDHGState:
-        """Duals at zero."""
+        """The start, with duals at zero."""
         x, part = filled_start(problem), self._part(problem)
         given = self.options.sigma
         sigma = penalty(problem, x) if given is None else vector(given, x)
@@ -77,7 +78,7 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
         return PDHGState(x, p, q, sigma, x, norm, own, quick)
 
     def step(self, problem: Problem, state: PDHGState) -> PDHGState:
-        """x, then the duals at the extrapolated point, then relaxation."""
+        """Update x, then the duals at the extrapolated point, then relax."""
         s, data, part = state, problem.data, self._part(problem)
         prior, linearised = using(problem.prior, ProxConjugate), self._linearised(problem)
         inverse = s.sigma * s.scale**2
@@ -126,24 +127,24 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
         return part
 
     def _linearised(self, problem: Problem) -> bool:
-        """True where the plan provides no prox of the data term that is a closed form."""
+        """True if the plan provides neither a closed-form prox nor the dual of the data term."""
         return not (self._proxed(problem) or has(problem.data, DataDual))
 
     def _proxed(self, problem: Problem) -> bool:
-        """True where it does; conjugate gradients would cost more than the gradient saves."""
+        """True if the plan provides a closed-form prox; one by CG costs more than it saves."""
         bridges = problem.plan.bridges if problem.plan is not None else ()
         return any(b.gives is DataProx and not b.tolerance for b in bridges)
 
     def with_penalty(self, state: PDHGState, penalty: Tensor, rescale: bool = True) -> PDHGState:
-        """sigma."""
+        """The state with this sigma."""
         return replace(state, sigma=penalty)
 
     def solution(self, problem: Problem, state: PDHGState) -> Tensor:
-        """x before relaxation; where K = I the prior's own copy, which obeys a constraint."""
+        """x before relaxation; where K = I the prior's copy, which satisfies a constraint."""
         return state.seen
 
     def residual(self, problem: Problem, before: PDHGState, after: PDHGState) -> Tensor:
-        """Change of x and, in the units of x, of the dual: p / (sigma |K|)."""
+        """The larger of the changes of x and of p / (sigma |K|), relative to |x|, ``(B,)``."""
         dual = image_norm(after.p - before.p) / (after.sigma * max(after.scale, 1e-12))
         change = torch.maximum(dual, image_norm(after.x - before.x))
         return change / image_norm(after.x).clamp_min(1e-12)

@@ -1,4 +1,4 @@
-"""Proximal gradient the other way round: the prior by its gradient, the data by their prox."""
+"""Proximal gradient descent with the gradient of the prior and the prox of the data term."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ class PGD(Solver[NoOptions, PGDState]):
     """x+ = prox_{t f}(x - t lam grad R(x)), t so small that F(x) - F(x+) >= 0.1 |x+ - x|^2 / t.
 
     Hurault, Leclaire, Papadakis 2022, algorithm 1, where R is the potential of a denoiser and the
-    first half of the step is that denoiser, relaxed. The objective never rises, convex or not.
-    The first step is 1 over the curvature of lam R ahead; it grows by a tenth after each
-    success. An image for which no step helps any more, to rounding, stays where it is.
+    gradient step is that denoiser, relaxed. The objective never increases, convex or not. The
+    first t is 1 over the curvature of lam R along its gradient; t grows by a tenth after each
+    step. An image whose objective no longer decreases, up to rounding, stays unchanged.
     """
 
     iterations = 200
 
     def init(self, problem: Problem) -> PGDState:
-        """The start, brought to the data."""
+        """The start, its objective and the first step size."""
         x = filled_start(problem)
         bend = curvature_ahead(x, lambda at: self._slope(problem, at)).abs()
         step = torch.where(bend > 0, 1 / bend, 1.0)
         return PGDState(x, problem.objective(x), step.clamp(1e-6, 1e6))
 
     def step(self, problem: Problem, state: PGDState) -> PGDState:
-        """One step, shortened by halves."""
+        """One step, its size halved until the objective decreases enough."""
         x, t = state.x, state.step
         g = self._slope(problem, x)
         moved, value = x, state.objective

@@ -20,7 +20,7 @@ from ipx_plugins.solvers.schedule import (
     steps_of,
 )
 
-_NEAR = 1.4  # times the last sigma; from 1.25 to 1.6 it makes 0.2 dB, with 1 up to 2 are lost
+_NEAR = 1.4  # times the last sigma; 1.25 to 1.6 differ by 0.2 dB, and 1 loses up to 2 dB
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class PnPADMMState(State):
     v: Tensor
     u: Tensor
     table: Tensor  # sigma (steps, B)
-    near: float  # the multiplier ends at this times the last sigma
+    near: float  # the multiplier is dropped at this times the last sigma
     steps: int
     matches: object
 
@@ -38,29 +38,29 @@ class PnPADMMState(State):
 class PnPADMM(Solver[PnPOptions, PnPADMMState]):
     """v = prox_{f / rho}(x - u), x = D(v + u, sigma), u = u + v - x.
 
-    Venkatakrishnan, Bouman, Wohlberg 2013; with sigma falling, then constant (Chan, Wang, Elgendy
-    2017, continuation). The multiplier is rescaled with rho = lam / sigma^2, and dropped where
-    sigma comes near its end, the noise: what the denoiser takes away then is that of the data,
-    which the multiplier would bring back. With holes only before the last step: what is gathered
-    there is what fills them. Steps beyond the schedule go on without it. With the schedule
-    constant it stays, and the fixed point is that of the first paper.
+    Venkatakrishnan, Bouman, Wohlberg 2013; sigma decreases, then is constant (Chan, Wang, Elgendy
+    2017, continuation). The multiplier is rescaled with rho = lam / sigma^2. It is dropped when
+    sigma comes near its last value, the noise: there the denoiser removes noise of the data, which
+    the multiplier would restore. With missing pixels, which the multiplier fills, it is dropped
+    only before the last step. Steps beyond the schedule do not use it. With the constant schedule
+    it is kept, and the fixed point is that of the first paper.
     """
 
     iterations = 8
 
     def budget(self, problem: Problem) -> int:
-        """As many as the schedule has."""
+        """The number of steps of the schedule."""
         return steps_of(problem, self.options, holes=12)
 
     def init(self, problem: Problem) -> PnPADMMState:
-        """The start, multiplier zero."""
+        """The start, with multiplier zero."""
         x = filled_start(problem)
         table = sigmas(problem, self.options, x, self.budget(problem))
         near = 1.0 if has_holes(problem) else _NEAR
         return PnPADMMState(x, x, torch.zeros_like(x), table, near, 0, None)
 
     def step(self, problem: Problem, state: PnPADMMState) -> PnPADMMState:
-        """Data, denoiser, multiplier."""
+        """Prox of the data term, denoiser, multiplier."""
         s, k = state, state.steps
         sigma = sigma_at(s.table, k)
         v = problem.data.prox(s.x - s.u, 1 / penalty_at(problem, sigma), guess=s.v)
@@ -73,7 +73,7 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
         return replace(s, x=x, v=v, u=u, steps=k + 1, matches=matches)
 
     def residual(self, problem: Problem, before: PnPADMMState, after: PnPADMMState) -> Tensor:
-        """The larger of the changes of x and |v - x|, relative."""
+        """The larger of |x+ - x| and |v - x|, over |x|; at least 1 within the schedule."""
         change = torch.maximum(
             image_norm(after.x - before.x), image_norm(after.v - after.x)
         ) / image_norm(after.x).clamp_min(1e-12)

@@ -23,7 +23,7 @@ from ipx_plugins.solvers.schedule import denoised, settled, sigma_at, sigmas
 
 @dataclass(frozen=True)
 class PnPFISTAState(State):
-    """x, the extrapolated point v, momentum number t and step ``(B,)``."""
+    """x, the extrapolated point v, momentum parameter t and step ``(B,)``."""
 
     v: Tensor
     t: Tensor
@@ -37,15 +37,15 @@ class PnPFISTAState(State):
 class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
     """x+ = D(v - s grad f(v), sqrt(s lam)), v+ = x+ + (t - 1)/t+ (x+ - x).
 
-    Kamilov, Mansour, Wohlberg 2017. Needs only the gradient of the data term, so that it takes
-    every noise that has one. Momentum is dropped where it points uphill or the steps grow: many a
-    denoiser is no contraction.
+    Kamilov, Mansour, Wohlberg 2017. Only the gradient of the data term is needed, so that every
+    noise model with a gradient works. Momentum is dropped where it points uphill or the steps
+    grow, since many denoisers are not contractions.
     """
 
     iterations = 40
 
     def init(self, problem: Problem) -> PnPFISTAState:
-        """No momentum."""
+        """The start, without momentum."""
         x = filled_start(problem)
         step = first_step(problem, x, problem.data.grad)
         table = sigmas(problem, self.options, x, self.options.steps)
@@ -57,7 +57,7 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
         s = state
         g, step = descend(problem, s.v, s.step)
         moved = s.v - column(step, s.v) * g
-        # prox_{s lam R} is the denoiser at sqrt(s lam), lam running down with sigma
+        # prox_{s lam R} is the denoiser at sqrt(s lam), where lam decreases with sigma
         sigma = (step * DENOISER_SHARE).sqrt() * sigma_at(s.table, s.steps)
         x, matches = denoised(problem, self.options, moved, sigma, s.steps, s.matches)
         change = image_norm(x - s.x)
@@ -69,5 +69,5 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
         )
 
     def residual(self, problem: Problem, before: PnPFISTAState, after: PnPFISTAState) -> Tensor:
-        """Relative change of x."""
+        """Relative change of x; at least 1 within the schedule."""
         return settled(super().residual(problem, before, after), after.steps, after.table)

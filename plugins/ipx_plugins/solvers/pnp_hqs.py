@@ -1,4 +1,4 @@
-"""Plug-and-play half-quadratic splitting, as DPIR."""
+"""Plug-and-play half-quadratic splitting (DPIR)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ipx_plugins.solvers.schedule import denoised, penalty_at, settled, sigma_at
 
 @dataclass(frozen=True)
 class PnPHQSState(State):
-    """The denoised image, sigma of all steps ``(steps, B)``, steps done."""
+    """The denoised image, sigma of all steps ``(steps, B)``, number of steps done."""
 
     table: Tensor
     steps: int
@@ -22,7 +22,7 @@ class PnPHQSState(State):
 
 
 class PnPHQS(Solver[PnPOptions, PnPHQSState]):
-    """v = prox_{f / rho}(x), x = D(v, sigma), with sigma falling and rho = lam / sigma^2.
+    """v = prox_{f / rho}(x), x = D(v, sigma), with decreasing sigma and rho = lam / sigma^2.
 
     Zhang et al. 2022 (DPIR), equations 6a and 6b. There is no objective; the residual is the
     change of x in the last step, once sigma is constant.
@@ -31,21 +31,21 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
     iterations = 8
 
     def budget(self, problem: Problem) -> int:
-        """As many as the schedule has."""
+        """The number of steps of the schedule."""
         return steps_of(problem, self.options)
 
     def init(self, problem: Problem) -> PnPHQSState:
-        """The start, holes filled in."""
+        """The start, with missing pixels filled in."""
         x = filled_start(problem)
         return PnPHQSState(x, sigmas(problem, self.options, x, self.budget(problem)), 0, None)
 
     def step(self, problem: Problem, state: PnPHQSState) -> PnPHQSState:
-        """Data, then denoiser."""
+        """Prox of the data term, then denoiser."""
         sigma = sigma_at(state.table, state.steps)
         v = problem.data.prox(state.x, 1 / penalty_at(problem, sigma), guess=state.x)
         x, matches = denoised(problem, self.options, v, sigma, state.steps, state.matches)
         return PnPHQSState(x, state.table, state.steps + 1, matches)
 
     def residual(self, problem: Problem, before: PnPHQSState, after: PnPHQSState) -> Tensor:
-        """Relative change of x."""
+        """Relative change of x; at least 1 within the schedule."""
         return settled(super().residual(problem, before, after), after.steps, after.table)

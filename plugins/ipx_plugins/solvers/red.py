@@ -14,7 +14,7 @@ from ipx_plugins.solvers.schedule import denoised, penalty_at, settled, sigma_at
 
 @dataclass(frozen=True)
 class REDState(State):
-    """x, the denoised image (the solution), and the step for the data term ``(B,)``."""
+    """x, the denoised image, and the step for the data term ``(B,)``."""
 
     clean: Tensor
     step: Tensor
@@ -27,7 +27,7 @@ class RED(Solver[PnPFISTAOptions, REDState]):
     """x+ = x - tau (grad f(x) + rho (x - D(x, sigma))), rho = lam / sigma^2.
 
     Romano, Elad, Milanfar 2017, equation 27 (gradient descent), with tau = 1 / (L + rho) and
-    sigma falling. For a denoiser that is a gradient, rho (x - D) is lam times that of -log p.
+    decreasing sigma. For an MMSE denoiser rho (x - D) is lam times the gradient of -log p.
     """
 
     iterations = 60
@@ -50,5 +50,5 @@ class RED(Solver[PnPFISTAOptions, REDState]):
         return replace(s, x=x, clean=clean, step=step, steps=s.steps + 1, matches=matches)
 
     def residual(self, problem: Problem, before: REDState, after: REDState) -> Tensor:
-        """Relative change of x."""
+        """Relative change of x; at least 1 within the schedule."""
         return settled(super().residual(problem, before, after), after.steps, after.table)

@@ -1,9 +1,9 @@
-"""What plug-and-play algorithms share: the denoiser's strength from step to step, its use.
+"""Shared by the plug-and-play solvers: the schedule of sigma, and calls of the denoiser.
 
-A denoiser D(x, sigma) stands for the prior at one noise level: it is the proximal map of
-sigma^2 R, were it one. So where classical splitting has the threshold lam / rho, plug-and-play has
-sigma^2 = lam / rho, and the algorithm runs sigma down instead of rho up. The last sigma is that of
-the noise for lam = `DENOISER_SHARE` times its variance, DPIR's rule and what lam="auto" gives.
+A denoiser D(x, sigma) takes the place of the proximal map of sigma^2 R. Where classical splitting
+has the threshold lam / rho, plug-and-play has sigma^2 = lam / rho, and sigma decreases instead of
+rho increasing. For lam = `DENOISER_SHARE` times the variance of the noise, which is DPIR's rule and
+that of lam="auto", the last sigma is the noise standard deviation.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ipx import (
 from ipx.toolkit import is_identity, vector
 from ipx_plugins.solvers import PnPOptions
 
-_STRONG = 49 / 255  # where DPIR begins
-_FINEST = 0.255 / 255  # below this no picture has noise (the same place)
+_STRONG = 49 / 255  # first sigma of DPIR
+_FINEST = 0.255 / 255  # smallest sigma of DPIR
 
 
 def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> Tensor:
-    """Sigma of each step and image, ``(steps, B)``, from strong to weak."""
+    """Sigma of each step and image, ``(steps, B)``, decreasing."""
     lam = vector(problem.lam, like)
     low = (
         (lam / DENOISER_SHARE).sqrt()
@@ -50,11 +50,11 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> T
 
 
 def steps_of(problem: Problem, options: PnPOptions, holes: int = 24) -> int:
-    """Steps of the schedule: 8, or ``holes`` where pixels are missing; 1 to remove noise alone.
+    """Number of steps: 8, ``holes`` where pixels are missing, 1 for denoising.
 
-    A picture with white noise is what a denoiser is made for: once is best (but for a flow, which
-    is brought down to a picture step by step). Holes are filled from their borders inwards, a
-    little each step; block matching, which looks far and is slow, needs no more steps for them.
+    For white Gaussian noise alone a single denoising is best, except with a flow, which needs
+    several. Holes are filled from their borders inwards, a little in each step. Block matching
+    has a wide reach and is slow; it takes no extra steps for them.
     """
     if options.steps is not None:
         return options.steps
@@ -71,25 +71,25 @@ def _keeps(problem: Problem) -> bool:
 
 
 def has_holes(problem: Problem) -> bool:
-    """True where pixels are missing."""
+    """True if pixels are missing."""
     known = problem.operator.known(problem.y)
     return known is not None and not bool(known.all())
 
 
 def sigma_at(table: Tensor, step: int) -> Tensor:
-    """Sigma of a step, ``(B,)``; the last one after the end."""
+    """Sigma of a step, ``(B,)``; the last sigma beyond the schedule."""
     return table[min(step, len(table) - 1)]
 
 
 def denoised(
     problem: Problem, options: PnPOptions, x: Tensor, sigma: Tensor, step: int, matches: object
 ) -> tuple[Tensor, object]:
-    """D(x, sigma), and the blocks that were matched, for the next step.
+    """D(x, sigma), and the block matches for the next step.
 
-    With ``refresh`` above 1 a denoiser that matches blocks looks for them anew only at every so
-    many steps. Otherwise, with ``ensemble``, the picture is turned and flipped in another way at
-    each step, so that no direction is preferred (Zhang et al. 2022, section 4.3); only mirrored
-    for a prior that knows which way is up.
+    With ``refresh`` above 1, block matching is repeated only every ``refresh`` steps. Otherwise,
+    with ``ensemble``, the picture is rotated and flipped differently in each step, so that no
+    direction is preferred (Zhang et al. 2022, section 4.3). For an ``oriented`` prior it is only
+    flipped horizontally.
     """
     prior = using(problem.prior, Denoise)
     if options.refresh > 1 and has(problem.prior, Matching):
@@ -97,7 +97,7 @@ def denoised(
         found = matching.match(x, sigma) if step % options.refresh == 0 else matches
         return matching.denoise(x, sigma, found), found
     turn = step % 8 if options.ensemble else 0
-    if problem.prior.traits.oriented:  # left and right are all the same, up and down are not
+    if problem.prior.traits.oriented:  # horizontal flips only
         turn = 4 * (turn % 2)
     moved = x.flip(-1) if turn & 4 else x
     moved = prior.denoise(torch.rot90(moved, turn & 3, (-2, -1)), sigma)
@@ -111,5 +111,5 @@ def penalty_at(problem: Problem, sigma: Tensor) -> Tensor:
 
 
 def settled(residual: Tensor, step: int, table: Tensor) -> Tensor:
-    """A residual that cannot pass for convergence while sigma still changes."""
+    """``residual``, raised to at least 1 while sigma still changes, to prevent a stop."""
     return residual.clamp_min(1.0) if step < len(table) else residual

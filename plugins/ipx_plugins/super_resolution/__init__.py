@@ -1,4 +1,4 @@
-"""Super-resolution: the picture was measured on a coarser grid."""
+"""Super-resolution: the picture is measured on a coarser grid."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ipx import (
 
 
 class SuperResolutionOptions(Options):
-    """How the coarse picture came about."""
+    """Downsampling factor and filter."""
 
-    factor: int = opt(default=2, min=2, max=8, help="How much coarser: 2, 3, 4 or 8.")
+    factor: int = opt(default=2, min=2, max=8, help="Downsampling factor: 2, 3, 4 or 8.")
     filter: Literal["mean", "gaussian", "bicubic"] = opt(
         default="mean",
-        help="What a coarse pixel holds: the mean of its block, a Gaussian-weighted mean, or "
-        "the antialiased bicubic value of most resizing programs.",
+        help="Downsampling filter: the mean of each block, a Gaussian, or the antialiased bicubic "
+        "kernel of most resizing programs.",
     )
     sigma: float | None = opt(
         default=None,
@@ -50,7 +50,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             provides=(Adjoint, NormalSolve, Norm),
             traits=Traits(basis="fft"),
             examples=({"factor": 4}, {"filter": "gaussian"}, {"filter": "bicubic"}),
-            summary="A picture on a grid 2, 3, 4 or 8 times coarser.",
+            summary="Filtering and downsampling by 2, 3, 4 or 8.",
             source="closed form: Zhao et al., IEEE Trans. Image Process. 25(8), 2016",
         )
     ]

@@ -1,4 +1,4 @@
-"""Which frequencies a coarser grid cannot tell apart, on the half spectrum of the real FFT."""
+"""Groups of aliased frequencies, on the half spectrum of the real FFT."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Aliases:
-    """Groups of the ``s^2`` frequencies that decimation by s puts on top of each other.
+    """Groups of the ``s^2`` frequencies that are aliased by decimation by s.
 
     The groups are those of the coarse half spectrum, ``(H/s, W/(2s)+1)``; member 0 is the
     lowest frequency. Members beyond the fine half spectrum are taken by Hermitian symmetry.
@@ -31,7 +31,7 @@ class Aliases:
         self.shape = (s * s, k.shape[2], k.shape[3])
         self._half = (height, half)
         self._take, self._flip = index, mirrored.flatten()
-        # where each frequency of the fine half spectrum is found among the members
+        # index among the members of each frequency of the fine half spectrum
         back = torch.zeros(height * half, dtype=torch.int64)
         order = torch.arange(index.numel())
         back[index[self._flip]] = order[self._flip]

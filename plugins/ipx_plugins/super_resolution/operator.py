@@ -1,9 +1,9 @@
 """Filter and decimate, A = S H: every ``s``-th pixel of a circular convolution.
 
-In the Fourier domain decimation adds up the ``s^2`` frequencies (aliases) that the coarse grid
-cannot tell apart, so ``A^T A`` couples only those: in each group it is ``a a^H`` with ``a_l`` the
-conjugate of the filter at alias ``l`` over ``s``. The normal equations fall apart into small
-systems ``(W + a a^H) x = b``, W diagonal, and are solved in closed form (Zhao et al. 2016).
+In the Fourier domain decimation sums groups of ``s^2`` aliased frequencies, so ``A^T A`` couples
+only these. In each group it is ``a a^H``, with ``a_l`` the conjugate of the filter's response at
+alias ``l``, over ``s``. The normal equations decouple into small systems ``(W + a a^H) x = b``, W
+diagonal, which have a closed-form solution (Zhao et al. 2016).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class _Taps(NamedTuple):
 
 
 class SuperResolution(LinearOperator[SuperResolutionOptions]):
-    """A x = S H x, channel by channel, borders periodic; a constant stays what it is.
+    """A x = S H x for each channel, with periodic borders; a constant is preserved.
 
-    Coarse pixels sit in the middle of the ``s x s`` blocks they stand for. ``mean`` is the
-    block average exactly and sees no border. ``gaussian`` is cut at 4 sigma. ``bicubic`` is
-    Keys' kernel (IEEE Trans. ASSP 29(6), 1981, a = -1/2) stretched by the factor.
+    Coarse pixels are centred on their ``s x s`` blocks. ``mean`` is exactly the block average and
+    independent of the border. ``gaussian`` is truncated at 4 sigma. ``bicubic`` is Keys' kernel
+    (IEEE Trans. ASSP 29(6), 1981, a = -1/2), stretched by the factor.
 
     Args:
         image_shape: ``(C, H, W)``, H and W multiples of the factor; the data are
@@ -142,8 +142,8 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
 
         Args:
             b: right-hand side.
-            weight: W, a multiple of the identity or diagonal in the real FFT, > 0 but where
-                A itself keeps the frequency (the mean, for a gradient).
+            weight: W, a multiple of the identity or diagonal in the real FFT; > 0, or 0 only at
+                the lowest frequency of a group (for a gradient: the mean).
 
         Raises:
             PlanError: W is diagonal in another transform.
@@ -200,7 +200,7 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
 
 
 def _taps(options: SuperResolutionOptions) -> _Taps:
-    """The filter, of sum 1, about the middle of a block, which is at (s - 1) / 2."""
+    """The filter, with sum 1, centred on the middle (s - 1) / 2 of a block."""
     s, middle = options.factor, (options.factor - 1) / 2
     if options.filter == "mean":
         return _Taps(torch.full((s,), 1 / s, dtype=torch.float64), 0)
@@ -219,7 +219,7 @@ def _taps(options: SuperResolutionOptions) -> _Taps:
 
 
 def _wrapped(taps: _Taps, n: int) -> _Taps:
-    """The same filter on a periodic axis of n pixels: taps beyond one turn are added up."""
+    """The filter on a periodic axis of n pixels: taps beyond n are wrapped around and added."""
     if len(taps.weights) <= n:
         return _Taps(taps.weights, taps.first)
     weights = torch.zeros(n, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Tikhonov's prior: little energy."""
+"""Tikhonov regularisation: the energy of the picture."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ipx import (
 
 
 class TikhonovOptions(Options):
-    """Little energy."""
+    """Tikhonov regularisation."""
 
     about: Literal["mean", "zero"] = opt(
-        default="mean", help="Energy about the mean of each channel, which is free, or about black."
+        default="mean", help="Energy about the mean of each channel, or about zero (black)."
     )
 
 
@@ -40,7 +40,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             options=TikhonovOptions,
             provides=(Value, Grad, Prox, QuadraticPrior),
             traits=_traits,
-            summary="Little energy: 1/2 |x - mean|^2; lam = noise-to-signal ratio: Wiener.",
+            summary="Energy, 1/2 |x - mean|^2; a Wiener filter if lam is noise/signal power.",
             source="Tikhonov, Soviet Math. Dokl. 4, 1963",
         )
     ]

@@ -22,14 +22,14 @@ from ipx_plugins.tikhonov import TikhonovOptions
 
 
 class Centre(LinearOperator[NoOptions]):
-    """x less the mean of each channel: a projection, diagonal in Fourier and cosine bases."""
+    """x minus the mean of each channel: a projection, diagonal in Fourier and cosine bases."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x - mean(x)."""
         return x - x.mean((-2, -1), keepdim=True)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """The same."""
+        """Equal to `forward`, as the projection is symmetric."""
         return self.forward(y)
 
     def norm(self) -> float:
@@ -37,7 +37,7 @@ class Centre(LinearOperator[NoOptions]):
         return float(self.image_shape[-1] * self.image_shape[-2] > 1)
 
     def spectrum(self, like: Tensor) -> Spectral:
-        """1, but 0 at frequency zero, ``(H, W)``."""
+        """Eigenvalues, ``(H, W)``: 1, and 0 at frequency zero."""
 
         def gram() -> Tensor:
             ones = torch.ones(*self.image_shape[-2:], dtype=torch.float64)
@@ -48,7 +48,7 @@ class Centre(LinearOperator[NoOptions]):
 
 
 class Tikhonov(Prior[TikhonovOptions]):
-    """With Gaussian noise, and about zero, the solution is (A^T A + lam I)^-1 A^T y."""
+    """For Gaussian noise and about = zero the solution is (A^T A + lam I)^-1 A^T y."""
 
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``."""

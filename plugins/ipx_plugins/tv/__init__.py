@@ -21,16 +21,16 @@ class TVOptions(Options):
     """Total variation."""
 
     isotropic: bool = opt(default=True, help="Couple the two directions of the gradient.")
-    coupled: bool = opt(default=True, help="Couple the colour channels: edges where all have them.")
+    coupled: bool = opt(default=True, help="Couple the colour channels, so that edges coincide.")
     boundary: Literal["reflect", "circular"] = opt(
-        default="reflect", help="Across the border: no difference, or the one to the other side."
+        default="reflect", help="Difference across the border: zero, or to the opposite side."
     )
     tol: float = opt(
         default=1e-4, above=0.0, help="Relative duality gap at which the proximal map stops."
     )
-    iterations: int = opt(default=500, min=1, help="Budget of the proximal map.")
+    iterations: int = opt(default=500, min=1, help="Largest number of its steps.")
     compile: bool = opt(
-        default=False, help="Compile the proximal map (needs a C++ compiler; pays after minutes)."
+        default=False, help="Compile the proximal map; needs a C++ compiler and minutes to pay off."
     )
 
 
@@ -49,7 +49,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             provides=(Value, Prox, ProxConjugate),
             traits=_traits,
             examples=({"isotropic": False}, {"coupled": False}, {"boundary": "circular"}),
-            summary="Few edges: |Dx|_{2,1}, or |Dx|_1 anisotropic.",
+            summary="Total variation: |Dx|_{2,1}, or anisotropic |Dx|_1.",
             source="Rudin, Osher, Fatemi, Physica D 60, 1992; Beck, Teboulle, IEEE TIP 18, 2009",
         )
     ]

@@ -1,12 +1,12 @@
 """The proximal map of total variation: fast gradient projection on the dual.
 
 Beck and Teboulle (IEEE TIP 18, 2009): with D the gradient and p in the product of balls of
-radius t, the solution is ``x = g - D^T p`` for the p that minimises ``1/2 |g - D^T p|^2``. Steps of
-1/8 >= 1/|D|^2, momentum (k-1)/(k+5), which keeps the rate of FISTA and lets the iterates converge
-(Chambolle, Dossal 2015; on photographs 20 % fewer steps than Nesterov's).
+radius t, the solution is ``x = g - D^T p`` for the p that minimises ``1/2 |g - D^T p|^2``. The step
+is 1/8 <= 1/|D|^2. The momentum (k-1)/(k+5) keeps the rate of FISTA and lets the iterates converge
+(Chambolle, Dossal 2015); on photographs it takes 20 % fewer steps than Nesterov's.
 
-Each image stops at its own relative duality gap ``(t |Dx| - <p, Dx>) / (t |Dx| + |x-g|^2/2)``,
-looked at every few steps, which bounds its distance to the minimum.
+Each image stops at a relative duality gap ``(t |Dx| - <p, Dx>) / (t |Dx| + |x-g|^2/2)``, computed
+every few steps, which bounds its distance to the minimum.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 from ipx import MissingExtraError, Scalar, image_sum, per_image
 from ipx_plugins.tv import TVOptions
 
-_CHECK = 12  # steps between two looks at the gap
+_CHECK = 12  # steps between computations of the gap
 _STEP = 0.125
 
 
@@ -37,7 +37,7 @@ def denoise(g: Tensor, t: Scalar, options: TVOptions) -> Tensor:
     """argmin_u |Du| + |u - g|^2 / (2t) for ``g`` ``(B, C, H, W)``, ``t`` >= 0 one or per image."""
     radius = torch.as_tensor(per_image(t, g), dtype=g.dtype, device=g.device)
     wide = (0.5 * (g.amax((1, 2, 3), keepdim=True) - g.amin((1, 2, 3), keepdim=True))).detach()
-    # beyond this radius the solution is flat, and the scale of the dual would only cost digits
+    # beyond this radius the solution is constant, and a larger dual would only lose precision
     radius = radius.minimum(wide * (g.shape[-1] * g.shape[-2]) + torch.finfo(g.dtype).tiny)
     differentiate = torch.is_grad_enabled() and (g.requires_grad or radius.requires_grad)
     circular = options.boundary == "circular"
@@ -83,7 +83,7 @@ def _divide(p: Dual, circular: bool) -> Tensor:
 
 
 def _length(d: Dual, isotropic: bool, coupled: bool) -> tuple[Tensor, Tensor]:
-    """Lengths of the groups that the two differences belong to."""
+    """Norms of the groups of the vertical and of the horizontal differences."""
     if not isotropic and (not coupled or d.down.shape[1] == 1):
         return d.down.abs(), d.right.abs()
     a, b = d.down * d.down, d.right * d.right
@@ -105,7 +105,7 @@ def _step(
     isotropic: bool,
     coupled: bool,
 ) -> tuple[Dual, Dual]:
-    """One step: gradient at q, projection, momentum. The form that reads like the paper."""
+    """One step as in the paper: gradient at q, projection, momentum."""
     d = _differences(g - _divide(q, circular), circular)
     n = Dual(q.down + _STEP * d.down, q.right + _STEP * d.right)
     tiny = torch.finfo(g.dtype).tiny
@@ -119,7 +119,7 @@ def _step(
 
 
 class _Buffers:
-    """`_step` without allocations: what takes the time of this algorithm is memory."""
+    """`_step` without allocations, since memory traffic dominates the time."""
 
     def __init__(self, g: Tensor) -> None:
         self.x, self.m = torch.empty_like(g), torch.empty_like(g)
@@ -138,7 +138,7 @@ class _Buffers:
         isotropic: bool,
         coupled: bool,
     ) -> tuple[Dual, Dual]:
-        """The same numbers as `_step`; ``p`` and ``q`` are its own buffers."""
+        """The same result as `_step`; own buffers are used in place of ``p`` and ``q``."""
         x, n, old = self.x, self.n, self.p
         down, right = self.q
         torch.add(g, down, out=x).add_(right)
@@ -203,7 +203,7 @@ def _compiled() -> Callable[..., tuple[Dual, Dual]]:
     def step(
         g: Tensor, p: Dual, q: Dual, r: Tensor, momentum: float, *flags: bool
     ) -> tuple[Dual, Dual]:
-        # a tensor, so that a new momentum is not a new program
+        # as a tensor, so that a new momentum does not cause recompilation
         return fast(g, p, q, r, torch.tensor(momentum, dtype=g.dtype, device=g.device), *flags)
 
     return step

@@ -1,4 +1,4 @@
-"""R(x) = sum of the lengths of the gradient."""
+"""R(x) = sum of the norms of the discrete gradient."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ipx_plugins.tv.fgp import denoise
 class TV(OuterProx[TVOptions]):
     """R(x) = |Dx|_{2,1} (isotropic) or |Dx|_1, D the forward differences.
 
-    The length of a gradient is taken over both directions (isotropic), over all channels
-    (coupled: the vectorial TV of Blomgren and Chan, 1998), or both.
+    The norm of a gradient is taken over both directions (isotropic), over all channels (coupled:
+    the vectorial TV of Blomgren and Chan, 1998), or both.
     """
 
     def value(self, x: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ class TV(OuterProx[TVOptions]):
         return self._lengths(d).flatten(1).sum(1)
 
     def prox(self, x: Tensor, t: Scalar) -> Tensor:
-        """argmin_u R(u) + |u - x|^2 / (2t), to the duality gap that the options ask for."""
+        """argmin_u R(u) + |u - x|^2 / (2t), to the relative duality gap of option ``tol``."""
         return denoise(x, t, self.options)
 
     def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
@@ -33,24 +33,24 @@ class TV(OuterProx[TVOptions]):
         return Gradient(image_shape, boundary=self.options.boundary)
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
-        """Shrink the length of every group by t."""
+        """Shrink the norm of every group by t."""
         length = self._lengths(u)
         step = per_image(t, u)
         keep = 1 - step / length.clamp_min(1e-30)
         return self._scaled(u, keep.clamp_min(0))
 
     def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
-        """Project every group on the ball of radius lam, whatever t."""
+        """Project every group onto the ball of radius lam, for every t."""
         radius = per_image(lam, u)
         return self._scaled(u, radius / self._lengths(u).clamp_min(radius).clamp_min(1e-30))
 
     def _grouped(self, u: Tensor) -> tuple[Tensor, tuple[int, ...]]:
-        """``(B, 2C, H, W)`` as ``(B, 2, C, H, W)``, and the axes that a group runs over."""
+        """``(B, 2C, H, W)`` as ``(B, 2, C, H, W)``, and the axes of a group."""
         axes = ((1,) if self.options.isotropic else ()) + ((2,) if self.options.coupled else ())
         return torch.unflatten(u, 1, (2, u.shape[1] // 2)), axes
 
     def _lengths(self, u: Tensor) -> Tensor:
-        """Lengths of the groups, ``(B, 1 or 2 or C or 2C, H, W)`` after `_grouped`."""
+        """Norms of the groups of `_grouped`, ``(B, 1 or 2 or C or 2C, H, W)``."""
         g, axes = self._grouped(u)
         axes = tuple(a for a in axes if g.shape[a] > 1)
         if not axes:

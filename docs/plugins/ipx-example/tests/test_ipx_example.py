@@ -1,7 +1,7 @@
 """The contract kit of ipx on this plugin, and what it is for."""
 
-import numpy as np
 import ipx
+import numpy as np
 from ipx.testing import contract_tests
 
 test_contract = contract_tests("ipx-example")

@@ -24,6 +24,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_example.operator:IpxExample",
             options=IpxExampleOptions,
             provides=(Adjoint, Diagonal, Norm),
+            examples=({"strength": 0.95},),
             summary="A picture that fades towards its corners.",
         )
     ]
