@@ -184,8 +184,8 @@ def test_bad_input_is_one_line(
     write(odd, np.full((3, 18, 18), 0.5))
     run("encode", picture, *glow, "-o", codes)
     cases: list[tuple[int, str, tuple[object, ...]]] = [
-        (3, "is no file of codes", ("decode", picture, *glow, "-o", out)),
-        (3, "no file of codes", ("decode", photos / "none.npz", *glow, "-o", out)),
+        (3, "is not a file of codes", ("decode", picture, *glow, "-o", out)),
+        (3, "not a file of codes", ("decode", photos / "none.npz", *glow, "-o", out)),
         (3, "other weights", ("decode", codes, "--model", "vae", "--weights", weights["vae"],
                               "-o", out)),
         (3, "multiples of 4", ("encode", odd, *glow, "-o", photos / "o.npz")),

@@ -195,7 +195,7 @@ def test_a_preference_of_the_prior_decides() -> None:
 
 def test_no_solver_fits_is_said_as_such() -> None:
     """It said: no solver does not fit."""
-    with pytest.raises(PlanError, match=r"^no solver fits operator .*prior l1: the sum of a"):
+    with pytest.raises(PlanError, match=r"^no solver fits operator .*prior l1: poisson data"):
         Request(prior={"name": "l1"}, noise={"name": "poisson"}).plan()
 
 

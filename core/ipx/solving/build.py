@@ -70,7 +70,8 @@ def _algebra(described: Tree, image_shape: Shape) -> Operator[Any]:
         chain = [_linear(operator_from(parts[-1], image_shape), name)]
         for part in reversed(parts[:-1]):
             chain.insert(0, _linear(operator_from(part, chain[0].data_shape), name))
-        return reduce(lambda inner, outer: outer @ inner, reversed(chain))
+        composed: LinearOperator[Any] = reduce(lambda inner, outer: outer @ inner, reversed(chain))
+        return composed
     made = [_linear(operator_from(p, image_shape), name) for p in parts]
     return vstack(made) if name == "stack" else reduce(add, made)
 

@@ -109,8 +109,8 @@ class History(Observer):
 class Statistics(Observer):
     """Mean and standard deviation over the iterates, as outputs ``mean`` and ``std``.
 
-    Each image counts until it is done; one that is done before the first step that counts has
-    itself as the mean, and 0.
+    An image is averaged until it is done. If that is within the first ``after`` steps, its mean is
+    the image itself and its deviation 0.
 
     Args:
         after: steps left out at the beginning.
@@ -120,7 +120,7 @@ class Statistics(Observer):
         self.after = after
 
     def begin(self, progress: Progress) -> None:
-        self.moments = Moments.zero(progress.x)  # not those of another run
+        self.moments = Moments.zero(progress.x)  # of this run only
 
     def __call__(self, progress: Progress) -> None:
         if progress.iteration > self.after:
@@ -138,8 +138,8 @@ class Statistics(Observer):
 class Guard:
     """Checks which images are sound: finite, and the objective not grown a thousandfold.
 
-    Residuals are checked at every step, all values at every tenth, the last, and where a residual
-    is not finite, the objective at every tenth.
+    Every step checks the residual. Every tenth and the last check all values, as does a residual
+    that is not finite. Every tenth checks the objective.
     """
 
     every = 10

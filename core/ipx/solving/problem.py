@@ -176,7 +176,7 @@ class Problem:
                 f"{operator.data_shape}"
             )
         if not terms and prior is None:
-            raise UsageError("a problem needs a prior; ipx.prior('none') says nothing")
+            raise UsageError("a problem needs a prior; ipx.prior('none') is none")
         if prior is not None or lam is not None:
             terms = (_changed(terms, prior, lam), *terms[1:])
         known = operator.known(y)

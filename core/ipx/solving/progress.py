@@ -101,8 +101,7 @@ class Result:
     def where(self, take: Tensor, other: Result) -> Result:
         """Image by image: this result where ``take`` ``(B,)`` is true, else the other.
 
-        Problem, state and history, which are of the batch, are those of this one; outputs are
-        those that both have.
+        Problem, state and history are those of this result; outputs are those that both have.
         """
 
         def pick(a: Tensor, b: Tensor) -> Tensor:

@@ -41,8 +41,8 @@ class FormatChecks(Checks):
         for told, dtype in ((name, np.dtype(name)) for name in spec.dtypes):
             real = dtype.kind in "uif" and dtype.name == told
             require(real, f"{told} is no type of real numbers, as NumPy names it")
-        good = spec.layouts and set(spec.layouts) <= set(LAYOUTS)
-        require(good, f"layouts are {', '.join(LAYOUTS)}, not {', '.join(spec.layouts)}")
+        known = spec.layouts and set(spec.layouts) <= set(LAYOUTS)
+        require(known, f"layouts are {', '.join(LAYOUTS)}, not {', '.join(spec.layouts)}")
 
     def unknown_data(self) -> None:
         """Data that are no picture are refused."""

@@ -54,8 +54,8 @@ class OperatorChecks(Checks):
     def preview(self) -> None:
         """The preview of A x has the shape of x, and finite values."""
         seen = self.made.preview(self.made.forward(self.x + 0.5))
-        good = seen.shape == self.x.shape and seen.isfinite().all()
-        require(good, "the preview is no finite picture of the image's shape")
+        require(seen.shape == self.x.shape, f"the preview has shape {tuple(seen.shape)}")
+        require(seen.isfinite().all(), "the preview has values that are not finite")
 
     def forward_pure_batch_dtype(self) -> None:
         """A x: the same again, for each image alone, and in float32."""
@@ -66,9 +66,8 @@ class OperatorChecks(Checks):
         # a kernel that interpolates overshoots a little, which counting noises live with
         x = torch.cat([(self.x + 0.5).round(), self.x + 0.5])
         y = self.made.forward(x)
-        good = (
-            self.traits.signed or y.min() >= -0.2 * (y.square().mean() / x.square().mean()).sqrt()
-        )
+        low = -0.2 * (y.square().mean() / x.square().mean()).sqrt()
+        good = self.traits.signed or y.min() >= low
         require(good, "data of pictures may be negative; set the trait signed")
 
     @needs(cap.Adjoint)
@@ -110,26 +109,21 @@ class OperatorChecks(Checks):
     @needs(cap.Spectrum)
     def spectrum(self) -> None:
         """F A^T A x = gram F x, gram >= 0, with the transform F that the trait basis names."""
-        basis = spectral(self.made, self.x)
-        wrong = f"the trait basis is not {basis}, in which A^T A is diagonal"
-        require(basis == self.traits.basis, wrong)
+        real = spectral(self.made, self.x)
+        require(real == self.traits.basis, f"A^T A is diagonal in {real}, not as the trait says")
 
     @needs(cap.NormalSolve)
     def solve_normal(self) -> None:
-        """(A^T A + W) ``solve_normal(x, W)`` = x, W = rho I or diagonal in the same transform."""
-        a, x, basis = self.made, self.x, self.traits.basis
-        k = draw(6, 1, 1, *x.shape[-2:])
-        gram = {"fft": torch.fft.rfft2(k).abs() ** 2, "dct": k}.get(basis, k[..., :1, :1])
-        weights = [Spectral("any", rho + 0.0 * k[..., :1, :1]) for rho in (1e-2, 10.0)]
-        for w in (*weights, Spectral(basis, gram + 0.1)):
+        """(A^T A + W) z = x for z = ``solve_normal(x, W)``; W = rho I, or W = F^T gram F."""
+        a, x, k = self.made, self.x, draw(6, 1, 1, *self.x.shape[-2:])
+        weights = [Spectral("any", torch.full_like(k[..., :1, :1], rho)) for rho in (1e-2, 10.0)]
+        if self.traits.basis in ("fft", "dct"):
+            gram = torch.fft.rfft2(k).abs() ** 2 if self.traits.basis == "fft" else k
+            weights.append(Spectral(self.traits.basis, gram + 0.1))
+        for w in weights:
             z = a.solve_normal(x, w)
             wz = w.inverse(w.gram * w.forward(z), (x.shape[-2], x.shape[-1]))
-            close(
-                a.adjoint(a.forward(z)) + wz,
-                x,
-                1e-9,
-                f"(A^T A + W) solve_normal(b) = b, {w.basis} W",
-            )
+            close(a.adjoint(a.forward(z)) + wz, x, 1e-9, f"(A^T A + W) z = x, {w.basis} W")
 
 
 checks = OperatorChecks.of

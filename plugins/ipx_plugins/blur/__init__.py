@@ -29,7 +29,7 @@ class BlurOptions(Options):
         default=None, help="PSF file (PNG, TIFF or NPY), centred in its array; implies kind file."
     )
     sigma: float = opt(
-        default=2.0, above=0.0, unit="pixels", help="Standard deviation (gaussian); truncated at 4."
+        default=2.0, above=0.0, unit="pixels", help="Standard deviation (gaussian), cut at 4 sigma."
     )
     size: int = opt(default=9, min=1, unit="pixels", help="Side of the square (uniform).")
     radius: float = opt(

@@ -36,7 +36,7 @@ def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
         line = torch.exp(-0.5 * (x / options.sigma) ** 2)
         psf = torch.outer(line, line)
     elif options.kind == "airy":
-        # (2 J1(v) / v)^2, first zero at v = 3.8317 (Born, Wolf, 8.5.2); four rings have 95 %
+        # (2 J1(v) / v)^2, first zero at v = 3.8317 (Born, Wolf, 8.5.2); four rings hold 95 %
         x = _grid(_reach(4 * options.radius, options.radius, limit))
         v = (3.8317059702 / options.radius * torch.hypot(x[:, None], x)).clamp_min(1e-9)
         psf = (2 * torch.special.bessel_j1(v) / v) ** 2

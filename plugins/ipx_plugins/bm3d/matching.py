@@ -74,7 +74,7 @@ def match(image: Tensor, grid: Grid, stage: Stage, sigma: Tensor) -> Groups:
     area = window * window
     tall, wide = (n * hop - hop + window for n in (down, across))
     edge = (r, wide - r - grid.width, r, tall - r - grid.height)
-    # the mean does not change distances, but rounds the three terms
+    # distances do not depend on the mean, but the three terms lose precision by it
     image = image - image.mean()
     square = functional.avg_pool2d((image * image)[None], b, q)[0] * b**2
     norms = functional.pad(square, edge, value=float("inf"))  # no match outside

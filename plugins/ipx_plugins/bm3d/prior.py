@@ -52,7 +52,7 @@ class BM3D(Prior[BM3DOptions]):
             x: ``(B, C, H, W)``, any size, nominally in [0, 1].
             sigma: standard deviation of the noise in the units of ``x``, >= 0: a number, one per
                 image ``(B,)``, or one per pixel ``(B, 1, H, W)`` or ``(B, C, H, W)``.
-            matches: result of `match` on this or a similar image; None matches here.
+            matches: result of `match` on this or a similar image; None runs `match` first.
 
         Raises:
             ShapeError: the shapes of ``x``, ``sigma`` and ``matches`` do not agree.

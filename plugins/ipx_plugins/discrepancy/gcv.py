@@ -27,7 +27,7 @@ _FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as thi
 
 
 class GCV(Tuner[GCVOptions]):
-    """Brackets the minimum by factors of ``step``, starting smooth, then fits parabolas."""
+    """Brackets the minimum by factors of ``step``, then fits parabolas, image by image."""
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve."""

@@ -130,7 +130,7 @@ def _check(page: tifffile.TiffPage, size: int) -> None:
         raise InputError(f"holds {kind} colours; convert it to RGB or grey")
     palette = page.photometric == PHOTOMETRIC.PALETTE
     if page.bitspersample not in (1, 8, 16, 32, 64) and not palette:
-        raise InputError(f"has {page.bitspersample} bits a sample; save it with 8, 16 or 32")
+        raise InputError(f"has {page.bitspersample} bits per sample; save it with 8, 16 or 32")
 
 
 def _channels_last(page: tifffile.TiffPage, samples: Array) -> Array:

@@ -24,7 +24,7 @@ def sliced_wasserstein(x: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
         rng: draws the directions.
 
     Returns:
-        A scalar >= 0 in units of intensity; 0.8 c if all patches differ by noise of size c.
+        A scalar >= 0 in units of intensity; 0.8 c if a noise-like pattern of size c is added to y.
     """
     found = []
     while True:

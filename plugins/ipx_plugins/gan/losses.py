@@ -1,6 +1,6 @@
 """Losses of discriminator and generator from the discriminator's outputs, gradient penalties.
 
-D returns logits; with a logistic loss, s(D), s the sigmoid, is the probability of a real picture.
+D returns logits. With the logistic losses, s(D) = sigmoid(D) is the probability of a real picture.
 """
 
 from __future__ import annotations

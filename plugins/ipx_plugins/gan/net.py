@@ -15,7 +15,7 @@ from ipx import model
 
 
 class Net(nn.Module):
-    """The three parts, and log_deviation, that of pictures about G(E(x))."""
+    """The three parts, and the log of the standard deviation of pictures about G(E(x))."""
 
     def __init__(self, colors: int, size: int, latent: int, width: int) -> None:
         super().__init__()

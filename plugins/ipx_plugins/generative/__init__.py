@@ -61,7 +61,7 @@ class MapOptions(GenerativeOptions):
     )
     smoothing: bool = opt(
         default=True,
-        help="Evaluate the density with the training noise of the model, drawn anew each step.",
+        help="Add the training noise of the model to the picture, drawn anew at each step.",
     )
 
 
@@ -120,7 +120,7 @@ def _traits(**changed: Any) -> Callable[[Any], Traits]:
 
 
 def _density(options: MapOptions) -> Traits:
-    """Traits of a density. Gradients are random: long, shrinking steps get farther than short."""
+    """Traits of a density. Its gradients are random, which favours long, decreasing steps."""
     return replace(_traits()(options), lam_per_variance=options.temperature, unit=2.5)
 
 

@@ -104,7 +104,7 @@ class Formulation(Prior[G]):
         return x.contiguous()
 
     def typical(self, image_shape: Shape) -> float | None:
-        """Expected |z|^2 of a clean image for a flow, whose minimum D(0) is no image; else None."""
+        """Expected |z|^2 of a clean image if R is |z|^2 and the model is a flow; else None."""
         if not (self.ends_at_typical and self.generator.invertible):
             return None
         return TYPICAL * self.generator.latent_size(self.framed(image_shape))

@@ -71,10 +71,10 @@ class Impulse(Noise[ImpulseOptions]):
     def _share(self, y: Tensor, known: Tensor | None) -> Tensor:
         """Fraction of wrong values, ``(B,)``.
 
-        Salt and pepper: values at 0 or 1. True black and white count too, so that the fraction is
-        never too low. Dead: zeros among brighter values. Random: values more than 0.1 from all but
-        about two of their neighbours (after Garnett et al. 2005, which spares edges); the fraction
-        is scaled up for wrong values that are within 0.1 by chance.
+        Salt and pepper: values at 0 or 1; true black and white count too, which errs on the safe
+        side. Dead: zeros among brighter values. Random: values more than 0.1 from all but about
+        two of their neighbours (after Garnett et al. 2005, which spares edges); the fraction is
+        scaled up for wrong values that are within 0.1 by chance.
         """
         if self.options.kind == "salt-pepper":
             wrong = (y <= 0) | (y >= 1)

@@ -213,8 +213,8 @@ def interpolate(
 
 @_action(".png")
 @click.argument("picture", type=FILE)
-@click.option("--with", "having", type=FILE, required=True, help="Folder of pictures with it.")
-@click.option("--without", type=FILE, required=True, help="Folder of pictures without it.")
+@click.option("--with", "having", type=FILE, required=True, help="Folder with the attribute.")
+@click.option("--without", type=FILE, required=True, help="Folder without the attribute.")
 @click.option(
     "--multiples",
     default="-2,-1,0,1,2",
@@ -286,7 +286,7 @@ def traverse(
         base, shape = _picture(coded, start, size)
     for d in dims:
         if not 0 <= d < len(base):
-            raise UsageError(f"dims: the code has numbers 0 to {len(base) - 1}, {d} is none")
+            raise UsageError(f"dims: the code has components 0 to {len(base) - 1}, not {d}")
     z = base.repeat(len(dims) * steps, 1)
     values = torch.linspace(-reach, reach, steps)
     for row, d in enumerate(dims):

@@ -18,7 +18,7 @@ from ipx import InputError, Scalar
 
 _BANDS = 16
 _SHARE, _ENOUGH = 0.1, 200  # of a band: the smoothest tenth, at least 200 details
-_MOST = 1e8  # photons; there noise is negligible
+_MOST = 1e8  # photons; noise is negligible at this peak
 
 _FILTERS = (
     ((1, -2, 1), (1, -2, 1)),

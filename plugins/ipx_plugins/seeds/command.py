@@ -43,8 +43,8 @@ def _sigmas(ctx: object, parameter: object, value: str | None) -> tuple[float, .
 @click.option(
     "--ood", type=FILE, help="Out-of-distribution pictures.  [default: from scikit-image]"
 )
-@click.option("--ood-count", type=click.IntRange(min=0), help="Their number.  [default: 25]")
-@click.option("--tasks", callback=_words, help=f"Of {','.join(TASKS)}.  [default: all]")
+@click.option("--ood-count", type=click.IntRange(min=0), help="Pictures of --ood.  [default: 25]")
+@click.option("--tasks", callback=_words, help=f"Subset of {','.join(TASKS)}.  [default: all]")
 @click.option("--sigmas", callback=_sigmas, help="Noise levels.  [default: 0,0.02,0.05]")
 @click.option(
     "--methods", callback=_words, help=f"Of {','.join(METHODS)}, or any prior.  [default: those]"
@@ -72,7 +72,7 @@ def _sigmas(ctx: object, parameter: object, value: str | None) -> tuple[float, .
     show_default=True,
     help="For generative priors, as in ipx solve.",
 )
-@click.option("--iterations", type=click.IntRange(min=1), help="For generative priors.")
+@click.option("--iterations", type=click.IntRange(min=1), help="Iterations of generative priors.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
 )

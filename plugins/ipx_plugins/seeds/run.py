@@ -214,7 +214,7 @@ class Bench:
         weight = "" if factor is None else f" (lam x {factor:g})"
         self.note(
             f"{name} {case.task} sigma {sigma:g} {row}{weight}: {np.mean(scores['psnr']):.2f} dB, "
-            f"{done.seconds:.2f} s a picture"
+            f"{done.seconds:.2f} s per picture"
         )
         return self.store.cells[key]
 

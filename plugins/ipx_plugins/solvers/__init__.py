@@ -1,4 +1,4 @@
-"""The built-in solvers: one algorithm a file; this module declares them."""
+"""The built-in solvers: one algorithm per file; this module declares them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ipx import (
 # Ranks follow measurements on {blur, inpaint, super-resolution} x {tv, wavelet}: where one
 # transform diagonalises A and K, ADMM takes the fewest steps; elsewhere PDHG has the cheapest.
 DIRECT_TOL = 1e-6
-ADMM_TOL = 1e-2  # of the change of the iterate, so that the errors sum up
+ADMM_TOL = 1e-2  # of the change of the iterate, so that the errors are summable
 DIRECT = (Need((DataQuadratic,), (QuadraticPrior,), rank=100, tolerance=DIRECT_TOL),)
 ADMM = (
     # jointly with the prior, with a copy of the picture (consensus), by conjugate gradients where
@@ -62,7 +62,7 @@ GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)
 PGD = (Need((DataProx,), (Value, Grad), rank=25),)
 PNP_HQS = (
-    # measured to be better than pnp-admm: flows, and block matching without missing pixels
+    # better than pnp-admm as measured: flows, and block matching without missing pixels
     Need((DataProx,), (Denoise, Latent), rank=94),
     Need((DataProx,), (Denoise, Matching), rank=94),
     Need((DataProx,), (Denoise,), rank=90),
@@ -72,7 +72,7 @@ PNP_ADMM = (
     Need((DataProx, Quadratic, Diagonal), (Denoise, Matching), rank=96),
     Need((DataProx, Quadratic), (Denoise,), rank=92),
 )
-DIFFPIR = (Need((DataProx,), (Denoise,), rank=0),)  # stochastic: chosen last
+DIFFPIR = (Need((DataProx,), (Denoise,), rank=0),)  # stochastic: never chosen by auto
 RED = (Need((DataGrad,), (Denoise,), rank=65),)
 ADAM = (
     Need((DataGrad,), (StochasticGrad,), rank=75),
@@ -150,7 +150,7 @@ class PDHGOptions(Options):
         help="Dual step; tau follows from it. By default 5 lam for 20 steps, then 20 lam.",
     )
     relaxation: float = opt(
-        default=1.9, min=1.0, max=1.99, help="Over-relaxation factor, at most 1.4 if f is linearised."
+        default=1.9, min=1.0, max=1.99, help="Over-relaxation factor; at most 1.4 if linearised."
     )
 
 

@@ -1,4 +1,4 @@
-"""Primal-dual hybrid gradient: products with A and K only, no system to solve.
+"""Primal-dual hybrid gradient: products with A and K only, no linear system.
 
 min f(x) + lam g(Kx). The prior is always dualised. The plan decides on the data term, which is
 
@@ -58,8 +58,7 @@ class PDHGState(State):
 
 
 class PDHG(Solver[PDHGOptions, PDHGState]):
-    """Over-relaxed PDHG; 1/tau = sigma |K|^2 (+ DATA_PENALTY |A|^2 if dualised, L if linearised).
-    """
+    """Over-relaxed; 1/tau = sigma |K|^2 (+ DATA_PENALTY |A|^2 if dualised, + L if linearised)."""
 
     iterations = 500
 

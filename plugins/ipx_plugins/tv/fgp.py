@@ -6,7 +6,7 @@ is 1/8 <= 1/|D|^2. The momentum (k-1)/(k+5) keeps the rate of FISTA and lets the
 (Chambolle, Dossal 2015); on photographs it takes 20 % fewer steps than Nesterov's.
 
 Each image stops at a relative duality gap ``(t |Dx| - <p, Dx>) / (t |Dx| + |x-g|^2/2)``, computed
-every few steps, which bounds its distance to the minimum.
+every few steps. The gap bounds the distance of the objective to its minimum.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Unrolled solvers: a few steps of a classical algorithm, its parameters and prox learned."""
+"""Unrolled solvers: a few steps of a classical algorithm with learned parameters and prox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ipx import (
     opt,
 )
 
-# which of them is used, the weights say: any algorithm may have been unrolled
+# all three, since the weights determine which algorithm is unrolled
 PROXED = (Need((DataQuadratic, DataProx, DataGrad), ()),)
 GRADED = (Need((DataGrad, Quadratic), ()),)
 WEIGHTS: dict[str, tuple[str, ...]] = {
@@ -31,12 +31,12 @@ WEIGHTS: dict[str, tuple[str, ...]] = {
 
 
 class UnrolledOptions(Options):
-    """The algorithm, the learned prox, and what it is trained for."""
+    """The algorithm, the learned prox, and the training problems."""
 
     base: Literal["admm", "hqs", "fista", "pdhg"] = opt(
         default="admm", help="The algorithm that is unrolled."
     )
-    stages: int = opt(default=8, min=1, help="Its steps, each with parameters of its own.")
+    stages: int = opt(default=8, min=1, help="Number of steps, each with its own parameters.")
     prox: Literal["drunet", "cnn", "shrinkage", "filters"] = opt(
         default="drunet",
         help="The learned prox: the U-Net of that name, a small residual network, shrinkage in "
@@ -44,48 +44,48 @@ class UnrolledOptions(Options):
     )
     shared: bool = opt(default=True, help="One prox for all stages; off: each has its own.")
     widths: tuple[int, ...] = opt(
-        default=(32, 64, 96), help="Features of each scale (drunet); the first (cnn)."
+        default=(32, 64, 96), help="Features at each scale (drunet), or the first (cnn)."
     )
     blocks: int = opt(
-        default=2, min=1, help="Residual blocks of each scale (drunet); hidden layers (cnn)."
+        default=2, min=1, help="Residual blocks at each scale (drunet); hidden layers (cnn)."
     )
     unshuffle: int = opt(
-        default=2, min=1, help="Blocks of so many pixels are channels (drunet).", unit="pixels"
+        default=2, min=1, help="Factor of the pixel unshuffle at the input (drunet).", unit="pixels"
     )
     taps: int = opt(
         default=3, min=1, help="Side of the learned filters (shrinkage, filters).", unit="pixels"
     )
     points: int = opt(default=101, min=3, help="Control points of a shrinkage curve on [-1, 1].")
     sigma_start: float = opt(
-        default=49 / 255, above=0.0, help="First strength of drunet and cnn.", unit="image range"
+        default=49 / 255, above=0.0, help="First noise level (drunet, cnn).", unit="image range"
     )
-    lam: float = opt(default=0.01, above=0.0, help="First weight (shrinkage, filters).")
-    rho: float = opt(default=0.2, above=0.0, help="First penalty (shrinkage, filters).")
+    lam: float = opt(default=0.01, above=0.0, help="Initial weight (shrinkage, filters).")
+    rho: float = opt(default=0.2, above=0.0, help="Initial penalty (shrinkage, filters).")
     fixed_point: bool = opt(
         default=False,
         help="Deep equilibrium: one stage, run to its fixed point, with implicit gradients.",
     )
-    deep: float = opt(default=0.0, min=0.0, help="Weight of the loss of each stage but the last.")
+    deep: float = opt(default=0.0, min=0.0, help="Weight of the mean loss of earlier stages.")
     checkpoint: bool = opt(
-        default=False, help="Training keeps one stage in memory and computes the others twice."
+        default=False, help="Training keeps one stage in memory and computes stages twice."
     )
     start: str = opt(
-        default="", help="Weights of the denoiser (shipped name or file) the prox starts from."
+        default="", help="Denoiser weights (shipped name or file) that the prox starts from."
     )
     colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
     op: tuple[str, ...] = opt(
         default=("blur", "inpaint", "super-resolution"),
-        help="Operators it is trained for, their options drawn at random.",
+        help="Operators of the training, with options drawn at random.",
     )
     noise: Literal["gaussian"] = opt(
-        default="gaussian", help="Noise it is trained for; other data terms have no exact prox."
+        default="gaussian", help="Noise of the training; other data terms have no exact prox."
     )
     missing: tuple[float, float] = opt(
-        default=(0.2, 0.8), min=0.0, max=1.0, help="Shares of missing pixels (inpaint)."
+        default=(0.2, 0.8), min=0.0, max=1.0, help="Range of the fraction of missing pixels."
     )
     factors: tuple[int, ...] = opt(default=(2, 4), help="Factors of super-resolution.")
     sigma: tuple[float, float] = opt(
-        default=(0.0, 0.05), min=0.0, help="Noise between these.", unit="image range"
+        default=(0.0, 0.05), min=0.0, help="Range of noise standard deviations.", unit="image range"
     )
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class UnrolledOptions(Options):
 
 
 class ADMMOptions(UnrolledOptions):
-    """ADMM with a learned denoiser, told the strength of each stage."""
+    """ADMM with a learned denoiser, which gets the noise level of each stage."""
 
 
 class HQSOptions(UnrolledOptions):
@@ -110,13 +110,13 @@ class HQSOptions(UnrolledOptions):
 class ADMMNetOptions(UnrolledOptions):
     """ADMM with learned filters, shrinkage curves and multiplier rates."""
 
-    stages: int = opt(default=10, min=1, help="Its steps, each with parameters of its own.")
+    stages: int = opt(default=10, min=1, help="Number of steps, each with its own parameters.")
     prox: Literal["drunet", "cnn", "shrinkage", "filters"] = opt(
         default="filters", help="The learned prox."
     )
     shared: bool = opt(default=False, help="One prox for all stages; off: each has its own.")
-    lam: float = opt(default=0.001, above=0.0, help="First weight (shrinkage, filters).")
-    rho: float = opt(default=0.025, above=0.0, help="First penalty (shrinkage, filters).")
+    lam: float = opt(default=0.001, above=0.0, help="Initial weight (shrinkage, filters).")
+    rho: float = opt(default=0.025, above=0.0, help="Initial penalty (shrinkage, filters).")
 
 
 class LISTAOptions(UnrolledOptions):
@@ -125,7 +125,7 @@ class LISTAOptions(UnrolledOptions):
     base: Literal["admm", "hqs", "fista", "pdhg"] = opt(
         default="fista", help="The algorithm that is unrolled."
     )
-    stages: int = opt(default=16, min=1, help="Its steps, each with parameters of its own.")
+    stages: int = opt(default=16, min=1, help="Number of steps, each with its own parameters.")
     prox: Literal["drunet", "cnn", "shrinkage", "filters"] = opt(
         default="shrinkage", help="The learned prox."
     )
@@ -137,8 +137,8 @@ class TrainedOptions(Options):
 
     weights: str = opt(
         default="auto",
-        help="Shipped weights, or a file. auto: color for 3 channels where there are such weights, "
-        "else grey, channel by channel.",
+        help="Name of shipped weights, or a file. auto: color for 3 channels if shipped, else "
+        "grey, channel by channel.",
     )
 
 

@@ -1,9 +1,9 @@
 """Deep equilibrium: the fixed point of one learned stage, and gradients through it.
 
-x* = g(x*) is found without keeping anything (Anderson acceleration); by the implicit function
-theorem its gradient is that of one more step, with the incoming gradient v replaced by the
-solution of w = v + (dg/dx*)^T w, which Anderson finds too (Bai, Kolter, Koltun, NeurIPS 2019;
-Gilton, Ongie, Willett, IEEE TCI 7, 2021).
+x* = g(x*) is found by Anderson acceleration, without storing the iterates for the gradient. By the
+implicit function theorem the gradient is that of one more step, with the incoming gradient v
+replaced by the solution of w = v + (dg/dx*)^T w, again by Anderson acceleration (Bai, Kolter,
+Koltun, NeurIPS 2019; Gilton, Ongie, Willett, IEEE TCI 7, 2021).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def equilibrium(solver: Unrolled, problem: Problem) -> Tensor:
 
 
 class _Implicit(torch.autograd.Function):
-    """The identity, whose gradient goes through a function."""
+    """The identity; a function is applied to its incoming gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, hook: Callable[[Tensor], Tensor]) -> Tensor:
@@ -64,7 +64,7 @@ class _Implicit(torch.autograd.Function):
 
 
 def _moving(inner: Any) -> list[str]:
-    """The pictures among the variables of the base algorithm."""
+    """Names of the variables of the base algorithm that are pictures."""
     return [
         f.name
         for f in fields(inner)

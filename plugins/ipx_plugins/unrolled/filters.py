@@ -1,4 +1,4 @@
-"""A bank of learned filters, and curves that shrink what they give."""
+"""A bank of learned filters, and learned shrinkage curves."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Curves(nn.Module):
     """A shrinkage curve for each of L filters: soft thresholding plus a learned correction.
 
     The correction is linear between control points on [-1, 1] (Yang et al. 2016, section 3.1) and
-    constant beyond; at zero, as it is before training, this is the prox of t |.|_1 for every t.
+    constant beyond. Before training it is zero, and the curve is the prox of t |.|_1 for every t.
     """
 
     def __init__(self, count: int, points: int) -> None:

@@ -32,10 +32,10 @@ from ipx_plugins.unrolled.solver import UnrolledADMM
 
 
 class UnrolledModel(Model[UnrolledOptions]):
-    """Each batch is shared out among the tasks, each degraded by an operator of its own.
+    """Training of an unrolled solver, with each batch divided among the operators.
 
-    The loss is the mean of log10 of the mean square error, the PSNR itself: so that a hard task
-    does not outweigh an easy one.
+    The loss is the mean log10 of the mean square error, that is minus the PSNR up to scale, so
+    that hard tasks do not outweigh easy ones.
     """
 
     score = "psnr"
@@ -43,17 +43,17 @@ class UnrolledModel(Model[UnrolledOptions]):
 
     @property
     def multiple(self) -> int:
-        """What prox and factors divide."""
+        """Divisor of height and width, for the prox and the super-resolution factors."""
         o = self.options
         factors = max(o.factors) if "super-resolution" in o.op else 1
         return max(multiple(o), factors)
 
     def network(self) -> nn.Module:
-        """The classical algorithm, with a fresh prox."""
+        """The untrained network: the parameters of the classical algorithm, and the prox."""
         return Stages(self.options)
 
     def initialise(self, net: nn.Module, batch: Tensor) -> None:
-        """The prox from the weights of a denoiser, where they are named."""
+        """Load the prox from the denoiser weights that option ``start`` names."""
         o = self.options
         if o.start and o.prox in TOLD:
             assert isinstance(net, Stages)
@@ -74,7 +74,7 @@ class UnrolledModel(Model[UnrolledOptions]):
         return total / batch.shape[0]
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """PSNR of each task, its operator drawn anew for each batch; their mean counts."""
+        """PSNR of each task in dB, with a random operator per batch; the score is their mean."""
         found = {}
         for task in self.options.op:
             problem = simulated(task, batch, self.options, rng)
@@ -82,7 +82,7 @@ class UnrolledModel(Model[UnrolledOptions]):
         return {"psnr": torch.stack(list(found.values())).mean(0), **found}
 
     def _shared_out(self, batch: Tensor, rng: torch.Generator) -> list[tuple[str, Tensor]]:
-        """Tasks with their parts of the batch, in turn, from a random one on."""
+        """Tasks in order, from a random one on, with their parts of the batch."""
         tasks = self.options.op
         first = int(torch.randint(len(tasks), (), generator=rng, device=rng.device))
         order = tasks[first:] + tasks[:first]
@@ -91,7 +91,7 @@ class UnrolledModel(Model[UnrolledOptions]):
 
 
 def run(net: nn.Module, problem: Problem, options: UnrolledOptions) -> list[Tensor]:
-    """The pictures after each stage; for a fixed point that alone."""
+    """The pictures after each stage; for a deep equilibrium only the fixed point."""
     solver = UnrolledADMM.over(net)
     problem = attach(problem, plan_for(problem, solver))
     if options.fixed_point:

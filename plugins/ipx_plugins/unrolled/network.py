@@ -1,4 +1,4 @@
-"""The learned part of an unrolled solver: a penalty and a strength for each stage, the proxes."""
+"""The learned part of an unrolled solver: scalar parameters of each stage, and the proxes."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from ipx_plugins.unrolled.prox import (
     network,
 )
 
-_FINEST = 0.255 / 255  # no picture is taken for better than this
+_FINEST = 0.255 / 255  # smallest noise standard deviation assumed
 _ONE = math.log(math.e - 1)  # softplus of it is 1
-_USUAL = 0.01  # noise at which penalty and weight of filters are as they are named
-_PACE = 10.0  # the few scalars of a stage learn faster than the weights of its prox
+_USUAL = 0.01  # noise at which penalty and weight of filters are those of the options
+_PACE = 10.0  # factor on the learning rate of the scalars of a stage
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage works with: penalty and weight ``(B,)``, rate of the multiplier, prior."""
+    """Penalty and weight ``(B,)``, rate of the multiplier, and prior of one stage."""
 
     penalty: Tensor
     lam: Tensor
@@ -43,9 +43,9 @@ class Stage:
 class Stages(nn.Module):
     """Parameters of all stages; before training they are those of the classical algorithm.
 
-    Each stage has a factor on its penalty and one on its strength, both a softplus and 1 at
-    first, and a rate of its multiplier, also 1; the parameters themselves start at 0. Where the
-    prox is not told the noise (filters), penalty and weight go with a power of it, at first 0.
+    Each stage has a factor on its penalty, a factor on its noise level or weight (both a softplus),
+    and a rate of its multiplier. These are 1 at first; the parameters themselves start at 0. For
+    prox filters, penalty and weight also scale with a learned power of the noise, at first 0.
     """
 
     def __init__(self, options: UnrolledOptions) -> None:
@@ -62,11 +62,11 @@ class Stages(nn.Module):
         self.sides = multiple(options)
 
     def stage(self, problem: Problem, number: int) -> Stage:
-        """Stage ``number`` for this problem; after the last one, the last again.
+        """Stage ``number`` for this problem; beyond the last stage, the last.
 
-        A denoiser is run from ``sigma_start`` down to the noise sigma with penalty 0.23 sigma^2 /
-        sigma_k^2 (DPIR); shrinkage has one penalty rho and one weight lam. For proximal gradient
-        the penalty is the inverse of the step, 1 over the Lipschitz constant.
+        The noise level of a denoiser decreases from ``sigma_start`` to the noise sigma, with
+        penalty 0.23 sigma^2 / sigma_k^2 (DPIR). Shrinkage has one penalty rho and one weight lam.
+        For proximal gradient the penalty is the Lipschitz constant, the inverse of the step.
         """
         o, k = self.options, min(number, self.count - 1)
         variance = noise_variance(problem).clamp_min(_FINEST**2)
@@ -80,7 +80,7 @@ class Stages(nn.Module):
         else:
             penalty = factor * o.rho + 0 * variance
         lam = square * penalty if o.prox in TOLD else strength * o.lam + 0 * variance
-        if o.prox == "filters":  # the less noise, the more the data are to be trusted
+        if o.prox == "filters":  # with less noise the data get more weight
             power = (variance.sqrt() / _USUAL) ** (_PACE * self.trust[k]).to(variance)
             penalty, lam = penalty * power, lam * power
         net = self.prox[min(k, len(self.prox) - 1)]
@@ -89,7 +89,7 @@ class Stages(nn.Module):
         return Stage(penalty, lam, rate, prior)
 
     def _level(self, variance: Tensor, k: int) -> Tensor:
-        """Strength of stage k before training, ``(B,)``."""
+        """Noise level of stage k before training, ``(B,)``."""
         last = variance.sqrt()
         if self.count == 1:
             return last

@@ -1,4 +1,4 @@
-"""Learned proximal maps, as networks and as the priors that a classical solver takes."""
+"""Learned proximal maps, as networks and as priors for classical solvers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ipx_plugins.unrolled import UnrolledOptions
 from ipx_plugins.unrolled.filters import Bank, Curves, cosines, split_up
 
 TOLD = ("drunet", "cnn")
-"""Proxes that are told a noise level."""
+"""Kinds of prox that take a noise level."""
 
 
 class CNN(nn.Module):
@@ -31,17 +31,17 @@ class CNN(nn.Module):
         self.body = nn.Sequential(*layers, last)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """``x`` ``(B, C, H, W)``, ``sigma`` ``(B, 1, 1, 1)``."""
+        """The result, shape of ``x`` ``(B, C, H, W)``, for ``sigma`` ``(B, 1, 1, 1)``."""
         level = sigma.expand(x.shape[0], 1, *x.shape[2:])
         out: Tensor = x + sigma * self.body(torch.cat([x, level], 1))
         return out
 
 
 class Frame(nn.Module):
-    """Shrinkage in a frame of learned filters, sum_l D_l^T phi_l(D_l x); the mean is kept.
+    """Shrinkage in a frame of learned filters, sum_l D_l^T phi_l(D_l x); the first is not shrunk.
 
-    It starts as the DCT over all shifts, a tight frame; for filters of one pixel that is soft
-    thresholding of the picture itself.
+    Before training it is the DCT over all shifts, a tight frame with the mean first. Filters of
+    one pixel are all shrunk, which is soft thresholding of the picture.
     """
 
     def __init__(self, side: int, points: int) -> None:
@@ -60,7 +60,7 @@ class Frame(nn.Module):
 
 
 class Filters(nn.Module):
-    """Learned filters D_l and curves of the penalty sum_l |D_l x|; they start as DCT and soft."""
+    """Learned filters D_l and curves of the penalty sum_l |D_l x|; at first DCT and soft."""
 
     def __init__(self, side: int, points: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Filters(nn.Module):
 
 
 def network(options: UnrolledOptions) -> nn.Module:
-    """A fresh prox."""
+    """The untrained prox."""
     o = options
     if o.prox == "cnn":
         return CNN(o.colors, o.widths[0], o.blocks)
@@ -90,12 +90,12 @@ def denoiser(options: UnrolledOptions) -> Model[Any]:
 
 
 def multiple(options: UnrolledOptions) -> int:
-    """What the sides of a picture must be multiples of."""
+    """Divisor of height and width of pictures."""
     return denoiser(options).multiple if options.prox == "drunet" else 1
 
 
 class LearnedProx(OuterProx[NoOptions]):
-    """A prox network as a prior with K = I: ``t`` is the square of the level it is told."""
+    """A prox network as a prior with K = I; ``t`` is its squared noise level or its threshold."""
 
     def __init__(self, net: nn.Module, options: UnrolledOptions, sides: int) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class LearnedProx(OuterProx[NoOptions]):
         return out.reshape(x.shape)
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
-        """The same."""
+        """The same as `prox`."""
         return self.prox(u, t)
 
 
@@ -137,10 +137,10 @@ class LearnedFilters(OuterProx[NoOptions]):
         self.net = net
 
     def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
-        """The filters."""
+        """K, the bank of filters."""
         return Bank(image_shape, self.net.filters)
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
-        """The curves."""
+        """The shrinkage curves, applied to ``u``."""
         out: Tensor = self.net.curves(u, t)
         return out

@@ -1,4 +1,4 @@
-"""Degradations drawn at random, made by the operators themselves."""
+"""Training problems with random operators and noise."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Draw:
         self.rng = rng
 
     def between(self, low: float, high: float) -> float:
-        """Uniform."""
+        """A uniform number between ``low`` and ``high``."""
         return low + (high - low) * float(
             torch.rand((), generator=self.rng, device=self.rng.device)
         )
 
     def whole(self, count: int) -> int:
-        """0 .. count - 1."""
+        """A uniform integer, 0 .. count - 1."""
         return int(torch.randint(count, (), generator=self.rng, device=self.rng.device))
 
 
 def options_for(task: str, options: UnrolledOptions, draw: Draw, side: int) -> dict[str, Any]:
-    """Random options of an operator; those it has by default for one not known here."""
+    """Random options of an operator; none for an operator not listed here."""
     if task == "blur":
         return _blur(draw, side)
     if task == "inpaint":
@@ -46,9 +46,9 @@ def options_for(task: str, options: UnrolledOptions, draw: Draw, side: int) -> d
 
 
 def _blur(draw: Draw, side: int) -> dict[str, Any]:
-    """Gaussian, uniform, disk, motion: PSFs of up to about 25 pixels, within the picture.
+    """Options of a PSF (Gaussian, uniform, disk, motion) of up to about 25 pixels.
 
-    Even ones with mirrored borders, paths with periodic ones: those the data term proxes exactly.
+    Even PSFs have mirrored borders and motion paths periodic ones, for which the prox is exact.
     """
     reach = min(1.0, side / 32)
     kind = ("gaussian", "uniform", "disk", "motion", "random-motion")[draw.whole(5)]
@@ -66,7 +66,7 @@ def _blur(draw: Draw, side: int) -> dict[str, Any]:
 def simulated(task: str, clean: Tensor, options: UnrolledOptions, rng: torch.Generator) -> Problem:
     """A problem whose data are ``clean`` ``(B, C, H, W)`` degraded by ``task``.
 
-    The level of the noise is known to the solver, as it is where it was estimated well.
+    The solver gets the true noise level.
     """
     draw = Draw(rng)
     shape = tuple(clean.shape[1:])

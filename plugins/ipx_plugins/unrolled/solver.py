@@ -1,4 +1,4 @@
-"""The unrolled solvers: each step is the step of a classical one, with learned parameters."""
+"""The unrolled solvers: each step is that of a classical solver, with learned parameters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BASE: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class UnrolledState(State):
-    """The state of the base algorithm, and how many stages were done."""
+    """The state of the base algorithm, and the number of stages done."""
 
     inner: Any
     steps: int = 0
@@ -31,9 +31,9 @@ class UnrolledState(State):
 class Unrolled(Solver[TrainedOptions, UnrolledState]):
     """K steps of ADMM, half-quadratic splitting, FISTA or PDHG whose prox is a network.
 
-    The data term keeps its exact prox or gradient, the multipliers stay. The prior of the problem
-    is not looked at: the learned prox takes its place. Before training it is the base algorithm
-    itself, with the network as its prox.
+    The data term keeps its exact prox or gradient, and the multipliers are kept. The learned prox
+    replaces the prior of the problem. Before training this is the base algorithm with the network
+    as its prox.
     """
 
     model: ClassVar[str]
@@ -46,14 +46,14 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
 
     @classmethod
     def over(cls, net: nn.Module) -> Unrolled:
-        """The solver of a network at hand, as training makes it."""
+        """The solver with this network, as used in training."""
         assert isinstance(net, Stages)
         made = cls()
         made._given, made.needs = net, PROXED
         return made
 
     def budget(self, problem: Problem) -> int:
-        """The stages; for a fixed point a hundred steps."""
+        """The number of stages; 100 for a deep equilibrium."""
         o = self._stages(problem).options
         return 100 if o.fixed_point else o.stages
 
@@ -61,13 +61,13 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
         """The start of the base algorithm."""
         stages = self._stages(problem)
         base, stage = self._base(stages), stages.stage(problem, 0)
-        # the penalty of `_BASE` is 1, so this weight is the prox of the first stage
+        # the penalty in `_BASE` is 1, so this weight gives the prox of the first stage
         first = problem.with_prior(stage.prior, stage.lam / stage.penalty)
         inner = base.init(first)
         return UnrolledState(base.solution(first, inner), inner)
 
     def step(self, problem: Problem, state: UnrolledState) -> UnrolledState:
-        """One stage: the base's step with the penalty, the prior and the rate of this stage."""
+        """One stage: a step of the base algorithm with the stage's penalty, prior and rate."""
         stages = self._stages(problem)
         base, stage = self._base(stages), stages.stage(problem, state.steps)
         staged = problem.with_prior(stage.prior, stage.lam)
@@ -86,7 +86,7 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
         return ipx.solver(name, **_BASE[name])
 
     def _stages(self, problem: Problem) -> Stages:
-        """The network for this precision, device and number of channels (a pure cache)."""
+        """The network for this dtype, device and number of channels (a pure cache)."""
         if self._given is not None:
             return self._given
         like, channels = problem.y, problem.image_shape[0]

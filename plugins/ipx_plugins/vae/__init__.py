@@ -1,4 +1,4 @@
-"""Variational autoencoder: a latent code, a decoder with one deviation, a bound of log p(x)."""
+"""Variational autoencoder, with one standard deviation for all pixels."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ WEIGHTS = ("faces", "digits")
 
 
 class VAEOptions(Options):
-    """Pictures are ``size`` x ``size`` exactly."""
+    """Network and training; pictures are exactly ``size`` x ``size``."""
 
     colors: Literal[1, 3] = opt(default=3, help="Channels: grey or colour.")
     size: int = opt(
         default=64, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
     )
-    latent: int = opt(default=128, min=1, help="Numbers in the code.")
-    width: int = opt(default=32, min=1, help="Features at half the size; they double down to 8x.")
+    latent: int = opt(default=128, min=1, help="Dimension of the code.")
+    width: int = opt(default=32, min=1, help="Features at half size, doubled per scale up to 8x.")
     deviation: str = opt(
         default="learned",
-        help="Standard deviation of pictures about the decoder's: learned, or a number.",
+        help="Standard deviation of pictures about D(z): learned, or a number.",
     )
-    kl: float = opt(default=1.0, min=0.0, help="Weight of the divergence in the loss; 1: ELBO.")
+    kl: float = opt(default=1.0, min=0.0, help="Weight of the KL divergence; 1: ELBO.")
     input_noise: float = opt(
         default=15 / 255,
         min=0.0,
-        help="Standard deviation of noise added to what is encoded in training; the target is "
-        "clean.",
+        help="Standard deviation of the noise added to the encoder's input in training; the "
+        "target is clean.",
     )
 
 
@@ -40,7 +40,7 @@ def ipx_components() -> Iterable[ModelSpec]:
             name="vae",
             target="ipx_plugins.vae.model:VAE",
             options=VAEOptions,
-            summary="Variational autoencoder, convolutional, with one learned deviation.",
+            summary="Convolutional variational autoencoder, one learned standard deviation.",
             source="Kingma, Welling, ICLR 2014; as in Gonzalez, Almansa, Tan, SIAM J. Imaging Sci. "
             "15, 2022 (JPMAP)",
             weights=WEIGHTS,

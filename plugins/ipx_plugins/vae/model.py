@@ -19,9 +19,9 @@ from ipx_plugins.vae.whiten import whiten
 class VAE(OneSize[VAEOptions]):
     """p(z) = N(0, I), p(x|z) = N(D(z), g^2 I), q(z|x) = N(mean(x), diag var(x)).
 
-    Trained to make the ELBO large, one sample of z a picture, with the denoising criterion: what
-    is encoded is x plus noise, the target is x. One deviation g for all pixels is learned with
-    the weights (JPMAP, section 2): it weighs the fit against the divergence.
+    Training maximises the ELBO with one sample of z per picture and the denoising criterion: x plus
+    noise is encoded, and the target is x. One standard deviation g for all pixels is learned with
+    the weights (JPMAP, section 2); it balances fit and divergence.
     """
 
     density: ClassVar[Literal["exact", "bound", "none"]] = "bound"
@@ -32,12 +32,12 @@ class VAE(OneSize[VAEOptions]):
         self._fixed = _number(self.options.deviation)
 
     def network(self) -> nn.Module:
-        """Fresh weights."""
+        """The untrained network."""
         o = self.options
         return Net(o.colors, o.size, o.latent, o.width, self._fixed)
 
     def initialise(self, net: nn.Module, batch: Tensor) -> None:
-        """Decode the mean colour at first, with the deviation of the pictures about it."""
+        """Set the decoder to the mean colour, and g to the deviation of the pictures from it."""
         n = cast("Net", net)
         mean = batch.mean((0, 2, 3)).clamp(0.01, 0.99)
         assert n.tail.bias is not None
@@ -47,7 +47,7 @@ class VAE(OneSize[VAEOptions]):
             n.log_deviation.data.copy_(about.square().mean().sqrt().clamp_min(1e-3).log())
 
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """-log p(x|z) + kl KL(q || p), nats a number of the picture; z ~ q(z | x + noise)."""
+        """-log p(x|z) + kl KL(q || p) in nats per value; z ~ q(z | x + noise)."""
         noisy = batch + self.options.input_noise * normal_like(batch, rng)
         fit, kl = self._terms(net, batch, noisy, rng)
         n = batch[0].numel()
@@ -58,10 +58,10 @@ class VAE(OneSize[VAEOptions]):
         }
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """``bits``: -ELBO (one sample of z) in bits a number, of pictures of 256 levels.
+        """``bits``: -ELBO (one sample of z) in bits per value, for pictures of 256 grey levels.
 
-        The density is taken at the level instead of over its cell, which is 1/256 wide: no
-        difference while the deviation is much larger. ``psnr``: of D(E(x)). ``kl``: in nats.
+        The density at a grey level replaces its mean over the cell of width 1/256, which is exact
+        enough for a much larger g. ``psnr``: of D(E(x)), in dB. ``kl``: in nats.
         """
         self.latent_size(tuple(batch.shape[1:]))
         fit, kl = self._terms(net, batch, batch, rng)
@@ -70,25 +70,25 @@ class VAE(OneSize[VAEOptions]):
         return {"bits": bits, "psnr": psnr(out, batch), "kl": kl}
 
     def finish(self, net: nn.Module, pictures: Iterable[Tensor]) -> bool:
-        """Codes of mean 0 and covariance I, by the linear layers next to them."""
+        """Whiten the codes to mean 0 and covariance I, in the adjacent linear layers."""
         whiten(cast("Net", net), pictures)
         return True
 
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
-        """Mean of q(z|x)."""
+        """Mean of q(z|x), ``(B, n)``."""
         self.latent_size(tuple(x.shape[1:]))
         return cast("Net", net).encode(self.typed(net, x))[0].to(x.dtype)
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
-        """Mean of p(x|z), in [0, 1]."""
+        """Mean of p(x|z), ``(B, *image_shape)``, in [0, 1]."""
         self.latent_size(image_shape)
         return cast("Net", net).decode(self.typed(net, z)).to(z.dtype)
 
     def log_prob(self, net: nn.Module, x: Tensor) -> Tensor:
-        """The ELBO in nats, with the mean over q of log p(x|z) taken at the mean of q.
+        """The ELBO in nats, ``(B,)``, with log p(x|z) at the mean of q instead of its mean over q.
 
-        So it is a smooth function of x without noise. It is above the ELBO proper by about
-        tr(J diag(var) J^T) / (2 g^2), J the derivative of D, where D is smooth.
+        This makes it a deterministic, smooth function of x. For smooth D it exceeds the ELBO by
+        about tr(J diag(var) J^T) / (2 g^2), J the Jacobian of D.
         """
         self.latent_size(tuple(x.shape[1:]))
         v, n = self.typed(net, x), cast("Net", net)
@@ -107,7 +107,7 @@ class VAE(OneSize[VAEOptions]):
 
 
 def _number(deviation: str) -> float | None:
-    """The fixed deviation, None where it is learned."""
+    """The fixed deviation; None if it is learned."""
     if deviation == "learned":
         return None
     try:

@@ -12,9 +12,9 @@ CORNER = 4
 
 
 class Net(nn.Module):
-    """x -> (mean, logvar) of the code; z -> mean picture; and the deviation about it.
+    """Encoder x -> (mean, logvar) of the code, decoder z -> mean picture, and log_deviation.
 
-    Between the smallest map and the code is one linear layer each way.
+    One linear layer each way connects the smallest feature map and the code.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Net(nn.Module):
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the variance of the code, ``(B, n)`` each."""
         mean, logvar = self.code(self.down(2 * x - 1).flatten(1)).chunk(2, 1)
-        # far outside what any code needs: keeps exp and the first steps finite
+        # bounds far beyond those of trained codes, which keep exp and the first steps finite
         return mean, logvar.clamp(-12.0, 4.0)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -51,13 +51,13 @@ class Net(nn.Module):
 
 
 def pyramid(colors: int, size: int, width: int) -> list[int]:
-    """Features of each halving, from the picture's channels down; they double up to 8 ``width``."""
+    """Channels at each scale, from the picture down; they double up to 8 ``width``."""
     halvings = (size // CORNER).bit_length() - 1
     return [colors, *(width * min(8, 1 << i) for i in range(halvings))]
 
 
 def downward(widths: list[int]) -> nn.Sequential:
-    """Picture in [-1, 1] -> the smallest map."""
+    """Picture in [-1, 1] -> the smallest feature map."""
     layers: list[nn.Module] = []
     for fine, coarse in pairwise(widths):
         layers += [_started(nn.Conv2d(fine, coarse, 4, 2, 1), 16 * fine), nn.ELU()]
@@ -65,20 +65,20 @@ def downward(widths: list[int]) -> nn.Sequential:
 
 
 def upward(widths: list[int], latent: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """Code -> the smallest map -> what a sigmoid makes a picture of."""
+    """Code -> the smallest feature map, and that map -> logits of the picture."""
     inner = widths[-1] * CORNER**2
     shape = (widths[-1], CORNER, CORNER)
     start = nn.Sequential(_started(nn.Linear(latent, inner), latent), nn.ELU())
     start.append(nn.Unflatten(1, shape))
     layers: list[nn.Module] = []
     for coarse, fine in pairwise(widths[::-1]):
-        # 4 of the 16 taps meet a pixel
+        # each pixel gets 4 of the 16 taps
         layers += [_started(nn.ConvTranspose2d(coarse, fine, 4, 2, 1), 4 * coarse), nn.ELU()]
     return start, nn.Sequential(*layers[:-1])
 
 
 def _started(layer: nn.Module, fan: int) -> nn.Module:
-    """Weights that keep the size of the features under ELU."""
+    """``layer`` with random weights that preserve the scale of features under ELU."""
     assert isinstance(layer.weight, Tensor)
     assert isinstance(layer.bias, Tensor)
     nn.init.normal_(layer.weight, std=1.25 * fan**-0.5)

@@ -1,4 +1,4 @@
-"""A linear change of the code after which the codes of pictures are N(0, I) on average."""
+"""Whitening: a linear change of the code to mean 0 and covariance I over pictures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _RIDGE = 1e-2
 def whiten(net: Net, pictures: Iterable[Tensor]) -> None:
     """Change the linear layers next to the code, in place.
 
-    The mean posterior, of covariance C = cov(mean) + E[var], seldom is the prior: training ends
-    with codes that are correlated and not centred. Diagonalising C and E[var] at once gives the
-    code A (z - c), of mean 0 and covariance I, whose posteriors are diagonal on average. The
-    decoder undoes it; the logarithms of the new variances, no linear function of the old, are
-    fitted by ridge regression.
+    After training, the aggregate posterior with covariance C = cov(mean) + E[var] differs from the
+    prior: codes are correlated and not centred. Joint diagonalisation of C and E[var] gives the
+    code A (z - c), with mean 0 and covariance I, whose posteriors are diagonal on average. The
+    decoder inverts this map. The log-variances of the new code are not linear in the old ones, and
+    are fitted by ridge regression.
 
     Args:
-        net: trained; it decodes the same pictures from the changed codes.
+        net: trained network; it decodes the changed codes to the same pictures.
         pictures: batches ``(B, C, H, W)`` in [0, 1].
     """
     found = [net.encode(batch) for batch in pictures]

@@ -1,4 +1,4 @@
-"""Wavelets: few large details."""
+"""The wavelet prior: sparse details."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ipx import (
     opt,
 )
 
-# the discrete families of PyWavelets; listed here so that a wrong name is told without loading it
+# the discrete families of PyWavelets, listed to check names without importing it
 _FAMILIES = {
     "db": [str(n) for n in range(1, 39)],
     "sym": [str(n) for n in range(2, 21)],
@@ -46,13 +46,13 @@ WAVELETS = (*ORTHOGONAL, "dmey", *(f + n for f in ("bior", "rbio") for n in _FAM
 
 
 class WaveletOptions(Options):
-    """Wavelet details."""
+    """The wavelet transform."""
 
     wavelet: str = opt(default="sym4", help="A discrete wavelet by its PyWavelets name.")
-    levels: int = opt(default=3, min=1, help="Scales; fewer where the picture is too small.")
+    levels: int = opt(default=3, min=1, help="Number of scales; fewer for small pictures.")
     invariant: bool = opt(
         default=True,
-        help="Average over all shifts of the picture: 1 to 2 dB better, and slower.",
+        help="Average over all shifts of the picture: 1 to 2 dB better, but slower.",
     )
 
     def __post_init__(self) -> None:
@@ -90,7 +90,7 @@ def ipx_components() -> Iterable[PriorSpec]:
                 {"invariant": False, "wavelet": "haar"},
                 {"wavelet": "bior2.2"},
             ),
-            summary="Few large wavelet details: |Wx|_1, orthonormal or translation-invariant.",
+            summary="Sparse wavelet details: |Wx|_1, decimated or translation-invariant.",
             source="Donoho, Johnstone, Biometrika 81, 1994; Coifman, Donoho, 1995 (all shifts)",
         )
     ]

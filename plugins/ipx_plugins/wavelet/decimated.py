@@ -5,10 +5,9 @@ corner, each finer scale around it, so that coefficients have the shape of the i
 orthogonal wavelet the transform is orthonormal.
 
 One level along one axis is a banded circulant matrix. It is applied block by block: a window of
-the signal times one small dense matrix for the low half and one for the high half, each written
-where it belongs, which is what processors do best; a short axis takes the dense matrix at once. On
-an axis of odd length the last value is passed on to the approximation as it is, which keeps the
-transform orthonormal for every size.
+the signal is multiplied by one small dense matrix for the low half and one for the high half, which
+is fast on CPUs and GPUs. A short axis uses the full matrix. On an axis of odd length the last value
+passes unchanged to the approximation, which keeps the transform orthonormal for every size.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ class Decimated(LinearOperator[WaveletOptions]):
         return self.options.wavelet in ORTHOGONAL
 
     def spectrum(self, like: Tensor) -> Spectral:
-        """W^T W = I, for an orthogonal wavelet."""
+        """Eigenvalues of W^T W: all 1, for an orthogonal wavelet."""
         return Spectral("any", torch.ones((), dtype=like.dtype, device=like.device))
 
     def norm(self) -> float:
@@ -154,7 +153,7 @@ class Decimated(LinearOperator[WaveletOptions]):
         return out
 
     def _short(self, n: int) -> bool:
-        """A window must not meet itself around the circle."""
+        """True if the axis is too short for blocks, whose windows must not wrap onto themselves."""
         return n < max(_DENSE_UP_TO, 2 * (len(self._low) + _BLOCK))
 
     def _bands(self, size: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,7 +170,7 @@ class Decimated(LinearOperator[WaveletOptions]):
         return low, self.buffer(f"high{size}", like, lambda: make(self._high))
 
     def _rows(self, size: int, like: Tensor) -> tuple[int, Tensor]:
-        """Where the coefficients of a block of values start, and the matrix that sums them."""
+        """Offset of the coefficients of a block of values, and the matrix of their synthesis."""
         taps = len(self._low)
         first = -((taps // 2) // 2)
         last = (size - 1 + taps - 1 - taps // 2) // 2
@@ -202,7 +201,7 @@ class Decimated(LinearOperator[WaveletOptions]):
 
 
 def _window(x: Tensor, axis: int, start: int, length: int) -> Tensor:
-    """``length`` values from ``start``, around the circle."""
+    """``length`` values from ``start`` along an axis, periodically."""
     n = x.shape[axis]
     if start < 0:
         rest = x.narrow(axis, 0, length + start)
@@ -219,7 +218,7 @@ def _product(x: Tensor, matrix: Tensor, axis: int) -> Tensor:
 
 
 def level_sizes(image_shape: Shape, levels: int) -> list[tuple[int, int]]:
-    """Height and width that each level works on, coarser and coarser, while both are >= 2."""
+    """Height and width of the input of each level, fine to coarse, while both are >= 2."""
     h, w = image_shape[-2:]
     sizes = []
     for _ in range(levels):

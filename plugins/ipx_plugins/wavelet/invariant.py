@@ -1,7 +1,7 @@
 """The translation-invariant (undecimated) wavelet transform, circular, through the FFT.
 
-All shifts of the decimated transform at once. Divided by 2 at each level it is a tight frame for
-an orthogonal wavelet: K^T K = I.
+It holds the coefficients of the decimated transform for all shifts. Divided by 2 at each level, it
+is a tight frame for an orthogonal wavelet: K^T K = I.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Invariant(LinearOperator[WaveletOptions]):
         return torch.from_numpy(np.stack([*bands, smooth]))[:, None]
 
     def forward(self, x: Tensor) -> Tensor:
-        """All bands."""
+        """K x: all bands, ``(B, S C, H, W)``."""
         h = self.buffer("response", x, self._response)
         c = torch.fft.rfft2(x).unsqueeze(1) * h
         return irfft2(c, (x.shape[-2], x.shape[-1])).flatten(1, 2)
@@ -92,7 +92,7 @@ class Invariant(LinearOperator[WaveletOptions]):
 
 
 def _filters(wavelet: pywt.Wavelet, n: int, levels: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Low- and high-pass transfer functions along one axis, level by level, over sqrt 2."""
+    """Low- and high-pass transfer functions along one axis at each level, divided by sqrt 2."""
     out = []
     k = np.arange(n)
     taps = len(wavelet.dec_lo)

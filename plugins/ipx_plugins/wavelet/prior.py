@@ -20,10 +20,10 @@ from ipx_plugins.wavelet.invariant import Invariant
 
 
 class WaveletPrior(OuterProx[WaveletOptions]):
-    """The l1 norm of the wavelet details; the approximation is free.
+    """The l1 norm of the wavelet details; the approximation is not penalised.
 
     Decimated: R(x) = |Wx|_1, W periodised; for an orthogonal wavelet its prox is a soft threshold.
-    Invariant: the average of that over all shifts of the picture, which has no closed prox.
+    Invariant: its average over all shifts of the picture, whose prox has no closed form.
     """
 
     def __init__(self, options: WaveletOptions | None = None, **values: object) -> None:
