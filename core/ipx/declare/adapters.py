@@ -10,7 +10,6 @@ from ipx.declare import capabilities as cap
 from ipx.declare.specs import AdapterSpec
 
 _B = "ipx.solving.bridges:"
-_OPERATOR = cap.capabilities_of("operator")
 
 CG_TOL = 1e-5
 """Relative residual at which conjugate gradients stop."""
@@ -168,7 +167,7 @@ BUILTIN: tuple[AdapterSpec, ...] = (
         side="prior",
         gives=cap.Grad,
         needs=(cap.Latent, cap.CodePenalty),
-        removes=_OPERATOR,
+        nonlinear=True,
         exact=True,
     ),
     AdapterSpec(

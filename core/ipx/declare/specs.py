@@ -161,7 +161,7 @@ class AdapterSpec(Spec):
         side: ``"data"`` (``needs`` are of operator and noise) or ``"prior"``.
         needs: capabilities that it requires.
         lacks: capabilities that exclude it.
-        removes: capabilities of operator and noise that it takes away.
+        nonlinear: the operator behind it is not linear, and has no capabilities.
         basis: new value of the prior's trait ``basis``; None leaves it.
         exact: False for an approximation, which ``--exact`` refuses.
         tolerance: relative residual or change at which it stops iterating; 0 for a closed form.
@@ -174,7 +174,7 @@ class AdapterSpec(Spec):
     gives: type
     needs: tuple[type, ...]
     lacks: tuple[type, ...] = ()
-    removes: tuple[type, ...] = ()
+    nonlinear: bool = False
     basis: Basis | None = None
     exact: bool
     tolerance: float = 0.0

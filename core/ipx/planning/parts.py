@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ipx.declare.capabilities import JointSolve, PartSolve
+from ipx.declare.capabilities import JointSolve, PartSolve, capabilities_of
 from ipx.declare.specs import AdapterSpec
 from ipx.declare.traits import Traits
 from ipx.planning.rules import Facts, jointly_solved, part_gram
@@ -46,9 +46,10 @@ class Parts:
     def behind(self, bridge: AdapterSpec) -> Parts:
         """The facts after a bridge that changes the operator or the prior's linear part."""
         basis = self.prior_traits.basis if bridge.basis is None else bridge.basis
+        lost = capabilities_of("operator") if bridge.nonlinear else ()
         changed = replace(
             self,
-            data_caps=self.data_caps.difference(bridge.removes),
+            data_caps=frozenset(c for c in self.data_caps if c not in lost),
             prior_traits=replace(self.prior_traits, basis=basis),
         )
         return changed._together()

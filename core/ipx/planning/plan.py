@@ -103,7 +103,7 @@ def route(
                 missing.append(_missing(parts, capability, side, available, strict))
                 continue
             bridges.append(found)
-            if found.removes or found.basis is not None:
+            if found.nonlinear or found.basis is not None:
                 parts = parts.behind(found)
     return tuple(bridges), missing
 

@@ -34,7 +34,7 @@ from ipx.declare.capabilities import (
     using,
 )
 from ipx.declare.options import NoOptions
-from ipx.numerics.tensors import column, image_norm, image_sum, per_image
+from ipx.numerics.tensors import column, image_norm, image_sum, per_image, vector
 from ipx.parts.linear import AnyLinear, Identity, LinearOperator, operator_norm
 from ipx.parts.noise import Noise
 from ipx.parts.normal import NormalSystem
@@ -265,17 +265,16 @@ class DualProx(Wrapped):
         """x - t K^T p at the dual solution p; stops at a relative change of 1e-5."""
         on = using(self.prior, ProxConjugate)
         part = on.linear_part(tuple(x.shape[1:]))
-        t = per_image(t, x)
+        each = vector(t, x).clamp_min(1e-12)  # (B,)
+        t = column(each, x)
         square = max(operator_norm(part, like=x) ** 2, 1e-30)  # type: ignore[arg-type]  # K is an operator
+        step = 1 / (each * square)  # 1 / (t |K|^2) on the dual
         p = q = torch.zeros_like(part.forward(x))
         u, k = x, 1.0
         moving = torch.ones(x.shape[0], dtype=torch.bool, device=x.device)
         for _ in range(self.iterations):
-            # the step 1 / (t |K|^2) on the dual
-            step = 1 / (t * square)
-            ahead = q + step * part.forward(x - t * part.adjoint(q))
-            each = step.flatten() if isinstance(step, Tensor) else step
-            fresh = on.prox_conjugate(ahead, each)
+            ahead = q + column(step, q) * part.forward(x - t * part.adjoint(q))
+            fresh = on.prox_conjugate(ahead, step)
             k, last = (1 + (1 + 4 * k * k) ** 0.5) / 2, k
             q, p = fresh + (last - 1) / k * (fresh - p), fresh
             moved = x - t * part.adjoint(p)

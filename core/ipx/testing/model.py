@@ -37,7 +37,7 @@ class ModelChecks(Checks):
                 loss = told if isinstance(told, Tensor) else next(iter(told.values()))
                 finite = loss.ndim == 0 and loss.isfinite()
                 require(finite, f"the loss of {part} is no finite number: {loss}")
-                same = known.setdefault(part, float(loss)) == float(loss)
+                same = known.setdefault(part, loss.item()) == loss.item()
                 require(same, "the loss draws from another generator than the one it is given")
                 grads = torch.autograd.grad(loss, list(parameters), allow_unused=True)
                 moves = any(g is not None and g.abs().sum() > 0 for g in grads)

@@ -115,7 +115,7 @@ class PriorChecks(kit.Checks):
     @needs(cap.Value)
     def value(self) -> None:
         """R(x), one number per image."""
-        v = pure("value", self.made.value, self.x)
+        v = pure("value", self.made.value, self.x, dtype=not self.network)
         require(v.shape == (2,), f"value has shape {tuple(v.shape)}, not (2,)")
 
     @needs(cap.Grad)
@@ -149,7 +149,7 @@ class PriorChecks(kit.Checks):
         for lam in (0.1, 3.0):
             whole = 0.7 * outer(u / 0.7, lam / 0.7) + conjugate(u, 0.7, lam)
             close(whole, u, 1e-10, f"Moreau's identity with lam = {lam:g}")
-        pure("prox_outer", lambda v: outer(v, 0.1), u)
+        pure("prox_outer", lambda v: outer(v, 0.1), u, dtype=True)
 
     @needs(cap.ProxConjugate)
     def value_is_g_of_Kx(self) -> None:  # noqa: N802

@@ -90,9 +90,15 @@ def _length(d: Dual, isotropic: bool, coupled: bool) -> tuple[Tensor, Tensor]:
     if coupled and d.down.shape[1] > 1:
         a, b = a.sum(1, keepdim=True), b.sum(1, keepdim=True)
     if isotropic:
-        both = (a + b).sqrt()
+        both = root(a + b)
         return both, both
-    return a.sqrt(), b.sqrt()
+    return root(a), root(b)
+
+
+def root(square: Tensor) -> Tensor:
+    """The square root, with the derivative 0 at 0 (that of a length is not defined there)."""
+    least = torch.finfo(square.dtype).tiny
+    return (square.clamp_min(least) if square.requires_grad else square).sqrt()
 
 
 def _step(

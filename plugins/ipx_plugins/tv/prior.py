@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ipx import Gradient, LinearOperator, OuterProx, Scalar, Shape, per_image
 from ipx_plugins.tv import TVOptions
-from ipx_plugins.tv.fgp import denoise
+from ipx_plugins.tv.fgp import denoise, root
 
 
 class TV(OuterProx[TVOptions]):
@@ -55,7 +55,7 @@ class TV(OuterProx[TVOptions]):
         axes = tuple(a for a in axes if g.shape[a] > 1)
         if not axes:
             return g.abs().flatten(1, 2)
-        return (g * g).sum(axes, keepdim=True).sqrt().flatten(1, 2)
+        return root((g * g).sum(axes, keepdim=True)).flatten(1, 2)
 
     def _scaled(self, u: Tensor, factor: Tensor) -> Tensor:
         """Each group times its factor."""

@@ -9,7 +9,8 @@ test_contract = contract_tests("ipx-example")
 
 def test_corners_fade() -> None:
     y = ipx.degrade(
-        np.ones((9, 9)), op={"name": "ipx-example", "strength": 0.5},
+        np.ones((9, 9)),
+        op={"name": "ipx-example", "strength": 0.5},
         noise={"name": "gaussian", "sigma": 0},
     )
     assert y[4, 4] == 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
+from ipx import LinearOperator
 from torch import Tensor
 
-from ipx import LinearOperator
 from ipx_example import IpxExampleOptions
 
 
