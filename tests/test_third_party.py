@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,40 +11,14 @@ import pytest
 import ipx
 from ipx.errors import InputError, OptionError
 from ipx.host.scaffold import TEMPLATES, create_plugin
+from third_party import as_installed, run, run_commands, run_tests
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "plugins" / "ipx-example"
-
-
-def run(*command: str | Path, folder: Path, site: Path | None = None) -> str:
-    path = os.pathsep.join(str(p) for p in (site, os.environ.get("PYTHONPATH")) if p)
-    done = subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def ipx_command(*arguments: str | Path, folder: Path, site: Path) -> str:
-    return run("-m", "ipx_cli.main", *arguments, folder=folder, site=site)
 
 
 def install(source: Path, site: Path, folder: Path) -> None:
     pip = ("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation")
     run(*pip, "--target", site, source, folder=folder)
-
-
-def as_installed(package: Path) -> Path:
-    """Its sources, with the metadata that pip would write: on the path, it is installed."""
-    site, name = package / "src", package.name
-    told = site / f"{name.replace('-', '_')}-0.1.0.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
-    (told / "entry_points.txt").write_text(f"[ipx.v1]\n{name} = {name.replace('-', '_')}\n")
-    return site
 
 
 def test_the_example_is_what_new_plugin_writes(tmp_path: Path) -> None:
@@ -74,7 +45,7 @@ def test_what_new_plugin_writes_is_listed(kind: str, tmp_path: Path) -> None:
     written = create_plugin("my-own", tmp_path, kind)
     assert all(len(line) <= 100 for p in written if p.suffix == ".py" for line in lines(p))
     site = as_installed(tmp_path / "my-own")
-    listed = json.loads(ipx_command("list", TEMPLATES[kind], "--json", folder=tmp_path, site=site))
+    listed = json.loads(run_commands([["list", TEMPLATES[kind], "--json"]], tmp_path, site))
     assert "my-own" in [row["name"] for row in listed]
 
 
@@ -89,18 +60,6 @@ def test_other_kinds_and_names_of_packages_are_refused(tmp_path: Path) -> None:
         create_plugin("torch", tmp_path, "model")
     with pytest.raises(OptionError, match="there is a prior tv already"):
         create_plugin("tv", tmp_path, "denoiser")
-
-
-ONE_PROCESS = """
-import json, sys
-from ipx_cli.main import cli
-for command in json.loads(sys.argv[1]):
-    try:
-        cli(command)
-    except SystemExit as e:
-        assert not e.code, command
-"""
-"""Runs commands of ipx one after the other; importing torch is what takes the time."""
 
 
 def measurement(kind: str, folder: Path) -> list[str]:
@@ -145,16 +104,13 @@ def test_each_kind_works_as_it_is(kind: str, tmp_path: Path) -> None:
     create_plugin("my-own", tmp_path, kind)
     package = tmp_path / "my-own"
     site = as_installed(package)
-    told = run(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", folder=package, site=site
-    )  # fmt: skip
-    assert "passed" in told
+    assert "passed" in run_tests(package, site)
     how = measurement(kind, tmp_path)
     many = np.random.default_rng(1).random((4, 4, 4)).repeat(12, 1).repeat(12, 2)
     np.save(tmp_path / "many.npy", many)
     *before, solve = COMMANDS[kind]
     commands = [*before, [*solve, *how, "--json", "-o", "out/"]]
-    told = run("-c", ONE_PROCESS, json.dumps(commands), folder=tmp_path, site=site)
+    told = run_commands(commands, tmp_path, site)
     row = json.loads(told.splitlines()[-1])
     assert row["psnr_after"] > row["psnr_before"]
 
@@ -163,10 +119,10 @@ def test_each_kind_works_as_it_is(kind: str, tmp_path: Path) -> None:
 def test_example_from_command_line_and_code(tmp_path: Path) -> None:
     site = tmp_path / "site"
     install(EXAMPLE, site, tmp_path)
-    listed = json.loads(ipx_command("list", "operator", "--json", folder=tmp_path, site=site))
+    listed = json.loads(run_commands([["list", "operator", "--json"]], tmp_path, site))
     assert "ipx-example" in json.dumps(listed)
-    how = ("--op", "ipx-example", "--op.strength", "0.7", "--prior", "tv", "--json", "-o", "out")
-    row = json.loads(ipx_command("solve", *how, folder=tmp_path, site=site).splitlines()[0])
+    how = ["--op", "ipx-example", "--op.strength", "0.7", "--prior", "tv", "--json", "-o", "out"]
+    row = json.loads(run_commands([["solve", *how]], tmp_path, site).splitlines()[0])
     assert row["psnr_after"] > row["psnr_before"]
     code = (
         "import ipx, numpy as np\n"

@@ -78,7 +78,8 @@ def weigh(
             chooser: Tuner[Any] = build("tuner", tuner)
             tuned = chooser.tune(problem, _trials(algorithm, settings, observers))
             # solved again from the default start: a record with this lam gives the same bits
-            return Weighed(tuned.lam.tolist(), final(tuned.lam), tuned.trace)
+            # and gradients take the weight for a constant
+            return Weighed(tuned.lam.tolist(), final(tuned.lam.detach()), tuned.trace)
         lam = NOISELESS_LAM
     weights = _given(lam, problem.y)
     return Weighed(weights.tolist(), final(weights), [])

@@ -1,0 +1,54 @@
+"""Third-party packages in tests: as if installed, and commands that find them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ONE_PROCESS = """
+import json, sys
+from ipx_cli.main import cli
+for command in json.loads(sys.argv[1]):
+    try:
+        cli(command)
+    except SystemExit as e:
+        assert not e.code, command
+"""
+"""Importing torch takes most of the time of a small command."""
+
+
+def run(*command: str | Path, folder: Path, site: Path | None = None) -> str:
+    """What Python prints, with further packages from ``site``."""
+    path = os.pathsep.join(str(p) for p in (site, os.environ.get("PYTHONPATH")) if p)
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_commands(commands: list[list[str]], folder: Path, site: Path) -> str:
+    """What commands of ipx print, one after the other in one process."""
+    return run("-c", ONE_PROCESS, json.dumps(commands), folder=folder, site=site)
+
+
+def run_tests(package: Path, site: Path) -> str:
+    """What pytest prints for the tests of a package."""
+    return run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", folder=package, site=site)
+
+
+def as_installed(package: Path) -> Path:
+    """Its sources, with the metadata that pip would write: on the path, it is installed."""
+    site, name = package / "src", package.name
+    told = site / f"{name.replace('-', '_')}-0.1.0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
+    (told / "entry_points.txt").write_text(f"[ipx.v1]\n{name} = {name.replace('-', '_')}\n")
+    return site
