@@ -76,16 +76,16 @@ def test_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.slow
 def test_packages_of_the_tutorial(tmp_path: Path) -> None:
     """Its files and commands, in the order of the page."""
-    site = tmp_path / "empty"
+    site: list[Path] = []
     for kind, text in blocks(ROOT / "docs" / "tutorial.md"):
         if kind == "console":
             todo = [shlex.split(line)[1:] for line in text.splitlines()]
             for tool, *arguments in todo:
                 if tool == "pip":
-                    site = as_installed(tmp_path / arguments[-1])
+                    site.append(as_installed(tmp_path / arguments[-1]))
                 elif tool == "pytest":
-                    assert "passed" in run_tests(tmp_path / arguments[-1], site)
-            run_commands([command[1:] for command in todo if command[0] == "ipx"], tmp_path, site)
+                    assert "passed" in run_tests(tmp_path / arguments[-1], *site)
+            run_commands([command[1:] for command in todo if command[0] == "ipx"], tmp_path, *site)
         elif kind != "python":
             assert (tmp_path / kind).exists(), f"new-plugin writes no {kind}"
             (tmp_path / kind).write_text(text)

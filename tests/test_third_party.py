@@ -130,4 +130,4 @@ def test_example_from_command_line_and_code(tmp_path: Path) -> None:
         "a = IpxExample((1, 8, 8), strength=0.2)\n"
         "assert ipx.restore(np.ones((8, 8)), op=a, prior='tv').shape == (8, 8)\n"
     )
-    run("-c", code, folder=tmp_path, site=site)
+    run("-c", code, folder=tmp_path, sites=[site])

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ONE_PROCESS = """
@@ -20,9 +21,9 @@ for command in json.loads(sys.argv[1]):
 """Importing torch takes most of the time of a small command."""
 
 
-def run(*command: str | Path, folder: Path, site: Path | None = None) -> str:
-    """What Python prints, with further packages from ``site``."""
-    path = os.pathsep.join(str(p) for p in (site, os.environ.get("PYTHONPATH")) if p)
+def run(*command: str | Path, folder: Path, sites: Sequence[Path] = ()) -> str:
+    """What Python prints, with the packages of ``sites``."""
+    path = os.pathsep.join(str(p) for p in (*sites, os.environ.get("PYTHONPATH")) if p)
     done = subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=folder,
@@ -34,14 +35,15 @@ def run(*command: str | Path, folder: Path, site: Path | None = None) -> str:
     return done.stdout
 
 
-def run_commands(commands: list[list[str]], folder: Path, site: Path) -> str:
+def run_commands(commands: list[list[str]], folder: Path, *sites: Path) -> str:
     """What commands of ipx print, one after the other in one process."""
-    return run("-c", ONE_PROCESS, json.dumps(commands), folder=folder, site=site)
+    return run("-c", ONE_PROCESS, json.dumps(commands), folder=folder, sites=sites)
 
 
-def run_tests(package: Path, site: Path) -> str:
+def run_tests(package: Path, *sites: Path) -> str:
     """What pytest prints for the tests of a package."""
-    return run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", folder=package, site=site)
+    command = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    return run(*command, folder=package, sites=sites)
 
 
 def as_installed(package: Path) -> Path:

@@ -129,8 +129,7 @@ def solve(
         image_shape: ``(C, H, W)`` of the result, where the data do not determine it.
         x0: start of the iterations, an image like the result.
         observers: called with an `ipx.Progress` after each step, also of the tuner's trials.
-        settings: `ipx.SolveSettings`: iterations, tol, start, restarts, keep, exact, seed, device,
-            dtype.
+        settings: the rest, an `ipx.SolveSettings`.
         **changed: single settings, as in ``solve(y, iterations=50)``.
 
     Returns:
@@ -155,18 +154,27 @@ def solve(
         problem = _problem(y, operator, build("noise", noise), build("prior", named), x0)
         algorithm = build("solver", _chosen(asked, plan))
         done = _restarted(attach(problem, plan), algorithm, lam, tuner, s, observers)
-        return Restoration(
-            image=back(done.result.x),
-            outputs={"restored": done.result.x, **done.result.outputs},
-            before=operator.preview(y),
-            status=done.result.status,
-            plan=plan,
-            lam=done.lam,
-            level=_level(problem.noise, y.shape[0]),
-            result=done.result,
-            trace=done.trace,
-            seconds=time.perf_counter() - began,
-        )
+        before, seconds = operator.preview(y), time.perf_counter() - began
+        return _restoration(back(done.result.x), done, before, problem.noise, seconds)
+
+
+def _restoration(
+    image: Any, done: Weighed, before: Tensor, noise: Noise[Any], seconds: float
+) -> Restoration:
+    """The solution, with what led to it."""
+    result = done.result
+    return Restoration(
+        image=image,
+        outputs={"restored": result.x, **result.outputs},
+        before=before,
+        status=result.status,
+        plan=result.plan,
+        lam=done.lam,
+        level=_level(noise, before.shape[0]),
+        result=result,
+        trace=done.trace,
+        seconds=seconds,
+    )
 
 
 def _problem(
