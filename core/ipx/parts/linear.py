@@ -236,6 +236,7 @@ class Adjointed(Made):
         return operator_norm(self.parts[0])
 
 
+@torch.no_grad()
 def operator_norm(
     operator: LinearOperator[Any],
     *,

@@ -39,6 +39,10 @@ class Plan:
         own = [b.tolerance for b in self.bridges if b.tolerance]
         return max((self.need.tolerance or t for t in own), default=0.0)
 
+    def closed(self, capability: type) -> bool:
+        """True if a bridge gives this capability in closed form."""
+        return any(b.gives is capability and b.exact and not b.tolerance for b in self.bridges)
+
     @property
     def rank(self) -> int:
         """How good a choice the solver is; ``--solver auto`` takes the largest."""

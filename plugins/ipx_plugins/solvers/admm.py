@@ -113,17 +113,23 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         return problem.derived(ADMM, lambda: self._found(problem))
 
     def _found(self, problem: Problem) -> _Way:
-        """The first of the three forms that the plan provides for."""
+        """The first form that the plan provides for in closed form, else the first."""
         data = problem.data
         part = using(problem.prior, ProxConjugate).linear_part(problem.operator.image_shape)
         assert isinstance(part, LinearOperator)
+        forms: list[tuple[_Way, bool]] = []
         if DataQuadratic in data.capabilities:
-            return _Way(part, data.way(DataQuadratic).system, None)
+            way = _Way(part, data.way(DataQuadratic).system, None)
+            forms.append((way, way.system.closed(part)))
         if DataProx in data.capabilities:
             front = Identity(problem.operator.image_shape)
-            return _Way(part, NormalSystem(front, problem.y), front)
-        system = data.way(DataSplit).system
-        return _Way(part, system, system.linear)
+            way = _Way(part, NormalSystem(front, problem.y), front)
+            proxed = problem.plan is not None and problem.plan.closed(DataProx)
+            forms.append((way, proxed and way.system.closed(part)))
+        if not forms:
+            system = data.way(DataSplit).system
+            return _Way(part, system, system.linear)
+        return next((way for way, closed in forms if closed), forms[0][0])
 
     def _eta(self, problem: Problem, w: Tensor) -> Tensor:
         given = self.options.data_rho

@@ -131,8 +131,7 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
 
     def _proxed(self, problem: Problem) -> bool:
         """True if the plan provides a closed-form prox; one by CG costs more than it saves."""
-        bridges = problem.plan.bridges if problem.plan is not None else ()
-        return any(b.gives is DataProx and not b.tolerance for b in bridges)
+        return problem.plan is not None and problem.plan.closed(DataProx)
 
     def with_penalty(self, state: PDHGState, penalty: Tensor, rescale: bool = True) -> PDHGState:
         """The state with this sigma."""

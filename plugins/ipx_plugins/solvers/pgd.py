@@ -45,7 +45,7 @@ class PGD(Solver[NoOptions, PGDState]):
         """The start, its objective and the first step size."""
         x = filled_start(problem)
         bend = curvature_ahead(x, lambda at: self._slope(problem, at)).abs()
-        step = torch.where(bend > 0, 1 / bend, 1.0)
+        step = 1 / torch.where(bend > 0, bend, 1.0)
         return PGDState(x, problem.objective(x), step.clamp(1e-6, 1e6))
 
     def step(self, problem: Problem, state: PGDState) -> PGDState:

@@ -25,6 +25,6 @@ def ipx_components() -> Iterable[OperatorSpec]:
             options=IpxExampleOptions,
             provides=(Adjoint, Diagonal, Norm),
             examples=({"strength": 0.95},),
-            summary="A picture that fades towards its corners.",
+            summary="An image that fades towards its corners.",
         )
     ]
