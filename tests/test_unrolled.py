@@ -132,6 +132,28 @@ def test_admm_net_before_training_is_admm_on_the_cosine_filters() -> None:
     assert torch.allclose(mine, exact, atol=1e-6)
 
 
+@pytest.mark.parametrize("base", ["admm", "pdhg"])
+@pytest.mark.parametrize(
+    ("op", "options"),
+    [
+        ("blur", {"boundary": "circular"}),  # one system holds data and filters
+        ("blur", {}),  # no transform holds both: the data term gets a copy of the picture
+        ("inpaint", {}),
+        ("super-resolution", {}),
+        ("blur", {"kind": "motion", "length": 5, "angle": 30.0}),  # by conjugate gradients
+    ],
+)
+def test_with_filters_the_data_term_is_split_as_by_the_classical_algorithm(
+    base: str, op: str, options: dict[str, object]
+) -> None:
+    net = untrained(base=base, prox="filters", stages=4, lam=0.01, rho=0.2, shared=False)
+    p = problem(op, **options)
+    classical = p.changed(prior=net_prior(net), lam=0.01)
+    with torch.no_grad():
+        told = iterate(classical, ipx.solver(base, **CLASSICAL[base]), iterations=4, tol=0.0).x
+    assert torch.allclose(outputs(net, p, 4), told, atol=1e-6)
+
+
 def test_learned_filters_may_trust_the_data_more_where_there_is_less_noise() -> None:
     net, p = untrained(prox="filters", lam=0.01, rho=0.2), problem(boundary="circular")
     plain = net.stage(p, 0)

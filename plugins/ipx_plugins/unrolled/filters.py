@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ipx import LinearOperator, NoOptions, Scalar, Shape, Spectral, irfft2
+from ipx import LinearOperator, NoOptions, Scalar, Shape, Spectral, Traits, irfft2
 
 
 class Bank(LinearOperator[NoOptions]):
@@ -17,6 +17,8 @@ class Bank(LinearOperator[NoOptions]):
         image_shape: ``(C, H, W)``; K x has shape ``(C L, H, W)``.
         filters: ``(L, f, f)``, f no larger than the picture.
     """
+
+    traits = Traits(basis="fft")
 
     def __init__(self, image_shape: Shape, filters: Tensor) -> None:
         super().__init__(image_shape)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 import ipx
-from ipx import Identity, LinearOperator, Model, NoOptions, OuterProx, Scalar, Shape
+from ipx import Identity, LinearOperator, Model, NoOptions, OuterProx, Scalar, Shape, Traits
 from ipx_plugins.unrolled import UnrolledOptions
 from ipx_plugins.unrolled.filters import Bank, Curves, cosines, split_up
 
@@ -97,6 +97,8 @@ def multiple(options: UnrolledOptions) -> int:
 class LearnedProx(OuterProx[NoOptions]):
     """A prox network as a prior with K = I; ``t`` is its squared noise level or its threshold."""
 
+    traits = Traits(basis="identity")
+
     def __init__(self, net: nn.Module, options: UnrolledOptions, sides: int) -> None:
         super().__init__()
         self.net, self.told = net, options.prox in TOLD
@@ -131,6 +133,8 @@ class LearnedProx(OuterProx[NoOptions]):
 
 class LearnedFilters(OuterProx[NoOptions]):
     """The penalty on learned filters as a prior g(Kx)."""
+
+    traits = Traits(basis="fft")
 
     def __init__(self, net: Filters) -> None:
         super().__init__()
