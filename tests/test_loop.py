@@ -176,6 +176,20 @@ def test_a_result_knows_its_plan() -> None:
         ipx.plan_for(p, solver, exact=True)
 
 
+def test_a_plan_is_attached_once() -> None:
+    p = problem("blur", Small(), 0.01)
+    fista, hqs = ipx.solver("fista"), ipx.solver("hqs")
+    plan = ipx.plan_for(p, fista)
+    attached = ipx.attach(p, plan)
+    one = iterate(attached, fista, iterations=3, plan=plan)
+    assert one.problem is attached
+    assert torch.equal(one.x, iterate(p, fista, iterations=3, plan=plan).x)
+    with pytest.raises(ipx.PlanError, match="attached to another plan already"):
+        iterate(attached, hqs, plan=ipx.plan_for(p, hqs))
+    with pytest.raises(ipx.PlanError, match="gives no DataProx here"):
+        iterate(attached, hqs)
+
+
 # ---------------------------------------------------------------- states
 
 

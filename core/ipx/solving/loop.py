@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ipx.errors import PlanError
 from ipx.numerics.tensors import column
 from ipx.planning.plan import Plan
 from ipx.solving.attach import attach, plan_for
@@ -51,11 +52,13 @@ def iterate(
         is reported as diverged, with the last good image.
 
     Raises:
-        PlanError: solver and problem do not fit.
+        PlanError: solver and problem do not fit, or another plan is attached already.
     """
     began = time.perf_counter()
     if problem.plan is None:
         problem = attach(problem, plan or plan_for(problem, solver))
+    elif plan not in (None, problem.plan):
+        raise PlanError("the problem is attached to another plan already")
     usual = solver.budget(problem) if iterations is None else iterations
     budget = 1 if solver.one_shot else usual
     rule = converged(tol) if stop is None else any_of(converged(tol), stop)
