@@ -55,10 +55,7 @@ def iterate(
         PlanError: solver and problem do not fit, or another plan is attached already.
     """
     began = time.perf_counter()
-    if problem.plan is None:
-        problem = attach(problem, plan or plan_for(problem, solver))
-    elif plan not in (None, problem.plan):
-        raise PlanError("the problem is attached to another plan already")
+    problem = _attached(problem, solver, plan)
     usual = solver.budget(problem) if iterations is None else iterations
     budget = 1 if solver.one_shot else usual
     rule = converged(tol) if stop is None else any_of(converged(tol), stop)
@@ -84,6 +81,15 @@ def iterate(
     for observer in looking:
         result = observer.finish(result)
     return result
+
+
+def _attached(problem: Problem, solver: Solver[Any, Any], plan: Plan | None) -> Problem:
+    """The problem with a plan in place: its own, the one given, or one made for the solver."""
+    if problem.plan is None:
+        return attach(problem, plan or plan_for(problem, solver))
+    if plan not in (None, problem.plan):
+        raise PlanError("the problem is attached to another plan already")
+    return problem
 
 
 class _Run:
