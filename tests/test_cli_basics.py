@@ -47,6 +47,7 @@ def test_every_command_has_help(command: str) -> None:
     told = call(command, "--help")
     assert told.exit_code == 0
     assert "Usage: ipx" in told.stdout
+    assert "required] [" not in " ".join(told.stdout.split())  # said once
 
 
 def test_version_and_no_command() -> None:

@@ -91,6 +91,14 @@ def test_a_record_gives_the_same_bits(degraded: Path) -> None:
     told = call("solve", "--config", "x.tif.json", "-o", "again.tif", "--json")
     assert told.exit_code == 0, told.stderr
     assert Path("again.tif").read_bytes() == Path("x.tif").read_bytes()
+    # the panel of a record shows its own output, not another
+    assert call("solve", degraded, *BLUR, *ROUGH, "-o", "x.tif", "--panel", "p.png").exit_code == 0
+    sheet = Path("p.png").read_bytes()
+    Path("p.png").write_bytes(b"untouched")
+    assert call("solve", "--config", "x.tif.json", "-o", "again.tif").exit_code == 0
+    assert Path("p.png").read_bytes() == b"untouched"
+    assert call("solve", "--config", "x.tif.json").exit_code == 0
+    assert Path("p.png").read_bytes() == sheet
     # in place, which is allowed for what ipx has written; and with a change, which shows
     assert call("solve", "--config", "x.tif.json").exit_code == 0
     assert Path("again.tif").read_bytes() == Path("x.tif").read_bytes()

@@ -57,7 +57,7 @@ def names(kind: str) -> list[str]:
 
 def classical() -> list[str]:
     """The solvers that are no trained networks."""
-    return [s.name for s in registry().all("solver") if not s.facts().own_prior]
+    return [s.name for s in registry().all("solver") if not s.traits_for().own_prior]
 
 
 def combinations() -> Iterator[tuple[str, str, str]]:
@@ -66,8 +66,8 @@ def combinations() -> Iterator[tuple[str, str, str]]:
             for prior in registry().all("prior"):
                 # a network takes seconds where others take milliseconds: Gaussian noise, and data
                 # like those that others see, only
-                plain = noise == "gaussian" and not op.facts().signed
-                if plain or prior.facts().suits != "face":
+                plain = noise == "gaussian" and not op.traits_for().signed
+                if plain or prior.traits_for().suits != "face":
                     yield op.name, noise, prior.name
 
 
@@ -94,7 +94,7 @@ def quality(x: Tensor, truth: Tensor) -> float:
 @cache
 def automatic(op: str, noise: str, prior: str) -> ipx.Restoration:
     spec = registry().get("prior", prior)
-    suits = spec.facts().suits
+    suits = spec.traits_for().suits
     _, y = measured(op, noise, suits)
     model = {"name": noise, **LEVELS[suits].get(noise, {})}
     slow = suits == "face" and ipx.Denoise not in spec.capabilities()
@@ -105,7 +105,7 @@ def automatic(op: str, noise: str, prior: str) -> ipx.Restoration:
 @pytest.mark.slow
 @pytest.mark.parametrize(("op", "noise", "prior"), list(combinations()))
 def test_improves_or_is_refused(op: str, noise: str, prior: str) -> None:
-    suits = registry().get("prior", prior).facts().suits
+    suits = registry().get("prior", prior).traits_for().suits
     truth, y = measured(op, noise, suits)
     model = {"name": noise, **LEVELS[suits].get(noise, {})}
     try:

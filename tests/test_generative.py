@@ -297,6 +297,16 @@ def test_restarts_keep_the_lowest_objective(weights: dict[str, str]) -> None:
     assert torch.allclose(best.objective, each.min(0).values)
 
 
+def test_restarts_compare_objectives_at_one_weight() -> None:
+    """Each start chose its own, and the record told that of the last."""
+    y = torch.rand(1, 1, 24, 24, generator=torch.Generator().manual_seed(0))
+    how: Any = {"op": "blur", "noise": {"name": "gaussian", "sigma": 0.05}, "start": "random"}
+    first = ipx.solve(y, **how, iterations=20, seed=3)
+    best = ipx.solve(y, **how, iterations=20, seed=3, restarts=2)
+    assert best.lam == first.lam
+    assert best.trace == first.trace
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [

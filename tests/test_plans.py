@@ -31,6 +31,7 @@ ALGEBRA: tuple[dict[str, Any], ...] = (
     {"name": "sum", "parts": ["blur", "identity"]},
     {"name": "blur", "scale": 0.5},
     {"name": "super-resolution", "scale": 2.0},
+    {"name": "blur", "scale": -1.0},
 )
 
 
@@ -102,7 +103,7 @@ def plans(op: dict[str, Any]) -> Iterator[tuple[Plan, Tree, Tree]]:
             parts = Parts.of(operator, tree("noise", noise), prior)
             for solver in all_solvers():
                 plan, _ = fits(parts, solver)
-                if plan is None or solver.facts().own_prior:
+                if plan is None or solver.traits_for().own_prior:
                     continue  # of a network its weights say which ways it goes
                 key = (solver.name, plan.need, plan.bridges)
                 if key not in seen:
@@ -217,10 +218,10 @@ def test_a_gaussian_noise_is_no_prior() -> None:
 def test_best_takes_no_network() -> None:
     parts = Parts.of(tree("operator", "blur"), tree("noise", "gaussian"), tree("prior", "none"))
     every = [p for s in all_solvers() if (p := fits(parts, s)[0])]
-    assert any(p.solver.facts().own_prior for p in every)
+    assert any(p.solver.traits_for().own_prior for p in every)
     chosen = best(parts, every)
     assert chosen is not None
-    assert not chosen.solver.facts().own_prior
+    assert not chosen.solver.traits_for().own_prior
 
 
 def test_a_prior_that_is_not_convex_stays_so_behind_a_bridge() -> None:

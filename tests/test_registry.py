@@ -12,6 +12,7 @@ import ipx
 from ipx.declare.capabilities import implemented, methods
 from ipx.declare.registry import Registry, load, registry
 from ipx.errors import PluginError
+from ipx.planning.tree import tree
 from ipx.testing import variants
 
 GROUP = "ipx.v1"
@@ -71,6 +72,27 @@ def test_a_liar_is_caught_when_it_is_made() -> None:
     with pytest.raises(PluginError, match=told):
         reg.create(reg.get("prior", "liar"))
     assert reg.create(reg.get("prior", "plain")).options == ipx.NoOptions()
+
+
+def test_two_declarations_of_one_class_stay_apart() -> None:
+    """Both have no options; the facts of an instance are those it was made from."""
+    reg = with_plugins(entry("twins"))
+    for name, share, prefers in (("left", 0.1, ("fista",)), ("right", 0.2, ("admm",))):
+        made = reg.create(reg.get("prior", name))
+        assert made.traits.lam_per_variance == share
+        assert tree("prior", made).prefers == prefers
+
+
+def test_a_subclass_of_a_declared_class_may_say_more() -> None:
+    """Its own traits come first; capabilities stay those of the declaration."""
+    base: type[ipx.Prior[ipx.Options]] = registry().get("prior", "tv").load()
+    own = ipx.Traits(basis="dct", lam_per_variance=0.3)
+    told = type("Told", (base,), {"traits": own})()
+    less = type("Less", (base,), {"provides": (ipx.Value,)})()
+    assert told.traits == own
+    assert told.capabilities == base().capabilities
+    assert less.capabilities == {ipx.Value}
+    assert less.traits == base().traits
 
 
 @pytest.mark.parametrize("kind", ["operator", "noise", "prior"])

@@ -311,7 +311,7 @@ def test_it_has_a_prior_of_its_own() -> None:
         ipx.solve(y, op="blur", solver="unrolled-hqs")
     # and is not taken where nothing was named
     plan = ipx.solve(y, op="blur", prior="none").plan
-    assert not plan.solver.facts().own_prior
+    assert not plan.solver.traits_for().own_prior
 
 
 def test_filters_need_a_split() -> None:

@@ -53,7 +53,7 @@ def capabilities(spec: Spec) -> list[str]:
 def traits(spec: Spec) -> dict[str, Any]:
     """The traits that are not the defaults, with default options; see `capabilities`."""
     try:
-        facts = spec.facts()
+        facts = spec.traits_for()
     except OptionError:
         return {}
     return {

@@ -68,7 +68,7 @@ def _made(
     info: OptionInfo, dest: str, flag: str, *short: str, demanded: bool = True
 ) -> click.Option:
     """A click option without default, which would take precedence over the configuration."""
-    text = described(info)
+    text = described(info, demanded)
     if info.kind is bool and info.length is None:
         return click.Option([dest, f"--{flag}/--no-{flag}"], default=None, help=text)
     return click.Option(
@@ -80,11 +80,16 @@ def _made(
     )
 
 
-def described(info: OptionInfo) -> str:
-    """The help of an option with its unit, range and default."""
+def described(info: OptionInfo, demanded: bool = False) -> str:
+    """The help of an option with its unit, range and default.
+
+    Args:
+        info: the option.
+        demanded: click itself demands it, and says so.
+    """
     remarks = [info.unit, "" if info.choices else info.range_text]
     if info.required:
-        remarks.append("required")
+        remarks += [] if demanded else ["required"]
     elif info.default not in (None, ()):
         remarks.append(f"default: {shown(info.default)}")
     remarks = [r for r in remarks if r]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ipx.errors import InputError, UsageError
 from ipx.planning.plan import Plan
@@ -107,6 +108,8 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     request = command.request(ctx)
     plan = request.plan()
     inputs = list(files) or (found.config.inputs if found.config is not None else [])
+    if _is_elsewhere(ctx, found):
+        given["panel"] = None
     read = request.files() + command.configuration(ctx)
     read += [given["truth"]] if given["truth"] else []
     if inputs:
@@ -129,6 +132,15 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
 solve.params[1:1] = role_options(SolveCommand.roles)
 _after_lam = next(i for i, p in enumerate(solve.params) if p.name == "lam") + 1
 solve.params[_after_lam:_after_lam] = setting_options(SolveSettings, SolveCommand.settings)
+
+
+def _is_elsewhere(ctx: click.Context, found: command.Chosen) -> bool:
+    """True if the panel is that of a record, which shows another input or output."""
+    if found.config is None or found.config.sha256 is None:
+        return False
+    told = {name: ctx.get_parameter_source(name) for name in ("panel", "output")}
+    repeated = told["output"] is ParameterSource.DEFAULT_MAP and not ctx.params["files"]
+    return told["panel"] is ParameterSource.DEFAULT_MAP and not repeated
 
 
 def _show_plan(work: Work, plan: Plan) -> int:

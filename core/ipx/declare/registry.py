@@ -163,7 +163,10 @@ class Registry:
                 f"{spec.kind} {spec.name} of plugin {spec.plugin} declares {names}, "
                 f"but {cls.__name__} does not implement it; this is the plugin's error"
             )
-        return cls(*args, options)
+        made = cls.__new__(cls)
+        vars(made)["declaration"] = spec  # another may share class and options
+        made.__init__(*args, options)
+        return made
 
     def declared(self, cls: type, options: Options) -> Spec | None:
         """The declaration of a class; where several share it, the one with these options."""

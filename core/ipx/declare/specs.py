@@ -73,7 +73,7 @@ class Spec:
             return frozenset(self.provides)
         return frozenset(self.provides(options if options is not None else self.options()))
 
-    def facts(self, options: Options | None = None) -> Traits:
+    def traits_for(self, options: Options | None = None) -> Traits:
         """The traits with these options (the defaults when None)."""
         if isinstance(self.traits, Traits):
             return self.traits

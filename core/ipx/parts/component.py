@@ -25,15 +25,17 @@ class Component(Generic[O]):
     options are checked and immutable. A component keeps no state between calls; a cache depends
     on its options only.
 
-    Capabilities and traits are those of the declaration, with these options. A class that no
-    plugin declares may set ``provides`` and ``traits`` itself; without ``provides`` it has the
-    capabilities of its kind whose methods it defines.
+    Capabilities and traits are those of the declaration of the class, or of the nearest base that
+    has one, with these options. A class that no plugin declares may set ``provides`` and
+    ``traits`` itself, which come first; without any ``provides`` it has the capabilities of its
+    kind whose methods it defines.
     """
 
     kind: ClassVar[str] = ""
     options_type: ClassVar[type[Options]] = NoOptions
     provides: ClassVar[tuple[type, ...] | None] = None
     traits: Traits = Traits()
+    declaration: Spec | None = None
     options: O
     capabilities: frozenset[type]
 
@@ -53,26 +55,29 @@ class Component(Generic[O]):
             raise TypeError("give either an options object or single values, not both")
         self.options = options if options is not None else self.options_type(**values)  # type: ignore[assignment]  # options_type is O's class
         self._buffers: dict[tuple[Any, ...], Tensor] = {}
-        spec = self._declaration()
-        if spec is not None:
-            self.capabilities = spec.capabilities(self.options)
-            self.traits = spec.facts(self.options)
-        elif self.provides is not None:
+        spec, own = self._declaration()
+        self.declaration = spec
+        if spec is not None and "traits" not in own:
+            self.traits = spec.traits_for(self.options)
+        if self.provides is not None and (spec is None or "provides" in own):
             self.capabilities = frozenset(self.provides)
+        elif spec is not None:
+            self.capabilities = spec.capabilities(self.options)
         else:
             self.capabilities = implemented(type(self), self.kind)
 
-    def _declaration(self) -> Spec | None:
-        """The declaration of the class, or of the nearest base that has one."""
+    def _declaration(self) -> tuple[Spec | None, set[str]]:
+        """The nearest declaration of the class or a base, and what the classes before it define."""
+        own: set[str] = set()
+        if self.declaration is not None:
+            return self.declaration, own
         for cls in type(self).__mro__:
-            if "provides" in vars(cls) and cls is not Component:
-                return None
-            if cls.__module__.startswith("ipx."):  # base classes have no declaration
-                continue
-            spec = registry().declared(cls, self.options)
-            if spec is not None:
-                return spec
-        return None
+            if not cls.__module__.startswith("ipx."):  # base classes have no declaration
+                spec = registry().declared(cls, self.options)
+                if spec is not None:
+                    return spec, own
+            own |= set(vars(cls))
+        return None, own
 
     def buffer(self, name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
         """``make()`` in the dtype and on the device of ``like``, cached.

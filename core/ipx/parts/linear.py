@@ -109,11 +109,12 @@ class Made(LinearOperator[NoOptions]):
     """An operator made of others, with the capabilities and traits of `ipx.planning.rules`."""
 
     rule: str
+    factor = 1.0  # other than 1 in `Scaled`
 
     def __init__(self, image_shape: Shape, data_shape: Shape, parts: Sequence[AnyLinear]) -> None:
         super().__init__(image_shape)
         self.parts, self.data_shape = tuple(parts), data_shape
-        facts = made(self.rule, [Facts(p.capabilities, p.traits) for p in parts])
+        facts = made(self.rule, [Facts(p.capabilities, p.traits) for p in parts], self.factor)
         self.capabilities, self.traits = facts.capabilities, facts.traits
 
     def diagonals(self, like: Tensor) -> list[Tensor]:
@@ -186,8 +187,8 @@ class Scaled(Made):
     rule = "scale"
 
     def __init__(self, factor: float, operator: AnyLinear) -> None:
-        super().__init__(operator.image_shape, operator.data_shape, (operator,))
         self.factor = factor
+        super().__init__(operator.image_shape, operator.data_shape, (operator,))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.factor * self.parts[0].forward(x)

@@ -52,7 +52,7 @@ class Plan:
         """The plan in words, one bridge per line."""
         name, f = self.solver.name, f"{self.noise}({self.operator}(x), y)"
         out = [f"{name}: minimise {f} + lam {self.prior}(x)"]
-        if self.solver.facts().own_prior:
+        if self.solver.traits_for().own_prior:
             out = [f"{name}: a trained network for {f}"]
         for b in self.bridges:
             how = b.accuracy(self.need.tolerance)
@@ -148,7 +148,7 @@ def all_solvers() -> tuple[SolverSpec, ...]:
 
 def best(parts: Parts, plans: Iterable[Plan]) -> Plan | None:
     """The plan that ``--solver auto`` takes: by the prior's preference, else by rank."""
-    free = [p for p in plans if not p.solver.facts().own_prior]
+    free = [p for p in plans if not p.solver.traits_for().own_prior]
     for name in parts.prefers:
         for plan in free:
             if plan.solver.name == name and plan.exact:
@@ -176,7 +176,7 @@ def make_plan(
         if asked is not None and asked.name == spec.name:
             continue
         plan, reason = fits(parts, spec, exact_only)
-        if plan is not None and not spec.facts().own_prior:
+        if plan is not None and not spec.traits_for().own_prior:
             others.append(plan)
         first = first or reason
     if asked is None:

@@ -26,11 +26,11 @@ def _negative_counts(p: Parts, s: SolverSpec) -> bool:
 
 
 def _second_prior(p: Parts, s: SolverSpec) -> bool:
-    return s.facts().own_prior and p.prior_traits.informs
+    return s.traits_for().own_prior and p.prior_traits.informs
 
 
 def _nothing_known(p: Parts, s: SolverSpec) -> bool:
-    return not s.facts().own_prior and not p.prior_traits.informs and _diagonal(p)
+    return not s.traits_for().own_prior and not p.prior_traits.informs and _diagonal(p)
 
 
 def _only_scaled(p: Parts, s: SolverSpec) -> bool:
@@ -44,7 +44,7 @@ def _all_pixelwise(p: Parts, s: SolverSpec) -> bool:
 
 def _outliers(p: Parts, s: SolverSpec) -> bool:
     smooth = {NoiseGrad, Quadratic} & p.data_caps
-    return not (smooth or p.prior_traits.weighted or p.noiseless or s.facts().own_prior)
+    return not (smooth or p.prior_traits.weighted or p.noiseless or s.traits_for().own_prior)
 
 
 def _inverted_noise(p: Parts, s: SolverSpec) -> bool:

@@ -97,12 +97,18 @@ NAMED = ("compose", "sum", "stack")
 """The rules that a request may name as an operator."""
 
 
-def made(rule: str, parts: Sequence[Facts]) -> Facts:
+def made(rule: str, parts: Sequence[Facts], factor: float = 1.0) -> Facts:
     """Capabilities and traits of an operator made by a rule of `RULES`.
+
+    Args:
+        rule: its name.
+        parts: capabilities and traits of the parts.
+        factor: c of c A; data change their sign with it.
 
     Raises:
         UsageError: a part is not linear.
     """
     if not all(p.has(Adjoint) for p in parts):
         raise UsageError(f"{rule} takes linear operators only")
-    return RULES[rule](parts)
+    found = RULES[rule](parts)
+    return found if factor >= 0 else replace(found, traits=replace(found.traits, signed=True))

@@ -62,10 +62,10 @@ class Tree:
         if self.parts:
             found = made(self.name, [p.facts for p in self.parts])
         elif self.spec is not None:
-            found = Facts(self.spec.capabilities(self.options), self.spec.facts(self.options))
+            found = Facts(self.spec.capabilities(self.options), self.spec.traits_for(self.options))
         else:
             found = Facts(frozenset(), Traits())
-        return found if self.scale == 1 else made("scale", [found])
+        return found if self.scale == 1 else made("scale", [found], self.scale)
 
     @property
     def silent(self) -> bool:
@@ -78,9 +78,7 @@ class Tree:
     @property
     def prefers(self) -> tuple[str, ...]:
         """The solvers that a prior prefers."""
-        spec = self.spec
-        if self.instance is not None:
-            spec = registry().declared(type(self.instance), self.instance.options)
+        spec = self.spec if self.instance is None else self.instance.declaration
         return spec.prefers if isinstance(spec, PriorSpec) else ()
 
     def to_mapping(self) -> dict[str, Any]:

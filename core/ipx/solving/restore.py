@@ -221,7 +221,8 @@ def _restarted(
             guess = first_guess(problem, settings.start, settings.seed + number, _classical)
             begun = problem if guess is None else problem.with_lam(0.0, guess)
         runs.append(weigh(begun, algorithm, lam, tuner, settings, observers))
-    return replace(runs[-1], result=lowest([run.result for run in runs]))
+        lam = lam if runs[0].lam is None else runs[0].lam  # objectives compare at one lam only
+    return replace(runs[0], result=lowest([run.result for run in runs]))
 
 
 def _classical(problem: Problem) -> Tensor:

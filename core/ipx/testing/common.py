@@ -40,7 +40,7 @@ class Checks:
     """
 
     def __init__(self, spec: Any, options: Options) -> None:
-        self.spec, self.options, self.traits = spec, options, spec.facts(options)
+        self.spec, self.options, self.traits = spec, options, spec.traits_for(options)
         self.provided = spec.capabilities(options)
 
     @cached_property

@@ -69,7 +69,7 @@ class SolverChecks(Checks):
         if self.traits.own_prior:
             return product((*OPERATORS, ("super-resolution", 0.0)), ("none",), (1, 3))
         brought = [s for s in registry().all("prior") if s.plugin == self.spec.plugin]
-        own = [s.id for s in brought if s.facts().suits == "photograph"]
+        own = [s.id for s in brought if s.traits_for().suits == "photograph"]
         return product(OPERATORS, (*PRIORS, *own), (1,))
 
     def _problems(self) -> Iterator[Problem]:
