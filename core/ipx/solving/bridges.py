@@ -259,10 +259,10 @@ class DualProx(Wrapped):
     """
 
     gives = Prox
-    iterations = 300
+    iterations = 1000
 
     def prox(self, x: Tensor, t: Scalar) -> Tensor:
-        """x - t K^T p at the dual solution p; stops at a relative change of 1e-5."""
+        """x - t K^T p at the dual solution p, to `ipx.declare.adapters.DUAL_TOL`."""
         on = using(self.prior, ProxConjugate)
         part = on.linear_part(tuple(x.shape[1:]))
         each = vector(t, x).clamp_min(1e-12)  # (B,)

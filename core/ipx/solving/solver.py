@@ -52,9 +52,8 @@ class Solver(Component[O], ABC, Generic[O, S]):
 
     def __init__(self, options: O | None = None, **values: Any) -> None:
         super().__init__(options, **values)
-        spec = self._declaration()
-        if isinstance(spec, SolverSpec):
-            self.needs = spec.needs
+        if isinstance(self.declaration, SolverSpec):
+            self.needs = self.declaration.needs
 
     def budget(self, problem: Problem) -> int:
         """The default number of steps for this problem: ``iterations``."""

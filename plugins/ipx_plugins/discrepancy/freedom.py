@@ -25,10 +25,10 @@ def free_values(
     if known is not None:
         probe = probe * known
     size = (0.1 * spread).view(-1, *([1] * (y.ndim - 1)))
-    moved = problem.changed(y=y + size * probe, lam=lam, x0=result.x)
-    after = solve(moved).x
+    moved = problem.changed(y=y + size * probe, lam=lam, x0=result.unknown)
+    after = solve(moved).unknown
     forward = problem.operator.forward
-    change = (forward(after) - forward(result.x)) / size
+    change = (forward(after) - forward(result.unknown)) / size
     return image_dot(probe.expand_as(y), probe - change)
 
 

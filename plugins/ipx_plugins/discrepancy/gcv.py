@@ -57,7 +57,7 @@ class GCV(Tuner[GCVOptions]):
                 break
             fresh = torch.tensor([0.0 if v is None else v for v in proposed]).to(log)
             log = torch.where(active, fresh, log)
-            guess = result.x
+            guess = result.unknown
         assert best is not None
         return Tuned(lam=chosen.exp(), result=best, trace=trace)
 
@@ -93,7 +93,7 @@ class GCV(Tuner[GCVOptions]):
 
         There the residual vanishes too, and the score would be rounding error.
         """
-        misfit = problem.data.value(result.x)
+        misfit = problem.data.value(result.unknown)
         free = free_values(problem, result, solve, lam, noise)
         tiny = torch.finfo(misfit.dtype).tiny
         score = torch.log(misfit.clamp_min(tiny)) - 2 * torch.log(free.clamp_min(tiny))

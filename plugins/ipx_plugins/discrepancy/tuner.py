@@ -95,7 +95,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             if not bool(active.any()):
                 break
             log = torch.where(active, nxt, log)
-            guess = result.x
+            guess = result.unknown
         assert best is not None
         return Tuned(lam=best_log.exp(), result=best, trace=trace)
 
@@ -122,7 +122,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         count: Tensor,
     ) -> Tensor:
         """log(data term / target), ``(B,)``."""
-        value = problem.data.value(result.x)
+        value = problem.data.value(result.unknown)
         target = expected
         if self.options.effective:
             spread = (2 * expected / count).sqrt()
