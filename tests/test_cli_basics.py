@@ -224,7 +224,7 @@ def test_info_shows_what_is_declared() -> None:
     assert values["traits"]["suits"] == "sparse"
     values, text = told("admm")
     assert {need["closed"] for need in values["needs"]} == {True, False}
-    assert "ProxConjugate, PartSolve; in closed form" in text
+    assert "ProxConjugate, PartSolve; rank 75; in closed form" in text
     values, text = told("png")
     assert values["suffixes"] == [".png"]
     assert {"uint8", "uint16"} <= set(values["dtypes"])
@@ -349,7 +349,7 @@ def test_a_broken_plugin_breaks_doctor_only(tmp_path: Path) -> None:
     assert "Traceback" in sick.stdout
     listed = shell("list", cwd=tmp_path, **env)
     assert listed.returncode == 0
-    assert "1 broken plugin" in listed.stderr
+    assert "1 plugin is broken (broken-one): see ipx doctor" in listed.stderr
     healed = shell("doctor", cwd=tmp_path, IPX_DISABLE_PLUGINS="broken-one", **env)
     assert healed.returncode == 0
 

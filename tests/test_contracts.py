@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
+import ipx
 from ipx.declare import capabilities as cap
 from ipx.declare.kinds import KINDS
-from ipx.declare.registry import registry
+from ipx.declare.registry import PluginInfo, registry
 from ipx.declare.traits import Traits
-from ipx.testing import checks, run_checks, variants
+from ipx.testing import checks, light_module, run_checks, variants
 
 
 def every() -> list:
@@ -53,3 +55,130 @@ def test_the_transform_that_is_told_is_checked() -> None:
     assert [r.name for r in run_checks(spec) if not r.ok] == ["spectrum"]
     spec = replace(registry().get("prior", "tv"), traits=Traits(basis="any"), examples=())
     assert [r.name for r in run_checks(spec) if not r.ok] == ["basis-of-K"]
+
+
+class Edges(ipx.OuterProx[ipx.NoOptions]):
+    """Total variation, as a base of faulty priors."""
+
+    def value(self, x):
+        return (self.linear_part(x.shape[1:]).forward(x) ** 2).sum(2).sqrt().flatten(1).sum(1)
+
+    def linear_part(self, image_shape):
+        return ipx.Gradient(image_shape)
+
+    def prox_outer(self, u, t):
+        """Shrinks to twice the threshold where little is left: not monotone."""
+        length = u.square().sum(2, keepdim=True).sqrt()
+        step = ipx.per_image(t, u)
+        kept = (1 - step / length.clamp_min(1e-9)).clamp_min(0)
+        return u * torch.where(kept < 0.5, kept / 2, kept)
+
+
+class OneStep(Edges):
+    """A step for the whole batch only."""
+
+    def prox_outer(self, u, t):
+        length = u.square().sum(2, keepdim=True).sqrt()
+        return u * (1 - t / length.clamp_min(1e-9)).clamp_min(0)
+
+
+class Loose(ipx.Gradient):
+    """The gradient with a norm that is too small."""
+
+    def norm(self):
+        return 1.0
+
+
+class WrongNorm(OneStep):
+    """Total variation with the linear part `Loose`."""
+
+    def prox_outer(self, u, t):
+        return super().prox_outer(u, ipx.per_image(t, u))
+
+    def linear_part(self, image_shape):
+        return Loose(image_shape)
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (Edges, "another step"),
+        (OneStep, "The size of tensor a"),
+        (WrongNorm, "norm() says 1"),
+    ],
+)
+def test_a_wrong_prox_or_norm_is_found(cls: type, message: str) -> None:
+    spec = ipx.PriorSpec(
+        name="edges",
+        target=f"{__name__}:{cls.__name__}",
+        provides=(cap.Value, cap.ProxConjugate),
+        traits=Traits(basis="dct"),
+        summary="Total variation with a fault.",
+    )
+    told = {r.name: r.message for r in run_checks(spec) if not r.ok}
+    assert message in told["prox-conjugate"]
+
+
+class Flat(ipx.Operator[ipx.NoOptions]):
+    """Takes pictures only, and says so by an exception of Python."""
+
+    def __init__(self, image_shape, options=None, **values):
+        super().__init__(image_shape, options, **values)
+        _, self.height, _ = self.image_shape
+
+    def forward(self, x):
+        return x
+
+
+def test_an_exception_in_a_constructor_tells_what_would_do() -> None:
+    spec = ipx.OperatorSpec(name="flat", target=f"{__name__}:Flat", summary="For pictures.")
+    told = {r.name: r for r in run_checks(spec)}["shapes"]
+    assert "ValueError: too many values to unpack" in told.message
+    assert "(1, 6, 10, 12); raise ShapeError" in told.message
+    assert "self.height, _ = self.image_shape" in told.trace
+
+
+def test_an_exception_in_a_component_tells_its_place() -> None:
+    spec = replace(
+        registry().get("prior", "l1"), target=f"{__name__}:Scalar", provides=(cap.Value,)
+    )
+    told = {r.name: r.message for r in run_checks(spec)}
+    assert told["value"] == "value of 2 images has shape ()"
+    spec = replace(spec, target=f"{__name__}:Raises")
+    told = {r.name: r.message for r in run_checks(spec)}
+    assert "ZeroDivisionError at " in told["value"]
+    assert "test_contracts.py:" in told["value"]
+
+
+class Scalar(ipx.Prior[ipx.NoOptions]):
+    """One value for the batch."""
+
+    def value(self, x):
+        return x.sum()
+
+
+class Raises(ipx.Prior[ipx.NoOptions]):
+    """An error of Python."""
+
+    def value(self, x):
+        return x / (1 // 0)
+
+
+def test_a_preference_for_no_solver_is_found() -> None:
+    spec = replace(registry().get("prior", "l1"), prefers=("lbgfs",))
+    told = {r.name: r.message for r in run_checks(spec)}["preferred-solvers"]
+    assert "did you mean lbfgs" in told
+
+
+def test_an_example_that_is_wrong_is_named() -> None:
+    spec = replace(registry().get("prior", "l1"), examples=({"delat": 1},))
+    with pytest.raises(ipx.PluginError, match="the example delat=1 of prior l1: unknown option"):
+        run_checks(spec)
+
+
+def test_an_entry_point_that_imports_torch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    light_module("tv")
+    plugins = [PluginInfo("heavy", "ipx.parts.component", "", "", "ok")]
+    monkeypatch.setattr(registry(), "plugins", plugins)
+    with pytest.raises(AssertionError, match="imports numpy, torch"):
+        light_module("heavy")

@@ -54,8 +54,36 @@ def test_broken_plugins_are_recorded_and_break_nothing(module: str, line: str) -
     assert "Traceback" in broken.trace
     assert reg.get("prior", "tv").name == "tv"
     assert reg.create(reg.get("prior", "l1")) is not None
-    with pytest.raises(ipx.UnknownNameError, match=r"1 broken plugin\(s\), see ipx doctor"):
+    with pytest.raises(ipx.UnknownNameError, match=r"1 plugin is broken \([a-z-]+\): see ip"):
         reg.get("prior", "surely-not")
+
+
+@pytest.mark.parametrize(
+    ("faulty", "line"),
+    [
+        (lambda: ipx.Need(data=ipx.DataGrad, prior=()), "data of Need must be a tuple of capab"),  # type: ignore[arg-type]
+        (
+            lambda: ipx.Need((), (ipx.DataGrad,)),
+            "prior of Need: DataGrad is a capability of",
+        ),
+        (
+            lambda: ipx.SolverSpec(name="a", target="b:C", summary="", needs=ipx.Need((), ())),  # type: ignore[arg-type]
+            r"needs of a must be a tuple of ipx.Need, as in \(Need",
+        ),
+        (
+            lambda: ipx.PriorSpec(name="a", target="b:C", summary="", provides=("Value",)),  # type: ignore[arg-type]
+            "provides of a must be a tuple of capability classes",
+        ),
+        (
+            lambda: ipx.PriorSpec(name="a", target="b:C", summary="", traits={"convex": True}),  # type: ignore[arg-type]
+            r"traits of a must be ipx.Traits",
+        ),
+    ],
+)
+def test_a_declaration_of_wrong_types_is_refused_where_it_is_made(faulty, line: str) -> None:
+    """So its plugin is broken, and nothing else."""
+    with pytest.raises(PluginError, match=line):
+        faulty()
 
 
 def test_another_version_of_the_interface_is_refused_without_import() -> None:

@@ -167,7 +167,9 @@ def _rows(name: str, value: Any) -> list[tuple[str, str]]:
 def _need(need: Need) -> str:
     wants = [", ".join(c.__name__ for c in side) for side in (need.data, need.prior)]
     closed = "; in closed form" if need.closed else ""
-    return f"data {wants[0] or 'anything'}; prior {wants[1] or 'anything'}{closed}"
+    return (
+        f"data {wants[0] or 'anything'}; prior {wants[1] or 'anything'}; rank {need.rank}{closed}"
+    )
 
 
 def _words(value: Any) -> str:

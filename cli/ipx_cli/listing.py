@@ -62,4 +62,4 @@ def list_components(kind: str | None, as_json: bool) -> None:
             blocks.append(f"{plural(k)}\n" + output.table(rows, "  "))
     click.echo("\n\n".join(blocks) if blocks else f"no {plural(kind or '')} are installed")
     if reg.broken:
-        output.note(f"{len(reg.broken)} broken plugin(s), see ipx doctor")
+        output.note(reg.told_broken())

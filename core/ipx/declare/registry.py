@@ -139,6 +139,10 @@ class Registry:
             )
         return found
 
+    def of_plugin(self, plugin: str) -> list[Spec]:
+        """The components of a plugin."""
+        return [spec for kind in KINDS for spec in self.all(kind) if spec.plugin == plugin]
+
     def options(self, kind: str, name: str, values: Mapping[str, Any]) -> Options:
         """Checked options for a component; error lines start with ``kind name:``."""
         spec = self.get(kind, name)
@@ -177,7 +181,13 @@ class Registry:
     def _broken_hint(self) -> str:
         if not self.broken:
             return ""
-        return f"; {len(self.broken)} broken plugin(s), see ipx doctor"
+        return f"; {self.told_broken()}"
+
+    def told_broken(self) -> str:
+        """The names of the broken plugins in a line, which ends with where the reasons are."""
+        names = ", ".join(p.name for p in self.broken)
+        word = "plugin is" if len(self.broken) == 1 else "plugins are"
+        return f"{len(self.broken)} {word} broken ({names}): see ipx doctor"
 
 
 def _declared(module: object, name: str, manager: pluggy.PluginManager) -> list[Spec]:

@@ -8,11 +8,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from ipx.declare.capabilities import Capability
 from ipx.declare.options import NoOptions, Options
 from ipx.declare.traits import Basis, Traits
 from ipx.errors import PluginError
 
 NAME = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
+
+
+def _check_capabilities(value: object, what: str) -> None:
+    """Raise `PluginError` unless it is a tuple of capabilities."""
+    if not isinstance(value, tuple) or not all(
+        isinstance(c, type) and issubclass(c, Capability) for c in value
+    ):
+        raise PluginError(
+            f"{what} must be a tuple of capability classes, such as (ipx.Value, ipx.Prox), "
+            f"not {value!r}"
+        )
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,14 @@ class Need:
     rank: int = 0
     closed: bool = False
     tolerance: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail in every plan."""
+        _check_capabilities(self.data, "data of Need")
+        _check_capabilities(self.prior, "prior of Need")
+        for c in self.prior:
+            if issubclass(c, Capability) and c.of not in ("prior", "problem"):
+                raise PluginError(f"prior of Need: {c.__name__} is a capability of the {c.of}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +81,16 @@ class Spec:
     examples: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     source: str = ""
     plugin: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail later, in commands about other components."""
+        if not callable(self.provides):
+            _check_capabilities(self.provides, f"provides of {self.name}")
+        if not (isinstance(self.traits, Traits) or callable(self.traits)):
+            raise PluginError(f"traits of {self.name} must be ipx.Traits(...) or a function")
+        for example in self.examples:
+            if not isinstance(example, Mapping):
+                raise PluginError(f"examples of {self.name} must be a tuple of tables of options")
 
     @property
     def id(self) -> str:
@@ -130,6 +160,15 @@ class SolverSpec(Spec):
     kind: ClassVar[str] = "solver"
     needs: tuple[Need, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what would fail in every plan."""
+        super().__post_init__()
+        if not isinstance(self.needs, tuple) or not all(isinstance(n, Need) for n in self.needs):
+            raise PluginError(
+                f"needs of {self.name} must be a tuple of ipx.Need, as in (Need(...),), "
+                f"not {self.needs!r}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TunerSpec(Spec):
@@ -181,6 +220,12 @@ class AdapterSpec(Spec):
     rank: int = 0
     cost: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse what would fail in every plan."""
+        super().__post_init__()
+        for what, value in (("needs", self.needs), ("lacks", self.lacks), ("gives", (self.gives,))):
+            _check_capabilities(value, f"{what} of {self.name}")
+
     def accuracy(self, asked: float = 0.0) -> str:
         """``exact``, ``iterative to 1e-05``, or ``approximate``; ``asked``: `Need.tolerance`."""
         if not self.exact:
@@ -213,6 +258,7 @@ class IOSpec(Spec):
 
     def __post_init__(self) -> None:
         """Refuse what would fail later, on files of any format."""
+        super().__post_init__()
         if not self.suffixes:
             raise PluginError(f"file format {self.name} declares no suffixes")
         re.compile(self.magic)

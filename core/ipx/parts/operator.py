@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
-from ipx.declare.options import Options
 from ipx.errors import ShapeError
 from ipx.parts.component import Component, O
 
@@ -31,7 +30,7 @@ class Operator(Component[O], ABC):
         self.data_shape: Shape = self.image_shape
 
     @classmethod
-    def image_shape_of(cls, data_shape: Shape, options: Options) -> Shape:
+    def image_shape_of(cls, data_shape: Shape, options: Any) -> Shape:
         """The shape of images with data of ``data_shape``; the same shape by default."""
         return data_shape
 

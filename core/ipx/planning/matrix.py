@@ -9,7 +9,7 @@ from typing import Any
 from ipx.declare.registry import registry
 from ipx.errors import OptionError
 from ipx.planning.parts import Parts
-from ipx.planning.plan import Plan, best, fits
+from ipx.planning.plan import Plan, all_solvers, best, fits
 from ipx.planning.tree import solver_spec, tree
 
 
@@ -86,5 +86,6 @@ def _row(op: str, noise: str, prior: str, solvers: Sequence[str], exact: bool) -
             refused[name] = why
         else:
             plans[name] = plan
-    auto = best(parts, plans.values())
+    every = (fits(parts, spec, exact)[0] for spec in all_solvers())
+    auto = best(parts, [plan for plan in every if plan is not None])
     return Row(op, noise, prior, auto.solver.name if auto else None, plans, refused)

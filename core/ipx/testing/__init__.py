@@ -13,25 +13,34 @@ All in float64, on several shapes and random draws.
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
+from ipx.errors import IpxError, OptionError, PluginError
 
 Check = Callable[[], None]
+
+HEAVY = {"numpy", "scipy", "skimage", "torch"}
+"""What the module of an entry point must not import."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The outcome of one check; ``message`` says what is wrong."""
+    """The outcome of one check; ``message`` says what is wrong, ``trace`` where."""
 
     name: str
     ok: bool
     message: str = ""
+    trace: str = ""
 
 
 def checks(spec: Spec, options: Options | None = None) -> Iterator[tuple[str, Check]]:
@@ -50,7 +59,11 @@ def variants(spec: Spec) -> Iterator[tuple[str, Options]]:
     required = any(info.required for info in spec.options.infos().values())
     for values in spec.examples if required and spec.examples else ({}, *spec.examples):
         told = ",".join(f"{k}={v}" for k, v in values.items())
-        yield f"{spec.name}[{told}]" if told else spec.name, spec.options.from_mapping(values)
+        try:
+            options = spec.options.from_mapping(values)
+        except OptionError as e:
+            raise PluginError(f"the example {told} of {spec.kind} {spec.name}: {e}") from None
+        yield f"{spec.name}[{told}]" if told else spec.name, options
 
 
 def run_checks(spec: Spec, options: Options | None = None) -> list[CheckResult]:
@@ -72,8 +85,25 @@ def _result(name: str, check: Check) -> CheckResult:
     try:
         check()
     except Exception as e:
-        return CheckResult(name, False, " ".join(str(e).split()) or type(e).__name__)
+        line = " ".join(str(e).split())
+        if not isinstance(e, AssertionError | IpxError):  # of the component's own code
+            last = traceback.extract_tb(e.__traceback__)[-1]
+            line = f"{type(e).__name__} at {last.filename}:{last.lineno}: {line}"
+        return CheckResult(name, False, line or type(e).__name__, traceback.format_exc())
     return CheckResult(name, True)
+
+
+def light_module(plugin: str) -> None:
+    """Check that the module of a plugin's entry point imports nothing heavy.
+
+    Raises:
+        AssertionError: it does; ``ipx list`` and ``ipx --help`` would wait for it.
+    """
+    (target,) = [p.target for p in registry().plugins if p.name == plugin]
+    code = f"import sys, {target}; print(*sorted({HEAVY!r} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = ", ".join(run.stdout.split())
+    assert not found, f"{target} imports {found}; import it in the module of the class"
 
 
 def contract_tests(plugin: str) -> Any:
@@ -82,10 +112,11 @@ def contract_tests(plugin: str) -> Any:
 
     cases = [
         pytest.param(check, id=f"{variant}-{name}")
-        for spec in (s for kind in KINDS for s in registry().all(kind) if s.plugin == plugin)
+        for spec in registry().of_plugin(plugin)
         for variant, options in variants(spec)
         for name, check in checks(spec, options)
     ]
+    cases.append(pytest.param(partial(light_module, plugin), id=f"{plugin}-light-module"))
 
     @pytest.mark.parametrize("check", cases)
     def test_contract(check: Check) -> None:
@@ -94,4 +125,11 @@ def contract_tests(plugin: str) -> Any:
     return test_contract
 
 
-__all__ = ["CheckResult", "checks", "contract_tests", "run_checks", "variants"]
+__all__ = [
+    "CheckResult",
+    "checks",
+    "contract_tests",
+    "light_module",
+    "run_checks",
+    "variants",
+]

@@ -17,8 +17,8 @@ from ipx.declare.capabilities import Capability
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
 from ipx.declare.registry import registry
-from ipx.errors import OptionError
-from ipx.numerics.tensors import image_dot, image_sum
+from ipx.errors import OptionError, UnknownNameError
+from ipx.numerics.tensors import image_dot, image_norm, image_sum
 
 Named: TypeAlias = Iterator[tuple[str, Callable[..., None]]]
 
@@ -81,6 +81,14 @@ class Checks:
         short = re.fullmatch(".{1,80}", self.spec.summary)
         require(short, "the summary must be one line of at most 80 characters")
 
+    def preferred_solvers(self) -> None:
+        """The solvers that a prior prefers exist."""
+        for name in getattr(self.spec, "prefers", ()):
+            try:
+                registry().get("solver", name)
+            except UnknownNameError as e:
+                raise AssertionError(f"prefers: {e}") from None
+
     def declaration(self) -> None:
         """It can be made and implements what it declares, which is for its kind."""
         kind = KINDS[self.spec.kind]
@@ -117,7 +125,9 @@ def pure(what: str, f: Any, *args: Tensor, batch: bool = True, dtype: bool = Fal
     kept, value, again = [a.clone() for a in args], f(*args), f(*args)
     require(all(map(torch.equal, args, kept)), f"{what} changes its argument")
     require(torch.equal(value, again), f"{what} gives another result the second time")
-    for i in range(len(args[0]) if batch else 0):
+    told, count = tuple(getattr(value, "shape", ())), len(args[0])
+    require(not batch or told[:1] == (count,), f"{what} of {count} images has shape {told}")
+    for i in range(count if batch else 0):
         alone = f(*(a[i : i + 1] for a in args))
         close(value[i : i + 1], alone, 1e-10, f"{what} of image {i} depends on the rest of batch")
     if dtype:
@@ -153,6 +163,17 @@ def proximal(f: Any, prox: Any, *args: Tensor, steps: Any, tol: float, same: flo
     each = torch.tensor([1e-3, 0.5], dtype=x.dtype)
     alone = [prox(*(a[i : i + 1] for a in args), float(each[i])) for i in range(2)]
     close(prox(*args, each), torch.cat(alone), same, "prox with one t per image")
+
+
+def norm(a: Any, x: Tensor, what: str = "") -> None:
+    """|A| <= ``norm()`` <= 1.02 |A|, by power iteration on A^T A from the first image of x."""
+    v = x[:1]
+    for _ in range(301):
+        v = a.adjoint(a.forward(v / image_norm(v).clamp_min(1e-300)))
+    found, said = float(image_norm(v)) ** 0.5, a.norm()
+    good = found <= said * (1 + 1e-6) and said <= 1.02 * found + 1e-9
+    told = f"|A| {what}".strip()
+    require(good, f"{told} is {found:.6g} by power iteration, norm() says {said:.6g}")
 
 
 def spectral(k: Any, x: Tensor) -> str:

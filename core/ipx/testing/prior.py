@@ -62,6 +62,8 @@ class PriorChecks(kit.Checks):
         u = 2 * draw(2, 2, *k.data_shape) - 1
         left, right = image_dot(k.forward(self.x), u), image_dot(self.x, k.adjoint(u))
         close(left, right, 1e-11, f"adjoint of the {name}")
+        if cap.has(k, cap.Norm):
+            kit.norm(k, self.x, f"of the {name}")
         return k, u
 
     @needs(cap.Latent)
@@ -150,6 +152,24 @@ class PriorChecks(kit.Checks):
             whole = 0.7 * outer(u / 0.7, lam / 0.7) + conjugate(u, 0.7, lam)
             close(whole, u, 1e-10, f"Moreau's identity with lam = {lam:g}")
         pure("prox_outer", lambda v: outer(v, 0.1), u, dtype=True)
+        for name, prox in (("prox_outer", outer), ("prox_conjugate", conjugate)):
+            self._resolvent(name, prox, u)
+
+    def _resolvent(self, name: str, prox: Any, u: Tensor) -> None:
+        """What a proximal map p = prox_t(u) of a convex g satisfies, at several scales of u.
+
+        prox_s(p + s (u - p) / t) = p for all s, |p - q|^2 <= <p - q, u - v>, and one t per image.
+        """
+        for scale in (1e-3, 0.03, 1.0, 10.0) if self.traits.convex else ():
+            v, t, s = scale * u, 0.4 * scale, 0.9 * scale
+            p, q = prox(v, t), prox(v.flip(0), t)
+            again = prox(p + s * (v - p) / t, s)
+            close(again / scale, p / scale, 1e-7, f"{name} at |u| about {scale:g}, another step")
+            gap = (image_norm(p - q) ** 2 - image_dot(p - q, v - v.flip(0))) / scale**2
+            require((gap < 1e-7 * v[0].numel()).all(), f"{name} expands at |u| about {scale:g}")
+        each = torch.tensor([0.05, 0.7], dtype=u.dtype)
+        alone = [prox(u[i : i + 1], float(each[i])) for i in range(2)]
+        close(prox(u, each), torch.cat(alone), 1e-10, f"{name} with one t per image")
 
     @needs(cap.ProxConjugate)
     def value_is_g_of_Kx(self) -> None:  # noqa: N802

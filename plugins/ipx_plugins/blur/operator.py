@@ -61,7 +61,7 @@ class Blur(LinearOperator[BlurOptions]):
             self._fft = (height, width)
 
     @classmethod
-    def image_shape_of(cls, data_shape: Shape, options: BlurOptions) -> Shape:  # type: ignore[override]  # its own options
+    def image_shape_of(cls, data_shape: Shape, options: BlurOptions) -> Shape:
         """The data's shape; for boundary valid, larger by ``(h - 1, w - 1)``."""
         if options.boundary != "valid":
             return data_shape

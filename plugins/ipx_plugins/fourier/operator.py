@@ -41,7 +41,7 @@ class Fourier(LinearOperator[FourierOptions]):
         self._mask = torch.from_numpy(mask_for(self.options, height, width))
 
     @classmethod
-    def image_shape_of(cls, data_shape: Shape, options: FourierOptions) -> Shape:  # type: ignore[override]  # its own options
+    def image_shape_of(cls, data_shape: Shape, options: FourierOptions) -> Shape:
         """The shape with half of the channels; the others hold the imaginary parts."""
         channels, *size = data_shape
         if channels % 2:

@@ -64,7 +64,7 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
         self._aliases = Aliases(height, width, s)
 
     @classmethod
-    def image_shape_of(cls, data_shape: Shape, options: SuperResolutionOptions) -> Shape:  # type: ignore[override]  # its own options
+    def image_shape_of(cls, data_shape: Shape, options: SuperResolutionOptions) -> Shape:
         """Height and width times the factor."""
         s = options.factor
         return (*data_shape[:-2], data_shape[-2] * s, data_shape[-1] * s)
