@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -36,7 +37,9 @@ class White(ipx.Noise[ipx.NoOptions]):
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
         return 0.5e-4 * count
 
-    def estimated(self, y: Tensor, known: Tensor | None = None) -> White:
+    def estimated(
+        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+    ) -> White:
         return self
 
 

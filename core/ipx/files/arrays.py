@@ -74,6 +74,12 @@ def to_tensor(
     return t, back
 
 
+def rounding(image: Any) -> tuple[float, ...]:
+    """Standard deviation of the rounding error of an image of integers, for [0, 1]; else empty."""
+    largest = (_from_array(image) if isinstance(image, np.ndarray) else _from_tensor(image))[1]
+    return () if largest is None else (1 / (math.sqrt(12) * largest),)
+
+
 def _from_array(image: Any) -> tuple[Tensor, int | None]:
     """The tensor with channels first, and the largest value of an integer type."""
     if image.dtype.kind not in "uif":

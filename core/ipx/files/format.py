@@ -27,6 +27,8 @@ class Raster:
         premultiplied: the colours are stored multiplied by alpha.
         icc: the colour profile.
         orientation: EXIF orientation, 1 to 8; other values mean 1, upright.
+        errors: standard deviation of the errors of lossy storage, in the units of the samples, in
+            details of octave 1 (the finest), 2, ...; empty if storage is lossless.
     """
 
     samples: Array
@@ -34,6 +36,7 @@ class Raster:
     premultiplied: bool = False
     icc: bytes | None = None
     orientation: int = 1
+    errors: tuple[float, ...] = ()
 
     @property
     def layout(self) -> str:

@@ -53,6 +53,8 @@ class Picture:
         sha256: of the bytes of the file, hexadecimal.
         path: the file.
         premultiplied: the colours are multiplied by alpha (TIFF's associated alpha).
+        floor: standard deviation of the errors of storage in units of ``pixels``, see
+            `ipx.Noise.estimated`: those of a format with loss, else of rounding to integers.
     """
 
     pixels: Array
@@ -65,6 +67,7 @@ class Picture:
     sha256: str
     path: Path
     premultiplied: bool = False
+    floor: tuple[float, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -115,6 +118,7 @@ def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None =
         pixels = (planes - offset) / scale
         pixels = np.ascontiguousarray(pixels, dtype=np.float64 if wide else np.float32)
         alpha = np.ascontiguousarray(samples[..., -1]) if raster.alpha else None
+        rounded = (12**-0.5,) if values.dtype.kind in "ui" else ()
     except FileNotFoundError:
         raise InputError(f"{name}: no such file") from None
     except IsADirectoryError:
@@ -134,6 +138,7 @@ def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None =
         sha256=hashlib.sha256(data).hexdigest(),
         path=Path(path),
         premultiplied=raster.premultiplied,
+        floor=tuple(e / scale for e in raster.errors or rounded),
     )
 
 

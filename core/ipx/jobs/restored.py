@@ -93,8 +93,11 @@ def restored(
     clean: Picture | None,
     reporter: Reporter,
     observers: Sequence[AnyObserver] = (),
+    floor: Sequence[float] = (),
 ) -> Restored:
     """Restore ``y`` ``(C, H, W)`` and compute the metrics if there is a truth.
+
+    ``floor`` is that of `Picture`.
 
     Raises:
         IpxError: see `ipx.solve`.
@@ -111,6 +114,7 @@ def restored(
         lam=request.lam,
         settings=request.settings,
         observers=[*observers, *looking],
+        floor=floor,
     )
     done = Restored(how, y.detach().cpu().numpy())
     if truth is not None:

@@ -65,7 +65,8 @@ def solve_file(
         check_truth(clean, image_shape_of(request.op, picture.shape))
     with folder_for(output), folder_for(panel):
         images.output_type(output, picture)
-        done = restored(request, torch.from_numpy(picture.pixels), clean, reporter, observers)
+        y = torch.from_numpy(picture.pixels)
+        done = restored(request, y, clean, reporter, observers, picture.floor)
         where = places(output, done.how.outputs, force)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, panel)

@@ -8,6 +8,7 @@ Gaussian noise of any sigma). The weight ``lam`` of the prior is relative to thi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,10 +24,16 @@ class Noise(Component[O], ABC):
     ``level`` is its strength in the unit of the model (sigma of a Gaussian, share of wrong pixels,
     ...): a float, one value per image ``(B,)``, or None if unknown. Its initial value is the
     option that `Traits` names in ``level``.
+
+    An estimated model also has ``block``, the side in pixels of blocks whose means have white noise
+    (more than 1 where lossy storage removed fine noise), and ``remarks``, sentences for the user
+    about an estimate that may be wrong.
     """
 
     kind = "noise"
     level: Scalar | None = None
+    block: int = 1
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, options: O | None = None, **values: Any) -> None:
         super().__init__(options, **values)
@@ -58,12 +65,16 @@ class Noise(Component[O], ABC):
         """
 
     @abstractmethod
-    def estimated(self, y: Tensor, known: Tensor | None = None) -> Noise[O]:
+    def estimated(
+        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+    ) -> Noise[O]:
         """This model with its level estimated from ``y``, image by image.
 
         Args:
             y: data ``(B, C, H, W)``.
             known: boolean mask that broadcasts to y, true where a value was measured.
+            floor: standard deviation of the errors of storage, in the units of y, in details of
+                octave 1 (the finest), 2, ...; empty if they are negligible.
         """
 
     def curvature(self, y: Tensor) -> Scalar:

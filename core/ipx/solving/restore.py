@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ipx.declare.capabilities import Shape
 from ipx.errors import OptionError
-from ipx.files.arrays import to_tensor
+from ipx.files.arrays import rounding, to_tensor
 from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
@@ -109,6 +109,7 @@ def solve(
     tuner: Description = "discrepancy",
     image_shape: Shape | None = None,
     x0: Any = None,
+    floor: Sequence[float] | None = None,
     observers: Sequence[AnyObserver] = (),
     settings: SolveSettings | None = None,
     **changed: Any,
@@ -128,6 +129,8 @@ def solve(
         tuner: the rule for ``lam="auto"``.
         image_shape: ``(C, H, W)`` of the result, where the data do not determine it.
         x0: start of the iterations, an image like the result.
+        floor: standard deviation of the errors of storage in details of octave 1 (the finest), 2,
+            ..., for [0, 1]; by default that of rounding for integers, and none for floats.
         observers: called with an `ipx.Progress` after each step, also of the tuner's trials.
         settings: the rest, an `ipx.SolveSettings`.
         **changed: single settings, as in ``solve(y, iterations=50)``.
@@ -151,7 +154,8 @@ def solve(
         plan = make_plan(tree("operator", op), tree("noise", noise), named, asked, s.exact)
         operator = operator_from(op, image_shape or image_shape_of(op, tuple(y.shape[1:])))
         y = y.flatten(1) if len(operator.data_shape) == 1 else y
-        problem = _problem(y, operator, build("noise", noise), build("prior", named), x0)
+        floor = rounding(image) if floor is None else floor
+        problem = _problem(y, operator, build("noise", noise), build("prior", named), x0, floor)
         algorithm = build("solver", _chosen(asked, plan))
         done = _restarted(attach(problem, plan), algorithm, lam, tuner, s, observers)
         before, seconds = operator.preview(y), time.perf_counter() - began
@@ -178,12 +182,17 @@ def _restoration(
 
 
 def _problem(
-    y: Tensor, operator: Operator[Any], noise: Noise[Any], prior: Prior[Any], x0: Any
+    y: Tensor,
+    operator: Operator[Any],
+    noise: Noise[Any],
+    prior: Prior[Any],
+    x0: Any,
+    floor: Sequence[float],
 ) -> Problem:
     """The problem without a weight; an unknown noise level is estimated from y."""
     untold, hard = noise.level is None, noise.silent
     if untold:
-        noise = noise.estimated(y, operator.known(y))
+        noise = noise.estimated(y, operator.known(y), floor)
     start = None if x0 is None else to_tensor(x0, y.device, y.dtype)[0]
     return Problem(y, operator, noise, prior, 0.0, start, hard, untold)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from ipx import Problem, Result, Solve, image_dot
+from ipx import Problem, Result, Solve, image_dot, image_sum, known_count
 
 
 def free_values(
@@ -29,7 +30,43 @@ def free_values(
     after = solve(moved).unknown
     forward = problem.operator.forward
     change = (forward(after) - forward(result.unknown)) / size
-    return image_dot(probe.expand_as(y), probe - change)
+    return image_dot(probe.expand_as(y), coarse(problem, probe - change))
+
+
+def blocks(problem: Problem) -> int:
+    """The side of the blocks whose means have white noise; 1 where the data have no such blocks."""
+    side = problem.noise.block
+    return side if problem.y.ndim == 4 and min(problem.y.shape[-2:]) >= 16 * side else 1
+
+
+def coarse_count(problem: Problem) -> Tensor:
+    """The dimension of the space of `coarse`, ``(B,)``."""
+    side = blocks(problem)
+    return known_count(problem) / (1 if side == 1 else side**2 * problem.y.shape[1])
+
+
+def coarse(problem: Problem, values: Tensor) -> Tensor:
+    """The orthogonal projection of data onto the part with white noise: all, if there is no other.
+
+    Where lossy storage removed fine noise these are the means of `blocks` over all channels, since
+    colours are stored coarser than brightness.
+    """
+    side = blocks(problem)
+    if side == 1:
+        return values
+    h, w = (side * (n // side) for n in values.shape[-2:])
+    means = functional.avg_pool2d(values[..., :h, :w].mean(1, keepdim=True), side)
+    out = torch.zeros_like(values)
+    out[..., :h, :w] = means.repeat_interleave(side, -2).repeat_interleave(side, -1)
+    return out
+
+
+def coarse_misfit(problem: Problem, result: Result) -> Tensor:
+    """1/2 |P (A x - y)|^2 per image, ``(B,)``, P the projection `coarse`."""
+    if blocks(problem) == 1:
+        return problem.data.value(result.unknown)
+    residual = problem.operator.forward(result.unknown) - problem.y
+    return 0.5 * image_sum(coarse(problem, residual) ** 2)
 
 
 def merge(old: Result | None, new: Result, take: Tensor) -> Result:

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import Problem, Result, Solve, Tuned, Tuner, known_count, noise_variance
+from ipx import Problem, Result, Solve, Tuned, Tuner, noise_variance
 from ipx_plugins.discrepancy import GCVOptions
-from ipx_plugins.discrepancy.freedom import free_values, merge
+from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 
 _LOWEST, _HIGHEST = math.log(1e-7), math.log(1e3)
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
@@ -31,7 +31,7 @@ class GCV(Tuner[GCVOptions]):
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve."""
-        count = known_count(problem)
+        count = coarse_count(problem)
         noise = noise_variance(problem).sqrt().clamp_min(_FLOOR)
         points: list[list[tuple[float, float]]] = [[] for _ in noise]  # (log lam, score)
         log = torch.log(noise).clamp(_LOWEST, _HIGHEST)
@@ -93,7 +93,7 @@ class GCV(Tuner[GCVOptions]):
 
         There the residual vanishes too, and the score would be rounding error.
         """
-        misfit = problem.data.value(result.unknown)
+        misfit = coarse_misfit(problem, result)
         free = free_values(problem, result, solve, lam, noise)
         tiny = torch.finfo(misfit.dtype).tiny
         score = torch.log(misfit.clamp_min(tiny)) - 2 * torch.log(free.clamp_min(tiny))

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
+import numpy as np
 from PIL import Image
 
 from ipx import Format, Raster
 from ipx_plugins.formats.common import with_pillow
+
+BANDS = (range(4, 8), range(2, 4), range(1, 2))
+"""Frequencies of the 8 x 8 cosine transform in each octave, the finest first."""
+
+
+def _errors(table: list[int]) -> tuple[float, ...]:
+    """Standard deviation of the rounding of coefficients, q / sqrt(12), in each octave."""
+    steps = np.reshape(table, (8, 8))
+    highest = np.maximum(*np.indices((8, 8)))
+    return tuple(float(np.sqrt((steps[np.isin(highest, band)] ** 2).mean() / 12)) for band in BANDS)
 
 
 class JPEG(Format):
@@ -15,7 +27,10 @@ class JPEG(Format):
 
     def decode(self, data: bytes) -> Raster:
         """The picture, 8 bits, grey or RGB."""
-        return with_pillow(data, "JPEG", "MPO")
+        raster = with_pillow(data, "JPEG", "MPO")
+        with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
+            tables: dict[int, list[int]] = image.quantization  # type: ignore[attr-defined]  # of JPEG
+        return replace(raster, errors=_errors(tables[0]) if 0 in tables else ())
 
     def encode(self, raster: Raster) -> bytes:
         """A file with quality 95 and no chroma subsampling."""

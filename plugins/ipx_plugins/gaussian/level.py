@@ -1,45 +1,57 @@
-"""Estimation of the standard deviation of white noise from the picture itself.
+"""Estimation of the standard deviation of Gaussian noise from the data.
 
-The classical estimator is the median of the absolute finest wavelet details (Donoho, Johnstone
-1994). In a sharp photograph these contain texture, and sigma = 0.01 is overestimated by 50 %. Here
-the details are those of the 3 x 3 operator of Immerkaer (1996), which is zero on planes. The
-median, refined by the standard deviation within three sigma, is taken over the smoothest tenth of
-the picture. Smoothness is measured by the gradient of the locally averaged picture, which has
-other frequencies than the details, so the selection hardly favours low noise. The error is a few
-per cent for pictures with some uniform area.
+Three estimators of different kind look at the finest details: where the picture is smoothest
+(`calm_sigma`), in its flat part wherever that is (`flat_sigma`), and in the subspace that its
+patches leave (`subspace_sigma`). Each is too high for pictures without what it looks for. The
+first is the most precise for photographs, so the others replace it only where they are much
+smaller. The energy of the calmest region bounds the level of data that are not pictures.
+
+Lossy storage removes fine noise: after JPEG compression the finest details tell nothing. The
+errors of storage, known from the file, say from which octave on the noise is still there.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import InputError
+from ipx_plugins.gaussian.details import calm_sigma
+from ipx_plugins.gaussian.mixture import flat_sigma
+from ipx_plugins.gaussian.patches import subspace_sigma
 
-_MAD = 0.6744897502  # median of |n| for a standard normal n
-_WITHIN_3 = 0.9733369246  # variance of n where |n| <= 3
-_SHARE = 0.1  # fraction of the picture used, the smoothest
-_ENOUGH = 600  # details needed for 5 % precision of the median
-
-# Scaled to norm 1 before use; with unknown pixels they are tried in this order.
-_FILTERS = (
-    ((1, -2, 1), (1, -2, 1)),
-    ((1, -1), (1, -1)),
-    ((1,), (1, -1)),
-    ((1, -1), (1,)),
-)
+AGREE = 0.75  # estimates whose ratio is above this agree
+NOTABLE = 0.005  # smaller differences are not worth a remark
+VISIBLE = 2.0  # noise that shows, relative to the errors of storage
+WINDOW = 15  # side of the regions whose energy is measured
 
 
-def noise_sigma(y: Tensor, known: Tensor | None = None) -> Tensor:
-    """Estimate sigma of each image.
+@dataclass(frozen=True)
+class Level:
+    """An estimate.
+
+    Attributes:
+        sigma: in the units of the data.
+        block: side in pixels of blocks whose means have white noise; 1 for white noise.
+        others: estimates that disagree with the one taken, the largest.
+    """
+
+    sigma: float
+    block: int = 1
+    others: float | None = None
+
+
+def noise_level(y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()) -> list[Level]:
+    """Estimate the noise of each image.
 
     Args:
         y: ``(B, C, H, W)``, or ``(B, M)`` for data that are not pictures.
         known: boolean mask that broadcasts to y; details that involve unknown values are excluded.
-
-    Returns:
-        Sigma in the units of ``y``, ``(B,)``; 0 for a picture without noise.
+        floor: see `ipx.Noise.estimated`.
 
     Raises:
         InputError: no two neighbouring values are known.
@@ -48,69 +60,55 @@ def noise_sigma(y: Tensor, known: Tensor | None = None) -> Tensor:
     mask = torch.ones_like(pictures[:1], dtype=torch.bool)
     if known is not None:
         mask = known.expand_as(y[:1]).reshape(mask.shape)
-    return torch.stack([_one(p[None], mask, known is not None) for p in pictures])
+    holes = known is not None
+    return [_octaves(picture[None], mask, holes, floor) for picture in pictures]
 
 
-def _one(y: Tensor, mask: Tensor, holes: bool) -> Tensor:
-    rough = _roughness(y, mask, 5 if holes else 3)
-    # extreme values may be clipped and without noise
-    high, low = y.amax((-2, -1), keepdim=True), y.amin((-2, -1), keepdim=True)
-    inner = mask & (y < high) & (y > low)
-    found: list[tuple[Tensor, Tensor]] = []
-    for use in (inner, mask):
-        for rows, columns in _FILTERS:
-            if y.shape[-2] < len(rows) or y.shape[-1] < len(columns):
-                continue
-            detail, there, where = _details(y, use, rough, rows, columns)
-            found.append((detail[there], where[there]))
-            if len(found[-1][0]) >= _ENOUGH:
-                return _mad(*found[-1])
-    most = max(found, key=lambda f: len(f[0]), default=None)
-    if most is None or len(most[0]) == 0:
-        raise InputError(
-            "the noise level cannot be estimated: no two neighbouring values are known; give it"
-        )
-    return _mad(*most)
+def _octaves(y: Tensor, mask: Tensor, holes: bool, floor: Sequence[float]) -> Level:
+    """The estimate at the finest octave in which the noise exceeds the errors of storage.
+
+    Finer octaves bound it: more noise would show there.
+    """
+    bound, found = math.inf, Level(0.0)
+    for k, error in enumerate(floor or (0.0,)):
+        block = 2**k
+        coarse = y if k == 0 or holes else functional.avg_pool2d(y, block)
+        if min(coarse.shape[-2:]) < (1 if k == 0 else 16):
+            break
+        unit = float(block)
+        if k < len(floor) - 1 and not holes:  # colours are stored coarser than their mean
+            unit *= coarse.shape[1] ** 0.5
+            coarse = coarse.mean(1, keepdim=True)
+        seen = mask if coarse.shape == mask.shape else torch.ones_like(coarse, dtype=torch.bool)
+        at = _combined(coarse, seen, holes)
+        found = Level(min(unit * at.sigma, bound), block, at.others)
+        if found.sigma > VISIBLE * error:
+            return found
+        bound = min(bound, VISIBLE * error)
+    least = min(floor, default=0.0)
+    return Level(max(found.sigma, least), found.block if len(set(floor)) > 1 else 1, found.others)
 
 
-def _details(
-    y: Tensor, use: Tensor, rough: Tensor, rows: tuple[int, ...], columns: tuple[int, ...]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Details, whether each involves usable values only, and the roughness around each."""
-    r, c = torch.tensor(rows, dtype=y.dtype), torch.tensor(columns, dtype=y.dtype)
-    weights = torch.outer(r / r.norm(), c / c.norm())[None, None].to(y.device)
-
-    def each(image: Tensor, kernel: Tensor) -> Tensor:
-        return functional.conv2d(image.transpose(0, 1), kernel)
-
-    full = each(use.to(y.dtype), torch.ones_like(weights)) > weights.numel() - 0.5
-    where = each(rough, torch.full_like(weights, 1 / weights.numel()))
-    return each(y, weights), full, where
+def _combined(y: Tensor, mask: Tensor, holes: bool) -> Level:
+    """The estimate of `calm_sigma`, or the smallest of the others if that is much smaller."""
+    calm = float(calm_sigma(y, mask, holes))
+    others = [_quietest(y, mask)]
+    if not holes:
+        others += [flat_sigma(y), subspace_sigma(y)]
+    least = min(v for v in (calm, *others) if v is not None)
+    if least >= AGREE * calm:
+        return Level(calm)
+    return Level(least, others=calm if calm - least > NOTABLE else None)
 
 
-def _roughness(y: Tensor, mask: Tensor, window: int) -> Tensor:
-    """Local average of the squared gradient of the locally averaged picture, shape of y."""
-    m = mask.to(y.dtype).expand_as(y)
-    weight = _box(m, window)
-    mean = _box(torch.where(mask, y, torch.zeros_like(y)), window) / weight.clamp_min(1e-6)
-    padded = functional.pad(mean, (1, 1, 1, 1), mode="replicate")
-    across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
-    down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
-    # a line has few neighbours: average over more, so that chance does not select low noise
-    return _box(across**2 + down**2, 5 if y.shape[-2] > 1 else 9)
-
-
-def _box(x: Tensor, size: int) -> Tensor:
-    half = size // 2
-    return functional.avg_pool2d(functional.pad(x, (half,) * 4, mode="replicate"), size, stride=1)
-
-
-def _mad(detail: Tensor, rough: Tensor) -> Tensor:
-    """Standard deviation of the details where the picture is smoothest, without outliers."""
-    wanted = min(len(detail), max(_ENOUGH, round(_SHARE * len(detail))))
-    calm = detail[rough <= rough.kthvalue(wanted).values]
-    sigma = calm.abs().median() / _MAD
-    for _ in range(2):  # for 8-bit data the median alone has steps of 10 %
-        kept = calm[calm.abs() <= 3 * sigma]
-        sigma = ((kept**2).mean() / _WITHIN_3).sqrt()
-    return sigma
+def _quietest(y: Tensor, mask: Tensor) -> float | None:
+    """The root mean square of the data in the quietest twentieth of all regions."""
+    if min(y.shape[-2:]) < 2 * WINDOW:
+        return None
+    here = mask.to(y.dtype).expand_as(y)
+    count = functional.avg_pool2d(here, WINDOW, 4)
+    square = functional.avg_pool2d(torch.where(mask, y, torch.zeros_like(y)) ** 2, WINDOW, 4)
+    enough = count * WINDOW**2 >= 100
+    if not bool(enough.any()):
+        return None
+    return float(torch.quantile((square / count.clamp_min(1e-6))[enough], 0.05).sqrt())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ipx import Noise, Scalar, image_sum, per_image
 from ipx_plugins.gaussian import GaussianOptions
-from ipx_plugins.gaussian.level import noise_sigma
+from ipx_plugins.gaussian.level import noise_level
 
 
 class Gaussian(Noise[GaussianOptions]):
@@ -39,13 +41,24 @@ class Gaussian(Noise[GaussianOptions]):
 
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
         """count sigma^2 / 2, ``(B,)``; an unknown sigma is estimated from y."""
-        sigma = self.level if self.level is not None else noise_sigma(y)
+        sigma = self.level if self.level is not None else self.estimated(y).level
+        assert sigma is not None
         return 0.5 * count * per_image(sigma, count) ** 2
 
-    def estimated(self, y: Tensor, known: Tensor | None = None) -> Gaussian:
-        """This model with sigma from `noise_sigma`, ``(B,)``, unless sigma is given."""
+    def estimated(
+        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+    ) -> Gaussian:
+        """This model with sigma from `noise_level`, ``(B,)``, unless sigma is given."""
         if self.level is not None:
             return self
         made = Gaussian(self.options)
-        made.level = noise_sigma(y, known)
+        found = noise_level(y, known, floor)
+        made.level = torch.tensor([f.sigma for f in found], dtype=y.dtype, device=y.device)
+        made.block = max(f.block for f in found)
+        made.remarks = tuple(
+            f"estimates of the noise level disagree ({f.others:.3g} and {f.sigma:.3g}); the "
+            "smaller one is taken, --noise.sigma gives another"
+            for f in found
+            if f.others is not None
+        )[:1]
         return made

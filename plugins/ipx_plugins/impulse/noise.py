@@ -6,6 +6,8 @@ The data term is ``|pred - y|_1``. Its minimiser fits most values exactly and ig
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -60,7 +62,9 @@ class Impulse(Noise[ImpulseOptions]):
         holes = y[0].numel() - count  # unknown values are 0 in y: 1/2 each
         return amount * (image_sum(0.5 * (u**2 + (1 - u) ** 2)) - 0.5 * holes)
 
-    def estimated(self, y: Tensor, known: Tensor | None = None) -> Impulse:
+    def estimated(
+        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+    ) -> Impulse:
         """This model with the fraction of wrong values per image, unless it is given."""
         if self.level is not None:
             return self

@@ -17,6 +17,7 @@ Negative y (read-out noise, subtracted background) count as 0, as no photon coun
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar, cast
 
 import torch
@@ -146,7 +147,9 @@ class Poisson(_Photons[PoissonOptions]):
         super().__init__(options, **values)
         self.peak = self.level
 
-    def estimated(self, y: Tensor, known: Tensor | None = None) -> Poisson:
+    def estimated(
+        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+    ) -> Poisson:
         """This model with peak from `photon_level`, ``(B,)``, unless it is given."""
         if self.level is not None:
             return self
@@ -169,7 +172,9 @@ class PoissonGaussian(_Photons[PoissonGaussianOptions]):
         self.peak, self.sigma = self.options.peak, self.options.sigma
         self.level = None if self.sigma is None else self.peak
 
-    def estimated(self, y: Tensor, known: Tensor | None = None) -> PoissonGaussian:
+    def estimated(
+        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+    ) -> PoissonGaussian:
         """This model with peak and sigma from `photon_level` where they are not given."""
         if self.level is not None:
             return self

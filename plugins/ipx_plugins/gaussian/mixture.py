@@ -1,0 +1,51 @@
+"""The noise level of a picture of which a part is flat, such as text or line art.
+
+The finest details are modelled by a mixture of zero-mean Gaussians: noise alone in the flat part,
+edges and texture elsewhere. The component of smallest variance is the noise. It suffices that a
+tenth of the details are flat, wherever they are.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+COMPONENTS = 3
+LEAST = 0.1  # smallest share of a component that counts as noise
+MOST = 20_000  # details used
+ENOUGH = 1_000  # details needed
+ITERATIONS = 80
+
+_FILTER = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))  # norm 6
+
+
+def flat_sigma(y: Tensor) -> float | None:
+    """The standard deviation of the narrowest component of the details.
+
+    Args:
+        y: ``(1, C, H, W)``.
+
+    Returns:
+        In the units of y; None for pictures that are too small.
+    """
+    if min(y.shape[-2:]) < 3:
+        return None
+    kernel = torch.tensor(_FILTER, dtype=torch.float64, device=y.device)[None, None] / 6
+    detail = functional.conv2d(y.double().transpose(0, 1), kernel).flatten()
+    if len(detail) < ENOUGH:
+        return None
+    chosen = torch.linspace(0, len(detail) - 1, min(len(detail), MOST), device=y.device).long()
+    square = detail[chosen] ** 2
+    # quantiles of the squares over those of a squared standard normal variable
+    at = torch.tensor([0.1, 0.5, 0.95], dtype=torch.float64, device=y.device)
+    variance = torch.quantile(square, at) / torch.tensor([0.0158, 0.455, 3.84]).to(at)
+    variance = variance.clamp_min(1e-14)
+    weight = torch.full_like(variance, 1 / COMPONENTS)
+    for _ in range(ITERATIONS):  # expectation maximisation
+        log = weight.log() - 0.5 * variance.log() - 0.5 * square[:, None] / variance
+        belongs = torch.softmax(log, 1)
+        total = belongs.sum(0) + 1e-9
+        weight = total / total.sum()
+        variance = ((belongs * square[:, None]).sum(0) / total).clamp_min(1e-14)
+    return float(variance[weight >= LEAST].amin().sqrt())
