@@ -65,7 +65,7 @@ def test_degrade_then_solve(degraded: Path) -> None:
     )
     assert told.exit_code == 0, told.stderr
     (row,) = rows(told)
-    assert list(row) == [*KEYS, *METRICS, "outputs"]
+    assert list(row) == [*KEYS, *METRICS, "outputs", "warnings"]
     assert row["outputs"] == {"restored": "x.tif"}
     assert row["status"] == "converged"
     assert row["psnr_after"] > row["psnr_before"] + 1
@@ -179,6 +179,25 @@ def test_many_files_one_of_them_bad(folder: Path) -> None:
     assert call("solve", "in/b.png", "in/no.png", "-o", "out").exit_code == 3
 
 
+def test_a_folder_stands_for_its_images(folder: Path) -> None:
+    Path("in").mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy("clean.png", f"in/{name}")
+    np.save("in/mask.npy", np.ones((64, 64)))
+    Path("in/notes.txt").write_text("no image")
+    args = ("solve", "in", "--op", "inpaint", "--op.mask", "in/mask.npy", *FAST, "--json")
+    told = call(*args)
+    assert told.exit_code == 0, told.stderr
+    assert [r["input"] for r in rows(told)] == ["in/a.png", "in/b.png"]
+    # beside their inputs lie outputs now, which are no inputs; those of degrade are
+    again = call(*args)
+    assert [r["input"] for r in rows(again)] == ["in/a.png", "in/b.png"]
+    assert "2 outputs of ipx solve left out" in again.stderr
+    assert call("degrade", "in", "clean.png", "-o", "y").exit_code == 0
+    assert len(rows(call("solve", "y", *FAST, "-o", "x", "--json"))) == 6
+    assert call("solve", "in", *FAST, "-o", "x.png").exit_code == 2
+
+
 def test_resume(folder: Path) -> None:
     shutil.copy("clean.png", "b.png")
     args = ("solve", "clean.png", "b.png", *FAST, "-o", "out", "--resume", "--json")
@@ -289,6 +308,7 @@ def bad_inputs(folder: Path) -> None:
     np.save(folder / "psf-zero.npy", np.array([[1.0, -1.0, 0.0]] * 3))
     np.save(folder / "mask-size.npy", np.ones((8, 8)))
     np.save(folder / "mask-empty.npy", picture)
+    (folder / "no-images").mkdir()
 
 
 @pytest.mark.parametrize(
@@ -301,7 +321,7 @@ def bad_inputs(folder: Path) -> None:
         (["nan.npy"], 3),
         (["none.npy"], 3),
         (["five.npy"], 3),
-        (["."], 3),
+        (["no-images"], 3),
         (["clean.png", "--op", "blur", "--op.kernel", "psf-large.npy"], 3),
         (["clean.png", "--op", "blur", "--op.kernel", "psf-zero.npy"], 3),
         (["clean.png", "--op", "blur", "--op.kernel", "missing.npy"], 3),

@@ -12,6 +12,7 @@ from ipx.planning.request import CONCERNS
 from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths
 from ipx_cli.command import ComponentCommand, chosen
+from ipx_cli.folders import unfolded
 from ipx_cli.options import role_options, setting_options
 
 BLANK: batch.Row = dict.fromkeys(
@@ -41,7 +42,7 @@ class DegradeCommand(ComponentCommand):
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
 @click.pass_context
 def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
-    """Simulate a measurement of FILES: y = noise(A x).
+    """Simulate a measurement of FILES (a folder: all images in it): y = noise(A x).
 
     TIFF and NPY outputs hold float32, so the noise is neither rounded nor clipped. Without a level
     the noise takes its default.
@@ -55,14 +56,16 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
     inputs = list(files) or (config.inputs if config is not None else [])
     if not inputs:
         raise UsageError("degrade needs at least one image")
+    note, read = output.noter(given["quiet"]), request.files("degrade")
+    read += command.configuration(ctx)
+    inputs = unfolded(inputs, read, "degrade", note)
     pairs = paths.pair(inputs, given["output"], "degraded", ".tif")
-    paths.protect(pairs, request.files("degrade") + command.configuration(ctx), {}, given["force"])
+    paths.protect(pairs, read, {}, given["force"])
 
     from ipx.jobs.degrade import degrade_file
     from ipx.jobs.reporter import Reporter
     from ipx.jobs.resume import finished
 
-    note = output.noter(given["quiet"])
     reporter = Reporter(note=note, command=found.argv)
 
     def work(source: Path, target: Path) -> dict[str, Any]:

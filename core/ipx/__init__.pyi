@@ -45,6 +45,7 @@ from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
+    Ask as Ask,
     IOSpec as IOSpec,
     ModelSpec as ModelSpec,
     Need as Need,

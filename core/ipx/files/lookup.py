@@ -93,4 +93,4 @@ def _foreign(data: bytes) -> str:
 def pictures_in(folder: Path) -> list[Path]:
     """The files in a folder with the suffix of a format, sorted by name."""
     known = suffixes()
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in known)
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in known and p.is_file())

@@ -11,6 +11,7 @@ from ipx.files import images
 from ipx.files.images import Picture
 from ipx.files.panel import check_kind
 from ipx.files.record import folder_for
+from ipx.jobs.assumed import assumptions
 from ipx.jobs.records import absolute, make_record, places, write_outputs
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, check_truth, restored
@@ -49,7 +50,7 @@ def solve_file(
     Returns:
         The row: input, output, status, plan, lam, sigma (noise level, in the unit of the noise
         model), iterations, seconds, PSNR (dB) and SSIM before and after (None without a truth),
-        outputs (the file of each).
+        outputs (the file of each), warnings (lines on what was assumed).
 
     Raises:
         IpxError: nothing was written.
@@ -57,6 +58,7 @@ def solve_file(
     reporter = reporter or Reporter()
     if panel is not None:
         check_kind(panel)
+    assumed = assumptions(request, source)
     picture = images.read(source)
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")
@@ -66,6 +68,7 @@ def solve_file(
     with folder_for(output), folder_for(panel):
         images.output_type(output, picture)
         done = restored(request, torch.from_numpy(picture.pixels), clean, reporter, observers)
+        done.warnings.extend(assumed)
         where = places(output, done.how.outputs, force)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
