@@ -179,6 +179,46 @@ def test_many_files_one_of_them_bad(folder: Path) -> None:
     assert call("solve", "in/b.png", "in/no.png", "-o", "out").exit_code == 3
 
 
+@pytest.mark.parametrize("samples", ["uint8", "uint16"])
+def test_float_data_become_integers_when_asked(degraded: Path, samples: str) -> None:
+    told = call("solve", degraded, *BLUR, *FAST, "-o", "x.png")
+    assert told.exit_code == 3
+    assert "ask for uint8 or uint16 with dtype (--dtype)" in told.stderr
+    assert call("solve", degraded, *BLUR, *FAST, "-o", "x.tif").exit_code == 0
+    real = images.read("x.tif").pixels.clip(0, 1)
+    told = call("solve", degraded, *BLUR, *FAST, "-o", "x.png", "--dtype", samples)
+    assert told.exit_code == 0, told.stderr
+    found = images.read("x.png")
+    assert found.dtype == samples
+    assert np.abs(found.pixels - real).max() <= 0.51 / found.scale
+    config = json.loads(Path("x.png.json").read_text())["config"]
+    assert config["dtype"] == samples
+    assert call("solve", "--config", "x.png.json", "-o", "again.png").exit_code == 0
+    assert Path("again.png").read_bytes() == Path("x.png").read_bytes()
+    assert call("degrade", "x.tif", "-o", "d.png", "--dtype", samples).exit_code == 0
+    assert images.read("d.png").dtype == samples
+    assert call("degrade", "clean.png", "-o", "d.tif", "--dtype", "float64").exit_code == 0
+    assert images.read("d.tif").dtype == "float64"
+
+
+def test_a_fixed_schedule_is_done(folder: Path) -> None:
+    def status(*words: str) -> tuple[str, str]:
+        args = ("solve", "clean.png", *BLUR, "--prior", "median", *words, "-o", "x.png")
+        return rows(call(*args, "--json"))[0]["status"], call(*args).stdout
+
+    for solver in ("pnp-hqs", "pnp-admm"):
+        found, line = status("--solver", solver)
+        assert found == "done"
+        assert f"done in 8 steps of {solver}" in line
+        found, line = status("--solver", solver, "--iterations", "3")
+        assert found == "budget"
+        assert "stopped after 3 iterations" in line
+    found, _ = status("--solver", "pnp-hqs", "--solver.schedule", "constant", "--tol", "0")
+    assert found == "budget"
+    told = call("solve", "clean.png", *BLUR, "--prior", "tikhonov", "--solver", "direct")
+    assert "done in 1 step of direct" in told.stdout
+
+
 def test_a_folder_stands_for_its_images(folder: Path) -> None:
     Path("in").mkdir()
     for name in ("a.png", "b.png"):

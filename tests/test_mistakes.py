@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -206,10 +207,13 @@ def test_a_model_of_one_size_is_validated_on_that_size(tmp_path: Path) -> None:
     for i in range(2):
         save(tmp_path / f"{i}.png", side=64, channels=3)
     words = (
-        f"train vae --data {tmp_path} --hold-out 1.png --steps 1 --batch 2 --crop 16 -q "
+        f"train vae --data {tmp_path} --hold-out 1.png --steps 1 --batch 2 -q "
         f"--model.size 16 --model.width 4 --model.latent 4 -o {tmp_path}/w.safetensors"
     )
-    assert call(*words.split())[0] == 0
+    code, told = call(*words.split())
+    assert code == 0, told
+    card = json.loads((tmp_path / "w.safetensors.json").read_text())
+    assert '"crop": 16' in json.dumps(card)  # it follows the size of the model
 
 
 def test_a_network_says_what_it_is_for_whatever_the_size(tmp_path: Path) -> None:

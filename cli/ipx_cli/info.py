@@ -17,6 +17,7 @@ from ipx.declare.specs import AdapterSpec, Ask, ModelSpec, Need, Spec
 from ipx.declare.traits import Traits
 from ipx.errors import OptionError, UsageError
 from ipx_cli import output
+from ipx_cli.listing import list_components
 from ipx_cli.options import described, shown
 from ipx_cli.values import OptionValue
 
@@ -25,11 +26,18 @@ _IN_ACCURACY = ("exact", "tolerance")
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--kind", type=click.Choice(list(KINDS)), help="For a name of several kinds.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object on stdout.")
-def info(name: str, kind: str | None, as_json: bool) -> None:
-    """Show a component: what it does, its capabilities, traits, needs and options."""
+@click.pass_context
+def info(ctx: click.Context, /, name: str | None, kind: str | None, as_json: bool) -> None:
+    """Show a component: what it does, its capabilities, traits, needs and options.
+
+    Without NAME, list the components.
+    """
+    if name is None:
+        ctx.invoke(list_components, kind=kind, as_json=as_json)
+        return
     reg = registry()
     found = [reg.get(kind, name)] if kind else reg.find(name)
     if len(found) > 1:

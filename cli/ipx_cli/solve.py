@@ -269,7 +269,10 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
         return
     words = {"budget": "stopped", "converged": "converged", "diverged": "diverged"}
     steps = row["iterations"]
-    done = f"{words[row['status']]} after {steps} iteration{'s' if steps != 1 else ''}"
+    if row["status"] == "done":
+        done = f"done in {steps} step{'s' if steps != 1 else ''}"
+    else:
+        done = f"{words[row['status']]} after {steps} iteration{'s' if steps != 1 else ''}"
     if not steps:  # `Prior.typical`
         done = "the start is already as likely as a clean image; no iteration was taken"
     parts = [f"{done} of {row['plan']['solver']} ({row['seconds']:.1f} s)"]

@@ -41,14 +41,16 @@ def degrade_file(
     """
     reporter = reporter or Reporter()
     picture = images.read(source)
+    s = request.settings
     with folder_for(output):
         wanted = by_suffix(output)
         floats = wanted is not None and "float32" in wanted.dtypes
         whole = np.dtype(picture.dtype).kind != "f"
-        dtype = "float32" if floats and whole else None
+        dtype = s.samples or (s.precision or "float32" if floats and whole else None)
         _, kept = images.output_type(output, picture, dtype)
         began = time.perf_counter()
-        clean, s = torch.from_numpy(picture.pixels), request.settings
+        clean = torch.from_numpy(picture.pixels)
+        clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
         y = degrade(clean, op=request.op, noise=request.noise, seed=s.seed, device=s.device).cpu()
         seconds = time.perf_counter() - began
         data = y.numpy()

@@ -99,7 +99,11 @@ def _listed(output: Path) -> set[str]:
 
 
 def write_outputs(
-    pictures: Mapping[str, Array], where: Mapping[str, Path], record: Table, like: Picture
+    pictures: Mapping[str, Array],
+    where: Mapping[str, Path],
+    record: Table,
+    like: Picture,
+    samples: str | None = None,
 ) -> None:
     """Write all outputs and their record; if one fails, new files are removed.
 
@@ -109,6 +113,7 @@ def write_outputs(
             the others hold float32 in nominal units.
         record: written beside ``restored``.
         like: the input.
+        samples: the type of the samples of ``restored``, if it is not that of ``like``.
 
     Raises:
         InputError: a file cannot be written.
@@ -117,7 +122,7 @@ def write_outputs(
     with all_or_none([*where.values(), record_at]):
         for name, path in where.items():
             if name == MAIN:
-                images.write(path, pictures[name], like)
+                images.write(path, pictures[name], like, samples)
             else:
                 images.write(path, pictures[name], dtype="float32")
         write_record(record_at, record)

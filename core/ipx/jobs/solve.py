@@ -66,14 +66,14 @@ def solve_file(
     if clean is not None:
         check_truth(clean, image_shape_of(request.op, picture.shape))
     with folder_for(output), folder_for(panel):
-        images.output_type(output, picture)
+        images.output_type(output, picture, request.settings.samples)
         done = restored(request, torch.from_numpy(picture.pixels), clean, reporter, observers)
         done.warnings.extend(assumed)
         where = places(output, done.how.outputs, force)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
         record["truth"] = None if clean is None else clean.describe()
-        write_outputs(done.pictures, where, record, picture)
+        write_outputs(done.pictures, where, record, picture, request.settings.samples)
         if panel is not None:
             done.draw(panel, clean)
     return row
@@ -125,7 +125,7 @@ def solve_bundled(
         images.write(folder / "truth.png", picture.pixels, picture)
         if done.data.shape[0] in (1, 3):
             images.write(folder / "degraded.tif", done.data, dtype="float32")
-        write_outputs(done.pictures, where, record, picture)
+        write_outputs(done.pictures, where, record, picture, request.settings.samples)
         done.draw(sheet, picture)
     return row | {"panel": str(sheet)}
 

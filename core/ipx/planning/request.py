@@ -82,7 +82,7 @@ class Request:
 
 CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "solve": (tuple(ROLES), tuple(SolveSettings.infos())),
-    "degrade": (("op", "noise"), ("seed", "device")),
+    "degrade": (("op", "noise"), ("seed", "device", "dtype")),
 }
 """The roles and the settings that a command uses."""
 

@@ -129,6 +129,11 @@ def tree(kind: str, description: Description) -> Tree:
             raise InputError(f"{kind}: a component needs a name, as in {{name = ...}}")
         return _named(kind, name, values)
     if not hasattr(description, "capabilities"):
+        if kind == "operator" and hasattr(description, "shape"):  # of SciPy, or an array
+            raise InputError(
+                f"{type(description).__name__} is a matrix; make an operator of it with "
+                "ipx.from_scipy(A, image_shape)"
+            )
         raise InputError(
             f"{kind}: give a name, a table with a name, or an instance, not {description!r}"
         )
