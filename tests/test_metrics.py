@@ -159,9 +159,8 @@ def test_a_panel_of_dim_pictures_is_brightened_and_says_so(tmp_path):
     panel(tmp_path / "bright.png", same)
     assert (tmp_path / "dim.png").read_bytes() == (tmp_path / "bright.png").read_bytes()
     panel(tmp_path / "untold.png", [(a, image * gain, b) for a, image, b in columns])
-    assert (
-        images.read(tmp_path / "dim.png").shape[1] > images.read(tmp_path / "untold.png").shape[1]
-    )
+    heights = [images.read(tmp_path / f"{n}.png").shape[1] for n in ("dim", "untold")]
+    assert heights[0] > heights[1]
 
 
 def test_panel_refuses(tmp_path):

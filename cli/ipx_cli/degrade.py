@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from ipx.errors import UsageError
-from ipx.planning.request import CONCERNS
+from ipx.files.lookup import complex_formats
+from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths
 from ipx_cli.command import ComponentCommand, chosen
@@ -51,7 +52,7 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
     assert found is not None
     config = found.config
     request = command.request(ctx)
-    _ = request.tree("op").facts  # raises if a part is not linear
+    suffix = complex_formats()[0].suffixes[0] if _complex(request) else ".tif"
     request.tree("noise")
     inputs = list(files) or (config.inputs if config is not None else [])
     if not inputs:
@@ -59,7 +60,10 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
     note, read = output.noter(given["quiet"]), request.files("degrade")
     read += command.configuration(ctx)
     inputs = unfolded(inputs, read, "degrade", note)
-    pairs = paths.pair(inputs, given["output"], "degraded", ".tif")
+    pairs = paths.pair(inputs, given["output"], "degraded", suffix)
+    if _complex(request):  # in a folder an output has the name of its input, but not its format
+        named = given["output"]
+        pairs = [(s, t if str(t) == named else _of(t, suffix)) for s, t in pairs]
     paths.protect(pairs, read, {}, given["force"])
 
     from ipx.jobs.degrade import degrade_file
@@ -85,6 +89,16 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
             click.echo(f"{row['input']} -> {row['output']}: {seen}seed {row['seed']}")
 
     return batch.run(pairs, work, show, BLANK)
+
+
+def _of(target: Path, suffix: str) -> Path:
+    """A path with this suffix; the old one stays, since a.png and a.jpg may lie in one folder."""
+    return target if target.suffix.lower() == suffix else target.with_name(target.name + suffix)
+
+
+def _complex(request: Request) -> bool:
+    """True if the data are complex; raises if a part of the operator is not linear."""
+    return request.tree("op").facts.traits.complex
 
 
 degrade.params[1:1] = [

@@ -224,6 +224,7 @@ class IOSpec(Spec):
             alone identifies them.
         lossless: pixels come back bit for bit; only such files are read as masks and PSFs.
         viewable: image viewers show it; a panel may be such a file.
+        complex: it also holds complex numbers, which `Format.numbers` reads.
     """
 
     kind: ClassVar[str] = "io"
@@ -233,6 +234,7 @@ class IOSpec(Spec):
     magic: bytes = b""
     lossless: bool = True
     viewable: bool = True
+    complex: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would fail later, on files of any format."""

@@ -58,6 +58,11 @@ def by_suffix(path: str | os.PathLike[str]) -> IOSpec | None:
     return suffixes().get(Path(path).suffix.lower())
 
 
+def complex_formats() -> list[IOSpec]:
+    """The formats that hold complex numbers."""
+    return [spec for spec in formats() if spec.complex]
+
+
 def by_content(data: bytes, path: str | os.PathLike[str]) -> IOSpec:
     """The format of a file by its first bytes.
 

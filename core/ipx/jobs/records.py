@@ -10,6 +10,7 @@ from typing import Any
 
 from ipx.errors import InputError, UsageError
 from ipx.files import images
+from ipx.files.complex import read_complex
 from ipx.files.format import Array
 from ipx.files.images import Picture
 from ipx.files.record import environment, read_record, record_path, write_record
@@ -54,6 +55,15 @@ def make_record(
         "trace": list(trace),
         "environment": environment(),
     }
+
+
+def read_data(request: Request, source: Path) -> Picture:
+    """The data of a file: an image, or complex numbers if the operator gives such.
+
+    Raises:
+        InputError: see `ipx.files.images.read` and `ipx.files.complex.read_complex`.
+    """
+    return (read_complex if request.tree("op").facts.traits.complex else images.read)(source)
 
 
 def file_hashes(request: Request, command: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from ipx.files.images import Picture
 from ipx.files.panel import check_kind
 from ipx.files.record import folder_for
 from ipx.jobs.assumed import assumptions
-from ipx.jobs.records import absolute, make_record, places, write_outputs
+from ipx.jobs.records import absolute, make_record, places, read_data, write_outputs
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, check_truth, restored
 from ipx.planning.request import Request, Table
@@ -59,24 +60,32 @@ def solve_file(
     if panel is not None:
         check_kind(panel)
     assumed = assumptions(request, source)
-    picture = images.read(source)
+    picture = read_data(request, source)
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")
     clean = None if truth is None else images.read(truth)
     if clean is not None:
         check_truth(clean, image_shape_of(request.op, picture.shape))
+    like = _like(request, picture)
     with folder_for(output), folder_for(panel):
-        images.output_type(output, picture, request.settings.samples)
+        images.output_type(output, like, request.settings.samples)
         done = restored(request, torch.from_numpy(picture.pixels), clean, reporter, observers)
         done.warnings.extend(assumed)
         where = places(output, done.how.outputs, force)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
         record["truth"] = None if clean is None else clean.describe()
-        write_outputs(done.pictures, where, record, picture, request.settings.samples)
+        write_outputs(done.pictures, where, record, like, request.settings.samples)
         if panel is not None:
             done.draw(panel, clean)
     return row
+
+
+def _like(request: Request, picture: Picture) -> Picture:
+    """The input as far as the output is like it: complex data have twice the channels."""
+    if not request.tree("op").facts.traits.complex:
+        return picture
+    return replace(picture, pixels=picture.pixels[: picture.shape[0] // 2])
 
 
 def solve_bundled(
