@@ -347,6 +347,10 @@ def test_complex_data_and_images_are_not_mixed_up(folder: Path) -> None:
     told = call("degrade", "x.png", "--op", "fourier", "-o", "k.tif")
     assert (told.exit_code, "write .npy" in told.stderr) == (3, True)
     assert not Path("k.tif").exists()
+    told = call("degrade", "x.png", "--op", "fourier", "--dtype", "uint8")
+    assert (told.exit_code, "cannot be uint8" in told.stderr) == (3, True)
+    assert call("degrade", "x.png", "--op", "fourier", "--dtype", "float64").exit_code == 0
+    assert np.load("x-degraded.npy").dtype == np.complex128
     assert call("degrade", "x.png", "--op", "fourier").exit_code == 0
     assert np.iscomplexobj(np.load("x-degraded.npy"))
     assert call("degrade", "x.png", "c.png", "--op", "fourier", "-o", "k").exit_code == 0

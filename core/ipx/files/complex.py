@@ -87,12 +87,18 @@ def _planes(values: Array, path: str | os.PathLike[str]) -> Array:
     )
 
 
-def check_complex(path: str | os.PathLike[str]) -> None:
+def check_complex(path: str | os.PathLike[str], samples: str | None = None) -> None:
     """Check that complex data can be written to a file; call it before a long computation.
 
+    Args:
+        path: the file.
+        samples: the integer type that was asked for, if any.
+
     Raises:
-        InputError: its format cannot hold them, or its folder is missing.
+        InputError: its format cannot hold them, or its folder is missing; integers cannot.
     """
+    if samples is not None:
+        raise InputError(f"{path}: complex data cannot be {samples}; ask for float32 or float64")
     spec = by_suffix(path)
     if spec is None or not spec.complex:
         suffixes = listing((s.suffixes[0] for s in complex_formats()), "or")

@@ -49,7 +49,7 @@ def degrade_file(
         is_complex = request.tree("op").facts.traits.complex
         dtype, kept = (None, "complex") if is_complex else _types(request, output, picture)
         if is_complex:
-            check_complex(output)
+            check_complex(output, s.samples)
         began = time.perf_counter()
         clean = torch.from_numpy(picture.pixels)
         clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
