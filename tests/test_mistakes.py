@@ -33,17 +33,14 @@ def save(path: Path, side: int = 16, level: int = 128, channels: int = 1) -> Pat
     return path
 
 
+DTYPES = "float32, float64, uint8, uint16"
+
+
 @pytest.mark.parametrize(
     ("how", "line"),
     [
-        (
-            {"dtype": torch.int32},
-            "dtype must be one of float32, float64, uint8, uint16, not 'int32'",
-        ),
-        (
-            {"dtype": "float16"},
-            "dtype must be one of float32, float64, uint8, uint16, not 'float16'",
-        ),
+        ({"dtype": torch.int32}, f"dtype must be one of {DTYPES}, not 'int32'"),
+        ({"dtype": "float16"}, f"dtype must be one of {DTYPES}, not 'float16'"),
         ({"device": "foo"}, "device foo cannot be used; take cpu, cuda or mps"),
         ({"device": "meta"}, "device meta cannot be used"),
         ({"tol": float("nan")}, "tol must be >= 0, not nan"),
