@@ -201,6 +201,13 @@ def test_float_data_become_integers_when_asked(degraded: Path, samples: str) -> 
     assert images.read("d.tif").dtype == "float64"
 
 
+def test_a_stack_in_a_file_is_refused(folder: Path) -> None:
+    np.save("stack.npy", np.zeros((10, 64, 64), np.float32))
+    told = call("solve", "stack.npy", *FAST)
+    assert told.exit_code == 3
+    assert "save each image of a stack alone" in told.stderr
+
+
 def test_a_fixed_schedule_is_done(folder: Path) -> None:
     def status(*words: str) -> tuple[str, str]:
         args = ("solve", "clean.png", *BLUR, "--prior", "median", *words, "-o", "x.png")

@@ -357,6 +357,12 @@ def test_complex_data_and_images_are_not_mixed_up(folder: Path) -> None:
     assert {p.name for p in Path("k").glob("*.npy")} == {"x.png.npy", "c.png.npy"}
 
 
+def test_the_demonstration_leaves_its_data(folder: Path) -> None:
+    told = call("solve", "--op", "fourier", "--lam", "0.01", "--iterations", "2", "-o", "demo")
+    assert told.exit_code == 0, told.stderr
+    assert read_complex("demo/degraded.npy").shape == (6, 256, 256)
+
+
 def test_a_composed_operator_gives_complex_data() -> None:
     facts = tree("operator", {"name": "compose", "parts": ["fourier", "blur"]}).facts
     assert facts.traits.complex

@@ -178,7 +178,7 @@ def _demonstrate(work: Work) -> int:
     work.note(f"no files given: degrading and restoring the bundled {request.subject}")
     if by_suffix(folder) is not None:
         raise UsageError(f"without files {folder} must be a folder")
-    beside = [folder / name for name in ("truth.png", "degraded.tif")]
+    beside = [folder / name for name in ("truth.png", "degraded.tif", "degraded.npy")]
     panels = {folder: given["panel"]} if given["panel"] else {}
     beside += [] if panels else [folder / "panel.png"]
     pairs = [(folder, folder / "restored.png")]

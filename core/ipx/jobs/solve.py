@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ipx.files import images
+from ipx.files.complex import write_complex
 from ipx.files.images import Picture
 from ipx.files.panel import check_kind
 from ipx.files.record import folder_for
@@ -99,8 +100,8 @@ def solve_bundled(
 ) -> Table:
     """Degrade a bundled image that suits the prior, restore it, and write to a folder.
 
-    Writes truth.png, degraded.tif (the data, float32), restored.png with its record, panel.png, and
-    outputs of observers as restored-NAME.tif.
+    Writes truth.png, degraded.tif (the data, float32; degraded.npy if they are complex),
+    restored.png with its record, panel.png, and outputs of observers as restored-NAME.tif.
 
     Args:
         request: the degradation and the restoration.
@@ -132,7 +133,9 @@ def solve_bundled(
         row = done.row(f"bundled:{picture.path.name}", where)
         record = _record(request, picture, reporter, done, row, [], folder, None, panel)
         images.write(folder / "truth.png", picture.pixels, picture)
-        if done.data.shape[0] in (1, 3):
+        if request.tree("op").facts.traits.complex:
+            write_complex(folder / "degraded.npy", done.data)
+        elif done.data.shape[0] in (1, 3):
             images.write(folder / "degraded.tif", done.data, dtype="float32")
         write_outputs(done.pictures, where, record, picture, request.settings.samples)
         done.draw(sheet, picture)
