@@ -135,3 +135,19 @@ def test_errors_of_blur(tmp_path: Path) -> None:
     with pytest.raises(ipx.ShapeError, match=r"\(C, H, W\)"):
         Blur((9, 9))
     assert Blur((1, 9, 9), sigma=2).psf.shape == (9, 9)  # the tails are cut at the border
+
+
+def test_a_stack_is_no_psf(tmp_path: Path) -> None:
+    """Refused, as a stack is that is given as image; not averaged over one of its axes."""
+    np.save(tmp_path / "stack.npy", np.ones((9, 5, 5)))
+    tifffile.imwrite(tmp_path / "stack.tif", np.ones((3, 5, 5), np.uint8), photometric="minisblack")
+    for name in ("stack.npy", "stack.tif"):
+        with pytest.raises(ipx.InputError, match="stack"):
+            Blur((1, 16, 16), kernel=tmp_path / name)
+    colours = np.moveaxis(np.random.default_rng(0).random((3, 5, 5)).astype(np.float32), 0, -1)
+    np.save(tmp_path / "colour.npy", colours)
+    for name, planes in (("planar.tif", "separate"), ("chunky.tif", "contig")):
+        stored = np.moveaxis(colours, -1, 0) if planes == "separate" else colours
+        tifffile.imwrite(tmp_path / name, stored, photometric="rgb", planarconfig=planes)
+        read = Blur((1, 16, 16), kernel=tmp_path / name).psf
+        assert torch.equal(read, Blur((1, 16, 16), kernel=tmp_path / "colour.npy").psf)

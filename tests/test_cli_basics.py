@@ -236,6 +236,12 @@ def test_info_shows_what_is_declared() -> None:
         assert spec.prefers[0] in text
 
 
+def test_info_alone_lists_the_components() -> None:
+    assert call("info").stdout == call("list").stdout
+    assert call("info", "--kind", "prior").stdout == call("list", "prior").stdout
+    assert call("info", "--json").stdout == call("list", "--json").stdout
+
+
 def test_info_says_how_exact_a_bridge_is() -> None:
     for spec in BUILTIN:
         assert ["accuracy", spec.accuracy()] in [

@@ -65,7 +65,7 @@ def test_degrade_then_solve(degraded: Path) -> None:
     )
     assert told.exit_code == 0, told.stderr
     (row,) = rows(told)
-    assert list(row) == [*KEYS, *METRICS, "outputs"]
+    assert list(row) == [*KEYS, *METRICS, "outputs", "warnings"]
     assert row["outputs"] == {"restored": "x.tif"}
     assert row["status"] == "converged"
     assert row["psnr_after"] > row["psnr_before"] + 1
@@ -179,6 +179,72 @@ def test_many_files_one_of_them_bad(folder: Path) -> None:
     assert call("solve", "in/b.png", "in/no.png", "-o", "out").exit_code == 3
 
 
+@pytest.mark.parametrize("samples", ["uint8", "uint16"])
+def test_float_data_become_integers_when_asked(degraded: Path, samples: str) -> None:
+    told = call("solve", degraded, *BLUR, *FAST, "-o", "x.png")
+    assert told.exit_code == 3
+    assert "ask for uint8 or uint16 with dtype (--dtype)" in told.stderr
+    assert call("solve", degraded, *BLUR, *FAST, "-o", "x.tif").exit_code == 0
+    real = images.read("x.tif").pixels.clip(0, 1)
+    told = call("solve", degraded, *BLUR, *FAST, "-o", "x.png", "--dtype", samples)
+    assert told.exit_code == 0, told.stderr
+    found = images.read("x.png")
+    assert found.dtype == samples
+    assert np.abs(found.pixels - real).max() <= 0.51 / found.scale
+    config = json.loads(Path("x.png.json").read_text())["config"]
+    assert config["dtype"] == samples
+    assert call("solve", "--config", "x.png.json", "-o", "again.png").exit_code == 0
+    assert Path("again.png").read_bytes() == Path("x.png").read_bytes()
+    assert call("degrade", "x.tif", "-o", "d.png", "--dtype", samples).exit_code == 0
+    assert images.read("d.png").dtype == samples
+    assert call("degrade", "clean.png", "-o", "d.tif", "--dtype", "float64").exit_code == 0
+    assert images.read("d.tif").dtype == "float64"
+
+
+def test_a_stack_in_a_file_is_refused(folder: Path) -> None:
+    np.save("stack.npy", np.zeros((10, 64, 64), np.float32))
+    told = call("solve", "stack.npy", *FAST)
+    assert told.exit_code == 3
+    assert "save each image of a stack alone" in told.stderr
+
+
+def test_a_fixed_schedule_is_done(folder: Path) -> None:
+    def status(*words: str) -> tuple[str, str]:
+        args = ("solve", "clean.png", *BLUR, "--prior", "median", *words, "-o", "x.png")
+        return rows(call(*args, "--json"))[0]["status"], call(*args).stdout
+
+    for solver in ("pnp-hqs", "pnp-admm"):
+        found, line = status("--solver", solver)
+        assert found == "done"
+        assert f"done in 8 steps of {solver}" in line
+        found, line = status("--solver", solver, "--iterations", "3")
+        assert found == "budget"
+        assert "stopped after 3 iterations" in line
+    found, _ = status("--solver", "pnp-hqs", "--solver.schedule", "constant", "--tol", "0")
+    assert found == "budget"
+    told = call("solve", "clean.png", *BLUR, "--prior", "tikhonov", "--solver", "direct")
+    assert "done in 1 step of direct" in told.stdout
+
+
+def test_a_folder_stands_for_its_images(folder: Path) -> None:
+    Path("in").mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy("clean.png", f"in/{name}")
+    np.save("in/mask.npy", np.ones((64, 64)))
+    Path("in/notes.txt").write_text("no image")
+    args = ("solve", "in", "--op", "inpaint", "--op.mask", "in/mask.npy", *FAST, "--json")
+    told = call(*args)
+    assert told.exit_code == 0, told.stderr
+    assert [r["input"] for r in rows(told)] == ["in/a.png", "in/b.png"]
+    # beside their inputs lie outputs now, which are no inputs; those of degrade are
+    again = call(*args)
+    assert [r["input"] for r in rows(again)] == ["in/a.png", "in/b.png"]
+    assert "2 outputs of ipx solve left out" in again.stderr
+    assert call("degrade", "in", "clean.png", "-o", "y").exit_code == 0
+    assert len(rows(call("solve", "y", *FAST, "-o", "x", "--json"))) == 6
+    assert call("solve", "in", *FAST, "-o", "x.png").exit_code == 2
+
+
 def test_resume(folder: Path) -> None:
     shutil.copy("clean.png", "b.png")
     args = ("solve", "clean.png", "b.png", *FAST, "-o", "out", "--resume", "--json")
@@ -289,6 +355,7 @@ def bad_inputs(folder: Path) -> None:
     np.save(folder / "psf-zero.npy", np.array([[1.0, -1.0, 0.0]] * 3))
     np.save(folder / "mask-size.npy", np.ones((8, 8)))
     np.save(folder / "mask-empty.npy", picture)
+    (folder / "no-images").mkdir()
 
 
 @pytest.mark.parametrize(
@@ -301,7 +368,7 @@ def bad_inputs(folder: Path) -> None:
         (["nan.npy"], 3),
         (["none.npy"], 3),
         (["five.npy"], 3),
-        (["."], 3),
+        (["no-images"], 3),
         (["clean.png", "--op", "blur", "--op.kernel", "psf-large.npy"], 3),
         (["clean.png", "--op", "blur", "--op.kernel", "psf-zero.npy"], 3),
         (["clean.png", "--op", "blur", "--op.kernel", "missing.npy"], 3),

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner, Result
 from hypothesis import given, settings, strategies as st
 from skimage import data, transform
 from torch import Tensor
 
 import ipx
 from ipx import Problem, ShapeError, Spectral
+from ipx.files import images
+from ipx.files.complex import read_complex
 from ipx.numerics.metrics import psnr
+from ipx.planning.tree import tree
+from ipx_cli.main import cli
 from ipx_plugins.fourier import FourierOptions
 from ipx_plugins.fourier.masks import mask_for
 from ipx_plugins.fourier.operator import Fourier
@@ -198,3 +207,164 @@ def test_counts_of_signed_data_are_refused(op: Any) -> None:
     problem = Problem(torch.rand(1, 2, 8, 8), operator, ipx.noise(**noise), ipx.prior("tv"), 0.1)
     with pytest.raises(ipx.PlanError, match="may be negative"):
         ipx.iterate(problem, ipx.solver("pdhg"))
+
+
+def test_a_mask_file(tmp_path: Path) -> None:
+    mask = np.random.default_rng(0).random((12, 10)) < 0.5
+    mask[0, 0] = True
+    np.save(tmp_path / "m.npy", mask)
+    images.write(tmp_path / "m.png", mask[None].astype(np.float32))
+    x = normal(1, 1, 12, 10)
+    for name in ("m.npy", "m.png"):
+        operator = Fourier((1, 12, 10), mask=tmp_path / name)
+        assert np.array_equal(operator.known(x)[0].numpy(), mask)
+        dense = matrix(operator)
+        assert torch.allclose(operator(x).flatten(1), x.flatten(1) @ dense.T, atol=1e-12)
+        assert operator.norm() == pytest.approx(float(torch.linalg.matrix_norm(dense, 2)))
+
+
+def test_centred_frequencies_are_those_of_numpy(tmp_path: Path) -> None:
+    """As fastMRI and BART: fftshift(fft2(ifftshift(x)))."""
+    np.save(tmp_path / "all.npy", np.ones((7, 10)))
+    x = normal(1, 1, 7, 10)
+    shifted = np.fft.ifftshift(x[0, 0].numpy())
+    expected = np.fft.fftshift(np.fft.fft2(shifted, norm="ortho"))
+    for more in ({"share": 1.0}, {"mask": tmp_path / "all.npy"}):
+        y = Fourier((1, 7, 10), centred=True, **more)(x)
+        assert np.allclose(y[0, 0].numpy() + 1j * y[0, 1].numpy(), expected)
+    operator = Fourier((1, 7, 10), centred=True, kind="random")
+    assert bool(operator.known(x)[0, 3, 5])
+    spectral = operator.spectrum(x)
+    gram = spectral.inverse(spectral.gram * spectral.forward(x), (7, 10))
+    assert torch.allclose(gram, operator.adjoint(operator(x)), atol=1e-12)
+
+
+def test_masks_that_do_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "m.npy"
+    ones = np.ones((8, 8))
+    for values, centred, line in (
+        (np.ones((8, 9)), False, "is 8 x 9, the data are 8 x 8"),
+        (ones * np.nan, False, "not finite"),
+        (ones * 0, False, "does not measure frequency 0"),
+        (ones * (np.arange(64).reshape(8, 8) > 3), False, "is it with option centred?"),
+        (ones * (np.arange(64).reshape(8, 8) < 3), True, "is it without option centred?"),
+    ):
+        np.save(path, values)
+        with pytest.raises(ipx.InputError, match=re.escape(line)):
+            Fourier((1, 8, 8), mask=path, centred=centred)
+
+
+def call(*args: str | Path) -> Result:
+    return CliRunner().invoke(cli, list(map(str, args)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with x.png and c.png, grey and colour, to work in."""
+    monkeypatch.chdir(tmp_path)
+    colour = images.bundled().pixels[:, 20:52, 84:116]
+    images.write("x.png", colour[1:2])
+    images.write("c.png", colour)
+    return tmp_path
+
+
+FAST = ("--noise.sigma", "0.01", "--lam", "0.005", "--iterations", "40")
+
+
+@pytest.mark.parametrize("name", ["x", "c"])
+def test_from_image_to_k_space_to_image(folder: Path, name: str) -> None:
+    op = ("--op", "fourier", "--op.kind", "radial", "--op.share", "0.5")
+    told = call("degrade", f"{name}.png", *op, "--noise.sigma", "0.01", "-o", "k.npy")
+    assert told.exit_code == 0, told.stderr
+    stored = np.load("k.npy")
+    assert stored.dtype == np.complex64
+    assert stored.shape == ((32, 32) if name == "x" else (32, 32, 3))
+    how = ("-o", "r.png", "--dtype", "uint8", "--truth", f"{name}.png", "--panel", "p.png")
+    told = call("solve", "k.npy", *op, *FAST, *how, "--json")
+    assert told.exit_code == 0, told.stderr
+    assert not told.stderr  # the record of degrade tells the mask
+    row = json.loads(told.stdout)
+    assert row["psnr_after"] > row["psnr_before"] + 1
+    assert images.read("r.png").shape == images.read(f"{name}.png").shape
+    x = torch.from_numpy(images.read(f"{name}.png").pixels)
+    python = {"name": "fourier", "kind": "radial", "share": 0.5}
+    y = ipx.degrade(x, op=python, noise={"name": "gaussian", "sigma": 0.01})
+    measured = y if y.ndim == 3 else y[0]
+    assert np.array_equal(read_complex("k.npy").pixels, measured.numpy())
+    assert call("solve", "k.npy", *op, *FAST).exit_code == 0
+    assert np.load("k-restored.npy").dtype == np.float32
+
+
+def test_k_space_of_others(folder: Path) -> None:
+    """A file without a record, its mask in a file, in the order and units of a scanner."""
+    x = images.read("x.png").pixels[0].astype(np.float64)
+    k = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(x), norm="ortho"))
+    mask = np.random.default_rng(1).random(k.shape) < 0.6
+    mask[16, 16] = True
+    np.save("mask.npy", mask)
+    np.save("k.npy", k * mask * 1e-6)
+    np.save("first.npy", np.stack([k.real, k.imag]) * mask * 1e-6)
+    np.save("last.npy", np.stack([k.real, k.imag], -1) * mask[..., None] * 1e-6)
+    op = ("--op", "fourier", "--op.mask", "mask.npy", "--op.centred")
+    results = []
+    for name in ("k", "first", "last"):
+        told = call("solve", f"{name}.npy", *op, "--lam", "1e-4", "--iterations", "200")
+        assert told.exit_code == 0, told.stderr
+        assert not told.stderr
+        results.append(np.load(f"{name}-restored.npy"))
+    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[2])
+    error = np.linalg.norm(results[0] / 1e-6 - x) / np.linalg.norm(x)
+    assert error < 0.1
+    told = call("solve", "k.npy", "--op", "fourier")
+    assert told.exit_code == 2
+    assert "which frequencies were measured: give --op.mask or --op.seed" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        (np.ones((8, 16, 16), np.complex64), "several coils or slices; multi-coil data are not"),
+        (np.ones((1, 8, 16, 16), np.complex64), "several coils"),
+        (np.ones((16, 16), np.float32), "save complex numbers"),
+        (np.full((16, 16), np.nan, np.complex64), "NaN"),
+        (np.ones((0, 4), np.complex64), "empty"),
+    ],
+)
+def test_k_space_that_cannot_be_used(folder: Path, values: Any, line: str) -> None:
+    np.save("k.npy", values)
+    told = call("solve", "k.npy", "--op", "fourier", "--op.share", "1")
+    assert told.exit_code == 3
+    assert line in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def test_complex_data_and_images_are_not_mixed_up(folder: Path) -> None:
+    np.save("k.npy", np.ones((16, 16), np.complex64))
+    assert "complex64" in call("solve", "k.npy").stderr
+    told = call("solve", "x.png", "--op", "fourier", "--op.share", "1")
+    assert (told.exit_code, "are complex, use NPY" in told.stderr) == (3, True)
+    told = call("degrade", "x.png", "--op", "fourier", "-o", "k.tif")
+    assert (told.exit_code, "write .npy" in told.stderr) == (3, True)
+    assert not Path("k.tif").exists()
+    told = call("degrade", "x.png", "--op", "fourier", "--dtype", "uint8")
+    assert (told.exit_code, "cannot be uint8" in told.stderr) == (3, True)
+    assert call("degrade", "x.png", "--op", "fourier", "--dtype", "float64").exit_code == 0
+    assert np.load("x-degraded.npy").dtype == np.complex128
+    assert call("degrade", "x.png", "--op", "fourier").exit_code == 0
+    assert np.iscomplexobj(np.load("x-degraded.npy"))
+    assert call("degrade", "x.png", "c.png", "--op", "fourier", "-o", "k").exit_code == 0
+    assert {p.name for p in Path("k").glob("*.npy")} == {"x.png.npy", "c.png.npy"}
+
+
+def test_the_demonstration_leaves_its_data(folder: Path) -> None:
+    told = call("solve", "--op", "fourier", "--lam", "0.01", "--iterations", "2", "-o", "demo")
+    assert told.exit_code == 0, told.stderr
+    assert read_complex("demo/degraded.npy").shape == (6, 256, 256)
+
+
+def test_a_composed_operator_gives_complex_data() -> None:
+    facts = tree("operator", {"name": "compose", "parts": ["fourier", "blur"]}).facts
+    assert facts.traits.complex
+    facts = tree("operator", {"name": "compose", "parts": ["blur", "blur"]}).facts
+    assert not facts.traits.complex

@@ -13,7 +13,8 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from ipx import InputError, ShapeError
-from ipx.files.panel import panel
+from ipx.files import images
+from ipx.files.panel import brightening, panel
 from ipx.files.record import (
     environment,
     read_record,
@@ -143,6 +144,23 @@ def test_panel_shows_each_picture_enlarged_pixel_by_pixel(tmp_path):
 def test_panel_takes_any_size(tmp_path, shape):
     panel(tmp_path / "p.jpg", [("a rather long title " * 3, np.full(shape, 2.0), "x\ny")] * 2)
     assert Image.open(tmp_path / "p.jpg").size[0] > 2 * 256
+
+
+def test_a_panel_of_dim_pictures_is_brightened_and_says_so(tmp_path):
+    ramp = np.linspace(0, 1, 64 * 64).reshape(1, 64, 64)
+    columns = [("degraded", ramp * 0.05, "12 dB"), ("restored", ramp * 0.1, "")]
+    assert brightening([image for _, image, _ in columns]) == pytest.approx(10, rel=0.01)
+    assert brightening([ramp * 0.05, ramp * 0.3]) == 1  # only if all are dim
+    assert brightening([ramp * 0]) == 1
+    panel(tmp_path / "dim.png", columns)
+    gain = brightening([image for _, image, _ in columns])
+    told = f"shown {gain:.3g} times brighter"
+    same = [(a, image * gain, f"{b}\n{told}".strip()) for a, image, b in columns]
+    panel(tmp_path / "bright.png", same)
+    assert (tmp_path / "dim.png").read_bytes() == (tmp_path / "bright.png").read_bytes()
+    panel(tmp_path / "untold.png", [(a, image * gain, b) for a, image, b in columns])
+    heights = [images.read(tmp_path / f"{n}.png").shape[1] for n in ("dim", "untold")]
+    assert heights[0] > heights[1]
 
 
 def test_panel_refuses(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,14 @@ def save(path: Path, side: int = 16, level: int = 128, channels: int = 1) -> Pat
     return path
 
 
+DTYPES = "float32, float64, uint8, uint16"
+
+
 @pytest.mark.parametrize(
     ("how", "line"),
     [
-        ({"dtype": torch.int32}, "dtype must be float32 or float64, not 'int32'"),
-        ({"dtype": "float16"}, "dtype must be float32 or float64, not 'float16'"),
+        ({"dtype": torch.int32}, f"dtype must be one of {DTYPES}, not 'int32'"),
+        ({"dtype": "float16"}, f"dtype must be one of {DTYPES}, not 'float16'"),
         ({"device": "foo"}, "device foo cannot be used; take cpu, cuda or mps"),
         ({"device": "meta"}, "device meta cannot be used"),
         ({"tol": float("nan")}, "tol must be >= 0, not nan"),
@@ -206,10 +210,13 @@ def test_a_model_of_one_size_is_validated_on_that_size(tmp_path: Path) -> None:
     for i in range(2):
         save(tmp_path / f"{i}.png", side=64, channels=3)
     words = (
-        f"train vae --data {tmp_path} --hold-out 1.png --steps 1 --batch 2 --crop 16 -q "
+        f"train vae --data {tmp_path} --hold-out 1.png --steps 1 --batch 2 -q "
         f"--model.size 16 --model.width 4 --model.latent 4 -o {tmp_path}/w.safetensors"
     )
-    assert call(*words.split())[0] == 0
+    code, told = call(*words.split())
+    assert code == 0, told
+    card = json.loads((tmp_path / "w.safetensors.json").read_text())
+    assert '"crop": 16' in json.dumps(card)  # it follows the size of the model
 
 
 def test_a_network_says_what_it_is_for_whatever_the_size(tmp_path: Path) -> None:

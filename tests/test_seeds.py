@@ -60,7 +60,9 @@ def test_quick(tmp_path: Path) -> None:
     table = json.loads((out / "table.json").read_text())
     cells = {(c["task"], c["method"]): c for c in table["cells"]}
     assert table["pictures"] == {"ood": 4}
-    assert all(len(c["psnr"]) == 4 and c["status"] == {"converged": 4} for c in cells.values())
+    assert all(len(c["psnr"]) == 4 for c in cells.values())
+    # the Wiener filter is a closed form
+    assert all(c["status"] in ({"converged": 4}, {"done": 4}) for c in cells.values())
     for task, method in (("blur", "tv"), ("blur", "wiener"), ("pixels", "biharmonic")):
         assert cells[task, method]["psnr_mean"] > cells[task, "degraded"]["psnr_mean"] + 1
         assert cells[task, method]["ssim_mean"] > cells[task, "degraded"]["ssim_mean"]

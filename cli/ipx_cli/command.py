@@ -224,7 +224,11 @@ def _in_file_only(found: Chosen, role: str, names: Mapping[str, str]) -> dict[st
 
 def request(ctx: click.Context) -> Request:
     """The request from the command line, the environment and the configuration."""
-    values: dict[str, Any] = dict(tables(ctx))
+    found = chosen(ctx)
+    assert found is not None
+    # an operator that nobody named is left to the request, which knows that it is the default
+    named = ((r, t) for r, t in tables(ctx) if r != "op" or r in found.named)
+    values: dict[str, Any] = dict(named)
     if ctx.params.get("lam") is not None:
         values["lam"] = ctx.params["lam"]
     names = [n for n in SolveSettings.infos() if n in ctx.params and _given(ctx, n)]

@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 from ipx.errors import UsageError
-from ipx.planning.request import CONCERNS
+from ipx.files.lookup import complex_formats
+from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths
 from ipx_cli.command import ComponentCommand, chosen
+from ipx_cli.folders import unfolded
 from ipx_cli.options import role_options, setting_options
 
 BLANK: batch.Row = dict.fromkeys(
@@ -41,7 +43,7 @@ class DegradeCommand(ComponentCommand):
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
 @click.pass_context
 def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
-    """Simulate a measurement of FILES: y = noise(A x).
+    """Simulate a measurement of FILES (a folder: all images in it): y = noise(A x).
 
     TIFF and NPY outputs hold float32, so the noise is neither rounded nor clipped. Without a level
     the noise takes its default.
@@ -50,19 +52,24 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
     assert found is not None
     config = found.config
     request = command.request(ctx)
-    _ = request.tree("op").facts  # raises if a part is not linear
+    suffix = complex_formats()[0].suffixes[0] if _complex(request) else ".tif"
     request.tree("noise")
     inputs = list(files) or (config.inputs if config is not None else [])
     if not inputs:
         raise UsageError("degrade needs at least one image")
-    pairs = paths.pair(inputs, given["output"], "degraded", ".tif")
-    paths.protect(pairs, request.files("degrade") + command.configuration(ctx), {}, given["force"])
+    note, read = output.noter(given["quiet"]), request.files("degrade")
+    read += command.configuration(ctx)
+    inputs = unfolded(inputs, read, "degrade", note)
+    pairs = paths.pair(inputs, given["output"], "degraded", suffix)
+    if _complex(request):  # in a folder an output has the name of its input, but not its format
+        named = given["output"]
+        pairs = [(s, t if str(t) == named else _of(t, suffix)) for s, t in pairs]
+    paths.protect(pairs, read, {}, given["force"])
 
     from ipx.jobs.degrade import degrade_file
     from ipx.jobs.reporter import Reporter
     from ipx.jobs.resume import finished
 
-    note = output.noter(given["quiet"])
     reporter = Reporter(note=note, command=found.argv)
 
     def work(source: Path, target: Path) -> dict[str, Any]:
@@ -82,6 +89,16 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
             click.echo(f"{row['input']} -> {row['output']}: {seen}seed {row['seed']}")
 
     return batch.run(pairs, work, show, BLANK)
+
+
+def _of(target: Path, suffix: str) -> Path:
+    """A path with this suffix; the old one stays, since a.png and a.jpg may lie in one folder."""
+    return target if target.suffix.lower() == suffix else target.with_name(target.name + suffix)
+
+
+def _complex(request: Request) -> bool:
+    """True if the data are complex; raises if a part of the operator is not linear."""
+    return request.tree("op").facts.traits.complex
 
 
 degrade.params[1:1] = [

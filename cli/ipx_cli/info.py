@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from ipx._version import __version__
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import OptionInfo
 from ipx.declare.registry import CORE, DISTRIBUTION, registry
-from ipx.declare.specs import AdapterSpec, ModelSpec, Need, Spec
+from ipx.declare.specs import AdapterSpec, Ask, ModelSpec, Need, Spec
 from ipx.declare.traits import Traits
 from ipx.errors import OptionError, UsageError
 from ipx_cli import output
+from ipx_cli.listing import list_components
 from ipx_cli.options import described, shown
 from ipx_cli.values import OptionValue
 
@@ -25,11 +26,18 @@ _IN_ACCURACY = ("exact", "tolerance")
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--kind", type=click.Choice(list(KINDS)), help="For a name of several kinds.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object on stdout.")
-def info(name: str, kind: str | None, as_json: bool) -> None:
-    """Show a component: what it does, its capabilities, traits, needs and options."""
+@click.pass_context
+def info(ctx: click.Context, /, name: str | None, kind: str | None, as_json: bool) -> None:
+    """Show a component: what it does, its capabilities, traits, needs and options.
+
+    Without NAME, list the components.
+    """
+    if name is None:
+        ctx.invoke(list_components, kind=kind, as_json=as_json)
+        return
     reg = registry()
     found = [reg.get(kind, name)] if kind else reg.find(name)
     if len(found) > 1:
@@ -93,7 +101,18 @@ def _own(spec: Spec) -> Iterator[tuple[str, Any, bool]]:
     for f in dataclasses.fields(spec):
         if f.name not in _COMMON:
             value = getattr(spec, f.name)
-            yield f.name, value, value != f.default
+            unusual = value != f.default
+            if callable(value) and not isinstance(value, type):
+                value = _with_defaults(spec, value)
+            yield f.name, value, unusual
+
+
+def _with_defaults(spec: Spec, value: Callable[[Any], Any]) -> Any:
+    """The value of a function of the options; None if an option has no default."""
+    try:
+        return value(spec.options())
+    except OptionError:
+        return None
 
 
 def _plain(value: Any) -> Any:
@@ -102,7 +121,7 @@ def _plain(value: Any) -> Any:
         return value.__name__
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
-    if isinstance(value, Need):
+    if isinstance(value, Need | Ask):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, bytes):
         return value.decode("latin-1")
@@ -160,6 +179,8 @@ def _rows(name: str, value: Any) -> list[tuple[str, str]]:
     """The rows of one field: one for each need of a solver."""
     if isinstance(value, tuple) and any(isinstance(v, Need) for v in value):
         return [(name, _need(v)) for v in value]
+    if isinstance(value, Ask):
+        return [(name, f"{value.what}: {' or '.join((*value.files, ' and '.join(value.options)))}")]
     words = _words(_plain(value)) if not isinstance(value, bytes) else ""
     return [(name, words)] if words else []
 

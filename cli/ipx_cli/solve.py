@@ -12,11 +12,13 @@ import click
 from click.core import ParameterSource
 
 from ipx.errors import InputError, UsageError
+from ipx.jobs.assumed import assumptions
 from ipx.planning.plan import Plan
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
+from ipx_cli.folders import unfolded
 from ipx_cli.options import role_options, setting_options
 from ipx_cli.values import Weight
 
@@ -25,6 +27,7 @@ BLANK: batch.Row = dict.fromkeys(
     (
         *("input", "output", "status", "plan", "lam", "sigma", "iterations", "seconds"),
         *("psnr_before", "psnr_after", "ssim_before", "ssim_after", "outputs"),
+        "warnings",
     )
 )
 
@@ -99,7 +102,9 @@ class SolveCommand(ComponentCommand):
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
 @click.pass_context
 def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
-    """Restore FILES; without FILES, degrade and restore a bundled image.
+    """Restore FILES (a folder: all images in it).
+
+    Without FILES, degrade and restore a bundled image.
 
     The options of a component are shown when it is chosen: ipx solve --op blur --help.
     """
@@ -112,6 +117,8 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
         given["panel"] = None
     read = request.files() + command.configuration(ctx)
     read += [given["truth"]] if given["truth"] else []
+    inputs = unfolded(inputs, read, "solve", output.noter(given["quiet"]))
+    assumed: list[str] = []
     if inputs:
         pairs = paths.pair(inputs, given["output"], "restored")
         panels, truths = _beside(pairs, given["panel"], "panel"), _truths(pairs, given["truth"])
@@ -120,12 +127,13 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
         known = found.config is not None and not files and len(inputs) == 1
         expect = found.config.sha256 if known and found.config is not None else None
         work = Work(request, pairs, read, found.argv, given, panels, truths, expect)
+        assumed = [note for source, _ in pairs for note in assumptions(request, source)]
     elif given["truth"]:
         raise UsageError("--truth needs an image to restore; without files the truth is known")
     else:
         work = Work(request, [], read, found.argv, given)
     if given["dry_run"]:
-        return _show_plan(work, plan)
+        return _show_plan(work, plan, assumed)
     return _restore(work) if inputs else _demonstrate(work)
 
 
@@ -143,9 +151,11 @@ def _is_elsewhere(ctx: click.Context, found: command.Chosen) -> bool:
     return told["panel"] is ParameterSource.DEFAULT_MAP and not repeated
 
 
-def _show_plan(work: Work, plan: Plan) -> int:
-    """Print the plan and the outputs; the inputs must exist."""
+def _show_plan(work: Work, plan: Plan, assumed: list[str]) -> int:
+    """Print the plan and the outputs, and what is assumed; the inputs must exist."""
     paths.must_exist(source for source, _ in work.pairs)
+    for line in dict.fromkeys(assumed):
+        work.note(line)
     if work.given["as_json"]:
         targets = [{"input": str(s), "output": str(t)} for s, t in work.pairs]
         asked = work.request.to_mapping()
@@ -168,7 +178,7 @@ def _demonstrate(work: Work) -> int:
     work.note(f"no files given: degrading and restoring the bundled {request.subject}")
     if by_suffix(folder) is not None:
         raise UsageError(f"without files {folder} must be a folder")
-    beside = [folder / name for name in ("truth.png", "degraded.tif")]
+    beside = [folder / name for name in ("truth.png", "degraded.tif", "degraded.npy")]
     panels = {folder: given["panel"]} if given["panel"] else {}
     beside += [] if panels else [folder / "panel.png"]
     pairs = [(folder, folder / "restored.png")]
@@ -198,6 +208,7 @@ def _restore(work: Work) -> int:
     from ipx.jobs.solve import solve_file
 
     request, given, note = work.request, work.given, work.note
+    said: set[str] = set()
 
     def one(source: Path, target: Path) -> batch.Row:
         truth, panel = work.truths.get(source), work.panels.get(source)
@@ -207,7 +218,7 @@ def _restore(work: Work) -> int:
                 note(f"{source}: done before, skipped")
                 return before
         with progress.line(source.name, given["quiet"]) as report:
-            return solve_file(
+            row = solve_file(
                 request,
                 source,
                 target,
@@ -217,6 +228,11 @@ def _restore(work: Work) -> int:
                 expect=work.expect,
                 force=given["force"],
             )
+        for line in row["warnings"]:
+            if line not in said:  # many inputs, one line
+                note(line)
+            said.add(line)
+        return row
 
     return batch.run(work.pairs, one, work.show, BLANK)
 
@@ -253,7 +269,10 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
         return
     words = {"budget": "stopped", "converged": "converged", "diverged": "diverged"}
     steps = row["iterations"]
-    done = f"{words[row['status']]} after {steps} iteration{'s' if steps != 1 else ''}"
+    if row["status"] == "done":
+        done = f"done in {steps} step{'s' if steps != 1 else ''}"
+    else:
+        done = f"{words[row['status']]} after {steps} iteration{'s' if steps != 1 else ''}"
     if not steps:  # `Prior.typical`
         done = "the start is already as likely as a clean image; no iteration was taken"
     parts = [f"{done} of {row['plan']['solver']} ({row['seconds']:.1f} s)"]

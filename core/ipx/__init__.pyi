@@ -45,6 +45,7 @@ from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
+    Ask as Ask,
     IOSpec as IOSpec,
     ModelSpec as ModelSpec,
     Need as Need,
@@ -67,11 +68,12 @@ from ipx.errors import (
     UsageError as UsageError,
     did_you_mean as did_you_mean,
 )
+from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
 from ipx.files.images import read_array as read_array
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
-from ipx.numerics.metrics import log_error as log_error, psnr as psnr
+from ipx.numerics.metrics import log_error as log_error
 from ipx.numerics.spectral import Spectral as Spectral, irfft2 as irfft2
 from ipx.numerics.tensors import (
     column as column,

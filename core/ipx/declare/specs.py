@@ -131,11 +131,34 @@ class Spec:
         return loaded
 
 
+@dataclass(frozen=True)
+class Ask:
+    """What the user must say about real data: their defaults suit simulations only.
+
+    Attributes:
+        what: the missing fact in words, such as ``"which pixels are missing"``.
+        options: the options that state it.
+        files: options of which one, a file, states it too.
+        guess: True if the defaults may be assumed, with a note; False if a default, such as a
+            random mask, says nothing about real data, so that it is an error.
+    """
+
+    what: str
+    options: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    guess: bool = False
+
+
+def _no_ask(options: Any) -> None:
+    """The operator needs no description."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OperatorSpec(Spec):
-    """A forward operator."""
+    """A forward operator; ``asks`` gives what real data need to be told, for its options."""
 
     kind: ClassVar[str] = "operator"
+    asks: Callable[[Any], Ask | None] = _no_ask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +269,7 @@ class IOSpec(Spec):
             alone identifies them.
         lossless: pixels come back bit for bit; only such files are read as masks and PSFs.
         viewable: image viewers show it; a panel may be such a file.
+        complex: it also holds complex numbers, which `Format.numbers` reads.
     """
 
     kind: ClassVar[str] = "io"
@@ -255,6 +279,7 @@ class IOSpec(Spec):
     magic: bytes = b""
     lossless: bool = True
     viewable: bool = True
+    complex: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would fail later, on files of any format."""

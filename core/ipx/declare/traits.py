@@ -20,6 +20,8 @@ class Traits:
 
     Attributes:
         signed: operator: data of nonnegative images may be negative.
+        complex: operator: its data are the real parts of all channels, then the imaginary parts;
+            files hold them as complex numbers.
         basis: operator: the transform of its `Spectrum` or `NormalSolve`; prior: the transform
             in which K^T K is diagonal, K its linear or quadratic part.
         counts: noise: the data are counts, for example of photons.
@@ -41,6 +43,7 @@ class Traits:
     """
 
     signed: bool = False
+    complex: bool = False
     basis: Basis = ""
     counts: bool = False
     level: str = ""

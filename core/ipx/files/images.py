@@ -219,7 +219,7 @@ def _target(
         allowed = " or ".join(spec.dtypes)
         raise InputError(
             f"{target}: {label(spec)} cannot hold {name} samples; "
-            f"write {_others(name)}, or ask for {allowed}"
+            f"write {_others(name)}, or ask for {allowed} with dtype (--dtype)"
         )
     if like is not None:
         _keeps_alpha(target, spec, like.shape[0], like)

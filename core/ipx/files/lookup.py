@@ -58,6 +58,11 @@ def by_suffix(path: str | os.PathLike[str]) -> IOSpec | None:
     return suffixes().get(Path(path).suffix.lower())
 
 
+def complex_formats() -> list[IOSpec]:
+    """The formats that hold complex numbers."""
+    return [spec for spec in formats() if spec.complex]
+
+
 def by_content(data: bytes, path: str | os.PathLike[str]) -> IOSpec:
     """The format of a file by its first bytes.
 
@@ -93,4 +98,4 @@ def _foreign(data: bytes) -> str:
 def pictures_in(folder: Path) -> list[Path]:
     """The files in a folder with the suffix of a format, sorted by name."""
     known = suffixes()
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in known)
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in known and p.is_file())

@@ -22,6 +22,9 @@ Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 SMALLEST = 256
 """Smallest width of a column in pixels, for readable text."""
 
+DIM = 0.25
+"""Panels of images that are all darker than this are brightened."""
+
 INK = (24, 24, 27)
 FAINT = (98, 98, 105)
 
@@ -48,7 +51,8 @@ def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
     """Draw images side by side, each with a title above and figures below.
 
     Small images are enlarged by an integer factor with pixels repeated: each to the size of the
-    largest, and all to at least 256 pixels. Values are clipped to [0, 1] and shown with 8 bits.
+    largest, and all to at least 256 pixels. Values are clipped to [0, 1] and shown with 8 bits. Dim
+    images are brightened, all by one factor, which is said below them; see `brightening`.
 
     Args:
         path: the file, written whole or not at all; its extension determines the format.
@@ -61,6 +65,10 @@ def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
     spec = check_kind(path)
     if not columns:
         raise InputError(f"{path}: a panel needs at least one image")
+    gain = brightening([picture for _, picture, _ in columns])
+    if gain > 1:
+        told = f"shown {gain:.3g} times brighter"
+        columns = [(a, np.asarray(x) * gain, f"{b}\n{told}".strip()) for a, x, b in columns]
     pictures = [_eight_bit(path, picture) for _, picture, _ in columns]
     tall, wide = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
     enlarge = -(-SMALLEST // max(tall, wide))
@@ -87,6 +95,17 @@ def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
         foot = (middle, top + tall + pad)
         draw.multiline_text(foot, figures, FAINT, below, anchor="ma", align="center")
     write_atomic(path, codec.encode(spec, Raster(np.asarray(sheet)), path))
+
+
+def brightening(pictures: Sequence[Array]) -> float:
+    """The factor by which a panel brightens images, 1 unless all are dim.
+
+    It maps the largest of their 99.9 % quantiles to 1 if that is below `DIM`, as for 12 bits stored
+    in 16.
+    """
+    finite = [np.nan_to_num(np.asarray(x, np.float64), posinf=1).ravel() for x in pictures]
+    top = max((float(np.quantile(x, 0.999)) for x in finite if x.size), default=1.0)
+    return 1 / top if 0 < top < DIM else 1.0
 
 
 def _eight_bit(path: str | os.PathLike[str], picture: Array) -> Array:

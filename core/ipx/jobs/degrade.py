@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from ipx.files import images
+from ipx.files.complex import check_complex, write_complex
+from ipx.files.images import Picture
 from ipx.files.lookup import by_suffix
 from ipx.files.record import folder_for, record_path, write_record
 from ipx.jobs.records import absolute, all_or_none, make_record
@@ -25,6 +27,7 @@ def degrade_file(
 
     Formats that hold float32 (TIFF, NPY) get it, so that the noise is neither rounded nor
     clipped; other formats keep the depth of the input, and the share of clipped values is noted.
+    Complex data are written by `ipx.files.complex.write_complex`.
 
     Args:
         request: its operator, noise, seed and device are used.
@@ -41,19 +44,20 @@ def degrade_file(
     """
     reporter = reporter or Reporter()
     picture = images.read(source)
+    s = request.settings
     with folder_for(output):
-        wanted = by_suffix(output)
-        floats = wanted is not None and "float32" in wanted.dtypes
-        whole = np.dtype(picture.dtype).kind != "f"
-        dtype = "float32" if floats and whole else None
-        _, kept = images.output_type(output, picture, dtype)
+        is_complex = request.tree("op").facts.traits.complex
+        dtype, kept = (None, "complex") if is_complex else _types(request, output, picture)
+        if is_complex:
+            check_complex(output, s.samples)
         began = time.perf_counter()
-        clean, s = torch.from_numpy(picture.pixels), request.settings
+        clean = torch.from_numpy(picture.pixels)
+        clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
         y = degrade(clean, op=request.op, noise=request.noise, seed=s.seed, device=s.device).cpu()
         seconds = time.perf_counter() - began
         data = y.numpy()
         clipped = 0.0
-        if np.dtype(kept).kind != "f":
+        if np.dtype(kept).kind in "iu":
             clipped = float(((data < 0) | (data > 1)).mean())
             reporter.note(
                 f"{output}: {kept} rounds the noise and clips {100 * clipped:.2g} % of the "
@@ -73,6 +77,18 @@ def degrade_file(
         config = {"inputs": [absolute(source)], "output": absolute(output)}
         record = make_record("degrade", request, picture, reporter.command, row, config)
         with all_or_none([output, record_path(output)]):
-            images.write(output, data, picture, dtype)
+            if is_complex:
+                write_complex(output, data)
+            else:
+                images.write(output, data, picture, dtype)
             write_record(record_path(output), record)
     return row
+
+
+def _types(request: Request, output: Path, picture: Picture) -> tuple[str | None, str]:
+    """The sample type to ask for, and the one that the output then has."""
+    wanted, s = by_suffix(output), request.settings
+    floats = wanted is not None and "float32" in wanted.dtypes
+    whole = np.dtype(picture.dtype).kind != "f"
+    dtype = s.samples or (s.precision or "float32" if floats and whole else None)
+    return dtype, images.output_type(output, picture, dtype)[1]

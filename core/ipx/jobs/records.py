@@ -10,6 +10,7 @@ from typing import Any
 
 from ipx.errors import InputError, UsageError
 from ipx.files import images
+from ipx.files.complex import read_complex
 from ipx.files.format import Array
 from ipx.files.images import Picture
 from ipx.files.record import environment, read_record, record_path, write_record
@@ -56,6 +57,15 @@ def make_record(
     }
 
 
+def read_data(request: Request, source: Path) -> Picture:
+    """The data of a file: an image, or complex numbers if the operator gives such.
+
+    Raises:
+        InputError: see `ipx.files.images.read` and `ipx.files.complex.read_complex`.
+    """
+    return (read_complex if request.tree("op").facts.traits.complex else images.read)(source)
+
+
 def file_hashes(request: Request, command: str) -> dict[str, str]:
     """sha256 of the files named by options of the components, such as a PSF or a mask.
 
@@ -99,7 +109,11 @@ def _listed(output: Path) -> set[str]:
 
 
 def write_outputs(
-    pictures: Mapping[str, Array], where: Mapping[str, Path], record: Table, like: Picture
+    pictures: Mapping[str, Array],
+    where: Mapping[str, Path],
+    record: Table,
+    like: Picture,
+    samples: str | None = None,
 ) -> None:
     """Write all outputs and their record; if one fails, new files are removed.
 
@@ -109,6 +123,7 @@ def write_outputs(
             the others hold float32 in nominal units.
         record: written beside ``restored``.
         like: the input.
+        samples: the type of the samples of ``restored``, if it is not that of ``like``.
 
     Raises:
         InputError: a file cannot be written.
@@ -117,7 +132,7 @@ def write_outputs(
     with all_or_none([*where.values(), record_at]):
         for name, path in where.items():
             if name == MAIN:
-                images.write(path, pictures[name], like)
+                images.write(path, pictures[name], like, samples)
             else:
                 images.write(path, pictures[name], dtype="float32")
         write_record(record_at, record)

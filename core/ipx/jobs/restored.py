@@ -32,11 +32,13 @@ class Restored:
         how: the result of `ipx.solve`.
         data: the degraded image, ``(C, H, W)``.
         metrics: PSNR (dB) and SSIM before and after; None without a truth.
+        warnings: notes on the result for the row and the record, one line each.
     """
 
     how: Restoration
     data: Array
     metrics: Table = field(default_factory=lambda: dict.fromkeys(METRICS))
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def pictures(self) -> dict[str, Array]:
@@ -57,6 +59,7 @@ class Restored:
             "seconds": how.seconds,
             **self.metrics,
             "outputs": {name: str(path) for name, path in where.items()},
+            "warnings": self.warnings,
         }
 
     def chosen(self, request: Request) -> Table:

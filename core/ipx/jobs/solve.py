@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ipx.files import images
+from ipx.files.complex import write_complex
 from ipx.files.images import Picture
 from ipx.files.panel import check_kind
 from ipx.files.record import folder_for
-from ipx.jobs.records import absolute, make_record, places, write_outputs
+from ipx.jobs.assumed import assumptions
+from ipx.jobs.records import absolute, make_record, places, read_data, write_outputs
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, check_truth, restored
 from ipx.planning.request import Request, Table
@@ -49,7 +52,7 @@ def solve_file(
     Returns:
         The row: input, output, status, plan, lam, sigma (noise level, in the unit of the noise
         model), iterations, seconds, PSNR (dB) and SSIM before and after (None without a truth),
-        outputs (the file of each).
+        outputs (the file of each), warnings (lines on what was assumed).
 
     Raises:
         IpxError: nothing was written.
@@ -57,24 +60,34 @@ def solve_file(
     reporter = reporter or Reporter()
     if panel is not None:
         check_kind(panel)
-    picture = images.read(source)
+    assumed = assumptions(request, source)
+    picture = read_data(request, source)
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")
     clean = None if truth is None else images.read(truth)
     if clean is not None:
         check_truth(clean, image_shape_of(request.op, picture.shape))
+    like = _like(request, picture)
     with folder_for(output), folder_for(panel):
-        images.output_type(output, picture)
+        images.output_type(output, like, request.settings.samples)
         y = torch.from_numpy(picture.pixels)
         done = restored(request, y, clean, reporter, observers, picture.floor)
+        done.warnings.extend(assumed)
         where = places(output, done.how.outputs, force)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
         record["truth"] = None if clean is None else clean.describe()
-        write_outputs(done.pictures, where, record, picture)
+        write_outputs(done.pictures, where, record, like, request.settings.samples)
         if panel is not None:
             done.draw(panel, clean)
     return row
+
+
+def _like(request: Request, picture: Picture) -> Picture:
+    """The input as far as the output is like it: complex data have twice the channels."""
+    if not request.tree("op").facts.traits.complex:
+        return picture
+    return replace(picture, pixels=picture.pixels[: picture.shape[0] // 2])
 
 
 def solve_bundled(
@@ -88,8 +101,8 @@ def solve_bundled(
 ) -> Table:
     """Degrade a bundled image that suits the prior, restore it, and write to a folder.
 
-    Writes truth.png, degraded.tif (the data, float32), restored.png with its record, panel.png, and
-    outputs of observers as restored-NAME.tif.
+    Writes truth.png, degraded.tif (the data, float32; degraded.npy if they are complex),
+    restored.png with its record, panel.png, and outputs of observers as restored-NAME.tif.
 
     Args:
         request: the degradation and the restoration.
@@ -121,9 +134,11 @@ def solve_bundled(
         row = done.row(f"bundled:{picture.path.name}", where)
         record = _record(request, picture, reporter, done, row, [], folder, None, panel)
         images.write(folder / "truth.png", picture.pixels, picture)
-        if done.data.shape[0] in (1, 3):
+        if request.tree("op").facts.traits.complex:
+            write_complex(folder / "degraded.npy", done.data)
+        elif done.data.shape[0] in (1, 3):
             images.write(folder / "degraded.tif", done.data, dtype="float32")
-        write_outputs(done.pictures, where, record, picture)
+        write_outputs(done.pictures, where, record, picture, request.settings.samples)
         done.draw(sheet, picture)
     return row | {"panel": str(sheet)}
 

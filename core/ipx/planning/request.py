@@ -24,21 +24,26 @@ class Request:
 
     Attributes:
         op: ``{"name": "blur", "sigma": 2}``, as for the other components; an operator may be
-            composed, see `ipx.planning.tree`.
+            composed, see `ipx.planning.tree`; by default identity.
         prior: by default tv, or none for a solver that is a trained network.
         lam: weight of the prior, or ``"auto"``.
         settings: the rest.
+        named: False if no operator was given.
     """
 
-    op: Table = field(default_factory=lambda: {"name": "identity"})
+    op: Table = field(default_factory=dict)
     noise: Table = field(default_factory=lambda: {"name": "gaussian"})
     prior: Table = field(default_factory=dict)
     solver: Table = field(default_factory=lambda: {"name": AUTO})
     tuner: Table = field(default_factory=lambda: {"name": "discrepancy"})
     lam: float | str = "auto"
     settings: SolveSettings = field(default_factory=SolveSettings)
+    named: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "named", bool(self.op))
+        if not self.op:
+            object.__setattr__(self, "op", {"name": "identity"})
         if not self.prior:
             object.__setattr__(self, "prior", {"name": usual_prior(self.tree("solver"))})
 
@@ -77,7 +82,7 @@ class Request:
 
 CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "solve": (tuple(ROLES), tuple(SolveSettings.infos())),
-    "degrade": (("op", "noise"), ("seed", "device")),
+    "degrade": (("op", "noise"), ("seed", "device", "dtype")),
 }
 """The roles and the settings that a command uses."""
 

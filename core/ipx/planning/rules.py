@@ -63,7 +63,9 @@ def _kept(part: Facts, *capabilities: type) -> frozenset[type]:
 
 def _pixel_by_pixel(parts: Sequence[Facts]) -> Facts:
     diagonal = {Diagonal} if all(p.has(Diagonal) for p in parts) else set()
-    return Facts(frozenset({Adjoint, *diagonal}), _signed(parts))
+    # the first part makes the data; in a sum all are alike
+    traits = replace(_signed(parts), complex=parts[0].traits.complex)
+    return Facts(frozenset({Adjoint, *diagonal}), traits)
 
 
 def _stack(parts: Sequence[Facts]) -> Facts:

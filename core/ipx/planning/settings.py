@@ -37,8 +37,18 @@ class SolveSettings(Options):
     )
     seed: int = opt(default=0, min=0, help="Seed of the simulated noise and of random starts.")
     device: str | None = opt(default=None, help="Device: cpu, cuda, cuda:1, mps.")
-    dtype: Literal["float32", "float64"] | None = opt(
+    dtype: Literal["float32", "float64", "uint8", "uint16"] | None = opt(
         default=None,
-        help="Precision; by default float64 for data of more than 24 significant bits, else "
-        "float32.",
+        help="float32, float64: precision, by default float64 for data of more than 24 significant "
+        "bits, else float32. uint8, uint16: samples of the output, [0, 1] as their full range.",
     )
+
+    @property
+    def precision(self) -> str | None:
+        """The precision of the computation, if one was chosen."""
+        return self.dtype if self.dtype in ("float32", "float64") else None
+
+    @property
+    def samples(self) -> str | None:
+        """The integer type of the output, if one was chosen."""
+        return None if self.precision else self.dtype

@@ -9,7 +9,7 @@ number. Imports nothing heavy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -40,6 +40,7 @@ class Tree:
         parts: of a composed operator.
         scale: factor of the operator.
         instance: the component, if it was made in code.
+        given: names of the options that the description states; the others have their defaults.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Tree:
     parts: tuple[Tree, ...] = ()
     scale: float = 1.0
     instance: Any = None
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def facts(self) -> Facts:
@@ -127,6 +129,11 @@ def tree(kind: str, description: Description) -> Tree:
             raise InputError(f"{kind}: a component needs a name, as in {{name = ...}}")
         return _named(kind, name, values)
     if not hasattr(description, "capabilities"):
+        if kind == "operator" and hasattr(description, "shape"):  # of SciPy, or an array
+            raise InputError(
+                f"{type(description).__name__} is a matrix; make an operator of it with "
+                "ipx.from_scipy(A, image_shape)"
+            )
         raise InputError(
             f"{kind}: give a name, a table with a name, or an instance, not {description!r}"
         )
@@ -141,13 +148,17 @@ def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:
         if name in NAMED:
             return Tree(kind, name, parts=_parts(name, values), scale=scale)
         spec, options = _checked(kind, name, values)
-        return Tree(kind, name, spec, options, scale=scale)
+        return Tree(kind, name, spec, options, scale=scale, given=_stated(values))
     if kind == "solver" and name == AUTO:
         if values:
             raise OptionError("solver auto has no options; name a solver to set its options")
         return Tree(kind, name)
     spec, options = _checked(kind, name, values)
-    return Tree(kind, name, spec, options)
+    return Tree(kind, name, spec, options, given=_stated(values))
+
+
+def _stated(values: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(k.replace("-", "_") for k, v in values.items() if v is not None)
 
 
 def _checked(kind: str, name: str, values: dict[str, Any]) -> tuple[Spec, Options]:

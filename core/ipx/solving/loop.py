@@ -76,8 +76,9 @@ def iterate(
         now = run.take(Progress(problem, k, budget, x, residual, run.active, seconds))
         for each in observers:
             each(now)
-        run.stop(torch.ones_like(run.active) if solver.one_shot else rule(now))
-    result = run.result(problem, state, time.perf_counter() - began)
+        if not solver.one_shot:
+            run.stop(rule(now))
+    result = run.result(problem, state, time.perf_counter() - began, solver.schedule(problem))
     for observer in looking:
         result = observer.finish(result)
     return result
@@ -125,10 +126,13 @@ class _Run:
         self.done = self.done | stopped
         self.active = self.fresh & ~stopped
 
-    def result(self, problem: Problem, state: State, seconds: float) -> Result:
+    def result(
+        self, problem: Problem, state: State, seconds: float, schedule: int | None
+    ) -> Result:
+        told = zip(self.diverged.tolist(), self.done.tolist(), self.steps.tolist(), strict=True)
         status: list[Status] = [
-            "diverged" if bad else "converged" if ok else "budget"
-            for bad, ok in zip(self.diverged.tolist(), self.done.tolist(), strict=True)
+            "diverged" if bad else "converged" if ok else "done" if k == schedule else "budget"
+            for bad, ok, k in told
         ]
         made = Result(
             x=self.unknown, unknown=self.unknown, status=status, iterations=self.steps,

@@ -23,6 +23,7 @@ from ipx.declare.capabilities import (
     using,
 )
 from ipx.errors import PlanError, ShapeError, UsageError
+from ipx.files.arrays import batch_of
 from ipx.parts.linear import LinearOperator, operator_norm
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
@@ -127,7 +128,8 @@ class Problem:
     """Data, operator, noise and priors: ``Problem(y, operator, noise, prior, lam)``.
 
     Attributes:
-        y: data ``(B, *operator.data_shape)``.
+        y: data ``(B, *operator.data_shape)``; an array, list or Pillow image becomes such a tensor,
+            see `ipx.solve`.
         operator: the forward operator on the unknown.
         noise: the noise model, which defines the data term.
         terms: the priors and their weights; one until sums of priors are available.
@@ -155,12 +157,12 @@ class Problem:
 
     def __init__(
         self,
-        y: Tensor,
+        y: Any,
         operator: Operator[Any],
         noise: Noise[Any],
         prior: Prior[Any] | None = None,
         lam: Scalar | None = None,
-        x0: Tensor | None = None,
+        x0: Any = None,
         hard: bool = False,
         estimated: bool = False,
         *,
@@ -170,6 +172,7 @@ class Problem:
         plan: Plan | None = None,
         memo: dict[Any, Any] | None = None,
     ) -> None:
+        y = batch_of(y, operator.data_shape)
         if tuple(y.shape[1:]) != operator.data_shape:
             raise ShapeError(
                 f"the data have shape {tuple(y.shape[1:])}, the operator gives "
@@ -189,6 +192,8 @@ class Problem:
         }  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        if x0 is not None:
+            object.__setattr__(self, "x0", x0 := batch_of(x0, self.physical.image_shape))
         fits = (self.physical.image_shape, operator.image_shape)
         if x0 is not None and tuple(x0.shape[1:]) not in fits:
             raise ShapeError(

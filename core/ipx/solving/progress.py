@@ -15,7 +15,7 @@ from ipx.planning.plan import Plan
 from ipx.solving.problem import Problem
 from ipx.solving.solver import State
 
-Status = Literal["converged", "budget", "diverged"]
+Status = Literal["converged", "done", "budget", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class Result:
     Attributes:
         x: the picture ``(B, C, H, W)``; for an image that diverged the last sound iterate.
         unknown: the solution as the solver has it: x, or a code ``(B, n)``.
-        status: per image ``"converged"``, ``"budget"`` (iterations used up) or ``"diverged"``.
+        status: per image ``"converged"``, ``"done"`` (the fixed schedule of the solver is complete,
+            see `ipx.Solver.schedule`), ``"budget"`` (iterations used up) or ``"diverged"``.
         iterations: steps taken per image ``(B,)``.
         residual: last fixed-point residual per image ``(B,)``.
         objective: f + lam R per image ``(B,)``, NaN if there is none; R is the prior of

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ipx.declare.capabilities import Shape
 from ipx.errors import OptionError
-from ipx.files.arrays import rounding, to_tensor
+from ipx.files.arrays import check_channels, rounding, to_tensor
 from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
@@ -110,6 +110,7 @@ def solve(
     image_shape: Shape | None = None,
     x0: Any = None,
     floor: Sequence[float] | None = None,
+    axes: str | None = None,
     observers: Sequence[AnyObserver] = (),
     settings: SolveSettings | None = None,
     **changed: Any,
@@ -118,7 +119,8 @@ def solve(
 
     Args:
         image: the data y: NumPy ``(H, W)`` or ``(H, W, C)``, or a tensor ``(H, W)``,
-            ``(C, H, W)`` or ``(B, C, H, W)``, nominally in [0, 1] (integers in their range).
+            ``(C, H, W)`` or ``(B, C, H, W)``, nominally in [0, 1] (integers in their range);
+            nested lists and Pillow images count as arrays.
         op: forward operator: a name, a table ``{"name": "blur", "sigma": 2}``, or an instance.
         noise: noise model, likewise; its level is estimated from y unless it is given.
         prior: prior, likewise; by default ``"tv"``, or ``"none"`` for a solver that is a trained
@@ -131,6 +133,8 @@ def solve(
         x0: start of the iterations, an image like the result.
         floor: standard deviation of the errors of storage in details of octave 1 (the finest), 2,
             ..., for [0, 1]; by default that of rounding for integers, and none for floats.
+        axes: the axes of ``image`` where they are others, or more than 4 channels: ``"BHW"`` is a
+            stack of grey images, ``"HWC"`` and ``"CHW"`` have channels.
         observers: called with an `ipx.Progress` after each step, also of the tuner's trials.
         settings: the rest, an `ipx.SolveSettings`.
         **changed: single settings, as in ``solve(y, iterations=50)``.
@@ -149,10 +153,14 @@ def solve(
     build("tuner", tuner)
     named = tree("prior", usual_prior(solver) if prior is None else prior)
     asked = tree("solver", solver)
-    y, back = to_tensor(image, s.device, None if s.dtype is None else getattr(torch, s.dtype))
+    precision = None if s.precision is None else getattr(torch, s.precision)
+    y, back = to_tensor(image, s.device, precision, axes, s.samples)
     with memory_errors():
         plan = make_plan(tree("operator", op), tree("noise", noise), named, asked, s.exact)
-        operator = operator_from(op, image_shape or image_shape_of(op, tuple(y.shape[1:])))
+        shape = image_shape or image_shape_of(op, tuple(y.shape[1:]))
+        if image_shape is None and axes is None and tree("operator", op).instance is None:
+            check_channels(image, shape[0])
+        operator = operator_from(op, shape)
         y = y.flatten(1) if len(operator.data_shape) == 1 else y
         floor = rounding(image) if floor is None else floor
         problem = _problem(y, operator, build("noise", noise), build("prior", named), x0, floor)

@@ -59,6 +59,13 @@ class Solver(Component[O], ABC, Generic[O, S]):
         """The default number of steps for this problem: ``iterations``."""
         return self.iterations
 
+    def schedule(self, problem: Problem) -> int | None:
+        """The number of steps after which the algorithm is complete, whatever the residual.
+
+        None, the default, for one that iterates to a fixed point; 1 for a closed form.
+        """
+        return 1 if self.one_shot else None
+
     @abstractmethod
     def init(self, problem: Problem) -> S:
         """The state before the first step, made from ``problem.start()``."""

@@ -24,6 +24,9 @@ from ipx.files.lookup import pictures_in
 from ipx.files.record import one_line
 from ipx.training.settings import Data
 
+CROP = 64
+"""Side of the training crops of a model for any size."""
+
 LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601
 
 
@@ -45,11 +48,14 @@ class Pictures:
             InputError: the data cannot be read, or no image is large enough.
             UsageError: the crop does not suit the model, or a pattern is wrong.
         """
+        if not settings.crop:
+            usual = CROP if only is None else only[1]
+            settings = Data(**{**settings.to_mapping(), "crop": usual})
         self.settings, self.channels = settings, channels
         if only is not None and {settings.crop, settings.validation_crop or only[1]} != {only[1]}:
             raise UsageError(
-                f"this model is for images of {only[1]} x {only[1]}: set --crop {only[1]} and "
-                "leave --validation-crop out, or choose its size with --model.size"
+                f"this model is for images of {only[1]} x {only[1]}: leave --crop "
+                "and --validation-crop out, or choose its size with --model.size"
             )
         if settings.crop % multiple:
             raise UsageError(f"this model needs a crop that is a multiple of {multiple}")

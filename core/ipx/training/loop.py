@@ -119,7 +119,7 @@ class _TrainingRun:
         self.reporter = reporter
         self.pictures = Pictures(data, model.colors, model.multiple, model.only_shape)
         self.checkpoint = output.with_name(output.name + ".state")
-        shown = {k: v for k, v in data.to_mapping().items() if k != "data"}
+        shown = {k: v for k, v in self.pictures.settings.to_mapping().items() if k != "data"}
         self.identity = {
             "model": name,
             **{f"model.{k}": v for k, v in model.options.to_mapping().items()},

@@ -46,7 +46,12 @@ class Data(Options):
     """The training images and their crops."""
 
     data: Path = opt(help="Folder of images, or an NPY or NPZ file of many.")
-    crop: int = opt(default=64, min=1, help="Side of the training crops.", unit="pixels")
+    crop: int = opt(
+        default=0,
+        min=0,
+        help="Side of the training crops; 0: 64, or the one size of the model.",
+        unit="pixels",
+    )
     tiles: int = opt(
         default=0,
         min=0,

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ipx import (
     Adjoint,
+    Ask,
     Norm,
     OperatorSpec,
     OptionError,
@@ -72,6 +73,23 @@ def _traits(options: BlurOptions) -> Traits:
     return Traits(basis="fft" if options.boundary == "circular" else "dct")
 
 
+_SHAPE = {
+    "gaussian": ("sigma",),
+    "uniform": ("size",),
+    "disk": ("radius",),
+    "airy": ("radius",),
+    "motion": ("length", "angle"),
+    "random-motion": ("length", "seed"),
+    "file": ("kernel",),
+}
+"""The options that determine the PSF of each kind."""
+
+
+def _asks(options: BlurOptions) -> Ask:
+    guess = options.kind != "random-motion"  # no default is near a random path
+    return Ask("the PSF", _SHAPE[options.kind], ("kernel",), guess)
+
+
 @hookimpl
 def ipx_components() -> Iterable[OperatorSpec]:
     """Declare the operator."""
@@ -80,6 +98,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             name="blur",
             target="ipx_plugins.blur.operator:Blur",
             options=BlurOptions,
+            asks=_asks,
             provides=_provides,
             traits=_traits,
             examples=(

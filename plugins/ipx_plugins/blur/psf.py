@@ -118,11 +118,12 @@ def _from_file(path: Path) -> Tensor:
 def _read(path: Path, stamp: int) -> Tensor:
     """Read, average the colours, check, normalise; a new ``stamp`` invalidates the cache."""
     values = read_array(path, "PSF").astype(np.float64)
-    if values.ndim == 3:
+    if values.ndim == 3 and values.shape[-1] <= 4:
         colours = values.shape[-1] - (values.shape[-1] in (2, 4))  # without alpha
         values = values[..., :colours].mean(-1)
     if values.ndim != 2 or values.size == 0:
-        raise InputError(f"PSF {path} has shape {values.shape}; use one picture (H, W)")
+        stack = "it is a stack; " if values.ndim == 3 else ""
+        raise InputError(f"PSF {path} has shape {values.shape}: {stack}use one picture (H, W)")
     if not np.isfinite(values).all():
         raise InputError(f"PSF {path} has values that are not finite (NaN or infinity)")
     total = values.sum()

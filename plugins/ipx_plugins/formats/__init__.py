@@ -54,6 +54,7 @@ def ipx_components() -> Iterable[IOSpec]:
             layouts=("L", "RGB", "RGBA"),
             magic=rb"\x93NUMPY",
             viewable=False,
+            complex=True,
             source="NumPy, numpy.lib.format",
         ),
         IOSpec(

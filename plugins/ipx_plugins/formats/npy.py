@@ -21,7 +21,8 @@ class NPY(Format):
                 f"has shape {samples.shape}; an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
             )
         if samples.ndim == 3 and samples.shape[2] not in (1, 3, 4) and samples.size:
-            hint = "; move the channels last" if samples.shape[0] in (1, 3, 4) else ""
+            first = samples.shape[0] in (1, 3, 4)
+            hint = "; move the channels last" if first else "; save each image of a stack alone"
             raise InputError(f"has shape {samples.shape}: {wrong_channels(samples.shape[2])}{hint}")
         samples = samples.reshape(*samples.shape[:2], -1) if samples.size else samples
         return Raster(samples, alpha=samples.ndim == 3 and samples.shape[2] == 4)

@@ -48,10 +48,12 @@ class TIFF(Format):
         return out.getvalue()
 
     def numbers(self, data: bytes) -> Array:
-        """The array of the first series of pages."""
-        with _quiet():
-            array: Array = tifffile.imread(io.BytesIO(data))
-        return array
+        """The array of the one page, ``(H, W)`` or ``(H, W, S)``."""
+        with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as tif:
+            page = _only_page(tif)
+            array: Array = page.asarray()
+            separate = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+        return np.moveaxis(array, 0, -1) if separate and page.samplesperpixel > 1 else array
 
 
 @contextmanager

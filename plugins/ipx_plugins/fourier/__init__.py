@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 from ipx import (
     Adjoint,
+    Ask,
     Norm,
     OperatorSpec,
     Options,
@@ -25,6 +27,15 @@ class FourierOptions(Options):
         help="Sampling pattern: random columns, spokes through the centre, or random points of "
         "the frequency grid. Low frequencies are sampled more densely.",
     )
+    mask: Path | None = opt(
+        default=None,
+        help="Mask file (H, W), PNG, TIFF or NPY, 0 where not measured; overrides the pattern.",
+    )
+    centred: bool = opt(
+        default=False,
+        help="Frequency 0 and the origin of the image are in the middle, as scanners store them; "
+        "else at the first element.",
+    )
     share: float = opt(
         default=0.25, above=0.0, max=1.0, help="Measured fraction of all frequencies."
     )
@@ -39,6 +50,12 @@ class FourierOptions(Options):
     )
 
 
+def _asks(options: FourierOptions) -> Ask | None:
+    if options.share == 1:
+        return None
+    return Ask("which frequencies were measured", ("seed",), ("mask",))
+
+
 @hookimpl
 def ipx_components() -> Iterable[OperatorSpec]:
     """Declare the operator."""
@@ -47,8 +64,10 @@ def ipx_components() -> Iterable[OperatorSpec]:
             name="fourier",
             target="ipx_plugins.fourier.operator:Fourier",
             options=FourierOptions,
+            asks=_asks,
             provides=(Adjoint, Spectrum, Norm),
-            traits=Traits(signed=True, basis="fft"),
+            traits=Traits(signed=True, complex=True, basis="fft"),
+            examples=({"kind": "radial"}, {"kind": "random", "centred": True}),
             summary="Undersampled Fourier transform, as in MRI: columns, spokes or points.",
             source="Lustig, Donoho, Pauly, Magn. Reson. Med. 58(6), 2007",
         )

@@ -1,13 +1,15 @@
-"""Masks of measured frequencies, boolean ``(H, W)`` in the order of ``numpy.fft``."""
+"""Masks of measured frequencies, boolean ``(H, W)`` in the order of the data."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ipx import InputError, ShapeError, read_array
 from ipx_plugins.fourier import FourierOptions
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -17,7 +19,41 @@ _FALL = 4.0
 
 
 def mask_for(options: FourierOptions, height: int, width: int) -> Array:
-    """The mask that the options describe; frequency 0 is always measured."""
+    """The mask that the options describe; frequency 0 is always measured.
+
+    Raises:
+        ShapeError: the mask file has another size.
+        InputError: it cannot be read, or lacks frequency 0.
+    """
+    if options.mask is not None:
+        return _from_file(options.mask, (height, width), options.centred)
+    mask = _pattern(options, height, width)
+    return np.fft.fftshift(mask) if options.centred else mask
+
+
+def _from_file(path: Path, size: tuple[int, int], centred: bool) -> Array:
+    """Measured where the file ``(H, W)`` is nonzero; of colours any counts, alpha does not."""
+    values = read_array(path, "mask")
+    if values.ndim == 3:
+        colours = values.shape[-1] - (values.shape[-1] in (2, 4))
+        values = np.asarray(values[..., :colours].any(-1))
+    if values.shape != size:
+        told = " x ".join(map(str, values.shape))
+        raise ShapeError(f"mask {path} is {told}, the data are {size[0]} x {size[1]}")
+    if not np.isfinite(values).all():
+        raise InputError(f"mask {path} has values that are not finite; use 0 for not measured")
+    mask: Array = values != 0
+    first, middle = (0, 0), (size[0] // 2, size[1] // 2)
+    if not mask[middle if centred else first]:
+        where = "in the middle" if centred else "at its first element"
+        other = "without option centred" if centred else "with option centred"
+        hint = f"; is it {other}?" if mask[first if centred else middle] else ""
+        raise InputError(f"mask {path} does not measure frequency 0, which is {where}{hint}")
+    return mask
+
+
+def _pattern(options: FourierOptions, height: int, width: int) -> Array:
+    """The mask of a sampling pattern, in the order of ``numpy.fft``."""
     o = options
     if o.share == 1:
         return np.ones((height, width), dtype=bool)

@@ -14,20 +14,23 @@ from ipx import LinearOperator, Shape, ShapeError, Spectral
 from ipx_plugins.fourier import FourierOptions
 from ipx_plugins.fourier.masks import mask_for
 
+_PLANE = (-2, -1)
+
 
 class Fourier(LinearOperator[FourierOptions]):
     """A x = M F x, F the unitary two-dimensional DFT, M a mask of zeros and ones.
 
     The data are real, ``(2 C, H, W)``: the real parts of all channels, then the imaginary parts.
-    Frequencies are in the order of ``torch.fft.fft2``; unmeasured ones are 0. With all frequencies
-    measured, white noise has the same standard deviation in y and in A^T y.
+    Frequencies are in the order of ``torch.fft.fft2``, or centred; unmeasured ones are 0. With all
+    frequencies measured, white noise has the same standard deviation in y and in A^T y.
 
     Args:
         image_shape: ``(C, H, W)``.
         options: see `FourierOptions`.
 
     Raises:
-        ShapeError: ``image_shape`` is not ``(C, H, W)``.
+        ShapeError: ``image_shape`` is not ``(C, H, W)``, or a mask file has another size.
+        InputError: the mask file cannot be used.
     """
 
     def __init__(
@@ -53,13 +56,19 @@ class Fourier(LinearOperator[FourierOptions]):
 
     def forward(self, x: Tensor) -> Tensor:
         """M F x, ``(B, C, H, W)`` to ``(B, 2 C, H, W)``."""
-        c = torch.fft.fft2(x, norm="ortho")
+        centred = self.options.centred
+        c = torch.fft.fft2(torch.fft.ifftshift(x, _PLANE) if centred else x, norm="ortho")
+        c = torch.fft.fftshift(c, _PLANE) if centred else c
         return self._measured(torch.cat([c.real, c.imag], 1))
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Re F* M y, ``(B, 2 C, H, W)`` to ``(B, C, H, W)``."""
-        real, imaginary = self._measured(y).chunk(2, 1)
-        x: Tensor = torch.fft.ifft2(torch.complex(real, imaginary), norm="ortho").real
+        centred = self.options.centred
+        c = torch.complex(*self._measured(y).chunk(2, 1))
+        c = torch.fft.ifftshift(c, _PLANE) if centred else c
+        x: Tensor = torch.fft.ifft2(c, norm="ortho").real
+        if centred:
+            x = torch.fft.fftshift(x, _PLANE)
         return x
 
     def known(self, like: Tensor) -> Tensor:
@@ -73,7 +82,9 @@ class Fourier(LinearOperator[FourierOptions]):
         """Eigenvalues of A^T A, (M(k) + M(-k)) / 2: 0, 1/2 or 1."""
 
         def gram() -> Tensor:
-            mask = self._mask.double()
+            # shifts of the image do not change A^T A, a convolution
+            mask = torch.fft.ifftshift(self._mask) if self.options.centred else self._mask
+            mask = mask.double()
             mirrored = mask.flip(0, 1).roll((1, 1), (0, 1))
             return 0.5 * (mask + mirrored)[:, : mask.shape[1] // 2 + 1]
 

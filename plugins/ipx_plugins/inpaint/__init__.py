@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from ipx import Adjoint, Diagonal, Norm, OperatorSpec, OptionError, Options, hookimpl, opt
+from ipx import (
+    Adjoint,
+    Ask,
+    Diagonal,
+    Norm,
+    OperatorSpec,
+    OptionError,
+    Options,
+    hookimpl,
+    opt,
+)
 
 
 class InpaintOptions(Options):
@@ -48,6 +58,15 @@ class InpaintOptions(Options):
             raise OptionError("inpaint of kind text needs words to write; option words is empty")
 
 
+def _asks(options: InpaintOptions) -> Ask:
+    what = "which pixels are missing"
+    if options.kind == "box":
+        return Ask(what, ("box",), ("mask",))
+    if options.kind == "text":
+        return Ask(what, ("words", "font"), ("mask",))
+    return Ask(what, ("seed",), ("mask",))  # a random mask, which only its seed tells
+
+
 @hookimpl
 def ipx_components() -> Iterable[OperatorSpec]:
     """Declare the operator."""
@@ -56,6 +75,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             name="inpaint",
             target="ipx_plugins.inpaint.operator:Inpaint",
             options=InpaintOptions,
+            asks=_asks,
             provides=(Adjoint, Diagonal, Norm),
             examples=({"kind": "values"}, {"kind": "box"}, {"kind": "scratches"}, {"kind": "text"}),
             summary="Missing pixels: random, a box, scratches, text, or a mask file.",

@@ -55,6 +55,10 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
         """The number of steps of the schedule."""
         return steps_of(problem, self.options)
 
+    def schedule(self, problem: Problem) -> int | None:
+        """The number of steps, unless sigma is constant."""
+        return None if self.options.schedule == "constant" else self.budget(problem)
+
     def init(self, problem: Problem) -> DiffPIRState:
         """The start with noise of the first sigma."""
         clean = filled_start(problem)

@@ -52,6 +52,10 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
         """The number of steps of the schedule."""
         return steps_of(problem, self.options, holes=12)
 
+    def schedule(self, problem: Problem) -> int | None:
+        """The number of steps, unless sigma is constant."""
+        return None if self.options.schedule == "constant" else self.budget(problem)
+
     def init(self, problem: Problem) -> PnPADMMState:
         """The start, with multiplier zero."""
         x = filled_start(problem)

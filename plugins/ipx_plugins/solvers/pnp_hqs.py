@@ -34,6 +34,10 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
         """The number of steps of the schedule."""
         return steps_of(problem, self.options)
 
+    def schedule(self, problem: Problem) -> int | None:
+        """The number of steps, unless sigma is constant."""
+        return None if self.options.schedule == "constant" else self.budget(problem)
+
     def init(self, problem: Problem) -> PnPHQSState:
         """The start, with missing pixels filled in."""
         x = filled_start(problem)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ipx import (
     Adjoint,
+    Ask,
     Norm,
     NormalSolve,
     OperatorSpec,
@@ -39,6 +40,10 @@ class SuperResolutionOptions(Options):
             raise OptionError(f"option factor must be 2, 3, 4 or 8, not {self.factor}")
 
 
+def _asks(options: SuperResolutionOptions) -> Ask:
+    return Ask("how it was downsampled", ("factor", "filter"), guess=True)
+
+
 @hookimpl
 def ipx_components() -> Iterable[OperatorSpec]:
     """Declare the operator."""
@@ -47,6 +52,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             name="super-resolution",
             target="ipx_plugins.super_resolution.operator:SuperResolution",
             options=SuperResolutionOptions,
+            asks=_asks,
             provides=(Adjoint, NormalSolve, Norm),
             traits=Traits(basis="fft"),
             examples=({"factor": 4}, {"filter": "gaussian"}, {"filter": "bicubic"}),

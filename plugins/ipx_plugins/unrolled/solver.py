@@ -57,6 +57,11 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
         o = self._stages(problem).options
         return 100 if o.fixed_point else o.stages
 
+    def schedule(self, problem: Problem) -> int | None:
+        """The number of stages; None for a deep equilibrium."""
+        o = self._stages(problem).options
+        return None if o.fixed_point else o.stages
+
     def init(self, problem: Problem) -> UnrolledState:
         """The start of the base algorithm."""
         stages = self._stages(problem)

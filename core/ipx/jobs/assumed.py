@@ -1,0 +1,87 @@
+"""What a request assumes about the data of a file. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ipx.declare.specs import Ask, OperatorSpec
+from ipx.errors import InputError, UsageError
+from ipx.files.record import read_record, record_path
+from ipx.planning.request import Request
+from ipx.planning.tree import Tree
+
+
+def assumptions(request: Request, source: Path) -> list[str]:
+    """Notes on what is assumed about the operator because the request does not state it.
+
+    Data that `ipx degrade` has simulated with this operator need no description.
+
+    Args:
+        request: the restoration.
+        source: the file of the data.
+
+    Raises:
+        UsageError: a fact is missing that cannot be assumed, such as a mask; names the options.
+    """
+    described = request.tree("op")
+    if _simulated(source, described.to_mapping()):
+        return []
+    if not request.named:
+        return ["no operator given: denoising only; give --op NAME for other degradations"]
+    return [note for part in _parts(described) if (note := _note(part, described)) is not None]
+
+
+def _simulated(source: Path, operator: dict[str, Any]) -> bool:
+    """True if the record beside the data says that they were simulated with this operator."""
+    try:
+        record = read_record(record_path(source))
+        found: bool = record["command"] == "degrade" and record["requested"]["op"] == operator
+    except (InputError, LookupError, TypeError):
+        return False
+    return found
+
+
+def _parts(described: Tree) -> Iterator[Tree]:
+    yield described
+    for part in described.parts:
+        yield from _parts(part)
+
+
+def _note(part: Tree, whole: Tree) -> str | None:
+    """The note on one operator; None if it is described.
+
+    Raises:
+        UsageError: it is not, and cannot be assumed.
+    """
+    ask = part.spec.asks(part.options) if isinstance(part.spec, OperatorSpec) else None
+    if ask is None or any(getattr(part.options, f) is not None for f in ask.files):
+        return None
+    missing = [name for name in ask.options if name not in part.given]
+    if not missing:
+        return None
+    # the parts of a composed operator have no options on the command line
+    start = "--op." if part is whole else ""
+    give = _ways(ask, [*missing], start)
+    if not ask.guess:
+        raise UsageError(f"operator {part.name} must be told {ask.what}: give {give}")
+    values = " and ".join(_value(part, name) for name in missing)
+    return f"assumed {part.name} {values}; give {give}"
+
+
+def _ways(ask: Ask, missing: list[str], start: str) -> str:
+    """The options that state the fact: ``--op.sigma or --op.kernel``; files first in errors."""
+    told = " and ".join(f"{start}{name.replace('_', '-')}" for name in missing)
+    files = [f"{start}{name.replace('_', '-')}" for name in ask.files if name not in missing]
+    ways = [told, *files] if ask.guess else [*files, told]
+    return " or ".join(ways)
+
+
+def _value(part: Tree, name: str) -> str:
+    """``sigma 2 pixels``: the value of an option with its unit."""
+    assert part.options is not None
+    info = type(part.options).infos()[name]
+    value = getattr(part.options, name)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{name} {text} {info.unit}".rstrip()
