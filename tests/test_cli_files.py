@@ -97,6 +97,8 @@ def test_a_record_gives_the_same_bits(degraded: Path) -> None:
     Path("p.png").write_bytes(b"untouched")
     assert call("solve", "--config", "x.tif.json", "-o", "again.tif").exit_code == 0
     assert Path("p.png").read_bytes() == b"untouched"
+    assert call("solve", "--config", "x.tif.json").exit_code == 2  # not what ipx wrote
+    Path("p.png").unlink()
     assert call("solve", "--config", "x.tif.json").exit_code == 0
     assert Path("p.png").read_bytes() == sheet
     # in place, which is allowed for what ipx has written; and with a change, which shows

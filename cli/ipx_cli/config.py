@@ -11,7 +11,8 @@ from typing import Any
 
 from ipx.declare.kinds import ROLES
 from ipx.errors import InputError, UsageError, did_you_mean
-from ipx.files.record import one_line, read_record
+from ipx.files.atomic import one_line
+from ipx.files.record import read_record
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import tree
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ipx.errors import InputError, UsageError
-from ipx.files.record import drew, record_path
+from ipx.files.record import record_path
+from ipx.files.written import wrote
 
 
 def pair(
@@ -70,16 +71,19 @@ def protect(
     for source, target in pairs:
         if _key(target) in precious:
             raise UsageError(f"{source}: the output {target} is also an input")
-        written = record_path(target).exists()
         panel = panels.get(source)
         if panel is not None and (_key(panel) in precious or _key(panel) in outputs):
             raise UsageError(f"the panel {panel} is also an input or an output")
-        mine = {target: written, **dict.fromkeys(beside, written)}
-        if panel is not None:
-            mine[panel] = drew(target, panel)
-        for path, ours in mine.items():
-            if path.is_file() and path.stat().st_size and not ours and not force:
-                raise UsageError(f"{path} exists and was not written by ipx; --force replaces it")
+        for path in (target, record_path(target), *beside, *([] if panel is None else [panel])):
+            if not force and path.is_file() and path.stat().st_size and not wrote(target, path):
+                _refuse(target, path)
+
+
+def _refuse(target: Path, path: Path) -> None:
+    """Say why a file is not replaced."""
+    changed = path == target and wrote(target, record_path(target))
+    why = "has changed since ipx wrote it" if changed else "exists and was not written by ipx"
+    raise UsageError(f"{path} {why}; --force replaces it")
 
 
 def _key(path: Path) -> object:

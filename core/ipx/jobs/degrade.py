@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from ipx.files import images
+from ipx.files.atomic import folder_for
 from ipx.files.lookup import by_suffix
-from ipx.files.record import folder_for, record_path, write_record
-from ipx.jobs.records import absolute, all_or_none, make_record
+from ipx.files.written import commit
+from ipx.jobs.records import absolute, make_record
 from ipx.jobs.reporter import Reporter
 from ipx.numerics.metrics import psnr, ssim
 from ipx.planning.request import Request, Table
@@ -72,7 +73,5 @@ def degrade_file(
         }
         config = {"inputs": [absolute(source)], "output": absolute(output)}
         record = make_record("degrade", request, picture, reporter.command, row, config)
-        with all_or_none([output, record_path(output)]):
-            images.write(output, data, picture, dtype)
-            write_record(record_path(output), record)
+        commit(output, {output: images.encoded(output, data, picture, dtype)}, record)
     return row

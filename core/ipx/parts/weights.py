@@ -18,7 +18,8 @@ from ipx.declare.options import Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import ModelSpec
 from ipx.errors import InputError, MissingExtraError, ShapeError, UsageError, did_you_mean
-from ipx.files.record import one_line, read_record, record_path, write_atomic, write_record
+from ipx.files.atomic import one_line, write_atomic
+from ipx.files.record import read_record, record_path, write_record
 from ipx.parts.model import Model, check_state
 
 
