@@ -81,7 +81,7 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
             seen = f"PSNR {row['psnr']:.2f} dB, SSIM {row['ssim']:.3f}, " if alike else ""
             click.echo(f"{row['input']} -> {row['output']}: {seen}seed {row['seed']}")
 
-    return batch.run(pairs, work, show, BLANK)
+    return batch.run(pairs, work, show, BLANK, "degraded", note)
 
 
 degrade.params[1:1] = [

@@ -184,7 +184,9 @@ def _demonstrate(work: Work) -> int:
                 force=given["force"],
             )
 
-    code = batch.run([(Path("bundled photograph"), folder)], demo, work.show, BLANK)
+    code = batch.run(
+        [(Path("bundled photograph"), folder)], demo, work.show, BLANK, "restored", work.note
+    )
     if not given["as_json"] and not given["quiet"] and code == 0:
         panel = given["panel"] or folder / "panel.png"
         click.echo(f"images and record in {folder}; side by side in {panel}")
@@ -218,7 +220,7 @@ def _restore(work: Work) -> int:
                 force=given["force"],
             )
 
-    return batch.run(work.pairs, one, work.show, BLANK)
+    return batch.run(work.pairs, one, work.show, BLANK, "restored", note)
 
 
 def _beside(pairs: list[tuple[Path, Path]], panel: Path | None, word: str) -> dict[Path, Path]:
