@@ -12,12 +12,13 @@ import click
 from click.core import ParameterSource
 
 from ipx.errors import InputError, UsageError
+from ipx.files.limits import pixel_limit
 from ipx.planning.plan import Plan
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
-from ipx_cli.options import role_options, setting_options
+from ipx_cli.options import max_pixels, role_options, setting_options
 from ipx_cli.values import Weight
 
 FOLDER = "ipx-out"
@@ -69,7 +70,7 @@ class SolveCommand(ComponentCommand):
     """Has the options of all roles of a request."""
 
     roles, settings = CONCERNS["solve"]
-    keys = ("lam", "inputs", "output", "truth", "panel")
+    keys = ("lam", "inputs", "output", "truth", "panel", "max_pixels")
 
 
 @click.command(cls=SolveCommand)
@@ -94,6 +95,7 @@ class SolveCommand(ComponentCommand):
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
 @click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
 @click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
+@max_pixels()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per image on stdout.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; read and write no image.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
@@ -126,7 +128,8 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
         work = Work(request, [], read, found.argv, given)
     if given["dry_run"]:
         return _show_plan(work, plan)
-    return _restore(work) if inputs else _demonstrate(work)
+    with pixel_limit(given["max_pixels"]):
+        return _restore(work) if inputs else _demonstrate(work)
 
 
 solve.params[1:1] = role_options(SolveCommand.roles)

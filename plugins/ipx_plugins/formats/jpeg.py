@@ -1,13 +1,14 @@
-"""JPEG through Pillow, which rejects truncated files; libjpeg fills them with grey."""
+"""JPEG through Pillow, which ignores the warnings of libjpeg about missing data."""
 
 from __future__ import annotations
 
 import io
 
+import numpy as np
 from PIL import Image
 
-from ipx import Format, Raster
-from ipx_plugins.formats.common import with_pillow
+from ipx import Format, InputError, Raster
+from ipx_plugins.formats.common import padded_jpeg, with_pillow
 
 
 class JPEG(Format):
@@ -15,7 +16,11 @@ class JPEG(Format):
 
     def decode(self, data: bytes) -> Raster:
         """The picture, 8 bits, grey or RGB."""
-        return with_pillow(data, "JPEG", "MPO")
+        raster = with_pillow(data, "JPEG", "MPO", ratio=_densest(data))
+        padded = with_pillow(padded_jpeg(data), "JPEG", "MPO")
+        if not np.array_equal(raster.samples, padded.samples):
+            raise InputError("is a damaged JPEG, data are missing in it; get a whole copy")
+        return raster
 
     def encode(self, raster: Raster) -> bytes:
         """A file with quality 95 and no chroma subsampling."""
@@ -23,3 +28,13 @@ class JPEG(Format):
         image = Image.fromarray(raster.packed)
         image.save(out, "JPEG", quality=95, subsampling=0, icc_profile=raster.icc)
         return out.getvalue()
+
+
+def _densest(data: bytes) -> float | None:
+    """The largest number of bytes of pixels in a byte of a file; None for arithmetic coding.
+
+    A Huffman code has at least one bit for each block of 8 x 8 samples of each channel. With
+    subsampling there is at least one block for 8 x 8 pixels; they have up to 3 bytes each.
+    """
+    arithmetic = any(data.find(bytes((0xFF, kind))) >= 0 for kind in (0xC9, 0xCA))
+    return None if arithmetic else 8 * 64 * 3
