@@ -97,11 +97,9 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
         InputError: a file is missing, damaged (sha256), of another model, or does not fit.
         ShapeError: the weights are for 3 channels and the image has another number.
     """
+    path = find_weights(name, model, channels)
     spec = registry().get("model", model)
     assert isinstance(spec, ModelSpec)
-    path = _find(spec, str(name), channels)
-    if not record_path(path).is_file():
-        raise InputError(f"{path}: is not a weights file: no card {record_path(path).name}")
     card = read_record(record_path(path))
     try:
         data = path.read_bytes()
@@ -126,6 +124,22 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
     except InputError as e:
         raise InputError(f"{path}: {e}") from None
     return Weights(made, state, card)
+
+
+def find_weights(name: str | os.PathLike[str], model: str, channels: int | None = None) -> Path:
+    """The file that `load_weights` would load; nothing is read.
+
+    Raises:
+        MissingExtraError: no such weights come with this model; says how to train some.
+        UsageError: the name is neither shipped nor a file.
+        InputError: the file has no card.
+    """
+    spec = registry().get("model", model)
+    assert isinstance(spec, ModelSpec)
+    path = _find(spec, str(name), channels)
+    if not record_path(path).is_file():
+        raise InputError(f"{path}: is not a weights file: no card {record_path(path).name}")
+    return path
 
 
 def _find(spec: ModelSpec, name: str, channels: int | None) -> Path:

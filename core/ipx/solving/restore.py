@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ from ipx.solving.observers import AnyObserver
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
-from ipx.solving.starts import first_guess, lowest
+from ipx.solving.starts import check_start, first_guess, lowest
 
 
 @dataclass(frozen=True, repr=False)
@@ -151,8 +152,11 @@ def solve(
         plan = make_plan(tree("operator", op), tree("noise", noise), named, asked, s.exact)
         operator = operator_from(op, image_shape or image_shape_of(op, tuple(y.shape[1:])))
         y = y.flatten(1) if len(operator.data_shape) == 1 else y
-        problem = _problem(y, operator, build("noise", noise), build("prior", named), x0)
-        algorithm = build("solver", _chosen(asked, plan))
+        model, algorithm = build("prior", named), build("solver", _chosen(asked, plan))
+        for part in (model, algorithm):
+            part.check(operator.image_shape)
+        check_start(model, s.start)
+        problem = _problem(y, operator, build("noise", noise), model, x0)
         done = _restarted(attach(problem, plan), algorithm, lam, tuner, s, observers)
         before, seconds = operator.preview(y), time.perf_counter() - began
         return _restoration(back(done.result.x), done, before, problem.noise, seconds)
@@ -215,18 +219,22 @@ def _restarted(
 ) -> Weighed:
     """Solve from each start and keep the lowest objective per image."""
     runs: list[Weighed] = []
+    classical = partial(_classical, iterations=settings.iterations)
     for number in range(settings.restarts):
         begun = problem
         if problem.x0 is None:
-            guess = first_guess(problem, settings.start, settings.seed + number, _classical)
+            guess = first_guess(problem, settings.start, settings.seed + number, classical)
             begun = problem if guess is None else problem.with_lam(0.0, guess)
         runs.append(weigh(begun, algorithm, lam, tuner, settings, observers))
         lam = lam if runs[0].lam is None else runs[0].lam  # objectives compare at one lam only
     return replace(runs[0], result=lowest([run.result for run in runs]))
 
 
-def _classical(problem: Problem) -> Tensor:
-    """The restoration with another prior, by the best solver that fits, with its weight chosen."""
+def _classical(problem: Problem, iterations: int | None) -> Tensor:
+    """The restoration with another prior, by the best solver that fits, with its weight chosen.
+
+    Each solve, also of the tuner, has at most as many iterations as the main one.
+    """
     plan = make_plan(
         tree("operator", problem.operator),
         tree("noise", problem.noise),
@@ -234,7 +242,7 @@ def _classical(problem: Problem) -> Tensor:
         tree("solver", AUTO),
     )
     algorithm = build("solver", _chosen(tree("solver", AUTO), plan))
-    settings = SolveSettings(tol=1e-3)
+    settings = SolveSettings(tol=1e-3, iterations=iterations)
     return weigh(attach(problem, plan), algorithm, "auto", "discrepancy", settings).result.x
 
 
