@@ -14,6 +14,7 @@ from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths
 from ipx_cli.command import ComponentCommand, chosen
 from ipx_cli.options import max_pixels, role_options, setting_options
+from ipx_cli.values import PathValue
 
 BLANK: batch.Row = dict.fromkeys(
     ("input", "output", "status", "seed", "seconds", "clipped", "psnr", "ssim")
@@ -28,14 +29,14 @@ class DegradeCommand(ComponentCommand):
 
 
 @click.command(cls=DegradeCommand)
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=PathValue(path_type=Path))
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=PathValue(),
     help="File (one input) or folder.  [default: NAME-degraded.tif]",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
+@click.option("--config", type=PathValue(path_type=Path), help="TOML file, or an earlier record.")
 @click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
 @click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
 @max_pixels()

@@ -11,7 +11,8 @@ import click
 
 from ipx.declare.kinds import KINDS
 from ipx.declare.registry import registry
-from ipx.errors import IpxError, PluginError
+from ipx.errors import InputError, IpxError, PluginError
+from ipx.files.atomic import one_line
 from ipx.files.record import dumps
 
 FAILED = 1
@@ -45,6 +46,8 @@ def describe(e: BaseException) -> tuple[str, int]:
         return "terminated", 143
     if isinstance(e, (click.Abort, KeyboardInterrupt)):
         return "interrupted", 130
+    if isinstance(e, OSError) and e.filename is not None:  # the state of the system
+        return f"{e.filename}: {one_line(e)}", InputError.exit_code
     what, plugin = f"{type(e).__name__}: {e}".rstrip(": "), registry().culprit(e)
     if plugin is not None and not plugin.builtin:
         whose = f"{plugin.name} ({plugin.distribution} {plugin.version})"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ipx.declare.options import as_path, shortened
 from ipx.errors import InputError, UsageError
 from ipx.files.record import record_path
 from ipx.files.written import wrote
@@ -24,8 +25,14 @@ def pair(
         suffix: extension EXT; that of the input when None.
 
     Raises:
-        UsageError: several inputs and one file, or two outputs of the same name.
+        UsageError: several inputs and one file, two outputs of the same name, or a name that is too
+            long.
+        InputError: an input is a folder.
     """
+
+    for source in inputs:
+        if not source.name:  # "." and "/"
+            raise InputError(f"{source}: is a folder, not an image file")
 
     def beside(source: Path) -> Path:
         return source.with_name(f"{source.stem}-{word}{suffix or source.suffix}")
@@ -38,12 +45,23 @@ def pair(
         if not folder and len(inputs) > 1:
             raise UsageError(f"{len(inputs)} inputs need a folder, and {output} is a file name")
         pairs = [(source, target / source.name if folder else target) for source in inputs]
+    _check_names(target for _, target in pairs)
     seen: dict[str, Path] = {}
     for source, target in pairs:
         other = seen.setdefault(os.path.realpath(target), source)
         if other is not source:
             raise UsageError(f"{other} and {source} would both be written to {target}")
     return pairs
+
+
+def _check_names(targets: Iterable[Path]) -> None:
+    """Raise UsageError if the system cannot have the name of an output or of its record."""
+    for record in map(record_path, targets):
+        try:
+            as_path(record)
+        except ValueError as e:
+            name = shortened(record.name)
+            raise UsageError(f"the record {name} cannot be written: {e}; give --output") from e
 
 
 def protect(

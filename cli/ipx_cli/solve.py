@@ -19,7 +19,7 @@ from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
 from ipx_cli.options import max_pixels, role_options, setting_options
-from ipx_cli.values import Weight
+from ipx_cli.values import PathValue, Weight
 
 FOLDER = "ipx-out"
 BLANK: batch.Row = dict.fromkeys(
@@ -74,25 +74,25 @@ class SolveCommand(ComponentCommand):
 
 
 @click.command(cls=SolveCommand)
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=PathValue(path_type=Path))
 @click.option("--lam", type=Weight(), help="Weight of the prior.  [default: auto]")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=PathValue(),
     help="File (one input) or folder.  [default: NAME-restored.EXT]",
 )
 @click.option(
     "--truth",
-    type=click.Path(path_type=Path),
+    type=PathValue(path_type=Path),
     help="The clean image, for PSNR and SSIM; a folder of them for several inputs.",
 )
 @click.option(
     "--panel",
-    type=click.Path(path_type=Path),
+    type=PathValue(path_type=Path),
     help="Save degraded, restored, truth side by side; a folder for several inputs.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
+@click.option("--config", type=PathValue(path_type=Path), help="TOML file, or an earlier record.")
 @click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
 @click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
 @max_pixels()

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -30,6 +31,8 @@ PACKAGES = (
     "pillow",
 )
 """Distributions whose version can change a result."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def plain(value: Any) -> Any:
@@ -60,8 +63,11 @@ def plain(value: Any) -> Any:
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """``value`` as strict JSON, see `plain`."""
-    return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    """``value`` as strict JSON, see `plain`; names of files that are not UTF-8 are escaped."""
+    text = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    if text.isascii() or not _SURROGATE.search(text):
+        return text
+    return json.dumps(plain(value), indent=indent, allow_nan=False)
 
 
 def record_path(output: str | os.PathLike[str]) -> Path:
