@@ -89,7 +89,7 @@ def configuration(rng: random.Random) -> str:
             "lam = " + "[" * NESTED + "]" * NESTED,
             "a." * NESTED + "b = 1",
             "[op]\nname = 'compose'\nparts = " + "[" * 50 + "]" * 50,
-            "op = " + '{name = "compose", parts = ["blur", ' * 60 + '"blur"' + "]}" * 60,
+            "op = " + '{name = "compose", parts = ["blur", ' * 9 + '"blur"' + "]}" * 9,
             f"iterations = {value or 0}",
             f'truth = "{value}"\npanel = "{value}"',
             "[op]\nname = 'blur'\nscale = 1e400",
