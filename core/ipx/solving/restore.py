@@ -153,13 +153,20 @@ def solve(
         operator = operator_from(op, image_shape or image_shape_of(op, tuple(y.shape[1:])))
         y = y.flatten(1) if len(operator.data_shape) == 1 else y
         model, algorithm = build("prior", named), build("solver", _chosen(asked, plan))
-        for part in (model, algorithm):
-            part.check(operator.image_shape)
-        check_start(model, s.start)
+        _check(model, algorithm, operator, s.start)
         problem = _problem(y, operator, build("noise", noise), model, x0)
         done = _restarted(attach(problem, plan), algorithm, lam, tuner, s, observers)
         before, seconds = operator.preview(y), time.perf_counter() - began
         return _restoration(back(done.result.x), done, before, problem.noise, seconds)
+
+
+def _check(
+    prior: Prior[Any], algorithm: Solver[Any, Any], operator: Operator[Any], start: str
+) -> None:
+    """Raise what can be found before anything is computed."""
+    for part in (prior, algorithm):
+        part.check(operator.image_shape)
+    check_start(prior, start)
 
 
 def _restoration(
