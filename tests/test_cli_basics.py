@@ -105,7 +105,7 @@ def test_options_of_a_chosen_component_are_in_the_help() -> None:
     told = call("solve", "--op", "blur", "--help").stdout
     assert "--op.sigma" in told
     assert "Operator blur" in told
-    assert "pixels; > 0; default: 2" in " ".join(told.split())
+    assert "pixels; > 0 and <= 500; default: 2" in " ".join(told.split())
     assert "--prior.isotropic" not in told
     assert "--op.sigma" not in call("solve", "--help").stdout
     assert "--op.factor" in call("solve", "--help", IPX_SOLVE_OP="super-resolution").stdout

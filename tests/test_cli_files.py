@@ -97,6 +97,8 @@ def test_a_record_gives_the_same_bits(degraded: Path) -> None:
     Path("p.png").write_bytes(b"untouched")
     assert call("solve", "--config", "x.tif.json", "-o", "again.tif").exit_code == 0
     assert Path("p.png").read_bytes() == b"untouched"
+    assert call("solve", "--config", "x.tif.json").exit_code == 2  # not what ipx wrote
+    Path("p.png").unlink()
     assert call("solve", "--config", "x.tif.json").exit_code == 0
     assert Path("p.png").read_bytes() == sheet
     # in place, which is allowed for what ipx has written; and with a change, which shows
@@ -401,3 +403,17 @@ def test_bad_input(folder: Path, command: str, args: list[str], code: int) -> No
     assert "bug" not in lines[0]
     assert not told.stdout
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("command", ["solve", "degrade"])
+def test_the_limit_of_pixels(folder: Path, command: str) -> None:
+    told = call(command, "clean.png", "--max-pixels", "4095", "-o", "x.tif")
+    assert told.exit_code == 3
+    assert "clean.png: has 64 x 64 pixels, and the limit is 4095; --max-pixels raises it" in (
+        told.stderr
+    )
+    Path("few.toml").write_text("max_pixels = 10")
+    assert call(command, "clean.png", "--config", "few.toml", "-o", "x.tif").exit_code == 3
+    args = ("--config", "few.toml", "--max-pixels", "4096", "-o", "x.tif")
+    assert call(command, "clean.png", *args).exit_code == 0
+    assert call(command, "clean.png", "--max-pixels", "0").exit_code == 2

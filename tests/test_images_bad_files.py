@@ -12,7 +12,8 @@ from PIL import Image
 
 from image_files import IEND, PNG, chunk, png_of, some
 from ipx import InputError
-from ipx.files.images import read, sha256
+from ipx.files.images import read, sha256, write
+from ipx.files.limits import pixel_limit
 
 
 def jpeg_bytes(mode="RGB"):
@@ -39,6 +40,36 @@ def bad_float(value):
     return samples
 
 
+def jpeg_claiming(side):
+    """A JPEG of 16 x 16 whose header claims this side."""
+    data, at = jpeg_bytes("L"), jpeg_bytes("L").index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", side, side) + data[at + 4 :]
+
+
+def jpeg_cut(**options):
+    """A third of a JPEG, with an end marker."""
+    out = io.BytesIO()
+    Image.fromarray(some((128, 128, 3), "uint8")).save(out, "JPEG", **options)
+    return out.getvalue()[: len(out.getvalue()) // 3] + b"\xff\xd9"
+
+
+def tiff_jpeg_cut():
+    """A TIFF whose strip in JPEG is two bytes and an end marker shorter than the bytes say."""
+    data = bytearray(tiff_bytes(some((64, 64, 3), "uint8"), compression="jpeg", photometric="rgb"))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        start, count = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+    middle = start + count // 2
+    data[middle : start + count] = b"\xff\xd9" + bytes(start + count - middle - 2)
+    return bytes(data)
+
+
+def npy_claiming(shape):
+    out = io.BytesIO()
+    told = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(out, told)
+    return out.getvalue() + bytes(8)
+
+
 GREY = some((40, 50), "uint16")
 EMPTY_PNG = PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 4, 8, 0, 0, 0, 0))
 BAD = {
@@ -62,6 +93,13 @@ BAD = {
     "jpeg half": (jpeg_bytes()[:-100], "cannot be decoded as JPEG"),
     "jpeg tail": (jpeg_bytes()[:-2], "cannot be decoded as JPEG"),
     "jpeg cmyk": (jpeg_bytes("CMYK"), "is a CMYK JPEG; convert it to RGB"),
+    "jpeg claims": (jpeg_claiming(13000), "claims 13000 x 13000 pixels in"),
+    "jpeg cut": (jpeg_cut(), "data are missing"),
+    "jpeg cut progressive": (jpeg_cut(progressive=True), "data are missing"),
+    "jpeg cut restarts": (jpeg_cut(restart_marker_blocks=3), "data are missing"),
+    "tiff jpeg cut": (tiff_jpeg_cut(), "data are missing"),
+    "npy claims": (npy_claiming((4000, 4000)), "claims the shape"),
+    "npy claims more": (npy_claiming((400000, 400000)), "claims the shape"),
     "tiff head": (tiff_bytes(GREY)[:8], "truncated TIFF"),
     "tiff half": (tiff_bytes(GREY)[:2000], "truncated TIFF"),
     "tiff tail": (tiff_bytes(GREY, compression="zlib")[:-10], "truncated TIFF"),
@@ -174,3 +212,30 @@ def test_damaged_files_never_show_a_traceback(tmp_path_factory, kind, data):
 def test_content_tells_the_format_not_the_name(tmp_path):
     (tmp_path / "a.png").write_bytes(jpeg_bytes("L"))
     assert read(tmp_path / "a.png").format == "jpeg"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 3}])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_whole_jpegs_are_read_also_flat_ones(tmp_path, options, mode):
+    for picture in (Image.new(mode, (999, 777)), Image.fromarray(some((50, 70, 3), "uint8"))):
+        picture.convert(mode).save(tmp_path / "a.jpg", **options)
+        expected = np.array(picture.convert(mode).size[::-1])
+        assert (read(tmp_path / "a.jpg").shape[1:] == expected).all()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp", ".npy"])
+def test_more_pixels_than_the_limit_are_refused(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write(path, np.zeros((3, 20, 30), np.float32), dtype="uint8")
+    with pixel_limit(600):
+        assert read(path).shape == (3, 20, 30)
+    told = "has 30 x 20 pixels, and the limit is 599; --max-pixels raises it"
+    with pixel_limit(599), pytest.raises(InputError, match=told):
+        read(path)
+
+
+def test_pillow_has_no_limit_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    (tmp_path / "a.jpg").write_bytes(jpeg_bytes())
+    assert read(tmp_path / "a.jpg").shape == (3, 64, 64)
+    assert Image.MAX_IMAGE_PIXELS == 1

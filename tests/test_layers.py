@@ -44,6 +44,7 @@ def test_the_core_knows_no_plugin_and_no_command_line() -> None:
 FOR_COMMANDS = (
     "ipx.errors",
     "ipx.declare.registry",
+    "ipx.files.atomic",
     "ipx.files.format",
     "ipx.files.images",
     "ipx.files.panel",

@@ -14,14 +14,9 @@ from skimage.metrics import structural_similarity
 
 from ipx import InputError, ShapeError
 from ipx.files import images
+from ipx.files.atomic import write_atomic
 from ipx.files.panel import brightening, panel
-from ipx.files.record import (
-    environment,
-    read_record,
-    record_path,
-    write_atomic,
-    write_record,
-)
+from ipx.files.record import environment, read_record, record_path, write_record
 from ipx.numerics.metrics import psnr, ssim
 
 

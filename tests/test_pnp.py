@@ -236,3 +236,16 @@ def test_two_hundred_steps_do_not_diverge(solver: str, task: str) -> None:
     assert how.status == ["budget"]
     start = ipx.solve(y, op=TASKS[task], noise=noise, prior="tv-filter", iterations=1).before
     assert float(psnr(how.x, clean)) > float(psnr(start, clean)) - 0.5
+
+
+@pytest.mark.parametrize("prior", ["bm3d", "drunet"])
+@pytest.mark.parametrize("solver", [*SOLVERS, "diffpir"])
+@pytest.mark.parametrize("op", ["identity", "blur"])
+def test_the_weight_zero_is_a_weight(op: str, solver: str, prior: str) -> None:
+    clean = photograph(32)
+    y = clean + 0.05 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    done = ipx.solve(y, op=op, prior=prior, solver=solver, lam=0, iterations=6)
+    assert done.status[0] != "diverged"
+    assert bool(done.x.isfinite().all())
+    if op == "identity":  # else it is the inverse filter, with the noise amplified
+        assert float((done.x - y).abs().mean()) < 0.2

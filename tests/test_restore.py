@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -296,3 +296,49 @@ def test_gradient_flows_through_steps() -> None:
     with torch.no_grad():
         difference = (run(lam + step) - run(lam - step)) / (2 * step)
     assert float(slope) == pytest.approx(float(difference), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"prior": "realnvp-map"}, "weights come with realnvp"),
+        ({"prior": "ffdnet"}, "weights come with ffdnet"),
+        ({"prior": "gs-drunet"}, "weights come with gs-drunet"),
+        ({"prior": "vae-synthesis"}, "is for images of shape"),
+        (
+            {"prior": {"name": "glow-map", "weights": "no.safetensors"}},
+            "neither shipped nor a file",
+        ),
+        ({"solver": "unrolled-hqs"}, "weights come with unrolled-hqs"),
+        ({"prior": "none", "solver": {"name": "feedforward", "model": "unet"}}, "come with unet"),
+        ({"prior": "tv", "start": "nowhere"}, "start nowhere is neither"),
+        ({"prior": "tv", "start": "mean"}, "for priors with a decoder"),
+    ],
+    ids=str,
+)
+def test_what_is_missing_is_found_before_anything_is_computed(
+    monkeypatch: pytest.MonkeyPatch, how: dict[str, Any], why: str
+) -> None:
+    def computed(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("computed first")
+
+    for place in ("attach", "_problem", "_restarted"):
+        monkeypatch.setattr(f"ipx.solving.restore.{place}", computed)
+    with pytest.raises(ipx.IpxError, match=why):
+        ipx.solve(torch.rand(3, 40, 40), op={"name": "blur", "sigma": 1}, **how)
+
+
+def test_the_number_of_iterations_bounds_the_classical_start() -> None:
+    counts: list[int] = []
+    real = ipx.solving.choose_lam.iterate
+
+    def counted(*args: Any, iterations: int | None, **rest: Any) -> Any:
+        counts.append(-1 if iterations is None else iterations)
+        return real(*args, iterations=iterations, **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipx.solving.choose_lam.iterate", counted)
+        y = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
+        ipx.solve(y, op={"name": "blur", "sigma": 1}, prior="wavelet", start="tv", iterations=3)
+    assert len(counts) > 4  # the tuner, the start, and the same for the main one
+    assert set(counts) == {3}

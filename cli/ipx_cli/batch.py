@@ -16,6 +16,8 @@ def run(
     work: Callable[[Path, Path], Row],
     show: Callable[[Row], None],
     blank: Row,
+    done: str,
+    note: Callable[[str], None],
 ) -> int:
     """Work on each image and show its row.
 
@@ -24,6 +26,8 @@ def run(
         work: makes the row of one image.
         show: prints a row.
         blank: the keys of the row of a failed image.
+        done: what was done to an image, such as ``restored``.
+        note: prints the last line, if some of several images failed.
 
     Returns:
         The exit status: 0 if none failed, the status of the error if all failed with the same
@@ -35,7 +39,7 @@ def run(
             row = work(source, target)
         except (KeyboardInterrupt, BrokenPipeError):
             raise
-        except Exception as e:
+        except BaseException as e:  # a plugin may even call sys.exit
             line, code = output.describe(e)
             if not line.startswith(str(source)):
                 line = f"{source}: {line}"
@@ -49,4 +53,7 @@ def run(
                 )
         codes.append(code)
         show(row)
+    failed = sum(code != 0 for code in codes)
+    if failed and len(codes) > 1:
+        note(f"{len(codes) - failed} of {len(codes)} {done}, {failed} failed")
     return codes[0] if len(set(codes)) == 1 else output.FAILED

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ipx.declare.kinds import ROLES
+from ipx.declare.options import as_path, shortened
 from ipx.errors import InputError, UsageError, did_you_mean
-from ipx.files.record import one_line, read_record
+from ipx.files.atomic import one_line
+from ipx.files.record import read_record
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import tree
 
@@ -66,7 +68,7 @@ def read(
             values = tomllib.loads(path.read_bytes().decode())
         except OSError as e:
             raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
-        except ValueError as e:  # not TOML, or not UTF-8
+        except (ValueError, RecursionError) as e:  # not TOML, not UTF-8, or nested too deeply
             raise InputError(f"{path}: is not TOML: {one_line(e)}") from e
     known = (*roles, *settings, *keys)
     for key in values:
@@ -89,6 +91,11 @@ def read(
         values["inputs"] = [inputs]
     elif not (isinstance(inputs, list) and all(isinstance(i, str) for i in inputs)):
         raise InputError(f"{path}: inputs must be a list of file names")
+    for name in values.get("inputs", []):
+        try:
+            as_path(name)
+        except ValueError as e:
+            raise InputError(f"{path}: inputs: {shortened(name)}: {e}") from e
     return Config(path, components, values, sha256)
 
 
@@ -99,6 +106,8 @@ def _told_of(path: Path) -> Iterator[None]:
         yield
     except (UsageError, InputError) as e:
         raise InputError(f"{path}: {e}") from e
+    except RecursionError as e:
+        raise InputError(f"{path}: is nested too deeply") from e
 
 
 def _component(role: str, value: Any) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from typing import Any
 import click
 
 from ipx.errors import UsageError
+from ipx.files.limits import pixel_limit
 from ipx.files.lookup import complex_formats
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths
 from ipx_cli.command import ComponentCommand, chosen
 from ipx_cli.folders import unfolded
-from ipx_cli.options import role_options, setting_options
+from ipx_cli.options import max_pixels, role_options, setting_options
+from ipx_cli.values import PathValue
 
 BLANK: batch.Row = dict.fromkeys(
     ("input", "output", "status", "seed", "seconds", "clipped", "psnr", "ssim")
@@ -25,20 +27,21 @@ class DegradeCommand(ComponentCommand):
     """Has the options of operator and noise."""
 
     roles, settings = CONCERNS["degrade"]
-    keys = ("inputs", "output")
+    keys = ("inputs", "output", "max_pixels")
 
 
 @click.command(cls=DegradeCommand)
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=PathValue(path_type=Path))
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=PathValue(),
     help="File (one input) or folder.  [default: NAME-degraded.tif]",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
+@click.option("--config", type=PathValue(path_type=Path), help="TOML file, or an earlier record.")
 @click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
 @click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
+@max_pixels()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per image on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
 @click.pass_context
@@ -88,7 +91,8 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
             seen = f"PSNR {row['psnr']:.2f} dB, SSIM {row['ssim']:.3f}, " if alike else ""
             click.echo(f"{row['input']} -> {row['output']}: {seen}seed {row['seed']}")
 
-    return batch.run(pairs, work, show, BLANK)
+    with pixel_limit(given["max_pixels"]):
+        return batch.run(pairs, work, show, BLANK, "degraded", note)
 
 
 def _of(target: Path, suffix: str) -> Path:

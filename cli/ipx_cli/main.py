@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -70,8 +74,26 @@ class LazyGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run and exit with the documented status; errors give one line."""
         extra = {**extra, "prog_name": "ipx", "standalone_mode": False}
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8
+                stream.reconfigure(errors="backslashreplace")
         run = super().main
         sys.exit(guarded(lambda: run(*args, **extra)))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; one of a plugin may end itself by `sys.exit`, a built-in one may not."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as e:
+            if sys.stderr.isatty():  # after ^C; click itself adds an empty line everywhere
+                click.echo(err=True)
+            raise click.Abort from e
+        except SystemExit as e:
+            if ctx.invoked_subcommand in COMMANDS:
+                raise
+            if isinstance(e.code, str):
+                click.echo(e.code, err=True)
+            ctx.exit(e.code if isinstance(e.code, int) else int(e.code is not None))
 
 
 def ask_plugins(group: click.Group) -> None:
@@ -97,7 +119,8 @@ def ask_plugins(group: click.Group) -> None:
 def guarded(run: Callable[[], Any]) -> int:
     """The exit status of ``run``; every error becomes one line on stderr."""
     try:
-        code = run()
+        with _terminable():
+            code = run()
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as e:
         click.echo(e.format_message(), err=True)
@@ -106,10 +129,28 @@ def guarded(run: Callable[[], Any]) -> int:
         # keep Python from flushing to the closed pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EPIPE
-    except (Exception, KeyboardInterrupt) as e:
+    except BaseException as e:  # a plugin may raise anything
         line, code = output.describe(e)
         output.error(line)
     return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM raises an exception, so that it ends a run as tidily as SIGINT does."""
+
+    def stop(number: int, frame: object) -> None:
+        raise output.Terminated
+
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @click.group(
@@ -130,7 +171,7 @@ def cli() -> None:
     ipx solve --op blur --help                          with the options of blur
 
     Exit status: 0 ok, 1 some inputs failed, 2 usage, 3 bad input or configuration, 4 missing
-    extra or plugin, 5 out of memory, 130 interrupted.
+    extra or plugin, 5 out of memory, 130 interrupted, 143 terminated.
     """
     if not os.environ.get("IPX_DEBUG"):
         warnings.simplefilter("ignore")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ipx.host.scaffold import TEMPLATES, create_plugin
+from ipx_cli.values import PathValue
 
 
 @click.command("new-plugin")
@@ -19,7 +20,7 @@ from ipx.host.scaffold import TEMPLATES, create_plugin
 )
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path),
+    type=PathValue(path_type=Path),
     default=Path(),
     help="Where to make the folder NAME.  [default: here]",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from ipx.declare.kinds import ROLES
 from ipx.declare.options import OptionInfo, Options
 from ipx.declare.registry import registry
+from ipx.files.limits import MAX_PIXELS
 from ipx.planning.request import Request
 from ipx.planning.rules import NAMED
 from ipx.planning.tree import AUTO
@@ -22,6 +23,15 @@ DEFAULTS: dict[str, str] = {role: getattr(Request(), role)["name"] for role in R
 """The default component of each role."""
 
 _HELP = {"solver": "Solver; auto takes the best that fits.", "tuner": "Rule for --lam auto."}
+
+
+def max_pixels() -> Callable[[Any], Any]:
+    """The option ``--max-pixels``."""
+    return click.option(
+        "--max-pixels",
+        type=click.IntRange(min=1),
+        help=f"Refuse images with more pixels.  [default: {MAX_PIXELS}]",
+    )
 
 
 def role_options(roles: Iterable[str]) -> list[click.Option]:

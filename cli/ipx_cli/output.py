@@ -10,10 +10,16 @@ from typing import Any
 import click
 
 from ipx.declare.kinds import KINDS
-from ipx.errors import IpxError
+from ipx.declare.registry import registry
+from ipx.errors import InputError, IpxError, PluginError
+from ipx.files.atomic import one_line
 from ipx.files.record import dumps
 
 FAILED = 1
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run as SIGINT does."""
 
 
 def error(text: str) -> None:
@@ -36,12 +42,18 @@ def describe(e: BaseException) -> tuple[str, int]:
         return f"{e.format_message().rstrip('.')} (see {path} --help)", e.exit_code
     if isinstance(e, click.ClickException):
         return e.format_message(), e.exit_code
+    if isinstance(e, Terminated) or isinstance(e.__cause__, Terminated):
+        return "terminated", 143
     if isinstance(e, (click.Abort, KeyboardInterrupt)):
         return "interrupted", 130
-    return (
-        f"unexpected {type(e).__name__}: {e} (a bug: please report it, with what IPX_DEBUG=1 adds)",
-        FAILED,
-    )
+    if isinstance(e, OSError) and e.filename is not None:  # the state of the system
+        return f"{e.filename}: {one_line(e)}", InputError.exit_code
+    what, plugin = f"{type(e).__name__}: {e}".rstrip(": "), registry().culprit(e)
+    if plugin is not None and not plugin.builtin:
+        whose = f"{plugin.name} ({plugin.distribution} {plugin.version})"
+        told = f"plugin {whose} failed: {what} (IPX_DEBUG=1 adds the traceback)"
+        return told, PluginError.exit_code
+    return f"unexpected {what} (a bug: please report it, with what IPX_DEBUG=1 adds)", FAILED
 
 
 def _meant(e: click.NoSuchOption) -> str:

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ipx.declare.options import as_path, shortened
 from ipx.errors import InputError, UsageError
-from ipx.files.record import drew, record_path
+from ipx.files.record import record_path
+from ipx.files.written import wrote
 
 
 def pair(
@@ -23,8 +25,14 @@ def pair(
         suffix: extension EXT; that of the input when None.
 
     Raises:
-        UsageError: several inputs and one file, or two outputs of the same name.
+        UsageError: several inputs and one file, two outputs of the same name, or a name that is too
+            long.
+        InputError: an input is a folder.
     """
+
+    for source in inputs:
+        if not source.name:  # "." and "/"
+            raise InputError(f"{source}: is a folder, not an image file")
 
     def beside(source: Path) -> Path:
         return source.with_name(f"{source.stem}-{word}{suffix or source.suffix}")
@@ -37,12 +45,23 @@ def pair(
         if not folder and len(inputs) > 1:
             raise UsageError(f"{len(inputs)} inputs need a folder, and {output} is a file name")
         pairs = [(source, target / source.name if folder else target) for source in inputs]
+    _check_names(target for _, target in pairs)
     seen: dict[str, Path] = {}
     for source, target in pairs:
         other = seen.setdefault(os.path.realpath(target), source)
         if other is not source:
             raise UsageError(f"{other} and {source} would both be written to {target}")
     return pairs
+
+
+def _check_names(targets: Iterable[Path]) -> None:
+    """Raise UsageError if the system cannot have the name of an output or of its record."""
+    for record in map(record_path, targets):
+        try:
+            as_path(record)
+        except ValueError as e:
+            name = shortened(record.name)
+            raise UsageError(f"the record {name} cannot be written: {e}; give --output") from e
 
 
 def protect(
@@ -70,16 +89,19 @@ def protect(
     for source, target in pairs:
         if _key(target) in precious:
             raise UsageError(f"{source}: the output {target} is also an input")
-        written = record_path(target).exists()
         panel = panels.get(source)
         if panel is not None and (_key(panel) in precious or _key(panel) in outputs):
             raise UsageError(f"the panel {panel} is also an input or an output")
-        mine = {target: written, **dict.fromkeys(beside, written)}
-        if panel is not None:
-            mine[panel] = drew(target, panel)
-        for path, ours in mine.items():
-            if path.is_file() and path.stat().st_size and not ours and not force:
-                raise UsageError(f"{path} exists and was not written by ipx; --force replaces it")
+        for path in (target, record_path(target), *beside, *([] if panel is None else [panel])):
+            if not force and path.is_file() and path.stat().st_size and not wrote(target, path):
+                _refuse(target, path)
+
+
+def _refuse(target: Path, path: Path) -> None:
+    """Say why a file is not replaced."""
+    changed = path == target and wrote(target, record_path(target))
+    why = "has changed since ipx wrote it" if changed else "exists and was not written by ipx"
+    raise UsageError(f"{path} {why}; --force replaces it")
 
 
 def _key(path: Path) -> object:

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from ipx.errors import InputError, UsageError
+from ipx.files.limits import pixel_limit
 from ipx.jobs.assumed import assumptions
 from ipx.planning.plan import Plan
 from ipx.planning.request import CONCERNS, Request
@@ -19,8 +20,8 @@ from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
 from ipx_cli.folders import unfolded
-from ipx_cli.options import role_options, setting_options
-from ipx_cli.values import Weight
+from ipx_cli.options import max_pixels, role_options, setting_options
+from ipx_cli.values import PathValue, Weight
 
 FOLDER = "ipx-out"
 BLANK: batch.Row = dict.fromkeys(
@@ -72,31 +73,32 @@ class SolveCommand(ComponentCommand):
     """Has the options of all roles of a request."""
 
     roles, settings = CONCERNS["solve"]
-    keys = ("lam", "inputs", "output", "truth", "panel")
+    keys = ("lam", "inputs", "output", "truth", "panel", "max_pixels")
 
 
 @click.command(cls=SolveCommand)
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=PathValue(path_type=Path))
 @click.option("--lam", type=Weight(), help="Weight of the prior.  [default: auto]")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=PathValue(),
     help="File (one input) or folder.  [default: NAME-restored.EXT]",
 )
 @click.option(
     "--truth",
-    type=click.Path(path_type=Path),
+    type=PathValue(path_type=Path),
     help="The clean image, for PSNR and SSIM; a folder of them for several inputs.",
 )
 @click.option(
     "--panel",
-    type=click.Path(path_type=Path),
+    type=PathValue(path_type=Path),
     help="Save degraded, restored, truth side by side; a folder for several inputs.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file, or an earlier record.")
+@click.option("--config", type=PathValue(path_type=Path), help="TOML file, or an earlier record.")
 @click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
 @click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
+@max_pixels()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per image on stdout.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; read and write no image.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
@@ -134,7 +136,8 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
         work = Work(request, [], read, found.argv, given)
     if given["dry_run"]:
         return _show_plan(work, plan, assumed)
-    return _restore(work) if inputs else _demonstrate(work)
+    with pixel_limit(given["max_pixels"]):
+        return _restore(work) if inputs else _demonstrate(work)
 
 
 solve.params[1:1] = role_options(SolveCommand.roles)
@@ -194,7 +197,9 @@ def _demonstrate(work: Work) -> int:
                 force=given["force"],
             )
 
-    code = batch.run([(Path("bundled photograph"), folder)], demo, work.show, BLANK)
+    code = batch.run(
+        [(Path("bundled photograph"), folder)], demo, work.show, BLANK, "restored", work.note
+    )
     if not given["as_json"] and not given["quiet"] and code == 0:
         panel = given["panel"] or folder / "panel.png"
         click.echo(f"images and record in {folder}; side by side in {panel}")
@@ -234,7 +239,7 @@ def _restore(work: Work) -> int:
             said.add(line)
         return row
 
-    return batch.run(work.pairs, one, work.show, BLANK)
+    return batch.run(work.pairs, one, work.show, BLANK, "restored", note)
 
 
 def _beside(pairs: list[tuple[Path, Path]], panel: Path | None, word: str) -> dict[Path, Path]:

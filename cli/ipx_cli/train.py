@@ -15,7 +15,7 @@ from ipx.training import Data, Training
 from ipx_cli import command, output, progress
 from ipx_cli.command import ComponentCommand
 from ipx_cli.options import setting_options
-from ipx_cli.values import Name
+from ipx_cli.values import Name, PathValue
 
 
 class TrainCommand(ComponentCommand):
@@ -29,7 +29,7 @@ class TrainCommand(ComponentCommand):
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathValue(path_type=Path),
     required=True,
     help="The weights, FILE.safetensors; the card is FILE.safetensors.json.",
 )

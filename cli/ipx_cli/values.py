@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ipx.declare.options import OptionInfo
+from ipx.declare.options import OptionInfo, as_path, shortened
 from ipx.declare.registry import registry
 from ipx.errors import OptionError
 from ipx.planning.tree import AUTO
@@ -39,6 +39,18 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older c
         if self.kind == "solver":
             items.insert(0, CompletionItem(AUTO, help="The best one that fits."))
         return [i for i in items if i.value.startswith(incomplete)]
+
+
+class PathValue(click.Path):
+    """A path that the system can have; it need not exist."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The checked value, of the type ``path_type``."""
+        try:
+            as_path(value)
+        except (TypeError, ValueError) as e:
+            self.fail(f"{shortened(value)}: {e}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class OptionValue(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
@@ -89,7 +101,7 @@ class Weight(click.ParamType):  # type: ignore[type-arg]  # not generic in older
         except (TypeError, ValueError):
             number = -1.0
         if not 0 <= number < float("inf"):
-            self.fail(f"{value!r} is neither auto nor a number >= 0", param, ctx)
+            self.fail(f"{shortened(value)} is neither auto nor a number >= 0", param, ctx)
         return number
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:

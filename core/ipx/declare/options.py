@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -123,18 +124,18 @@ class OptionInfo:
                     raise ValueError
                 typed = float(value)
             elif kind is Path:
-                typed = Path(value)
+                typed = as_path(value)
             else:
                 if not isinstance(value, str):
                     raise ValueError
                 typed = value
         except (TypeError, ValueError, OverflowError):
             raise OptionError(
-                f"option {self.name} must be {_KIND_WORDS[kind]}, not {value!r}"
+                f"option {self.name} must be {_KIND_WORDS[kind]}, not {shortened(value)}"
             ) from None
         if self.choices and str(typed) not in self.choices:
             raise OptionError(
-                f"option {self.name} must be {self.range_text}, not {typed!r}"
+                f"option {self.name} must be {self.range_text}, not {shortened(typed)}"
                 + did_you_mean(str(typed), self.choices)
             )
         if isinstance(typed, (int, float)) and not isinstance(typed, bool):
@@ -151,9 +152,34 @@ class OptionInfo:
                     wanted = "finite"
                 elif kind is int and abs(typed) >= 1 << 63:
                     wanted = "below 2^63 in size"
-                raise OptionError(f"option {self.name} must be {wanted}, not {typed!r}")
+                raise OptionError(f"option {self.name} must be {wanted}, not {shortened(typed)}")
         return typed
 
+
+def shortened(value: Any) -> str:
+    """A value as shown in an error line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def as_path(value: Any) -> Path:
+    """A path that the system can have.
+
+    Raises:
+        ValueError: it cannot be encoded, has a null character or a name of more than 255 bytes.
+        TypeError: it is neither text nor a path.
+    """
+    path = Path(value)
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise ValueError("a path has no null character")
+    if any(len(name) > LONGEST_NAME for name in encoded.split(os.fsencode(os.sep))):
+        raise ValueError(f"a name in a path has at most {LONGEST_NAME} bytes")
+    return path
+
+
+LONGEST_NAME = 255
+"""Bytes of the name of a file, on all usual file systems."""
 
 _KIND_WORDS = {
     bool: "true or false",

@@ -51,6 +51,12 @@ class PluginInfo:
         """True for the plugins that come with ipx."""
         return self.distribution == DISTRIBUTION
 
+    def owns(self, module: str) -> bool:
+        """True if a module is part of the plugin's package."""
+        home = self.target.partition(":")[0]
+        top = home if self.builtin else home.partition(".")[0]
+        return f"{module}.".startswith(f"{top}.")
+
 
 @dataclass
 class Registry:
@@ -177,6 +183,15 @@ class Registry:
         specs = self._by_target.get(f"{cls.__module__}:{cls.__qualname__}", [])
         exact = [s for s in specs if s.options is type(options)]
         return next(iter(exact or specs), None)
+
+    def culprit(self, error: BaseException) -> PluginInfo | None:
+        """The plugin in whose code an error arose: that of the innermost frame of any plugin."""
+        found, trace = None, error.__traceback__
+        while trace is not None:
+            module = str(trace.tb_frame.f_globals.get("__name__"))
+            found = next((p for p in self.plugins if p.owns(module)), found)
+            trace = trace.tb_next
+        return found
 
     def _broken_hint(self) -> str:
         if not self.broken:

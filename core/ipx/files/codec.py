@@ -14,6 +14,7 @@ from ipx.declare.registry import registry
 from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, IpxError
 from ipx.files.format import Array, Format, Raster, wrong_channels
+from ipx.files.limits import check_pixels
 from ipx.files.lookup import label
 
 
@@ -62,6 +63,7 @@ def _checked(raster: Raster) -> Array:
         raise InputError(f"holds {samples.dtype} values; save real numbers of at most 64 bits")
     if samples.shape[2] - raster.alpha not in (1, 3):
         raise InputError(f"has {wrong_channels(samples.shape[2])}")
+    check_pixels(samples.shape[1], samples.shape[0])
     if samples.dtype == bool:
         return samples.astype(np.uint8) * np.uint8(255)
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)

@@ -10,10 +10,10 @@ import numpy as np
 
 from ipx.errors import InputError
 from ipx.files import codec
+from ipx.files.atomic import check_folder, one_line
 from ipx.files.format import Array, Raster
 from ipx.files.images import Picture
 from ipx.files.lookup import by_content, by_suffix, complex_formats, label, listing
-from ipx.files.record import check_folder, one_line, write_atomic
 
 SMALL, LARGE = 1e-3, 3.0
 """Data whose root mean square is in this interval count as those of an image in [0, 1]."""
@@ -106,11 +106,11 @@ def check_complex(path: str | os.PathLike[str], samples: str | None = None) -> N
     check_folder(path)
 
 
-def write_complex(path: str | os.PathLike[str], planes: Array) -> None:
-    """Write complex data as `read_complex` reads them: ``(H, W)``, or ``(H, W, 3)`` in colour.
+def encoded_complex(path: str | os.PathLike[str], planes: Array) -> bytes:
+    """A file of complex data as `read_complex` reads them: ``(H, W)``, in colour ``(H, W, 3)``.
 
     Args:
-        path: the file, written whole or not at all.
+        path: the file; its extension determines the format.
         planes: ``(2 C, H, W)``: real parts, then imaginary parts.
 
     Raises:
@@ -120,4 +120,4 @@ def write_complex(path: str | os.PathLike[str], planes: Array) -> None:
     spec = by_suffix(path)
     assert spec is not None
     real, imaginary = np.split(planes, 2)
-    write_atomic(path, codec.encode(spec, Raster(np.moveaxis(real + 1j * imaginary, 0, -1)), path))
+    return codec.encode(spec, Raster(np.moveaxis(real + 1j * imaginary, 0, -1)), path)

@@ -9,11 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ipx.declare.options import NoOptions, Options
-from ipx.errors import InputError
+from ipx.files.limits import check_size as check_size
 
 Array: TypeAlias = npt.NDArray[Any]
-
-MOST, MOST_PER_BYTE = 1 << 26, 10_000  # deflate compresses up to 1032 times, bits to bytes 8 times
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,26 +97,6 @@ class Format:
 def layout_of(colours: int, alpha: bool, premultiplied: bool = False) -> str:
     """The layout with this number of colours, see `IOSpec.layouts`."""
     return ("L" if colours == 1 else "RGB") + ("a" if alpha and premultiplied else "A" * alpha)
-
-
-def check_size(width: int, height: int, depth: int, size: int) -> None:
-    """Check the size that a header claims before memory is allocated.
-
-    Args:
-        width: in pixels.
-        height: in pixels.
-        depth: bytes per pixel.
-        size: bytes of the file.
-
-    Raises:
-        InputError: no pixels, or more than a file of this size can hold.
-    """
-    if not width or not height:
-        raise InputError("has no pixels, its width or height is 0")
-    if width * height * depth > MOST + MOST_PER_BYTE * size:
-        raise InputError(
-            f"claims {width} x {height} pixels in {size} bytes, so it is damaged; get a whole copy"
-        )
 
 
 def wrong_channels(count: int) -> str:

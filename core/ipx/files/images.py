@@ -19,6 +19,7 @@ from PIL import Image
 from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, MemoryExhaustedError
 from ipx.files import codec
+from ipx.files.atomic import check_folder, one_line, write_atomic
 from ipx.files.format import Array, Raster, layout_of
 from ipx.files.lookup import (
     by_content,
@@ -29,7 +30,7 @@ from ipx.files.lookup import (
     pictures_in as pictures_in,
     suffixes,
 )
-from ipx.files.record import check_folder, one_line, write_atomic
+from ipx.files.record import sha256 as sha256
 
 IDENTITY_LOW, IDENTITY_HIGH = -2.0, 3.0
 """Float files with all values in this interval count as images in [0, 1] with noise."""
@@ -148,7 +149,21 @@ def write(
     like: Picture | None = None,
     dtype: str | None = None,
 ) -> None:
-    """Write ``pixels`` to an image file, whole or not at all.
+    """Write ``pixels`` to an image file, whole or not at all; see `encoded`.
+
+    Raises:
+        InputError: as `encoded`, or the folder is missing or not writable.
+    """
+    write_atomic(path, encoded(path, pixels, like, dtype))
+
+
+def encoded(
+    path: str | os.PathLike[str],
+    pixels: Array,
+    like: Picture | None = None,
+    dtype: str | None = None,
+) -> bytes:
+    """The content of an image file with ``pixels``.
 
     Integers are clipped and rounded, floats are neither. The alpha of ``like`` is written too,
     resized (bilinear) if the size changed, and its profile if the number of channels is the same.
@@ -185,7 +200,7 @@ def write(
         raster = Raster(samples, alpha=True, premultiplied=like.premultiplied)
     if like is not None and like.shape[0] == pixels.shape[0]:
         raster = replace(raster, icc=like.icc)
-    write_atomic(path, codec.encode(spec, raster, path))
+    return codec.encode(spec, raster, path)
 
 
 def output_type(
@@ -264,19 +279,6 @@ def _keeps_alpha(
     else:
         what = "alpha"
     raise InputError(f"{path}: {label(spec)} cannot hold {what}; write {_others('', layout)}")
-
-
-def sha256(path: str | os.PathLike[str]) -> str:
-    """Hexadecimal sha256 of the file's bytes.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {one_line(error)}") from error
 
 
 def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:

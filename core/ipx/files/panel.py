@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from ipx.declare.specs import IOSpec
 from ipx.errors import InputError
 from ipx.files import codec
+from ipx.files.atomic import write_atomic
 from ipx.files.format import Array, Raster
 from ipx.files.lookup import by_suffix, formats, listing
-from ipx.files.record import write_atomic
 
 Column: TypeAlias = tuple[str, Array, str]
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -48,19 +48,28 @@ def _shows(spec: IOSpec) -> bool:
 
 
 def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
-    """Draw images side by side, each with a title above and figures below.
+    """Draw images side by side to a file, written whole or not at all; see `drawn`.
+
+    Raises:
+        InputError: as `drawn`, or a failed write.
+    """
+    write_atomic(path, drawn(path, columns))
+
+
+def drawn(path: str | os.PathLike[str], columns: Sequence[Column]) -> bytes:
+    """The content of a file that shows images side by side: title above, figures below each.
 
     Small images are enlarged by an integer factor with pixels repeated: each to the size of the
     largest, and all to at least 256 pixels. Values are clipped to [0, 1] and shown with 8 bits. Dim
     images are brightened, all by one factor, which is said below them; see `brightening`.
 
     Args:
-        path: the file, written whole or not at all; its extension determines the format.
+        path: the file; its extension determines the format.
         columns: ``(title, image (C, H, W) in [0, 1] with C 1 or 3, subtitle)`` each; a subtitle
             may have several lines.
 
     Raises:
-        InputError: no columns, a wrong number of channels, a wrong format, or a failed write.
+        InputError: no columns, a wrong number of channels, or a wrong format.
     """
     spec = check_kind(path)
     if not columns:
@@ -94,7 +103,7 @@ def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
         sheet.paste(Image.fromarray(shown), at)
         foot = (middle, top + tall + pad)
         draw.multiline_text(foot, figures, FAINT, below, anchor="ma", align="center")
-    write_atomic(path, codec.encode(spec, Raster(np.asarray(sheet)), path))
+    return codec.encode(spec, Raster(np.asarray(sheet)), path)
 
 
 def brightening(pictures: Sequence[Array]) -> float:

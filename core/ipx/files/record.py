@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import hashlib
 import json
 import math
 import os
 import platform
-import secrets
-import stat
+import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ipx.errors import InputError
+from ipx.files.atomic import one_line, write_atomic
 
 PACKAGES = (
     "torch",
@@ -31,76 +32,7 @@ PACKAGES = (
 )
 """Distributions whose version can change a result."""
 
-
-def one_line(error: BaseException) -> str:
-    """The reason of an error in one line."""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(reason.split()) or type(error).__name__
-
-
-def check_folder(path: str | os.PathLike[str]) -> None:
-    """Raise `InputError` unless a file can be written at ``path``; nothing is written."""
-    target = Path(path)
-    folder = target.parent
-    if target.is_dir():
-        raise InputError(f"{target}: is a folder; name a file in it")
-    if not folder.exists():
-        raise InputError(f"{target}: folder {folder} does not exist; make it first")
-    if not folder.is_dir():
-        raise InputError(f"{target}: {folder} is not a folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"{target}: folder {folder} is not writable")
-
-
-@contextmanager
-def folder_for(path: Path | None) -> Iterator[None]:
-    """Make the folder of a file; if the body fails, remove the folders that were made.
-
-    Raises:
-        InputError: it cannot be made.
-    """
-    made: list[Path] = []
-    missing = [] if path is None else [path.absolute().parent, *path.absolute().parent.parents]
-    try:
-        for folder in reversed([f for f in missing if not f.exists()]):
-            try:
-                folder.mkdir()
-            except OSError as e:
-                raise InputError(f"folder {folder} cannot be made: {one_line(e)}") from e
-            made.append(folder)
-        yield
-    except BaseException:
-        for folder in reversed(made):
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        raise
-
-
-def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` to ``path`` through a temporary file in the same folder.
-
-    A reader sees the old file or the new one, never a part. If writing fails the old file stays
-    and the temporary file is removed. Symbolic links are followed, and the permissions of an
-    existing file are kept.
-
-    Raises:
-        InputError: the folder is missing or not writable, the disk is full, ...
-    """
-    check_folder(path)
-    target = Path(os.path.realpath(path))
-    part = target.with_name(f".ipx-{secrets.token_hex(6)}.part")
-    try:
-        try:
-            # open(), not mkstemp(): permissions follow the umask
-            with open(part, "xb") as file:
-                file.write(data)
-            if target.exists():
-                part.chmod(stat.S_IMODE(target.stat().st_mode))
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {one_line(error)}") from error
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def plain(value: Any) -> Any:
@@ -131,8 +63,11 @@ def plain(value: Any) -> Any:
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """``value`` as strict JSON, see `plain`."""
-    return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    """``value`` as strict JSON, see `plain`; names of files that are not UTF-8 are escaped."""
+    text = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    if text.isascii() or not _SURROGATE.search(text):
+        return text
+    return json.dumps(plain(value), indent=indent, allow_nan=False)
 
 
 def record_path(output: str | os.PathLike[str]) -> Path:
@@ -164,19 +99,44 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
         value = json.loads(Path(path).read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {one_line(error)}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON: {one_line(error)}") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: is JSON, but not an object, so not a record")
     return value
 
 
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal sha256 of the file's bytes.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {one_line(error)}") from error
+
+
 def environment() -> dict[str, Any]:
     """What a result depends on besides the options: versions, platform, number of threads.
 
-    Versions come from package metadata; nothing is imported. ``threads`` is torch's number if torch
-    is imported, else ``OMP_NUM_THREADS`` or the number of CPUs.
+    ``threads`` is torch's number if torch is imported, else ``OMP_NUM_THREADS`` or the number of
+    CPUs.
     """
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        threads = int(torch.get_num_threads())
+    else:
+        asked = os.environ.get("OMP_NUM_THREADS", "")
+        threads = int(asked) if asked.isdigit() else os.cpu_count() or 1
+    return {**_versions(), "platform": platform.platform(), "threads": threads}
+
+
+@cache
+def _versions() -> Mapping[str, Any]:
+    """Versions from package metadata, read once per process; nothing is imported."""
     from ipx import __version__
 
     versions: dict[str, Any] = {"ipx": __version__, "python": platform.python_version()}
@@ -185,19 +145,4 @@ def environment() -> dict[str, Any]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = None
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        threads = int(torch.get_num_threads())
-    else:
-        asked = os.environ.get("OMP_NUM_THREADS", "")
-        threads = int(asked) if asked.isdigit() else os.cpu_count() or 1
-    return {**versions, "platform": platform.platform(), "threads": threads}
-
-
-def drew(output: Path, panel: Path) -> bool:
-    """True if the record of an output names this panel."""
-    try:
-        config = read_record(record_path(output)).get("config")
-    except InputError:
-        return False
-    return isinstance(config, dict) and config.get("panel") == str(panel.absolute())
+    return versions

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from ipx.files import images
-from ipx.files.complex import check_complex, write_complex
+from ipx.files.atomic import folder_for
+from ipx.files.complex import check_complex, encoded_complex
 from ipx.files.images import Picture
 from ipx.files.lookup import by_suffix
-from ipx.files.record import folder_for, record_path, write_record
-from ipx.jobs.records import absolute, all_or_none, make_record
+from ipx.files.written import commit
+from ipx.jobs.records import absolute, make_record
 from ipx.jobs.reporter import Reporter
 from ipx.numerics.metrics import psnr, ssim
 from ipx.planning.request import Request, Table
@@ -27,7 +28,7 @@ def degrade_file(
 
     Formats that hold float32 (TIFF, NPY) get it, so that the noise is neither rounded nor
     clipped; other formats keep the depth of the input, and the share of clipped values is noted.
-    Complex data are written by `ipx.files.complex.write_complex`.
+    Complex data are encoded by `ipx.files.complex.encoded_complex`.
 
     Args:
         request: its operator, noise, seed and device are used.
@@ -76,12 +77,11 @@ def degrade_file(
         }
         config = {"inputs": [absolute(source)], "output": absolute(output)}
         record = make_record("degrade", request, picture, reporter.command, row, config)
-        with all_or_none([output, record_path(output)]):
-            if is_complex:
-                write_complex(output, data)
-            else:
-                images.write(output, data, picture, dtype)
-            write_record(record_path(output), record)
+        if is_complex:
+            content = encoded_complex(output, data)
+        else:
+            content = images.encoded(output, data, picture, dtype)
+        commit(output, {output: content}, record)
     return row
 
 

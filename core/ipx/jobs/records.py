@@ -1,19 +1,19 @@
-"""Outputs and records: their paths, the content of a record, and writing all or none."""
+"""Outputs and records: their paths and their content."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ipx.errors import InputError, UsageError
+from ipx.errors import UsageError
 from ipx.files import images
 from ipx.files.complex import read_complex
 from ipx.files.format import Array
 from ipx.files.images import Picture
-from ipx.files.record import environment, read_record, record_path, write_record
+from ipx.files.record import environment
+from ipx.files.written import wrote
 from ipx.planning.request import Request, Table
 
 MAIN = "restored"
@@ -86,7 +86,7 @@ def places(output: Path, names: Iterable[str], force: bool = False) -> dict[str,
     Args:
         output: the file given by the user.
         names: the names of the outputs.
-        force: replace files that are not in the record of ``output``.
+        force: replace files that were not written with ``output``.
 
     Raises:
         UsageError: such a file exists.
@@ -94,57 +94,32 @@ def places(output: Path, names: Iterable[str], force: bool = False) -> dict[str,
     own = output.with_name
     found = {name: output if name == MAIN else own(f"{output.stem}-{name}.tif") for name in names}
     for name, path in found.items():
-        if name != MAIN and path.exists() and not force and path.name not in _listed(output):
+        if name != MAIN and path.exists() and not force and not wrote(output, path):
             raise UsageError(f"{path} exists and was not written with {output}; move it away")
     return found
 
 
-def _listed(output: Path) -> set[str]:
-    """The names of the files in the record of an output."""
-    try:
-        found = read_record(record_path(output))["result"]["outputs"]
-        return {Path(path).name for path in found.values()}
-    except (InputError, LookupError, TypeError, AttributeError):
-        return set()
-
-
-def write_outputs(
+def contents(
     pictures: Mapping[str, Array],
     where: Mapping[str, Path],
-    record: Table,
     like: Picture,
     samples: str | None = None,
-) -> None:
-    """Write all outputs and their record; if one fails, new files are removed.
+) -> dict[Path, bytes]:
+    """The content of the file of each output.
 
     Args:
         pictures: ``(C, H, W)`` each, in nominal [0, 1], by name.
         where: the file of each. ``restored`` takes depth, range, alpha and profile of ``like``,
             the others hold float32 in nominal units.
-        record: written beside ``restored``.
         like: the input.
         samples: the type of the samples of ``restored``, if it is not that of ``like``.
 
     Raises:
-        InputError: a file cannot be written.
+        InputError: see `ipx.files.images.encoded`.
     """
-    record_at = record_path(where[MAIN])
-    with all_or_none([*where.values(), record_at]):
-        for name, path in where.items():
-            if name == MAIN:
-                images.write(path, pictures[name], like, samples)
-            else:
-                images.write(path, pictures[name], dtype="float32")
-        write_record(record_at, record)
-
-
-@contextmanager
-def all_or_none(paths: Iterable[Path]) -> Iterator[None]:
-    """If the body fails, remove those of these files that did not exist before."""
-    fresh = [path for path in paths if not path.exists()]
-    try:
-        yield
-    except BaseException:
-        for path in fresh:
-            path.unlink(missing_ok=True)
-        raise
+    return {
+        path: images.encoded(path, pictures[name], like, samples)
+        if name == MAIN
+        else images.encoded(path, pictures[name], dtype="float32")
+        for name, path in where.items()
+    }

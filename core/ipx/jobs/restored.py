@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ipx.errors import InputError
+from ipx.files import panel
 from ipx.files.format import Array
 from ipx.files.images import Picture
-from ipx.files.panel import panel as draw_panel
 from ipx.jobs.records import MAIN
 from ipx.jobs.reporter import Reporter, reporting
 from ipx.numerics.metrics import psnr, ssim
@@ -69,12 +69,8 @@ class Restored:
             found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
         return found
 
-    def draw(self, path: Path, clean: Picture | None) -> None:
-        """Draw the panel: degraded, restored and truth side by side.
-
-        Raises:
-            InputError: the file cannot be written.
-        """
+    def drawn(self, path: Path, clean: Picture | None) -> bytes:
+        """The content of the panel at ``path``: degraded, restored and truth side by side."""
         grey_or_colour = self.data.shape[0] in (1, 3)
         shown = self.data if grey_or_colour else self.how.before[0].cpu().numpy()
         columns = [
@@ -83,7 +79,7 @@ class Restored:
         ]
         if clean is not None:
             columns.append(("truth", clean.pixels, ""))
-        draw_panel(path, columns)
+        return panel.drawn(path, columns)
 
     def _figures(self, when: str) -> str:
         quality, likeness = self.metrics[f"psnr_{when}"], self.metrics[f"ssim_{when}"]

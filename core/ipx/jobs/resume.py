@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ipx.errors import InputError
 from ipx.files import images
-from ipx.files.record import drew, read_record, record_path
+from ipx.files.atomic import sweep
+from ipx.files.record import read_record, record_path
+from ipx.files.written import unchanged
 from ipx.jobs.records import file_hashes
 from ipx.planning.request import Request, Table
 from ipx.planning.settings import SolveSettings
@@ -22,8 +24,8 @@ def finished(
 ) -> Table | None:
     """The row of an earlier run of the same request on the same input; None if it must be redone.
 
-    It must be redone if it diverged, if one of its outputs is missing, or if it had another truth
-    or panel than is asked for now.
+    It must be redone if it diverged or was interrupted, if one of its outputs is missing or has
+    changed, or if it had another truth or panel than is asked for now.
 
     Args:
         command: ``solve`` or ``degrade``.
@@ -34,6 +36,7 @@ def finished(
         panel: the file of the panel, if one is asked for.
     """
     target = record_path(output)
+    sweep(output.parent)
     if not (output.is_file() and target.is_file()):
         return None
     try:
@@ -43,14 +46,14 @@ def finished(
         # a setting missing in an older record had its default
         usual = {k: v for k, v in SolveSettings().to_mapping().items() if k in asked}
         named = [output.with_name(Path(path).name) for path in row.get("outputs", {}).values()]
+        needed = [output, *named, *([] if panel is None else [panel])]
         same = (
             record["command"] == command
             and {**usual, **record["requested"]} == asked
             and record["files"] == file_hashes(request, command)
             and record["input"]["sha256"] == images.sha256(source)
             and (truth is None or record["truth"]["sha256"] == images.sha256(truth))
-            and (panel is None or (panel.is_file() and drew(output, panel)))
-            and all(path.is_file() for path in named)
+            and unchanged(record, output, needed)
             and row["status"] != "diverged"
         )
     except (InputError, KeyError, TypeError, AttributeError):

@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 
 from ipx.files import images
-from ipx.files.complex import write_complex
+from ipx.files.atomic import folder_for
+from ipx.files.complex import encoded_complex
 from ipx.files.images import Picture
 from ipx.files.panel import check_kind
-from ipx.files.record import folder_for
+from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions
-from ipx.jobs.records import absolute, make_record, places, read_data, write_outputs
+from ipx.jobs.records import absolute, contents, make_record, places, read_data
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, check_truth, restored
 from ipx.planning.request import Request, Table
@@ -77,9 +78,10 @@ def solve_file(
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
         record["truth"] = None if clean is None else clean.describe()
-        write_outputs(done.pictures, where, record, like, request.settings.samples)
+        files = contents(done.pictures, where, like, request.settings.samples)
         if panel is not None:
-            done.draw(panel, clean)
+            files[panel] = done.drawn(panel, clean)
+        commit(output, files, record)
     return row
 
 
@@ -133,13 +135,17 @@ def solve_bundled(
         where = places(output, done.how.outputs, force)
         row = done.row(f"bundled:{picture.path.name}", where)
         record = _record(request, picture, reporter, done, row, [], folder, None, panel)
-        images.write(folder / "truth.png", picture.pixels, picture)
+        files = contents(done.pictures, where, picture, request.settings.samples)
+        truth = folder / "truth.png"
+        files[truth] = images.encoded(truth, picture.pixels, picture)
         if request.tree("op").facts.traits.complex:
-            write_complex(folder / "degraded.npy", done.data)
+            data = folder / "degraded.npy"
+            files[data] = encoded_complex(data, done.data)
         elif done.data.shape[0] in (1, 3):
-            images.write(folder / "degraded.tif", done.data, dtype="float32")
-        write_outputs(done.pictures, where, record, picture, request.settings.samples)
-        done.draw(sheet, picture)
+            data = folder / "degraded.tif"
+            files[data] = images.encoded(data, done.data, dtype="float32")
+        files[sheet] = done.drawn(sheet, picture)
+        commit(output, files, record)
     return row | {"panel": str(sheet)}
 
 

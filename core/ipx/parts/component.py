@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 import torch
 from torch import Tensor
 
-from ipx.declare.capabilities import implemented
+from ipx.declare.capabilities import Shape, implemented
 from ipx.declare.options import NoOptions, Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
@@ -78,6 +78,15 @@ class Component(Generic[O]):
                     return spec, own
             own |= set(vars(cls))
         return None, own
+
+    def check(self, image_shape: Shape) -> None:
+        """Raise what would fail later and can be found at once, such as missing weights.
+
+        Called before anything is computed; the default finds nothing.
+
+        Args:
+            image_shape: ``(C, H, W)`` of the restored image.
+        """
 
     def buffer(self, name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
         """``make()`` in the dtype and on the device of ``like``, cached.

@@ -18,7 +18,8 @@ from ipx.declare.options import Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import ModelSpec
 from ipx.errors import InputError, MissingExtraError, ShapeError, UsageError, did_you_mean
-from ipx.files.record import one_line, read_record, record_path, write_atomic, write_record
+from ipx.files.atomic import one_line, write_atomic
+from ipx.files.record import read_record, record_path, write_record
 from ipx.parts.model import Model, check_state
 
 
@@ -96,11 +97,9 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
         InputError: a file is missing, damaged (sha256), of another model, or does not fit.
         ShapeError: the weights are for 3 channels and the image has another number.
     """
+    path = find_weights(name, model, channels)
     spec = registry().get("model", model)
     assert isinstance(spec, ModelSpec)
-    path = _find(spec, str(name), channels)
-    if not record_path(path).is_file():
-        raise InputError(f"{path}: is not a weights file: no card {record_path(path).name}")
     card = read_record(record_path(path))
     try:
         data = path.read_bytes()
@@ -125,6 +124,22 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
     except InputError as e:
         raise InputError(f"{path}: {e}") from None
     return Weights(made, state, card)
+
+
+def find_weights(name: str | os.PathLike[str], model: str, channels: int | None = None) -> Path:
+    """The file that `load_weights` would load; nothing is read.
+
+    Raises:
+        MissingExtraError: no such weights come with this model; says how to train some.
+        UsageError: the name is neither shipped nor a file.
+        InputError: the file has no card.
+    """
+    spec = registry().get("model", model)
+    assert isinstance(spec, ModelSpec)
+    path = _find(spec, str(name), channels)
+    if not record_path(path).is_file():
+        raise InputError(f"{path}: is not a weights file: no card {record_path(path).name}")
+    return path
 
 
 def _find(spec: ModelSpec, name: str, channels: int | None) -> Path:

@@ -15,7 +15,10 @@ class SolveSettings(Options):
     """Settings of a restoration."""
 
     iterations: int | None = opt(
-        default=None, min=1, help="Largest number of iterations; by default that of the solver."
+        default=None,
+        min=1,
+        max=10_000_000,
+        help="Largest number of iterations; by default that of the solver.",
     )
     tol: float = opt(default=1e-4, min=0.0, help="Stop at this fixed-point residual; 0: never.")
     start: str = opt(
@@ -26,6 +29,7 @@ class SolveSettings(Options):
     restarts: int = opt(
         default=1,
         min=1,
+        max=1000,
         help="Number of random starts (with start random); the lowest objective is kept.",
     )
     keep: Literal["last", "best"] = opt(

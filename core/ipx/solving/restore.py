@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ from ipx.solving.observers import AnyObserver
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
-from ipx.solving.starts import first_guess, lowest
+from ipx.solving.starts import check_start, first_guess, lowest
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,11 +164,21 @@ def solve(
         operator = operator_from(op, shape)
         y = y.flatten(1) if len(operator.data_shape) == 1 else y
         floor = rounding(image) if floor is None else floor
-        problem = _problem(y, operator, build("noise", noise), build("prior", named), x0, floor)
-        algorithm = build("solver", _chosen(asked, plan))
+        model, algorithm = build("prior", named), build("solver", _chosen(asked, plan))
+        _check(model, algorithm, operator, s.start)
+        problem = _problem(y, operator, build("noise", noise), model, x0, floor)
         done = _restarted(attach(problem, plan), algorithm, lam, tuner, s, observers)
         before, seconds = operator.preview(y), time.perf_counter() - began
         return _restoration(back(done.result.x), done, before, problem.noise, seconds)
+
+
+def _check(
+    prior: Prior[Any], algorithm: Solver[Any, Any], operator: Operator[Any], start: str
+) -> None:
+    """Raise what can be found before anything is computed."""
+    for part in (prior, algorithm):
+        part.check(operator.image_shape)
+    check_start(prior, start)
 
 
 def _restoration(
@@ -232,18 +243,22 @@ def _restarted(
 ) -> Weighed:
     """Solve from each start and keep the lowest objective per image."""
     runs: list[Weighed] = []
+    classical = partial(_classical, iterations=settings.iterations)
     for number in range(settings.restarts):
         begun = problem
         if problem.x0 is None:
-            guess = first_guess(problem, settings.start, settings.seed + number, _classical)
+            guess = first_guess(problem, settings.start, settings.seed + number, classical)
             begun = problem if guess is None else problem.with_lam(0.0, guess)
         runs.append(weigh(begun, algorithm, lam, tuner, settings, observers))
         lam = lam if runs[0].lam is None else runs[0].lam  # objectives compare at one lam only
     return replace(runs[0], result=lowest([run.result for run in runs]))
 
 
-def _classical(problem: Problem) -> Tensor:
-    """The restoration with another prior, by the best solver that fits, with its weight chosen."""
+def _classical(problem: Problem, iterations: int | None) -> Tensor:
+    """The restoration with another prior, by the best solver that fits, with its weight chosen.
+
+    Each solve, also of the tuner, has at most as many iterations as the main one.
+    """
     plan = make_plan(
         tree("operator", problem.operator),
         tree("noise", problem.noise),
@@ -251,7 +266,7 @@ def _classical(problem: Problem) -> Tensor:
         tree("solver", AUTO),
     )
     algorithm = build("solver", _chosen(tree("solver", AUTO), plan))
-    settings = SolveSettings(tol=1e-3)
+    settings = SolveSettings(tol=1e-3, iterations=iterations)
     return weigh(attach(problem, plan), algorithm, "auto", "discrepancy", settings).result.x
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ipx.declare.registry import registry
 from ipx.errors import OptionError, did_you_mean
+from ipx.parts.prior import Prior
 from ipx.solving.build import build
 from ipx.solving.codes import code_start, latent_of
 from ipx.solving.problem import Problem
@@ -43,22 +45,31 @@ def first_guess(
     if start == "preview":
         return None
     shape = problem.image_shape
+    check_start(problem.prior, start)
     if start in ("mean", "random"):
         latent = latent_of(problem.prior)
-        if latent is None:
-            raise OptionError(f"start {start} is for priors with a decoder; take preview")
+        assert latent is not None
         code = code_start(latent, shape, problem.y, seed if start == "random" else None)
         return latent.decode(code, shape) if problem.code is None else code
-    known = [s.name for s in registry().all("prior")]
-    if start not in known:
-        names = [*STARTS, *known]
-        near = did_you_mean(start, names)
-        raise OptionError(f"start {start} is neither a prior nor one of {', '.join(STARTS)}{near}")
     other = Problem(
         problem.y, problem.physical, problem.noise, build("prior", start),
         hard=problem.hard, estimated=problem.estimated,
     )  # fmt: skip
     return solve(other)
+
+
+def check_start(prior: Prior[Any], start: str) -> None:
+    """Check the name of a start.
+
+    Raises:
+        OptionError: no such start, or the prior has no decoder.
+    """
+    known = [s.name for s in registry().all("prior")]
+    if start in ("mean", "random") and latent_of(prior) is None:
+        raise OptionError(f"start {start} is for priors with a decoder; take preview")
+    if start not in (*STARTS, *known):
+        near = did_you_mean(start, [*STARTS, *known])
+        raise OptionError(f"start {start} is neither a prior nor one of {', '.join(STARTS)}{near}")
 
 
 def lowest(results: list[Result]) -> Result:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ipx.errors import InputError
-from ipx.files.record import one_line, write_atomic
+from ipx.files.atomic import one_line, write_atomic
 from ipx.solving.solver import State
 
 _KEY = "ipx-state"

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ipx.declare.capabilities import Shape
 from ipx.errors import InputError, UsageError
+from ipx.files.atomic import one_line
 from ipx.files.format import Array
 from ipx.files.images import read
 from ipx.files.lookup import pictures_in
-from ipx.files.record import one_line
 from ipx.training.settings import Data
 
 CROP = 64

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ipx.errors import InputError, UsageError
-from ipx.files.record import check_folder, environment
+from ipx.files.atomic import check_folder
+from ipx.files.record import environment
 from ipx.parts.model import Model, fill
 from ipx.parts.weights import save_weights
 from ipx.training.data import Pictures, ahead

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ipx.errors import InputError, UsageError
-from ipx.files.record import dumps, one_line, write_atomic
+from ipx.files.atomic import one_line, write_atomic
+from ipx.files.record import dumps
 
 
 @dataclass

@@ -30,14 +30,26 @@ class BlurOptions(Options):
         default=None, help="PSF file (PNG, TIFF or NPY), centred in its array; implies kind file."
     )
     sigma: float = opt(
-        default=2.0, above=0.0, unit="pixels", help="Standard deviation (gaussian), cut at 4 sigma."
+        default=2.0,
+        above=0.0,
+        max=500.0,
+        unit="pixels",
+        help="Standard deviation (gaussian), cut at 4 sigma.",
     )
-    size: int = opt(default=9, min=1, unit="pixels", help="Side of the square (uniform).")
+    size: int = opt(default=9, min=1, max=4001, unit="pixels", help="Side of the square (uniform).")
     radius: float = opt(
-        default=3.0, above=0.0, unit="pixels", help="Radius of disk, or of first dark ring (airy)."
+        default=3.0,
+        above=0.0,
+        max=500.0,
+        unit="pixels",
+        help="Radius of disk, or of first dark ring (airy).",
     )
     length: float = opt(
-        default=15.0, min=1.0, unit="pixels", help="Length of the path (motion, random-motion)."
+        default=15.0,
+        min=1.0,
+        max=4001.0,
+        unit="pixels",
+        help="Length of the path (motion, random-motion).",
     )
     angle: float = opt(
         default=0.0, unit="degrees", help="Direction (motion): 0 is to the right, 90 upwards."

@@ -41,34 +41,38 @@ class DenoiserOptions(Options):
 class DnCNNOptions(DenoiserOptions):
     """A convolutional network at full resolution."""
 
-    width: int = opt(default=64, min=1, help="Feature channels.")
-    depth: int = opt(default=17, min=3, help="Number of convolutions.")
+    width: int = opt(default=64, min=1, max=4096, help="Feature channels.")
+    depth: int = opt(default=17, min=3, max=1000, help="Number of convolutions.")
 
 
 class FFDNetOptions(DenoiserOptions):
     """A convolutional network at half resolution."""
 
-    width: int = opt(default=64, min=1, help="Feature channels.")
-    depth: int = opt(default=15, min=3, help="Number of convolutions.")
+    width: int = opt(default=64, min=1, max=4096, help="Feature channels.")
+    depth: int = opt(default=15, min=3, max=1000, help="Number of convolutions.")
 
 
 class DRUNetOptions(DenoiserOptions):
     """A U-Net of residual blocks; the paper uses widths 64,128,256,512 and 4 blocks."""
 
-    widths: tuple[int, ...] = opt(default=(32, 64, 96), help="Feature channels at each scale.")
-    blocks: int = opt(default=2, min=1, help="Residual blocks at each scale, down and up.")
+    widths: tuple[int, ...] = opt(
+        default=(32, 64, 96), min=1, max=4096, help="Feature channels at each scale."
+    )
+    blocks: int = opt(default=2, min=1, max=100, help="Residual blocks at each scale, down and up.")
     unshuffle: int = opt(
-        default=2, min=1, help="Factor of the pixel unshuffle at the input; 1 in the paper."
+        default=2, min=1, max=16, help="Factor of the pixel unshuffle at the input; 1 in the paper."
     )
 
 
 class GSDRUNetOptions(DenoiserOptions):
     """A gradient step on a potential defined by a small smooth DRUNet."""
 
-    widths: tuple[int, ...] = opt(default=(24, 48), help="Feature channels at each scale.")
-    blocks: int = opt(default=2, min=1, help="Residual blocks at each scale, down and up.")
+    widths: tuple[int, ...] = opt(
+        default=(24, 48), min=1, max=4096, help="Feature channels at each scale."
+    )
+    blocks: int = opt(default=2, min=1, max=100, help="Residual blocks at each scale, down and up.")
     unshuffle: int = opt(
-        default=2, min=1, help="Factor of the pixel unshuffle at the input; 1 in the paper."
+        default=2, min=1, max=16, help="Factor of the pixel unshuffle at the input; 1 in the paper."
     )
 
 

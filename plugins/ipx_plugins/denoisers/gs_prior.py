@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ipx import Prior, Scalar, ShapeError, per_image
+from ipx import Prior, Scalar, Shape, ShapeError, find_weights, per_image
 from ipx_plugins.denoisers import GSOptions
 from ipx_plugins.denoisers.gs_drunet import Net, potential, slope
 from ipx_plugins.denoisers.prior import Loaded, padded
@@ -25,6 +25,10 @@ class GSDRUNetPrior(Prior[GSOptions]):
     def __init__(self, options: GSOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self._loaded = Loaded("gs-drunet", self.options.weights)
+
+    def check(self, image_shape: Shape) -> None:
+        """Raise the errors of `load_weights` that need no loading."""
+        find_weights(self.options.weights, "gs-drunet", image_shape[0])
 
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``, for ``x`` ``(B, C, H, W)``."""

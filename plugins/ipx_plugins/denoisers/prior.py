@@ -7,7 +7,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ipx import Prior, Scalar, ShapeError, load_weights, mirrored, per_image
+from ipx import (
+    Prior,
+    Scalar,
+    Shape,
+    ShapeError,
+    find_weights,
+    load_weights,
+    mirrored,
+    per_image,
+)
 from ipx_plugins.denoisers import LearnedOptions
 
 _LEAST = 3 / 255
@@ -32,6 +41,10 @@ class Learned(Prior[LearnedOptions]):
     def __init__(self, options: LearnedOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self._loaded = Loaded(self.model, self.options.weights)
+
+    def check(self, image_shape: Shape) -> None:
+        """Raise the errors of `load_weights` that need no loading."""
+        find_weights(self.options.weights, self.model, image_shape[0])
 
     def denoise(self, x: Tensor, sigma: Scalar | Tensor) -> Tensor:
         """The estimate of the clean picture.

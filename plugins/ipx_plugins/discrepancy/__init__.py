@@ -27,14 +27,14 @@ class DiscrepancyOptions(Options):
         "needs none, or trust the estimate.",
     )
     tol: float = opt(default=0.05, above=0.0, help="Relative precision of lam.")
-    evaluations: int = opt(default=14, min=2, help="Largest number of weights tried.")
+    evaluations: int = opt(default=14, min=2, max=1000, help="Largest number of weights tried.")
 
 
 class GCVOptions(Options):
     """Generalised cross-validation."""
 
     step: float = opt(default=4.0, min=1.2, max=100.0, help="Factor between the first weights.")
-    evaluations: int = opt(default=12, min=3, help="Largest number of weights tried.")
+    evaluations: int = opt(default=12, min=3, max=1000, help="Largest number of weights tried.")
 
 
 @hookimpl

@@ -7,11 +7,20 @@ from collections.abc import Iterable
 from ipx import (
     DENOISER_SHARE,
     Denoise,
+    OptionError,
     Options,
     PriorSpec,
     Traits,
+    did_you_mean,
     hookimpl,
     opt,
+)
+
+# the orthogonal families of PyWavelets, listed to check names without importing it
+_LONGEST = {"db": (1, 38), "sym": (2, 20), "coif": (1, 17)}
+ORTHOGONAL = (
+    "haar",
+    *(f"{family}{n}" for family, (a, b) in _LONGEST.items() for n in range(a, b + 1)),
 )
 
 
@@ -32,7 +41,9 @@ class MedianOptions(Options):
 class BilateralOptions(Options):
     """The bilateral filter."""
 
-    reach: float = opt(default=1.5, above=0.0, help="Spatial standard deviation.", unit="pixels")
+    reach: float = opt(
+        default=1.5, above=0.0, max=15.0, help="Spatial standard deviation.", unit="pixels"
+    )
     contrast: float = opt(
         default=3.0, above=0.0, help="Standard deviation of intensity differences, over sigma."
     )
@@ -51,6 +62,13 @@ class WaveletFilterOptions(Options):
     shifts: int = opt(
         default=3, min=0, max=15, help="Average over shifts of 0 to this many pixels on each axis."
     )
+
+    def __post_init__(self) -> None:
+        if self.wavelet not in ORTHOGONAL:
+            raise OptionError(
+                f"no orthogonal wavelet is called {self.wavelet}"
+                f"{did_you_mean(self.wavelet, ORTHOGONAL)} (haar, db1-38, sym2-20, coif1-17)"
+            )
 
 
 @hookimpl

@@ -15,8 +15,8 @@ class FlowOptions(Options):
     """Options of both flows."""
 
     colors: Literal[1, 3] = opt(default=3, help="Channels: grey or colour.")
-    levels: int = opt(default=4, min=1, help="Scales; sides are multiples of 2^levels.")
-    width: int = opt(default=64, min=1, help="Feature channels of coupling networks.")
+    levels: int = opt(default=4, min=1, max=10, help="Scales; sides are multiples of 2^levels.")
+    width: int = opt(default=64, min=1, max=4096, help="Feature channels of coupling networks.")
     bits: float = opt(
         default=5.0,
         min=1.0,
@@ -34,14 +34,17 @@ class FlowOptions(Options):
 class GlowOptions(FlowOptions):
     """Glow (Kingma and Dhariwal)."""
 
-    steps: int = opt(default=8, min=1, help="Steps of flow at each scale.")
+    steps: int = opt(default=8, min=1, max=1000, help="Steps of flow at each scale.")
 
 
 class RealNVPOptions(FlowOptions):
     """RealNVP (Dinh, Sohl-Dickstein and Bengio)."""
 
     steps: int = opt(
-        default=3, min=1, help="Couplings of each kind (checkerboard, channels) at each scale."
+        default=3,
+        min=1,
+        max=1000,
+        help="Couplings of each kind (checkerboard, channels) at each scale.",
     )
 
 

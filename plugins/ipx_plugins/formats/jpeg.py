@@ -1,4 +1,4 @@
-"""JPEG through Pillow, which rejects truncated files; libjpeg fills them with grey."""
+"""JPEG through Pillow, which ignores the warnings of libjpeg about missing data."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from ipx import Format, Raster
-from ipx_plugins.formats.common import with_pillow
+from ipx import Format, InputError, Raster
+from ipx_plugins.formats.common import padded_jpeg, with_pillow
 
 BANDS = (range(4, 8), range(2, 4), range(1, 2))
 """Frequencies of the 8 x 8 cosine transform in each octave, the finest first."""
@@ -27,7 +27,10 @@ class JPEG(Format):
 
     def decode(self, data: bytes) -> Raster:
         """The picture, 8 bits, grey or RGB."""
-        raster = with_pillow(data, "JPEG", "MPO")
+        raster = with_pillow(data, "JPEG", "MPO", ratio=_densest(data))
+        padded = with_pillow(padded_jpeg(data), "JPEG", "MPO")
+        if not np.array_equal(raster.samples, padded.samples):
+            raise InputError("is a damaged JPEG, data are missing in it; get a whole copy")
         with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
             tables: dict[int, list[int]] = image.quantization  # type: ignore[attr-defined]  # of JPEG
         return replace(raster, errors=_errors(tables[0]) if 0 in tables else ())
@@ -38,3 +41,13 @@ class JPEG(Format):
         image = Image.fromarray(raster.packed)
         image.save(out, "JPEG", quality=95, subsampling=0, icc_profile=raster.icc)
         return out.getvalue()
+
+
+def _densest(data: bytes) -> float | None:
+    """The largest number of bytes of pixels in a byte of a file; None for arithmetic coding.
+
+    A Huffman code has at least one bit for each block of 8 x 8 samples of each channel. With
+    subsampling there is at least one block for 8 x 8 pixels; they have up to 3 bytes each.
+    """
+    arithmetic = any(data.find(bytes((0xFF, kind))) >= 0 for kind in (0xC9, 0xCA))
+    return None if arithmetic else 8 * 64 * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class NPY(Format):
 
     def numbers(self, data: bytes) -> Array:
         """The array, of any shape."""
+        _check(data)
         try:
             array = np.load(io.BytesIO(data), allow_pickle=False)
         except ValueError as error:
@@ -44,3 +46,16 @@ class NPY(Format):
         if not isinstance(array, np.ndarray):
             raise InputError("holds several arrays; save one")
         return array
+
+
+def _check(data: bytes) -> None:
+    """Raise ValueError if the header claims more numbers than there are, before they are loaded."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    if version == (3, 0):  # names of fields in Unicode: no numbers
+        return
+    read = np.lib.format
+    header = read.read_array_header_1_0 if version == (1, 0) else read.read_array_header_2_0
+    shape, _, dtype = header(file)
+    if math.prod(shape) * dtype.itemsize > len(data) - file.tell() and not dtype.hasobject:
+        raise ValueError(f"its header claims the shape {shape}, for which data are missing")

@@ -13,9 +13,12 @@ from tifffile import PHOTOMETRIC
 
 from ipx import Format, InputError, Raster
 from ipx.files.format import Array, check_size, wrong_channels
-from ipx_plugins.formats.common import ORIENTATION
+from ipx_plugins.formats.common import ORIENTATION, padded_jpeg
 
 ICC = 34675
+JPEG = (6, 7, 34892)
+"""Numbers of JPEG compression."""
+
 TRUNCATED = "is a truncated TIFF; get a whole copy of it"
 
 
@@ -50,7 +53,11 @@ class TIFF(Format):
     def numbers(self, data: bytes) -> Array:
         """The array of the one page, ``(H, W)`` or ``(H, W, S)``."""
         with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as tif:
+            if not tif.series:
+                raise InputError(TRUNCATED)
             page = _only_page(tif)
+            stored = tif.series[0]
+            check_size(int(stored.size), 1, stored.dtype.itemsize, len(data))
             array: Array = page.asarray()
             separate = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
         return np.moveaxis(array, 0, -1) if separate and page.samplesperpixel > 1 else array
@@ -88,6 +95,7 @@ def _only_page(tif: tifffile.TiffFile) -> tifffile.TiffPage:
 def _raster(page: tifffile.TiffPage, size: int) -> Raster:
     """The samples of a page; ``size`` is the length of the file in bytes."""
     _check(page, size)
+    _check_jpeg(page)
     icc, orientation = page.tags.get(ICC), page.tags.get(ORIENTATION)
     samples = page.asarray()
     alpha, extra = False, [int(kind) for kind in page.extrasamples]
@@ -125,7 +133,7 @@ def _check(page: tifffile.TiffPage, size: int) -> None:
         PHOTOMETRIC.RGB,
         PHOTOMETRIC.PALETTE,
     }
-    if page.compression in (6, 7, 34892):  # JPEG, which is decoded to RGB
+    if page.compression in JPEG:  # decoded to RGB
         known.add(PHOTOMETRIC.YCBCR)
     if page.photometric not in known:
         kind = getattr(page.photometric, "name", page.photometric)
@@ -133,6 +141,22 @@ def _check(page: tifffile.TiffPage, size: int) -> None:
     palette = page.photometric == PHOTOMETRIC.PALETTE
     if page.bitspersample not in (1, 8, 16, 32, 64) and not palette:
         raise InputError(f"has {page.bitspersample} bits per sample; save it with 8, 16 or 32")
+
+
+def _check_jpeg(page: tifffile.TiffPage) -> None:
+    """Raise InputError if data are missing in a JPEG segment; the decoder fills them with grey."""
+    if page.compression not in JPEG:
+        return
+    file = page.parent.filehandle
+    tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+    for index, (start, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        file.seek(start)
+        data = file.read(count)
+        one, other = (
+            np.asarray(page.decode(d, index, **tables)[0]) for d in (data, padded_jpeg(data))
+        )
+        if not np.array_equal(one, other):
+            raise InputError("is a damaged TIFF, data are missing in it; get a whole copy")
 
 
 def _channels_last(page: tifffile.TiffPage, samples: Array) -> Array:

@@ -17,8 +17,10 @@ class GANOptions(Options):
     size: int = opt(
         default=64, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
     )
-    latent: int = opt(default=64, min=1, help="Dimension of the code.")
-    width: int = opt(default=32, min=1, help="Features at half size, doubled per scale up to 8x.")
+    latent: int = opt(default=64, min=1, max=65536, help="Dimension of the code.")
+    width: int = opt(
+        default=32, min=1, max=1024, help="Features at half size, doubled per scale up to 8x."
+    )
     objective: Literal["minimax", "non-saturating", "least-squares", "wasserstein-gp"] = opt(
         default="non-saturating", help="Loss of generator and discriminator."
     )

@@ -69,7 +69,7 @@ class HQSOptions(GenerativeOptions):
     """Maximum a posteriori estimation under Gaussian noise, as a denoiser."""
 
     temperature: float = opt(default=1.0, above=0.0, help="Exponent of the density.")
-    steps: int = opt(default=12, min=1, help="Steps of Adam for each denoising.")
+    steps: int = opt(default=12, min=1, max=10000, help="Steps of Adam for each denoising.")
 
 
 class JointOptions(GenerativeOptions):
@@ -91,7 +91,7 @@ class DeviationOptions(GenerativeOptions):
 class PatchOptions(MapOptions):
     """Negative log-density of patches."""
 
-    patch: int = opt(default=32, min=8, help="Side of the patches.", unit="pixels")
+    patch: int = opt(default=32, min=8, max=1024, help="Side of the patches.", unit="pixels")
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,10 @@ class Formulation(Prior[G]):
         """
         return _model(self.options.model, self.options.weights)[0]
 
+    def check(self, image_shape: Shape) -> None:
+        """Raise the errors of `generator`, and those of a size that the model does not have."""
+        self.code_size(image_shape)
+
     def net(self, like: Tensor) -> nn.Module:
         """The network in the dtype and on the device of ``like`` (a pure cache)."""
         key = (like.dtype, like.device)

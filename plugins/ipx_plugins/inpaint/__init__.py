@@ -36,19 +36,21 @@ class InpaintOptions(Options):
     box: tuple[int, int] | None = opt(
         default=None,
         min=1,
+        max=1_000_000,
         unit="pixels",
         help="Height and width of the box; a quarter of the picture's by default.",
     )
     position: tuple[int, int] | None = opt(
         default=None,
         min=0,
+        max=1_000_000,
         unit="pixels",
         help="Row and column of the top left corner of the box; centred by default.",
     )
-    count: int = opt(default=12, min=1, help="Number of scratches.")
-    thickness: int = opt(default=3, min=1, unit="pixels", help="Width of the scratches.")
+    count: int = opt(default=12, min=1, max=10000, help="Number of scratches.")
+    thickness: int = opt(default=3, min=1, max=10000, unit="pixels", help="Width of the scratches.")
     words: str = opt(default="lorem ipsum dolor sit amet ", help="Text, repeated over the picture.")
-    font: int = opt(default=20, min=4, unit="pixels", help="Height of the letters.")
+    font: int = opt(default=20, min=4, max=1000, unit="pixels", help="Height of the letters.")
     seed: int = opt(default=0, min=0, help="Random seed of the mask (pixels, values, scratches).")
 
     def __post_init__(self) -> None:

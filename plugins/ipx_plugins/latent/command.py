@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ipx.errors import InputError, UsageError
-from ipx.files.record import check_folder, environment, record_path, write_record
+from ipx.files.atomic import check_folder
+from ipx.files.record import environment, record_path, write_record
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from ipx import InputError, Shape
+from ipx.files.atomic import one_line, write_atomic
 from ipx.files.images import pictures_in, read, write
-from ipx.files.record import one_line, write_atomic
 
 GAP = 2
 """White pixels between the pictures of a grid."""

@@ -54,20 +54,24 @@ class RegressionOptions(Options):
 class SRCNNOptions(RegressionOptions):
     """Three convolutions, 9-5-5."""
 
-    widths: tuple[int, int] = opt(default=(64, 32), min=1, help="Features of the first two layers.")
+    widths: tuple[int, int] = opt(
+        default=(64, 32), min=1, max=4096, help="Features of the first two layers."
+    )
 
 
 class VDSROptions(RegressionOptions):
     """A deep convolutional network for the residual."""
 
-    width: int = opt(default=64, min=1, help="Feature channels.")
-    depth: int = opt(default=20, min=3, help="Number of convolutions.")
+    width: int = opt(default=64, min=1, max=4096, help="Feature channels.")
+    depth: int = opt(default=20, min=3, max=1000, help="Number of convolutions.")
 
 
 class UNetOptions(RegressionOptions):
     """A U-Net for the residual."""
 
-    widths: tuple[int, ...] = opt(default=(32, 64, 128), help="Feature channels at each scale.")
+    widths: tuple[int, ...] = opt(
+        default=(32, 64, 128), min=1, max=4096, help="Feature channels at each scale."
+    )
 
 
 class FeedforwardOptions(Options):

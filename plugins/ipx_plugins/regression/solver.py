@@ -11,8 +11,10 @@ from ipx import (
     Denoise,
     PlanError,
     Problem,
+    Shape,
     Solver,
     State,
+    find_weights,
     load_weights,
     noise_variance,
     using,
@@ -32,6 +34,10 @@ class Feedforward(Solver[FeedforwardOptions, State]):
     def __init__(self, options: FeedforwardOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self._nets: dict[tuple[Any, ...], tuple[nn.Module, RegressionOptions]] = {}
+
+    def check(self, image_shape: Shape) -> None:
+        """Raise the errors of `load_weights` that need no loading."""
+        find_weights(self.options.weights, self.options.model, image_shape[0])
 
     def init(self, problem: Problem) -> State:
         """The start, by default the preview of the data.

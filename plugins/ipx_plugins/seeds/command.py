@@ -9,7 +9,7 @@ import click
 
 from ipx.declare.registry import registry
 from ipx.errors import InputError, UnknownNameError, UsageError, did_you_mean
-from ipx.files.record import one_line
+from ipx.files.atomic import one_line
 from ipx_plugins.seeds import METHODS, QUICK, SIGMAS, TASKS
 
 FILE = click.Path(path_type=Path)

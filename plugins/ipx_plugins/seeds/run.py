@@ -17,8 +17,9 @@ from torch import Tensor
 
 from ipx import InputError, IpxError, UsageError
 from ipx.errors import MemoryExhaustedError
+from ipx.files.atomic import one_line
 from ipx.files.images import write
-from ipx.files.record import dumps, one_line
+from ipx.files.record import dumps
 from ipx_plugins.seeds import TASKS, Method
 from ipx_plugins.seeds.methods import How, available, identity, method_of, restore
 from ipx_plugins.seeds.pca import PCA, fit

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ipx.files.atomic import write_atomic
 from ipx.files.images import read
 from ipx.files.panel import Column, panel
-from ipx.files.record import environment, write_atomic, write_record
+from ipx.files.record import environment, write_record
 from ipx_plugins.seeds import METHODS, TASKS
 from ipx_plugins.seeds.methods import method_of
 from ipx_plugins.seeds.run import Bench, Cell

@@ -94,7 +94,7 @@ class DirectOptions(Options):
         help="With lam 0, squared singular values up to this fraction of the largest count as 0; "
         "by default 10 times the machine precision.",
     )
-    iterations: int = opt(default=1000, min=1, help="Largest number of CG steps.")
+    iterations: int = opt(default=1000, min=1, max=1_000_000, help="Largest number of CG steps.")
     tol: float = opt(default=DIRECT_TOL, above=0.0, help="CG stops at this relative residual.")
 
 
@@ -138,7 +138,7 @@ class HQSOptions(Options):
     rho_end: float | None = opt(
         default=None, above=0.0, help="Last penalty; 1000 lam by default (threshold 0.001)."
     )
-    steps: int = opt(default=30, min=1, help="Steps from the first penalty to the last.")
+    steps: int = opt(default=30, min=1, max=10000, help="Steps from the first penalty to the last.")
 
 
 class PDHGOptions(Options):
@@ -188,6 +188,7 @@ class PnPOptions(Options):
     steps: int | None = opt(
         default=None,
         min=1,
+        max=10000,
         help="Steps from the first sigma to the last. By default 8; 1 for Gaussian denoising, "
         "except with a flow; with missing pixels 12 (pnp-admm) or 24 (pnp-hqs), unless the "
         "denoiser matches blocks.",
@@ -216,14 +217,14 @@ class PnPOptions(Options):
 class PnPFISTAOptions(PnPOptions):
     """Plug-and-play with the gradient of the data term."""
 
-    steps: int = opt(default=30, min=1, help="Steps from the first sigma to the last.")
+    steps: int = opt(default=30, min=1, max=10000, help="Steps from the first sigma to the last.")
     refresh: int = _refresh(1)
 
 
 class DiffPIROptions(PnPOptions):
     """Diffusion sampling with a denoiser."""
 
-    steps: int = opt(default=12, min=1, help="Steps from the first sigma to the last.")
+    steps: int = opt(default=12, min=1, max=10000, help="Steps from the first sigma to the last.")
     refresh: int = _refresh(1)
     zeta: float = opt(
         default=1.0, min=0.0, max=1.0, help="Fraction of new noise in the variance of each step."

@@ -26,6 +26,7 @@ from ipx_plugins.solvers import PnPOptions
 
 _STRONG = 49 / 255  # first sigma of DPIR
 _FINEST = 0.255 / 255  # smallest sigma of DPIR
+_LEAST_PENALTY = 1e-6
 
 
 def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> Tensor:
@@ -106,8 +107,9 @@ def denoised(
 
 
 def penalty_at(problem: Problem, sigma: Tensor) -> Tensor:
-    """rho = lam / sigma^2, ``(B,)``."""
-    return vector(problem.lam, sigma[:, None]) / sigma**2
+    """rho = lam / sigma^2, ``(B,)``; for lam = 0 a small penalty, which keeps the prox unique."""
+    rho = vector(problem.lam, sigma[:, None]) / sigma**2
+    return torch.where(rho > 0, rho, _LEAST_PENALTY)
 
 
 def settled(residual: Tensor, step: int, table: Tensor) -> Tensor:

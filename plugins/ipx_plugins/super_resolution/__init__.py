@@ -31,6 +31,7 @@ class SuperResolutionOptions(Options):
     sigma: float | None = opt(
         default=None,
         above=0.0,
+        max=100.0,
         unit="pixels",
         help="Standard deviation of the Gaussian on the fine grid; 0.4 x factor by default.",
     )

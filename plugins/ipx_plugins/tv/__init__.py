@@ -28,7 +28,9 @@ class TVOptions(Options):
     tol: float = opt(
         default=1e-4, above=0.0, help="Relative duality gap at which the proximal map stops."
     )
-    iterations: int = opt(default=500, min=1, help="Largest number of steps of the proximal map.")
+    iterations: int = opt(
+        default=500, min=1, max=100000, help="Largest number of steps of the proximal map."
+    )
     compile: bool = opt(
         default=False, help="Compile the proximal map; needs a C++ compiler and minutes to pay off."
     )

@@ -36,7 +36,9 @@ class UnrolledOptions(Options):
     base: Literal["admm", "hqs", "fista", "pdhg"] = opt(
         default="admm", help="The algorithm that is unrolled."
     )
-    stages: int = opt(default=8, min=1, help="Number of steps, each with its own parameters.")
+    stages: int = opt(
+        default=8, min=1, max=1000, help="Number of steps, each with its own parameters."
+    )
     prox: Literal["drunet", "cnn", "shrinkage", "filters"] = opt(
         default="drunet",
         help="The learned prox: the U-Net of that name, a small residual network, shrinkage in "
@@ -44,18 +46,34 @@ class UnrolledOptions(Options):
     )
     shared: bool = opt(default=True, help="One prox for all stages; off: each has its own.")
     widths: tuple[int, ...] = opt(
-        default=(32, 64, 96), help="Features at each scale (drunet), or the first (cnn)."
+        default=(32, 64, 96),
+        min=1,
+        max=4096,
+        help="Features at each scale (drunet), or the first (cnn).",
     )
     blocks: int = opt(
-        default=2, min=1, help="Residual blocks at each scale (drunet); hidden layers (cnn)."
+        default=2,
+        min=1,
+        max=100,
+        help="Residual blocks at each scale (drunet); hidden layers (cnn).",
     )
     unshuffle: int = opt(
-        default=2, min=1, help="Factor of the pixel unshuffle at the input (drunet).", unit="pixels"
+        default=2,
+        min=1,
+        max=16,
+        help="Factor of the pixel unshuffle at the input (drunet).",
+        unit="pixels",
     )
     taps: int = opt(
-        default=3, min=1, help="Side of the learned filters (shrinkage, filters).", unit="pixels"
+        default=3,
+        min=1,
+        max=63,
+        help="Side of the learned filters (shrinkage, filters).",
+        unit="pixels",
     )
-    points: int = opt(default=101, min=3, help="Control points of a shrinkage curve on [-1, 1].")
+    points: int = opt(
+        default=101, min=3, max=10001, help="Control points of a shrinkage curve on [-1, 1]."
+    )
     sigma_start: float = opt(
         default=49 / 255, above=0.0, help="First noise level (drunet, cnn).", unit="image range"
     )
@@ -83,7 +101,9 @@ class UnrolledOptions(Options):
     missing: tuple[float, float] = opt(
         default=(0.2, 0.8), min=0.0, max=1.0, help="Range of the fraction of missing pixels."
     )
-    factors: tuple[int, ...] = opt(default=(2, 4), help="Factors of super-resolution.")
+    factors: tuple[int, ...] = opt(
+        default=(2, 4), min=2, max=8, help="Factors of super-resolution."
+    )
     sigma: tuple[float, float] = opt(
         default=(0.0, 0.05), min=0.0, help="Range of noise standard deviations.", unit="image range"
     )
@@ -110,7 +130,9 @@ class HQSOptions(UnrolledOptions):
 class ADMMNetOptions(UnrolledOptions):
     """ADMM with learned filters, shrinkage curves and multiplier rates."""
 
-    stages: int = opt(default=10, min=1, help="Number of steps, each with its own parameters.")
+    stages: int = opt(
+        default=10, min=1, max=1000, help="Number of steps, each with its own parameters."
+    )
     prox: Literal["drunet", "cnn", "shrinkage", "filters"] = opt(
         default="filters", help="The learned prox."
     )
@@ -125,7 +147,9 @@ class LISTAOptions(UnrolledOptions):
     base: Literal["admm", "hqs", "fista", "pdhg"] = opt(
         default="fista", help="The algorithm that is unrolled."
     )
-    stages: int = opt(default=16, min=1, help="Number of steps, each with its own parameters.")
+    stages: int = opt(
+        default=16, min=1, max=1000, help="Number of steps, each with its own parameters."
+    )
     prox: Literal["drunet", "cnn", "shrinkage", "filters"] = opt(
         default="shrinkage", help="The learned prox."
     )

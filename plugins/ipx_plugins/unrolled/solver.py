@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 import ipx
-from ipx import Problem, Solver, State, load_weights
+from ipx import Problem, Shape, Solver, State, find_weights, load_weights
 from ipx_plugins.unrolled import PROXED, TrainedOptions
 from ipx_plugins.unrolled.network import Stages
 
@@ -51,6 +51,11 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
         made = cls()
         made._given, made.needs = net, PROXED
         return made
+
+    def check(self, image_shape: Shape) -> None:
+        """Raise the errors of `load_weights` that need no loading."""
+        if self._given is None:
+            find_weights(self.options.weights, self.model, image_shape[0])
 
     def budget(self, problem: Problem) -> int:
         """The number of stages; 100 for a deep equilibrium."""

@@ -17,8 +17,10 @@ class VAEOptions(Options):
     size: int = opt(
         default=64, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
     )
-    latent: int = opt(default=128, min=1, help="Dimension of the code.")
-    width: int = opt(default=32, min=1, help="Features at half size, doubled per scale up to 8x.")
+    latent: int = opt(default=128, min=1, max=65536, help="Dimension of the code.")
+    width: int = opt(
+        default=32, min=1, max=1024, help="Features at half size, doubled per scale up to 8x."
+    )
     deviation: str = opt(
         default="learned",
         help="Standard deviation of pictures about D(z): learned, or a number.",

@@ -49,7 +49,7 @@ class WaveletOptions(Options):
     """The wavelet transform."""
 
     wavelet: str = opt(default="sym4", help="A discrete wavelet by its PyWavelets name.")
-    levels: int = opt(default=3, min=1, help="Number of scales; fewer for small pictures.")
+    levels: int = opt(default=3, min=1, max=20, help="Number of scales; fewer for small pictures.")
     invariant: bool = opt(
         default=True,
         help="Average over all shifts of the picture: 1 to 2 dB better, but slower.",

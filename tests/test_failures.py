@@ -1,0 +1,171 @@
+"""What ends a run: errors of plugins, signals, and what the command line says then."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ipx.files import images
+from ipx.host.scaffold import create_plugin
+from ipx_cli.main import cli
+from third_party import as_installed
+
+FAST = ("--lam", "0.01", "--iterations", "2")
+
+RAISING = """
+import os
+
+from ipx import Prior
+from my_own import MyOwnOptions
+
+
+class Bare(BaseException):
+    pass
+
+
+class MyOwn(Prior[MyOwnOptions]):
+    def value(self, x):
+        return x.flatten(1).sum(1)
+
+    def grad(self, x):
+        return self.prox(x, 1)
+
+    def prox(self, x, t):
+        if x.mean() < 0.5:
+            return x
+        exec(os.environ["MY_OWN"])
+"""
+
+COMMAND = """
+
+@hookimpl
+def ipx_commands(cli):
+    import click, sys
+
+    @cli.command("leave")
+    @click.argument("status", type=int)
+    def leave(status):
+        sys.exit(status)
+"""
+
+EACH = """
+import json, os, sys
+from ipx_cli.main import cli
+for code, *command in json.loads(sys.argv[1]):
+    os.environ["MY_OWN"] = code
+    print(">", file=sys.stderr)
+    try:
+        cli(command)
+    except SystemExit as e:
+        print("exit", e.code, file=sys.stderr)
+"""
+
+
+def call(*words: str | Path) -> Result:
+    return CliRunner().invoke(cli, list(map(str, words)))
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """y.png and dark.png: 24 x 24, grey, 8 bit, in the present folder."""
+    monkeypatch.chdir(tmp_path)
+    pixels = images.bundled().pixels[1:2, 30:54, 90:114]
+    images.write("y.png", 0.6 + 0.4 * pixels)
+    images.write("dark.png", 0.4 * pixels)
+    return Path("y.png")
+
+
+def test_errors_of_a_plugin_name_the_plugin(source: Path, tmp_path: Path) -> None:
+    create_plugin("my-own", tmp_path, "prior")
+    site = as_installed(tmp_path / "my-own")
+    (site / "my_own" / "prior.py").write_text(RAISING)
+    light = site / "my_own" / "__init__.py"
+    light.write_text(light.read_text() + COMMAND)
+    solve = ["solve", "y.png", "--prior", "my-own", "--solver", "hqs", *FAST, "-o", "x/"]
+    two = [*solve[:1], "dark.png", *solve[1:]]
+    cases = {
+        "1 / 0": "ZeroDivisionError: division by zero",
+        "import torch; torch.zeros(2) @ torch.zeros(3)": "RuntimeError: ",
+        "raise SystemExit(0)": "SystemExit: 0",
+        "raise Bare('odd')": "Bare: odd",
+    }
+    commands = [[code, *solve] for code in cases]
+    commands += [["raise SystemExit(0)", *two], ["", "leave", "0"], ["", "leave", "7"]]
+    done = subprocess.run(
+        [sys.executable, "-c", EACH, json.dumps(commands)],
+        env={**os.environ, "PYTHONPATH": f"{site}:{os.environ.get('PYTHONPATH', '')}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    told = [part.strip().splitlines() for part in done.stderr.split(">\n")[1:]]
+    for why, lines in zip(cases.values(), told, strict=False):
+        assert len(lines) == 2, lines
+        assert lines[0].startswith(f"ipx: error: y.png: plugin my-own (my-own 0.1.0) failed: {why}")
+        assert "a bug" not in lines[0]
+        assert lines[1] == "exit 4"
+    assert told[4][-2:] == ["ipx: 1 of 2 restored, 1 failed", "exit 1"]
+    assert Path("x/dark.png").is_file()
+    assert not Path("x/y.png").exists()
+    assert [lines[-1] for lines in told[5:]] == ["exit 0", "exit 7"]
+
+
+def test_an_exit_inside_a_built_in_command_is_an_error(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*args: object, **kwargs: object) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr("ipx.jobs.solve.solve_file", leave)
+    told = call("solve", source)
+    assert told.exit_code == 1
+    assert told.stderr.startswith("ipx: error: y.png: unexpected SystemExit: 0 (a bug")
+    monkeypatch.setattr("ipx_cli.batch.run", leave)
+    assert call("solve", source).exit_code == 1
+
+
+def test_a_batch_with_failures_says_how_many(source: Path) -> None:
+    Path("bad.png").write_bytes(b"no picture")
+    for command, word, options in (("solve", "restored", FAST), ("degrade", "degraded", ())):
+        args = (command, source, "bad.png", "dark.png", *options, "-o", f"{word}/")
+        told = call(*args)
+        assert told.exit_code == 1
+        assert told.stderr.splitlines()[-1] == f"ipx: 2 of 3 {word}, 1 failed"
+        assert "failed" not in call(*args, "--quiet").stderr
+    assert "failed" not in call("solve", "bad.png", "-o", "x.png").stderr
+    assert "restored, " not in call("solve", source, "dark.png", *FAST, "-o", "y/").stderr
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_batch_tidily(source: Path, number: int, status: int) -> None:
+    names = [f"{i}.png" for i in range(50)]
+    for name in names:
+        shutil.copy(source, name)
+    command = [sys.executable, "-m", "ipx_cli.main", "solve", *names, *FAST, "-o", "out"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.readline()  # the first is done
+        time.sleep(0.02)
+        run.send_signal(number)
+        told = run.stderr.read()
+        run.stdout.read()
+        assert run.wait(30) == status
+    word = {143: "terminated", 130: "interrupted"}[status]
+    assert told == f"ipx: error: {word}\n"
+    left = {p.name for p in Path("out").iterdir()}
+    assert not [name for name in left if name.endswith(".part")]
+    assert 0 < len(left) < 100
+    assert all(f"{name}.json" in left for name in left if name.endswith(".png"))
