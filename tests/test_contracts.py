@@ -46,12 +46,13 @@ def test_a_capability_of_another_kind_is_refused() -> None:
 
 
 def test_data_that_may_be_negative_must_say_so() -> None:
-    spec = replace(registry().get("operator", "fourier"), traits=Traits(basis="fft"))
+    spec = replace(registry().get("operator", "fourier"), traits=Traits(basis="fft"), examples=())
     assert [r.name for r in run_checks(spec) if not r.ok] == ["sign"]
 
 
 def test_the_transform_that_is_told_is_checked() -> None:
-    spec = replace(registry().get("operator", "fourier"), traits=Traits(signed=True, basis="dct"))
+    wrong = Traits(signed=True, basis="dct")
+    spec = replace(registry().get("operator", "fourier"), traits=wrong, examples=())
     assert [r.name for r in run_checks(spec) if not r.ok] == ["spectrum"]
     spec = replace(registry().get("prior", "tv"), traits=Traits(basis="any"), examples=())
     assert [r.name for r in run_checks(spec) if not r.ok] == ["basis-of-K"]

@@ -151,7 +151,8 @@ def test_a_signal_ends_a_batch_tidily(source: Path, number: int, status: int) ->
     names = [f"{i}.png" for i in range(50)]
     for name in names:
         shutil.copy(source, name)
-    command = [sys.executable, "-m", "ipx_cli.main", "solve", *names, *FAST, "-o", "out"]
+    command = [sys.executable, "-m", "ipx_cli.main", "solve", *names, "--op", "identity", *FAST]
+    command += ["-o", "out"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:

@@ -320,7 +320,7 @@ def test_restarts_compare_objectives_at_one_weight(weights: dict[str, str]) -> N
         ({"start": "mean"}, "priors with a decoder"),
         ({"start": "smoth"}, "did you mean smooth"),
         ({"restarts": 3}, "goes with start random"),
-        ({"restarts": 0, "start": "random"}, ">= 1, not 0"),
+        ({"restarts": 0, "start": "random"}, ">= 1 and <= 1000, not 0"),
     ],
 )
 def test_starts_that_make_no_sense(values: dict[str, Any], says: str) -> None:

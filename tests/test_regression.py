@@ -116,8 +116,8 @@ def test_other_options_than_the_varied_must_be_the_usual_ones(tmp_path: Path) ->
 
 
 def test_a_denoiser_is_for_noise_alone() -> None:
-    solver = {"name": "feedforward", "model": "ffdnet"}
-    with pytest.raises(ipx.PlanError, match=r"ffdnet was trained for operator identity.*Blur"):
+    solver = {"name": "feedforward", "model": "drunet"}
+    with pytest.raises(ipx.PlanError, match=r"drunet was trained for operator identity.*Blur"):
         ipx.solve(picture(), op="blur", solver=solver)
 
 

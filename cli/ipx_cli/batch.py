@@ -10,6 +10,12 @@ from ipx_cli import output
 
 Row = dict[str, Any]
 
+REASONS = {
+    "diverged": "the iteration diverged; {} is its last good state",
+    "doubtful": "{} is surely wrong: much of it lies far outside the range of the data",
+}
+"""Why a row of this status counts as failed."""
+
 
 def run(
     pairs: Iterable[tuple[Path, Path]],
@@ -31,7 +37,7 @@ def run(
 
     Returns:
         The exit status: 0 if none failed, the status of the error if all failed with the same
-        one, else 1. An image whose iteration diverged counts as failed.
+        one, else 1. An image counts as failed for the `REASONS`.
     """
     codes = []
     for source, target in pairs:
@@ -46,11 +52,10 @@ def run(
             output.error(line)
             row = {**blank, "input": str(source), "status": "failed", "error": line}
         else:
-            code = output.FAILED if row["status"] == "diverged" else 0
-            if code:
-                output.error(
-                    f"{source}: the iteration diverged; {row['output']} is its last good state"
-                )
+            why = REASONS.get(row["status"])
+            code = 0 if why is None else output.FAILED
+            if why is not None:
+                output.error(f"{source}: {why.format(row['output'])}")
         codes.append(code)
         show(row)
     failed = sum(code != 0 for code in codes)

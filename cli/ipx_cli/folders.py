@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ipx.errors import InputError
+from ipx.files.atomic import one_line
 from ipx.files.lookup import pictures_in
-from ipx.files.record import one_line, read_record, record_path
+from ipx.files.record import read_record, record_path
 
 
 def unfolded(

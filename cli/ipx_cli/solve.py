@@ -272,12 +272,13 @@ def _truths(pairs: list[tuple[Path, Path]], truth: Path | None) -> dict[Path, Pa
 def _line(row: dict[str, Any], quiet: bool) -> None:
     if quiet or row["status"] == "failed":
         return
-    words = {"budget": "stopped", "converged": "converged", "diverged": "diverged"}
+    words = {"budget": "stopped", "doubtful": "stopped"}
     steps = row["iterations"]
     if row["status"] == "done":
         done = f"done in {steps} step{'s' if steps != 1 else ''}"
     else:
-        done = f"{words[row['status']]} after {steps} iteration{'s' if steps != 1 else ''}"
+        word = words.get(row["status"], row["status"])
+        done = f"{word} after {steps} iteration{'s' if steps != 1 else ''}"
     if not steps:  # `Prior.typical`
         done = "the start is already as likely as a clean image; no iteration was taken"
     parts = [f"{done} of {row['plan']['solver']} ({row['seconds']:.1f} s)"]

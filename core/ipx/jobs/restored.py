@@ -51,7 +51,7 @@ class Restored:
         return {
             "input": source,
             "output": str(where[MAIN]),
-            "status": how.status[0],
+            "status": "doubtful" if how.wrong else how.status[0],
             "plan": how.plan.to_json(),
             "lam": None if how.lam is None else how.lam[0],
             "sigma": None if level != level else level,
@@ -115,7 +115,7 @@ def restored(
         observers=[*observers, *looking],
         floor=floor,
     )
-    done = Restored(how, y.detach().cpu().numpy())
+    done = Restored(how, y.detach().cpu().numpy(), warnings=[*how.warnings])
     if truth is not None:
         before, after = how.before.cpu(), how.x.cpu()
         for name, measure in (("psnr", psnr), ("ssim", ssim)):

@@ -46,11 +46,13 @@ class Weighed:
         lam: one per image; None for a prior without weight.
         result: the solution.
         trace: the trials of the tuner, see `ipx.Restoration`.
+        remarks: those of the tuner, see `ipx.Tuned`.
     """
 
     lam: list[float] | None
     result: Result
     trace: list[dict[str, Any]]
+    remarks: tuple[str, ...] = ()
 
 
 def weigh(
@@ -79,7 +81,8 @@ def weigh(
             tuned = chooser.tune(problem, _trials(algorithm, settings, observers))
             # solved again from the default start: a record with this lam gives the same bits
             # and gradients take the weight for a constant
-            return Weighed(tuned.lam.tolist(), final(tuned.lam.detach()), tuned.trace)
+            done = final(tuned.lam.detach())
+            return Weighed(tuned.lam.tolist(), done, tuned.trace, tuned.remarks)
         lam = NOISELESS_LAM
     weights = _given(lam, problem.y)
     return Weighed(weights.tolist(), final(weights), [])

@@ -27,6 +27,7 @@ from ipx.solving.attach import attach
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.choose_lam import Weighed, weigh
 from ipx.solving.degrade import Image
+from ipx.solving.doubts import doubts
 from ipx.solving.observers import AnyObserver
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
@@ -54,6 +55,8 @@ class Restoration:
             per image. The criterion is ``log_ratio``, log of the data term over its target
             (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv).
         seconds: wall-clock time of the whole call.
+        warnings: reasons to doubt the result, one line each.
+        wrong: it is surely wrong: far outside the range of the data.
     """
 
     image: Any
@@ -66,6 +69,8 @@ class Restoration:
     result: Result
     trace: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    wrong: bool = False
 
     @property
     def x(self) -> Tensor:
@@ -186,6 +191,7 @@ def _restoration(
 ) -> Restoration:
     """The solution, with what led to it."""
     result = done.result
+    found, wrong = doubts(result, before)
     return Restoration(
         image=image,
         outputs={"restored": result.x, **result.outputs},
@@ -197,6 +203,8 @@ def _restoration(
         result=result,
         trace=done.trace,
         seconds=seconds,
+        warnings=[*noise.remarks, *done.remarks, *found],
+        wrong=wrong,
     )
 
 

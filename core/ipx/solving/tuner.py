@@ -26,11 +26,13 @@ class Tuned:
         result: the solution with these weights.
         trace: the trials in order, for the record: ``lam`` and the criterion of each, as lists of
             one number per image.
+        remarks: sentences for the user about a choice that may be wrong.
     """
 
     lam: Tensor
     result: Result
     trace: list[dict[str, Any]] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
 
 
 class Tuner(Component[O], ABC):

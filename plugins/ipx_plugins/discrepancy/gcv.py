@@ -20,7 +20,7 @@ from ipx import Problem, Result, Solve, Tuned, Tuner, noise_variance
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 
-_LOWEST, _HIGHEST = math.log(1e-7), math.log(1e3)
+LOWEST, HIGHEST = math.log(1e-7), math.log(1e3)
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
 WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 / m)
 _FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as this
@@ -34,7 +34,7 @@ class GCV(Tuner[GCVOptions]):
         count = coarse_count(problem)
         noise = noise_variance(problem).sqrt().clamp_min(_FLOOR)
         points: list[list[tuple[float, float]]] = [[] for _ in noise]  # (log lam, score)
-        log = torch.log(noise).clamp(_LOWEST, _HIGHEST)
+        log = torch.log(noise).clamp(LOWEST, HIGHEST)
         least = torch.full_like(log, math.inf)
         chosen, best = log.clone(), None
         trace: list[dict[str, Any]] = []
@@ -67,9 +67,9 @@ class GCV(Tuner[GCVOptions]):
         k = min(range(len(ordered)), key=lambda i: ordered[i][1])
         at, step = ordered[k][0], math.log(self.options.step)
         if k == 0:
-            return max(at - step, _LOWEST) if at > _LOWEST else None
+            return max(at - step, LOWEST) if at > LOWEST else None
         if k == len(ordered) - 1:
-            return min(at + step, _HIGHEST) if at < _HIGHEST else None
+            return min(at + step, HIGHEST) if at < HIGHEST else None
         (a, fa), (b, fb), (c, fc) = ordered[k - 1 : k + 2]
         if c - a < 0.75 * step:
             return None

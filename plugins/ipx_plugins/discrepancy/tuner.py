@@ -22,11 +22,16 @@ from torch import Tensor
 from ipx import Problem, Result, Solve, Tuned, Tuner, known_count
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import free_values, merge
-from ipx_plugins.discrepancy.gcv import GCV, WORST
+from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as FREE_LOWEST, WORST
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
 _FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as this
+
+
+def at_bound(lam: Tensor, low: float, high: float) -> Tensor:
+    """True per image whose weight is at a bound of the search, ``(B,)``."""
+    return (lam <= 1.01 * low) | (lam >= high / 1.01)
 
 
 class Discrepancy(Tuner[DiscrepancyOptions]):
@@ -46,6 +51,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             # with pixelwise shrinkage the score does not depend on lam
             known = torch.where(scores < WORST, scores, scores.amin(0))
             decided = (known.amax(0) - known.amin(0) > 1e-3).to(problem.y.device)
+            decided = decided & ~at_bound(free.lam, math.exp(FREE_LOWEST), math.exp(FREE_HIGHEST))
             if bool(decided.all()):
                 return free
             told = self._from_level(problem, solve)
@@ -53,6 +59,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
                 lam=torch.where(decided, free.lam, told.lam),
                 result=merge(told.result, free.result, decided),
                 trace=[*free.trace, *told.trace],
+                remarks=told.remarks,
             )
         return self._from_level(problem, solve)
 
@@ -97,7 +104,12 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             log = torch.where(active, nxt, log)
             guess = result.unknown
         assert best is not None
-        return Tuned(lam=best_log.exp(), result=best, trace=trace)
+        lost = bool(at_bound(best_log.exp(), _LOWEST, _HIGHEST).any())
+        remarks = (
+            "the weight of the prior ends at the bound of its search, so operator, noise and data "
+            "do not fit; give --lam or --noise.sigma",
+        )
+        return Tuned(best_log.exp(), best, trace, remarks if lost else ())
 
     def _first(self, expected: Tensor, count: Tensor) -> Tensor:
         """Half the noise standard deviation, right within a factor of ten for most priors."""

@@ -35,7 +35,7 @@ def with_pillow(data: bytes, *formats: str, ratio: float | None = None) -> Raste
     Raises:
         InputError: another colour mode, an animation, or a size that is refused.
     """
-    with _unlimited(), Image.open(io.BytesIO(data), formats=formats) as image:
+    with unlimited(), Image.open(io.BytesIO(data), formats=formats) as image:
         if image.mode not in ("L", "RGB", "RGBA"):
             raise InputError(f"is a {image.mode} {formats[0]}; convert it to RGB or grey")
         if image.format != "MPO" and getattr(image, "is_animated", False):
@@ -56,7 +56,7 @@ def with_pillow(data: bytes, *formats: str, ratio: float | None = None) -> Raste
 
 
 @contextmanager
-def _unlimited() -> Iterator[None]:
+def unlimited() -> Iterator[None]:
     """Pillow without a limit of its own: `check_size` knows the one of the user."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None

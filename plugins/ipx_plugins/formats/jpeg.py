@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ipx import Format, InputError, Raster
-from ipx_plugins.formats.common import padded_jpeg, with_pillow
+from ipx_plugins.formats.common import padded_jpeg, unlimited, with_pillow
 
 BANDS = (range(4, 8), range(2, 4), range(1, 2))
 """Frequencies of the 8 x 8 cosine transform in each octave, the finest first."""
@@ -31,7 +31,7 @@ class JPEG(Format):
         padded = with_pillow(padded_jpeg(data), "JPEG", "MPO")
         if not np.array_equal(raster.samples, padded.samples):
             raise InputError("is a damaged JPEG, data are missing in it; get a whole copy")
-        with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
+        with unlimited(), Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
             tables: dict[int, list[int]] = image.quantization  # type: ignore[attr-defined]  # of JPEG
         return replace(raster, errors=_errors(tables[0]) if 0 in tables else ())
 

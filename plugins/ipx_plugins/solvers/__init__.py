@@ -67,13 +67,14 @@ PNP_HQS = (
     Need((DataProx,), (Denoise, Matching), rank=94),
     Need((DataProx,), (Denoise,), rank=90),
 )
-PNP_FISTA = (Need((DataGrad,), (Denoise,), rank=85),)
+# below splittings by conjugate gradients, which are 0.3 to 4 dB better (docs/benchmarks/pnp.md)
+PNP_FISTA = (Need((DataGrad,), (Denoise,), rank=55),)
 PNP_ADMM = (
     Need((DataProx, Quadratic, Diagonal), (Denoise, Matching), rank=96),
     Need((DataProx, Quadratic), (Denoise,), rank=92),
 )
 DIFFPIR = (Need((DataProx,), (Denoise,), rank=0),)  # stochastic: never chosen by auto
-RED = (Need((DataGrad,), (Denoise,), rank=65),)
+RED = (Need((DataGrad,), (Denoise,), rank=50),)
 ADAM = (
     Need((DataGrad,), (StochasticGrad,), rank=75),
     Need((DataGrad,), (Grad,), rank=10),

@@ -1,0 +1,95 @@
+"""What is wrong with a restored image, as far as the image and the data show it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ipx.solving.problem import Problem, known_count
+from ipx.solving.progress import Result
+
+OUTSIDE, FAR_OUTSIDE = 0.1, 0.5
+"""Distances from the range of the data, as shares of it, that count as outside and far outside."""
+
+SOME, MUCH = 0.05, 0.2
+"""Shares of values outside that make an image doubtful, and surely wrong."""
+
+FITTED = 0.05
+"""Share of the expected data term below which the noise is fitted."""
+
+ROUGHER = 3.0
+"""How much rougher than the data, where these are smoothest, a result may be."""
+
+
+def doubts(result: Result, before: Tensor) -> tuple[list[str], bool]:
+    """One line for each reason to doubt a result, and True if it is surely wrong.
+
+    Args:
+        result: the solution.
+        before: the data as an image, ``(B, C, H, W)``.
+    """
+    x, problem = result.x, result.problem
+    found: list[str] = []
+    some, far = _outside(x, before)
+    if some > SOME:
+        found.append(
+            f"{100 * some:.0f} % of the restored values lie outside the range of the data; the "
+            "operator or the noise level may be wrong"
+        )
+    if _amplified(x, before) > ROUGHER:
+        found.append(
+            "noise or texture is amplified: smooth parts are rougher than in the data; give a "
+            "larger --lam or --noise.sigma, or another operator"
+        )
+    if _fitted(problem, result):
+        found.append("the data are fitted far below the noise level; give a larger --lam")
+    if x.shape == before.shape and float((x - before).abs().max()) <= 1e-6:
+        found.append("nothing was changed: the result is the degraded image")
+    return found, far > MUCH
+
+
+def _outside(x: Tensor, before: Tensor) -> tuple[float, float]:
+    """The shares of values outside and far outside the range of the data, [0, 1] included."""
+    low, high = before.flatten(1).amin(1).clamp(max=0), before.flatten(1).amax(1).clamp(min=1)
+    beyond = torch.maximum(low[:, None] - x.flatten(1), x.flatten(1) - high[:, None])
+    beyond = beyond / (high - low)[:, None]
+    shares = [float((beyond > d).float().mean(1).amax()) for d in (OUTSIDE, FAR_OUTSIDE)]
+    return shares[0], shares[1]
+
+
+def _amplified(x: Tensor, before: Tensor) -> float:
+    """Ratio of the details of x and the data in the smoothest quarter of x, the largest of a batch.
+
+    Details below 2 % of the range do not count.
+    """
+    if min(x.shape[-2:]) < 16 or x.shape[1:] != before.shape[1:]:
+        return 0.0
+    rough, was = _details(x), _details(before)
+    smooth = torch.quantile(rough.flatten(1)[:, :1_000_000], 0.25, dim=1)
+    usual = torch.quantile(was.flatten(1)[:, :1_000_000], 0.25, dim=1)
+    return float((smooth / usual.clamp_min(0.02)).amax())
+
+
+def _details(x: Tensor) -> Tensor:
+    """Local root mean square, over 8 x 8 pixels, of second differences of norm 1."""
+    kernel = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]]).to(x) / 6
+    grey = x.mean(1, keepdim=True)
+    return functional.avg_pool2d(functional.conv2d(grey, kernel[None, None]) ** 2, 8).sqrt()
+
+
+def _fitted(problem: Problem, result: Result) -> bool:
+    """True if noise of a known level is fitted: the data term is far below its expectation.
+
+    Not asked where the data hardly determine the image, so that any image fits them.
+    """
+    told = problem.noise.level is not None and not problem.estimated
+    if problem.hard or not told or problem.code is not None:
+        return False
+    count = known_count(problem)
+    if float(count.amin()) < 0.5 * result.x[0].numel():
+        return False
+    expected = problem.noise.expected(problem.y, count)
+    ratio = problem.data.value(result.unknown) / expected.clamp_min(1e-30)
+    noisy = expected / count > 5e-7  # a standard deviation above 0.001
+    return bool(((ratio < FITTED) & noisy).any())

@@ -1,0 +1,134 @@
+"""The noise level estimated from one image: photographs, hard images, JPEG files, k-space."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import skimage.data
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn import functional
+
+import ipx
+from ipx.files import images
+from ipx_plugins.gaussian.level import noise_level
+
+F64 = torch.float64
+
+
+def noisy(clean: Tensor, sigma: float) -> Tensor:
+    """``(1, C, H, W)`` with noise."""
+    generator = torch.Generator().manual_seed(1)
+    return (clean + sigma * torch.randn(clean.shape, generator=generator, dtype=F64))[None]
+
+
+def photograph(name: str) -> Tensor:
+    """The middle of a photograph, means of 2 x 2 pixels, ``(C, 256, 256)``."""
+    pixels = torch.from_numpy(getattr(skimage.data, name)()).to(F64) / 255
+    pixels = pixels[None] if pixels.ndim == 2 else pixels[..., :3].permute(2, 0, 1)
+    return functional.avg_pool2d(pixels[None], 2)[0, :, :256, :256]
+
+
+def page(size: int, shrink: int = 1) -> Tensor:
+    """Black text on white, ``(1, 256, 256)``."""
+    side = 256 * shrink
+    sheet = Image.new("L", (side, side), 255)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
+    for k in range(0, side, size + 4):
+        draw.text((4, k), "The quick brown fox jumps over the lazy dog 012 " * 2, 0, font)
+    pixels = torch.tensor(list(sheet.getdata()), dtype=F64).reshape(1, 1, side, side) / 255
+    return functional.avg_pool2d(pixels, shrink)[0]
+
+
+def checkerboard() -> Tensor:
+    i = torch.arange(256)
+    return 0.1 + 0.8 * ((i[:, None] + i) % 2).to(F64)[None]
+
+
+HARD = {
+    "page of text": page(14),
+    "small text": page(9),
+    "text shrunk by 2": page(14, 2),
+    "checkerboard": checkerboard(),
+    "stripes": checkerboard()[:, :1].expand(1, 256, 256),
+}
+
+
+@pytest.mark.parametrize("name", ["camera", "astronaut", "rocket", "retina", "clock"])
+@pytest.mark.parametrize("sigma", [0.01, 0.03, 0.1])
+def test_photographs(name: str, sigma: float) -> None:
+    (found,) = noise_level(noisy(photograph(name), sigma))
+    assert found.sigma == pytest.approx(sigma, rel=0.1)
+    assert found.block == 1
+
+
+@pytest.mark.parametrize("name", list(HARD))
+@pytest.mark.parametrize("sigma", [0.004, 0.02, 0.05])
+def test_hard_images(name: str, sigma: float) -> None:
+    """Text was taken for noise of 0.35, a checkerboard of 0.02 for one of 0.81."""
+    (found,) = noise_level(noisy(HARD[name], sigma))
+    assert found.sigma == pytest.approx(sigma, rel=0.1)
+
+
+@pytest.mark.parametrize("name", list(HARD))
+def test_no_noise_is_recognised(name: str) -> None:
+    (found,) = noise_level(HARD[name][None])
+    assert found.sigma < 1e-6
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_line_of_pixels(axis: int) -> None:
+    line = photograph("camera")[:, 100:101] if axis == 0 else photograph("camera")[:, :, 100:101]
+    (found,) = noise_level(noisy(line, 0.03))
+    assert found.sigma == pytest.approx(0.03, rel=0.2)
+
+
+def test_estimates_that_disagree_are_told() -> None:
+    model = ipx.noise("gaussian").estimated(noisy(page(14, 2), 0.02))
+    assert len(model.remarks) == 1
+    assert "estimates of the noise level disagree (0.0535 and 0.0192)" in model.remarks[0]
+    assert not ipx.noise("gaussian").estimated(noisy(photograph("camera"), 0.02)).remarks
+    how = ipx.solve(noisy(page(14, 2), 0.02), prior="tv", lam=0.01)
+    assert how.warnings[0] == model.remarks[0]
+
+
+def stored(quality: int, sigma: float, folder: Path) -> tuple[images.Picture, Tensor]:
+    """A blurred photograph with noise, as a JPEG file, and the photograph."""
+    clean = photograph("camera").float()
+    blur = {"name": "blur", "sigma": 1.6}
+    y = ipx.degrade(clean, op=blur, noise={"name": "gaussian", "sigma": sigma}, seed=1)
+    file = io.BytesIO()
+    pixels = (255 * y[0].clamp(0, 1)).round().byte().numpy()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    (folder / "y.jpg").write_bytes(file.getvalue())
+    return images.read(folder / "y.jpg"), clean
+
+
+@pytest.mark.parametrize("quality", [95, 90, 80, 60])
+def test_noise_before_jpeg_compression(quality: int, tmp_path: Path) -> None:
+    """The finest details of quality 80 and 60 have no noise left."""
+    picture, _ = stored(quality, 0.03, tmp_path)
+    assert list(picture.floor) == sorted(picture.floor, reverse=True)
+    y = torch.from_numpy(picture.pixels)[None]
+    (found,) = noise_level(y, floor=picture.floor)
+    assert found.sigma == pytest.approx(0.03, rel=0.15)
+    assert (noise_level(y)[0].sigma < 0.005) == (quality in (80, 60))
+
+
+@pytest.mark.parametrize("prior", ["tv", "drunet"])
+def test_a_jpeg_file_is_restored(prior: str, tmp_path: Path) -> None:
+    """At quality 80 the result was noise: 6.8 dB with drunet."""
+    picture, clean = stored(80, 0.03, tmp_path)
+    y = torch.from_numpy(picture.pixels)
+    how = ipx.solve(y, op={"name": "blur", "sigma": 1.6}, prior=prior, floor=picture.floor)
+    start = float(ipx.psnr(y, clean)[0])
+    assert float(ipx.psnr(how.x, clean)[0]) > start + 1
+    assert not how.warnings
+
+
+def test_rounding_bounds_the_level_from_below() -> None:
+    flat = torch.full((1, 1, 64, 64), 0.5)
+    assert noise_level(flat, floor=(0.00113,))[0].sigma == pytest.approx(0.00113)
