@@ -24,11 +24,14 @@ def test_affine_map_of_floats(tmp_path_factory, low, span, dtype):
     values = (low + span * np.random.default_rng(0).random((4, 5))).astype(dtype)
     np.save(path, values)
     picture = read(path)
-    if values.min() >= -2 and values.max() <= 3:
+    if values.min() >= -2 and values.max() <= 3 and np.abs(values).max() >= 0.05:
         assert (picture.scale, picture.offset) == (1, 0)
     elif np.ptp(values) > 0:
-        assert picture.pixels.min() == 0
         assert picture.pixels.max() == 1
+        if picture.offset == 0:
+            assert -0.11 < picture.pixels.min() < 0.51
+        else:
+            assert picture.pixels.min() == 0
     write(path, picture.pixels, picture)
     error = np.abs(np.load(path).astype(float) - values)
     assert error.max() <= 2 * np.finfo(dtype).eps * max(np.abs(values).max(), picture.scale)
@@ -51,6 +54,25 @@ def test_affine_map_of_integers_is_exact(tmp_path_factory, dtype, seed, span):
     write(path, picture.pixels, picture)
     np.testing.assert_array_equal(np.load(path), values)
     assert np.load(path).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale", "offset"),
+    [
+        (0.0, 7907.0, 7907.0, 0.0),  # counts: photon zero stays
+        (2.0, 7907.0, 7907.0, 0.0),
+        (-3.0, 7907.0, 7907.0, 0.0),  # with read-out noise
+        (5000.0, 7000.0, 2000.0, 5000.0),  # a camera offset
+        (-6.0, 8.0, 14.0, -6.0),
+        (0.0, 1e-3, 1e-3, 0.0),  # another unit
+        (-0.5, 1.5, 1.0, 0.0),
+        (0.0, 0.06, 1.0, 0.0),  # dim
+    ],
+)
+def test_which_floats_stand_for_black_and_white(tmp_path, low, high, scale, offset):
+    np.save(tmp_path / "a.npy", np.linspace(low, high, 20).reshape(4, 5))
+    picture = read(tmp_path / "a.npy")
+    assert (picture.scale, picture.offset) == (scale, offset)
 
 
 def test_noisy_floats_near_one_are_left_alone(tmp_path):

@@ -35,6 +35,9 @@ from ipx.files.record import sha256 as sha256
 IDENTITY_LOW, IDENTITY_HIGH = -2.0, 3.0
 """Float files with all values in this interval count as images in [0, 1] with noise."""
 
+DIM = 0.05
+"""Float files with smaller values only are scaled to [0, 1]: they have another unit."""
+
 EXACT = 2.0**53
 
 
@@ -97,8 +100,9 @@ def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None =
     Args:
         path: the file; its content determines the format.
         value_range: file values that become 0 and 1. By default: 0 and the largest value of the
-            type for 8 and 16 unsigned bits; 0 and 1 for floats that all lie in [-2, 3]; else
-            the smallest and the largest value in the file.
+            type for 8 and 16 unsigned bits; 0 and 1 for floats that all lie in [-2, 3], if some
+            exceed `DIM`; else the largest value, and 0 if the smallest is near it, for counts,
+            or else the smallest.
 
     Raises:
         InputError: missing, empty, truncated, not an image, NaN, no pixels, a stack, a wrong
@@ -311,14 +315,16 @@ def _affine(
     if values.dtype in (np.uint8, np.uint16):
         return _top(values.dtype), 0.0
     low, high = float(values.min()), float(values.max())
-    if values.dtype.kind == "f" and low >= IDENTITY_LOW and high <= IDENTITY_HIGH:
+    nominal = low >= IDENTITY_LOW and high <= IDENTITY_HIGH
+    if values.dtype.kind == "f" and nominal and (max(-low, high) >= DIM or low == high):
         return 1.0, 0.0
     if max(-low, high) > EXACT and values.dtype.kind != "f":
         raise InputError(f"{name}: has integers beyond 2^53; save it with at most 32 bits")
-    scale = high - low
+    zero = 0.0 if -0.1 * high <= low <= 0.5 * high else low  # that of counts stays
+    scale = high - zero
     if not np.isfinite(scale):
         raise InputError(f"{name}: has values too large to work with, up to {max(-low, high):g}")
-    return scale or 1.0, low
+    return scale or 1.0, zero
 
 
 def _map_of(like: Picture | None, dtype: str | None, name: str) -> tuple[float, float]:

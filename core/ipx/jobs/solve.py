@@ -73,7 +73,7 @@ def solve_file(
         images.output_type(output, like, request.settings.samples)
         y = torch.from_numpy(picture.pixels)
         done = restored(request, y, clean, reporter, observers, picture.floor)
-        done.warnings.extend(assumed)
+        done.warnings.extend([*assumed, *_scaled(picture)])
         where = places(output, done.how.outputs, force)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
@@ -90,6 +90,14 @@ def _like(request: Request, picture: Picture) -> Picture:
     if not request.tree("op").facts.traits.complex:
         return picture
     return replace(picture, pixels=picture.pixels[: picture.shape[0] // 2])
+
+
+def _scaled(picture: Picture) -> list[str]:
+    """The note on the values of a float file that stand for [0, 1], if they are others."""
+    if picture.scale == 1 or not picture.dtype.startswith("float"):
+        return []
+    high = picture.offset + picture.scale
+    return [f"values from {picture.offset:g} to {high:g} of float files stand for [0, 1]"]
 
 
 def solve_bundled(

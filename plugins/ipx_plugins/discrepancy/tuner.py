@@ -25,6 +25,7 @@ from ipx_plugins.discrepancy.freedom import free_values, merge
 from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as FREE_LOWEST, WORST
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
+_FAR = 0.5  # log of a residual over its target that counts as missed
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
 _FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as this
 
@@ -104,12 +105,12 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             log = torch.where(active, nxt, log)
             guess = result.unknown
         assert best is not None
-        lost = bool(at_bound(best_log.exp(), _LOWEST, _HIGHEST).any())
+        lost = low.isinf() & (best_gap > _FAR)
         remarks = (
-            "the weight of the prior ends at the bound of its search, so operator, noise and data "
-            "do not fit; give --lam or --noise.sigma",
+            "no weight of the prior brings the residual down to the noise level, so operator, "
+            "noise and data do not fit; give --lam or --noise.sigma",
         )
-        return Tuned(best_log.exp(), best, trace, remarks if lost else ())
+        return Tuned(best_log.exp(), best, trace, remarks if bool(lost.any()) else ())
 
     def _first(self, expected: Tensor, count: Tensor) -> Tensor:
         """Half the noise standard deviation, right within a factor of ten for most priors."""

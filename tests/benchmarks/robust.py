@@ -1,0 +1,171 @@
+"""Defaults on images that nobody tuned for: is any result below the data, or below `smooth`?
+
+    python tests/benchmarks/robust.py [--every N] [--json FILE] [--against FILE]
+
+Twelve images (photographs, text, line art, saturated, dim 16 bit, star field, tiny, odd sizes, grey
+and colour) in eight degradations, at four noise levels, each stored as PNG, 16-bit TIFF or JPEG and
+restored with four priors; the operator is told, sigma and lam are not. A row is one image and one
+degradation. ``--every N`` takes each N-th cell. ``--against`` compares with an earlier ``--json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skimage.data
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+import ipx
+from ipx.files import images
+
+SIDE = 96
+SIGMAS = (0.0, 0.004, 0.02, 0.08)
+PRIORS = ("tv", "bm3d", "drunet", "unrolled-admm")
+OPERATORS: dict[str, dict[str, Any]] = {
+    "denoise": {"name": "identity"},
+    "gaussian": {"name": "blur", "sigma": 1.6},
+    "motion": {"name": "blur", "kind": "motion", "length": 9, "angle": 30},
+    "shake": {"name": "blur", "kind": "random-motion", "length": 15, "seed": 2},
+    "inpaint": {"name": "inpaint", "missing": 0.5, "seed": 1},
+    "x2 mean": {"name": "super-resolution"},
+    "x2 bicubic": {"name": "super-resolution", "filter": "bicubic"},
+    "fourier": {"name": "fourier", "seed": 1},
+}
+
+
+def crop(name: str, top: int, left: int, colour: bool = False, step: int = 1) -> Tensor:
+    """A part of an image of scikit-image, ``(C, 96, 96)``."""
+    pixels = getattr(skimage.data, name)() / 255.0
+    part = pixels[top : top + SIDE * step : step, left : left + SIDE * step : step]
+    part = part[..., None] if part.ndim == 2 else part[..., :3]
+    part = part if colour else part.mean(-1, keepdims=True)
+    return torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1))).float()
+
+
+def drawn(kind: str) -> Tensor:
+    """Text, line art or a star field, ``(1, 96, 96)``."""
+    sheet = Image.new("L", (SIDE, SIDE), 0 if kind == "stars" else 255)
+    pen, rng = ImageDraw.Draw(sheet), np.random.default_rng(0)
+    if kind == "text":
+        for k in range(0, SIDE, 14):
+            pen.text((2, k), "jumps over the lazy dog", 0, ImageFont.load_default(11))
+    for _ in range(12 if kind == "lines" else 40 if kind == "stars" else 0):
+        x, y, dx, dy = (int(v) for v in rng.integers(0, SIDE, 4))
+        if kind == "lines":
+            pen.line((x, y, dx, dy), fill=0)
+        else:
+            pen.point((x, y), fill=int(rng.integers(80, 256)))
+    return torch.from_numpy(np.asarray(sheet) / 255.0)[None].float()
+
+
+def pictures() -> dict[str, tuple[Tensor, str]]:
+    """Name to image and the way in which it is stored."""
+    return {
+        "camera": (crop("camera", 160, 200), "png"),
+        "astronaut": (crop("astronaut", 60, 180, colour=True), "png"),
+        "chelsea": (crop("chelsea", 90, 120, colour=True), "jpg90"),
+        "coffee": (crop("coffee", 150, 250, colour=True), "jpg75"),
+        "rocket": (crop("rocket", 120, 280), "jpg60"),
+        "brick": (crop("brick", 0, 0, step=2), "png"),
+        "text": (drawn("text"), "png"),
+        "lines": (drawn("lines"), "png"),
+        "stars": (drawn("stars"), "png"),
+        "saturated": ((1.8 * crop("coins", 20, 40) - 0.3).clamp(0, 1), "png"),
+        "dim": (0.05 * crop("moon", 200, 200), "tiff"),
+        "tiny": (crop("camera", 160, 200)[:, :24, :30], "png"),
+    }
+
+
+def stored(y: Tensor, way: str, folder: Path) -> images.Picture | None:
+    """The data after a way through a file; None if the format cannot hold them."""
+    if y.shape[0] not in (1, 3) or float(y.min()) < -0.5:
+        return None
+    path = folder / {"png": "y.png", "tiff": "y.tif"}.get(way, "y.jpg")
+    if path.suffix == ".jpg":
+        file, pixels = io.BytesIO(), (255 * y.clamp(0, 1)).round().byte().permute(1, 2, 0).numpy()
+        picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        picture.save(file, "JPEG", quality=int(way[3:]), subsampling=0)
+        path.write_bytes(file.getvalue())
+    else:
+        images.write(path, y.numpy(), dtype="uint16" if way == "tiff" else "uint8")
+    return images.read(path)
+
+
+def restored(y: Tensor, floor: tuple[float, ...], op: dict[str, Any], prior: str) -> Any:
+    """The restoration by bare defaults."""
+    how = {"solver": prior} if prior == "unrolled-admm" else {"prior": prior}
+    return ipx.solve(y, op=op, floor=floor, **how)
+
+
+def cells(every: int) -> Iterator[tuple[str, str, float, str]]:
+    """Image, degradation, sigma, prior: each ``every``-th."""
+    whole = list(itertools.product(pictures(), OPERATORS, SIGMAS, PRIORS))
+    yield from whole[:: every or 1]
+
+
+def measure(picture: str, degradation: str, sigma: float, prior: str, folder: Path) -> Any:
+    """PSNR of the data as an image, of `smooth` and of the prior, warnings; or the refusal."""
+    clean, way = pictures()[picture]
+    op = OPERATORS[degradation]
+    noise = {"name": "gaussian", "sigma": sigma}
+    y = ipx.degrade(clean, op=op, noise=noise, seed=1)
+    read = stored(y, way, folder) if op["name"] != "fourier" else None
+    floor = () if read is None else read.floor
+    y = y if read is None else torch.from_numpy(read.pixels)
+    try:
+        found = restored(y, floor, op, prior)
+        plain = restored(y, floor, op, "smooth")
+    except ipx.IpxError as e:
+        return {"refused": str(e)}
+    score = {k: float(ipx.psnr(v, clean[None])[0]) for k, v in
+             (("before", found.before), ("after", found.x), ("smooth", plain.x))}  # fmt: skip
+    return score | {"level": found.level[0], "warnings": found.warnings}
+
+
+def main() -> None:
+    """Measure, print the table, compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--against", type=Path)
+    args = parser.parse_args()
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for cell in cells(args.every):
+            found[" | ".join(map(str, cell))] = measure(*cell, Path(folder))
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=1))
+    ran = {k: v for k, v in found.items() if "refused" not in v}
+    print(f"{len(found)} cells, {len(found) - len(ran)} refused")
+    lower = {k: v for k, v in ran.items() if v["after"] < max(v["before"], v["smooth"]) - 0.3}
+    print(f"above the data: {sum(v['after'] > v['before'] for v in ran.values())} of {len(ran)}")
+    print(f"more than 0.3 dB below the data or smooth: {len(lower)}, of these without a warning "
+          f"{sum(not v['warnings'] for v in lower.values())}")  # fmt: skip
+    print("\n| image | degradation | sigma | prior | data | smooth | restored | warned |")
+    print("|---|---|---|---|---|---|---|---|")
+    for key, v in sorted(lower.items(), key=lambda i: i[1]["after"] - i[1]["before"]):
+        print(f"| {key} | {v['before']:.2f} | {v['smooth']:.2f} | {v['after']:.2f} | "
+              f"{'yes' if v['warnings'] else 'no'} |")  # fmt: skip
+    if args.against:
+        old = json.loads(args.against.read_text())
+        both = [k for k in ran if k in old and "refused" not in old[k]]
+        change = torch.tensor([ran[k]["after"] - old[k]["after"] for k in both])
+        better, worse = int((change > 0.05).sum()), int((change < -0.05).sum())
+        print(f"\nagainst the earlier: {len(both)} cells, mean {float(change.mean()):+.2f} dB, "
+              f"{better} better, {worse} worse by more than 0.05 dB")  # fmt: skip
+        for k in sorted(both, key=lambda k: ran[k]["after"] - old[k]["after"])[:12]:
+            print(f"  {ran[k]['after'] - old[k]['after']:+.2f} {k}")
+
+
+if __name__ == "__main__":
+    main()

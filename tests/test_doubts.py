@@ -1,0 +1,73 @@
+"""A result that may be wrong is said to be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+import ipx
+from ipx.files import images
+from ipx_cli.main import cli
+
+BLUR = {"name": "blur", "sigma": 1.6}
+
+
+def data(sigma: float = 0.02) -> torch.Tensor:
+    """A blurred photograph with noise, ``(1, 96, 96)``."""
+    clean = torch.from_numpy(images.bundled().pixels[1:2, 20:116, 40:136])
+    return ipx.degrade(clean, op=BLUR, noise={"name": "gaussian", "sigma": sigma}, seed=1)
+
+
+def test_a_usual_restoration_has_no_warnings() -> None:
+    for prior in ("tv", "wavelet", "drunet"):
+        how = ipx.solve(data(), op=BLUR, prior=prior)
+        assert how.warnings == []
+        assert not how.wrong
+
+
+def test_amplified_noise_is_told() -> None:
+    how = ipx.solve(data(), op=BLUR, prior="tv", lam=1e-6)
+    assert any("lie outside the range of the data" in line for line in how.warnings)
+    assert any("noise or texture is amplified" in line for line in how.warnings)
+
+
+def test_data_fitted_below_a_noise_level_that_was_given() -> None:
+    noise = {"name": "gaussian", "sigma": 0.1}
+    how = ipx.solve(data(0.1), noise=noise, prior="tv", lam=1e-3)
+    assert how.warnings == ["the data are fitted far below the noise level; give a larger --lam"]
+    assert not ipx.solve(data(0.1), noise=noise, prior="tv").warnings
+
+
+def test_a_result_that_is_the_data_is_told() -> None:
+    how = ipx.solve(data(), noise={"name": "gaussian", "sigma": 0.0}, prior="tv", lam=0.1)
+    assert how.warnings == ["nothing was changed: the result is the degraded image"]
+
+
+def test_a_residual_that_no_weight_brings_to_the_noise_is_told() -> None:
+    """White noise is no blurred image."""
+    y = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    how = ipx.solve(y, op={"name": "blur", "sigma": 3}, noise={"name": "gaussian", "sigma": 1e-3},
+                    prior="smooth")  # fmt: skip
+    assert any("no weight of the prior brings the residual" in line for line in how.warnings)
+
+
+def test_a_result_that_is_surely_wrong_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line, the row, the record and the exit status say so; the file is written."""
+    monkeypatch.chdir(tmp_path)
+    images.write("y.png", data(0.05).numpy(), dtype="uint8")
+    words = ["solve", "y.png", "--op", "blur", "--op.sigma", "2.5", "--prior", "tv"]
+    words += ["--lam", "1e-7", "--iterations", "3000", "--tol", "1e-6", "--json", "-o", "x.png"]
+    told: Any = CliRunner().invoke(cli, words)
+    assert told.exit_code == 1
+    assert "x.png is surely wrong: much of it lies far outside the range" in told.stderr
+    row = json.loads(told.stdout)
+    assert row["status"] == "doubtful"
+    assert row["warnings"] == json.loads(Path("x.png.json").read_text())["result"]["warnings"]
+    assert Path("x.png").is_file()
