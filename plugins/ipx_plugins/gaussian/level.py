@@ -70,9 +70,9 @@ def _octaves(y: Tensor, mask: Tensor, holes: bool, floor: Sequence[float]) -> Le
     Finer octaves bound it: more noise would show there.
     """
     bound, found = math.inf, Level(0.0)
-    for k, error in enumerate(floor or (0.0,)):
+    for k, error in enumerate((floor or (0.0,))[: 1 if holes else None]):
         block = 2**k
-        coarse = y if k == 0 or holes else functional.avg_pool2d(y, block)
+        coarse = functional.avg_pool2d(y, block) if k else y
         if min(coarse.shape[-2:]) < (1 if k == 0 else 16):
             break
         unit = float(block)
@@ -105,9 +105,10 @@ def _quietest(y: Tensor, mask: Tensor) -> float | None:
     """The root mean square of the data in the quietest twentieth of all regions."""
     if min(y.shape[-2:]) < 2 * WINDOW:
         return None
-    here = mask.to(y.dtype).expand_as(y)
+    inner = mask & (y < y.amax()) & (y > y.amin())  # extreme values may be clipped
+    here = (inner if float(inner.double().mean()) >= 0.1 else mask).to(y.dtype).expand_as(y)
     count = functional.avg_pool2d(here, WINDOW, 4)
-    square = functional.avg_pool2d(torch.where(mask, y, torch.zeros_like(y)) ** 2, WINDOW, 4)
+    square = functional.avg_pool2d(here * y**2, WINDOW, 4)
     enough = count * WINDOW**2 >= 100
     if not bool(enough.any()):
         return None
