@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 import ipx
 from ipx.files import images
+from ipx.solving.doubts import doubts
 from ipx_cli.main import cli
 
 BLUR = {"name": "blur", "sigma": 1.6}
@@ -39,13 +41,21 @@ def test_amplified_noise_is_told() -> None:
 def test_data_fitted_below_a_noise_level_that_was_given() -> None:
     noise = {"name": "gaussian", "sigma": 0.1}
     how = ipx.solve(data(0.1), noise=noise, prior="tv", lam=1e-3)
-    assert how.warnings == ["the data are fitted far below the noise level; give a larger --lam"]
+    line = "the data are fitted far below the noise level: the weight of the prior is too small"
+    assert how.warnings == [line]
     assert not ipx.solve(data(0.1), noise=noise, prior="tv").warnings
 
 
 def test_a_result_that_is_the_data_is_told() -> None:
     how = ipx.solve(data(), noise={"name": "gaussian", "sigma": 0.0}, prior="tv", lam=0.1)
     assert how.warnings == ["nothing was changed: the result is the degraded image"]
+
+
+def test_one_image_of_a_batch_that_is_unchanged() -> None:
+    how = ipx.solve(torch.stack([data(), data(0.1)]), prior="tv")
+    half = replace(how.result, x=torch.cat([how.before[:1], how.x[1:]]))
+    told = "nothing was changed: the result is the degraded image"
+    assert doubts(half, how.before) == ([told], False)
 
 
 def test_a_residual_that_no_weight_brings_to_the_noise_is_told() -> None:

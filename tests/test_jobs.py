@@ -55,7 +55,7 @@ def test_every_output_is_written_and_listed(source: Path) -> None:
         *("x.png", "x.png.json", "x-mean.tif", "x-std.tif")
     }
     iterates = torch.stack(seen)[:, 0]
-    std = images.read("out/x-std.tif")
+    std = images.read("out/x-std.tif", (0, 1))
     assert std.dtype == "float32"
     np.testing.assert_allclose(std.pixels, iterates.std(0), atol=1e-5)
     np.testing.assert_allclose(images.read("out/x-mean.tif").pixels, iterates.mean(0), atol=1e-5)
@@ -203,3 +203,15 @@ def test_a_scaled_operator_of_a_file(source: Path) -> None:
     assert (asked()["scale"], asked()["sigma"]) == (2.0, 3.0)
     assert asked("--op.sigma", "1")["scale"] == 2.0
     assert "scale" not in asked("--op", "identity")
+
+
+def test_a_truth_is_read_in_the_units_of_the_data(tmp_path: Path) -> None:
+    """Each was scaled by its own range: counts and their noisy copy differed in unit."""
+    clean = 1000 * images.bundled().pixels[1:2, :32, :32].astype(np.float64)
+    noisy = clean + 50 * np.random.default_rng(0).standard_normal(clean.shape)
+    for name, pixels in (("x.npy", clean), ("y.npy", noisy)):
+        np.save(tmp_path / name, pixels[0])
+    request = Request(prior={"name": "tv"}, lam=0.05)
+    row = solve_file(request, tmp_path / "y.npy", tmp_path / "z.npy", truth=tmp_path / "x.npy")
+    scale = images.read(tmp_path / "y.npy").scale
+    assert row["psnr_before"] == pytest.approx(20 * np.log10(scale / 50), abs=0.3)

@@ -15,6 +15,7 @@ from torch.nn import functional
 import ipx
 from ipx.files import images
 from ipx_plugins.gaussian.level import noise_level
+from ipx_plugins.gaussian.patches import spread
 
 F64 = torch.float64
 
@@ -141,3 +142,27 @@ def test_a_jpeg_file_is_restored(prior: str, tmp_path: Path) -> None:
 def test_rounding_bounds_the_level_from_below() -> None:
     flat = torch.full((1, 1, 64, 64), 0.5)
     assert noise_level(flat, floor=(0.00113,))[0].sigma == pytest.approx(0.00113)
+
+
+def test_the_discrepancy_on_block_means(tmp_path: Path) -> None:
+    """Without cross-validation, too: the target is that of the block means."""
+    picture, clean = stored(80, 0.03, tmp_path)
+    y = torch.from_numpy(picture.pixels)
+    op, tuner = {"name": "blur", "sigma": 1.6}, {"name": "discrepancy", "estimated": "trust"}
+    how = ipx.solve(y, op=op, prior="tv", tuner=tuner, floor=picture.floor)
+    assert float(ipx.psnr(how.x, clean)[0]) > float(ipx.psnr(y, clean)[0]) + 1
+    assert not how.warnings
+
+
+@pytest.mark.parametrize("count", [1, 7, 40_000, 23_960_016, 59_830_860])
+def test_indices_stay_in_range(count: int) -> None:
+    """Those of large photographs left it when they were computed in float32."""
+    found = spread(count, 20_000, torch.device("cpu"))
+    assert found[0] == 0
+    assert found[-1] == count - 1
+    assert bool((found.diff() > 0).all())
+
+
+def test_a_jpeg_of_one_row() -> None:
+    y = noisy(photograph("camera")[:, 100:101], 0.03)
+    assert noise_level(y, floor=(0.03, 0.01, 0.005))[0].sigma > 0

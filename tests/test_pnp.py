@@ -14,7 +14,7 @@ from ipx.numerics.metrics import psnr
 from ipx.planning.request import Request
 from ipx.solving.loop import iterate
 from ipx.solving.problem import Problem
-from ipx_plugins.solvers import PnPOptions
+from ipx_plugins.solvers import PnPOptions, pnp_admm
 from ipx_plugins.solvers.schedule import denoised, penalty_at, sigmas
 
 SOLVERS = ("pnp-hqs", "pnp-admm", "pnp-fista", "red")
@@ -93,6 +93,32 @@ def test_blocks_are_matched_again_every_so_many_steps() -> None:
     prior = Still()
     iterate(problem(prior), ipx.solver("pnp-hqs", refresh=3), iterations=8, tol=0.0)
     assert prior.matched == 3
+
+
+KERNELS = {
+    "shake": ({"kind": "random-motion", "length": 15, "seed": 1}, 4.0, -0.2),
+    "wide": ({"sigma": 1.6}, -0.1, 0.05),
+}
+"""Kernels; the least gain in dB over the whole multiplier, and over none."""
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_share_of_the_multiplier_is_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it amplifies noise for camera shake; none of it is worse for wide blurs."""
+    kernel, over_all, over_none = KERNELS[name]
+    x = photograph(96)
+    op, noise = {"name": "blur", **kernel}, {"name": "gaussian", "sigma": 0.03}
+    y = ipx.degrade(x[0], op=op, noise=noise, seed=1)
+
+    def score() -> float:
+        found = ipx.solve(y, op=op, noise=noise, prior="drunet", solver="pnp-admm").x
+        return float(psnr(found, x)[0])
+
+    chosen = score()
+    monkeypatch.setattr(pnp_admm, "_kept", lambda problem: 1.0)
+    assert chosen - score() > over_all
+    monkeypatch.setattr(pnp_admm, "_kept", lambda problem: 0.0)
+    assert chosen - score() > over_none
 
 
 @pytest.mark.parametrize("solver", ["pnp-hqs", "pnp-admm", "pnp-fista", "red"])

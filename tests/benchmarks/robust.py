@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import skimage.data
 import torch
+from common import publish
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -132,6 +133,36 @@ def measure(picture: str, degradation: str, sigma: float, prior: str, folder: Pa
     return score | {"level": found.level[0], "warnings": found.warnings}
 
 
+def report(found: dict[str, Any], old: dict[str, Any]) -> str:
+    """The page, with a comparison if there is an earlier measurement."""
+    ran = {k: v for k, v in found.items() if "refused" not in v}
+    lower = {k: v for k, v in ran.items() if v["after"] < max(v["before"], v["smooth"]) - 0.3}
+    quiet = sum(not v["warnings"] for v in lower.values())
+    lines = [
+        (__doc__ or "").strip(),
+        f"\n{len(found)} cells, {len(found) - len(ran)} refused. Above the data: "
+        f"{sum(v['after'] > v['before'] for v in ran.values())} of {len(ran)}. More than 0.3 dB "
+        f"below the data or `smooth`: {len(lower)}, {quiet} of them without a warning:",
+        "\n| image | degradation | sigma | prior | data | smooth | restored | warned |",
+        "|---" * 8 + "|",
+    ]
+    for key, v in sorted(lower.items(), key=lambda i: i[1]["after"] - i[1]["before"]):
+        cells = " | ".join(f"{v[k]:.2f}" for k in ("before", "smooth", "after"))
+        lines.append(f"| {key} | {cells} | {'yes' if v['warnings'] else 'no'} |")
+    both = [k for k in ran if k in old and "refused" not in old[k]]
+    if both:
+        change = {k: ran[k]["after"] - old[k]["after"] for k in both}
+        better, worse = (sum(s * c > 0.05 for c in change.values()) for s in (1, -1))
+        mean = sum(change.values()) / len(change)
+        lines.append(
+            f"\nAgainst an earlier version: {len(both)} cells, mean {mean:+.2f} dB, {better} "
+            f"better and {worse} worse by more than 0.05 dB. The largest losses:\n"
+        )
+        least = sorted(change, key=lambda k: change[k])[:8]
+        lines += [f"- {change[k]:+.2f} dB: {k.replace(' | ', ', ')}" for k in least]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure, print the table, compare."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -145,26 +176,8 @@ def main() -> None:
             found[" | ".join(map(str, cell))] = measure(*cell, Path(folder))
     if args.json:
         args.json.write_text(json.dumps(found, indent=1))
-    ran = {k: v for k, v in found.items() if "refused" not in v}
-    print(f"{len(found)} cells, {len(found) - len(ran)} refused")
-    lower = {k: v for k, v in ran.items() if v["after"] < max(v["before"], v["smooth"]) - 0.3}
-    print(f"above the data: {sum(v['after'] > v['before'] for v in ran.values())} of {len(ran)}")
-    print(f"more than 0.3 dB below the data or smooth: {len(lower)}, of these without a warning "
-          f"{sum(not v['warnings'] for v in lower.values())}")  # fmt: skip
-    print("\n| image | degradation | sigma | prior | data | smooth | restored | warned |")
-    print("|---|---|---|---|---|---|---|---|")
-    for key, v in sorted(lower.items(), key=lambda i: i[1]["after"] - i[1]["before"]):
-        print(f"| {key} | {v['before']:.2f} | {v['smooth']:.2f} | {v['after']:.2f} | "
-              f"{'yes' if v['warnings'] else 'no'} |")  # fmt: skip
-    if args.against:
-        old = json.loads(args.against.read_text())
-        both = [k for k in ran if k in old and "refused" not in old[k]]
-        change = torch.tensor([ran[k]["after"] - old[k]["after"] for k in both])
-        better, worse = int((change > 0.05).sum()), int((change < -0.05).sum())
-        print(f"\nagainst the earlier: {len(both)} cells, mean {float(change.mean()):+.2f} dB, "
-              f"{better} better, {worse} worse by more than 0.05 dB")  # fmt: skip
-        for k in sorted(both, key=lambda k: ran[k]["after"] - old[k]["after"])[:12]:
-            print(f"  {ran[k]['after'] - old[k]['after']:+.2f} {k}")
+    old = json.loads(args.against.read_text()) if args.against else {}
+    publish("robust", "Defaults on images that nobody tuned for", report(found, old))
 
 
 if __name__ == "__main__":

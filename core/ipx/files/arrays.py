@@ -88,8 +88,12 @@ def to_tensor(
 
 def rounding(image: Any) -> tuple[float, ...]:
     """Standard deviation of the rounding error of an image of integers, for [0, 1]; else empty."""
-    image = plain(image)[0]
-    largest = (_from_array(image) if isinstance(image, np.ndarray) else _from_tensor(image))[1]
+    dtype = plain(image)[0].dtype
+    if isinstance(dtype, torch.dtype):
+        whole = not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
+        largest = torch.iinfo(dtype).max if whole else None
+    else:
+        largest = int(np.iinfo(dtype).max) if dtype.kind in "ui" else None
     return () if largest is None else (1 / (math.sqrt(12) * largest),)
 
 

@@ -8,6 +8,7 @@ the old one or the new one, and the record knows both.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def commit(output: Path, files: Mapping[Path, bytes], record: Mapping[str, Any])
     pending = {**record, "state": "pending", "written": new, "replaced": replaced}
     done = {**record, "state": "done", "written": new}
     contents = [(at, _text(pending)), *files.items(), (at, _text(done))]
-    fresh = [path for path in (*files, at) if not path.exists()]
+    fresh = [path for path in (*files, at) if not os.path.lexists(path)]
     with staged(contents) as (first, *pictures, last):
         try:
             # each step is durable before the next begins

@@ -48,10 +48,11 @@ class Restored:
     def row(self, source: str, where: dict[str, Path]) -> Table:
         """The result as plain values, given the name of the input and the file of each output."""
         how, level = self.how, self.how.level[0]
+        doubtful = how.wrong and how.status[0] != "diverged"
         return {
             "input": source,
             "output": str(where[MAIN]),
-            "status": "doubtful" if how.wrong else how.status[0],
+            "status": "doubtful" if doubtful else how.status[0],
             "plan": how.plan.to_json(),
             "lam": None if how.lam is None else how.lam[0],
             "sigma": None if level != level else level,

@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 from ipx.files import images
-from ipx.files.atomic import folder_for
+from ipx.files.atomic import check_folder, folder_for
 from ipx.files.complex import encoded_complex
 from ipx.files.images import Picture
 from ipx.files.panel import check_kind
+from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions
 from ipx.jobs.records import absolute, contents, make_record, places, read_data
@@ -65,12 +66,14 @@ def solve_file(
     picture = read_data(request, source)
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")
-    clean = None if truth is None else images.read(truth)
+    clean = None if truth is None else images.read(truth, _units(picture))
     if clean is not None:
         check_truth(clean, image_shape_of(request.op, picture.shape))
     like = _like(request, picture)
     with folder_for(output), folder_for(panel):
         images.output_type(output, like, request.settings.samples)
+        for path in (record_path(output), *([] if panel is None else [panel])):
+            check_folder(path)
         y = torch.from_numpy(picture.pixels)
         done = restored(request, y, clean, reporter, observers, picture.floor)
         done.warnings.extend([*assumed, *_scaled(picture)])
@@ -90,6 +93,16 @@ def _like(request: Request, picture: Picture) -> Picture:
     if not request.tree("op").facts.traits.complex:
         return picture
     return replace(picture, pixels=picture.pixels[: picture.shape[0] // 2])
+
+
+def _units(picture: Picture) -> tuple[float, float] | None:
+    """The values of the file that stand for 0 and 1, which hold for its truth, too.
+
+    None for images of 8 and 16 bits, whose truth may have another depth.
+    """
+    if picture.dtype in ("uint8", "uint16"):
+        return None
+    return picture.offset, picture.offset + picture.scale
 
 
 def _scaled(picture: Picture) -> list[str]:

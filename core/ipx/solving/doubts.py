@@ -39,12 +39,14 @@ def doubts(result: Result, before: Tensor) -> tuple[list[str], bool]:
         )
     if _amplified(x, before) > ROUGHER:
         found.append(
-            "noise or texture is amplified: smooth parts are rougher than in the data; give a "
-            "larger --lam or --noise.sigma, or another operator"
+            "noise or texture is amplified: smooth parts are rougher than in the data; the "
+            "operator may be wrong, or the weight of the prior too small"
         )
     if _fitted(problem, result):
-        found.append("the data are fitted far below the noise level; give a larger --lam")
-    if x.shape == before.shape and float((x - before).abs().max()) <= 1e-6:
+        found.append(
+            "the data are fitted far below the noise level: the weight of the prior is too small"
+        )
+    if x.shape == before.shape and float((x - before).abs().flatten(1).amax(1).min()) <= 1e-6:
         found.append("nothing was changed: the result is the degraded image")
     return found, far > MUCH
 

@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import Problem, Result, Solve, Tuned, Tuner, known_count
+from ipx import Problem, Result, Solve, Tuned, Tuner
 from ipx_plugins.discrepancy import DiscrepancyOptions
-from ipx_plugins.discrepancy.freedom import free_values, merge
+from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as FREE_LOWEST, WORST
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
@@ -55,7 +55,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             decided = decided & ~at_bound(free.lam, math.exp(FREE_LOWEST), math.exp(FREE_HIGHEST))
             if bool(decided.all()):
                 return free
-            told = self._from_level(problem, solve)
+            told = self._from_level(problem, solve, decided)
             return Tuned(
                 lam=torch.where(decided, free.lam, told.lam),
                 result=merge(told.result, free.result, decided),
@@ -64,9 +64,12 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             )
         return self._from_level(problem, solve)
 
-    def _from_level(self, problem: Problem, solve: Solve) -> Tuned:
-        """The result at the root of the criterion, with the noise level as given."""
-        count = known_count(problem)
+    def _from_level(self, problem: Problem, solve: Solve, decided: Tensor | None = None) -> Tuned:
+        """The result at the root of the criterion, with the noise level as given.
+
+        Remarks are on images that are not ``decided`` ``(B,)`` otherwise.
+        """
+        count = coarse_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
         expected = expected.maximum(0.5 * count * _FLOOR**2)
         log = torch.log(self._first(expected, count))
@@ -105,10 +108,11 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             log = torch.where(active, nxt, log)
             guess = result.unknown
         assert best is not None
-        lost = low.isinf() & (best_gap > _FAR)
+        lost = low.isinf() & (best_gap > _FAR) & (log <= math.log(1.01 * _LOWEST))
+        lost = lost if decided is None else lost & ~decided
         remarks = (
-            "no weight of the prior brings the residual down to the noise level, so operator, "
-            "noise and data do not fit; give --lam or --noise.sigma",
+            "no weight of the prior brings the residual down to the noise level: operator, noise "
+            "and data do not fit",
         )
         return Tuned(best_log.exp(), best, trace, remarks if bool(lost.any()) else ())
 
@@ -135,7 +139,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         count: Tensor,
     ) -> Tensor:
         """log(data term / target), ``(B,)``."""
-        value = problem.data.value(result.unknown)
+        value = coarse_misfit(problem, result)
         target = expected
         if self.options.effective:
             spread = (2 * expected / count).sqrt()

@@ -72,9 +72,9 @@ def _octaves(y: Tensor, mask: Tensor, holes: bool, floor: Sequence[float]) -> Le
     bound, found = math.inf, Level(0.0)
     for k, error in enumerate((floor or (0.0,))[: 1 if holes else None]):
         block = 2**k
-        coarse = functional.avg_pool2d(y, block) if k else y
-        if min(coarse.shape[-2:]) < (1 if k == 0 else 16):
+        if k and min(y.shape[-2:]) < 16 * block:
             break
+        coarse = functional.avg_pool2d(y, block) if k else y
         unit = float(block)
         if k < len(floor) - 1 and not holes:  # colours are stored coarser than their mean
             unit *= coarse.shape[1] ** 0.5
@@ -112,4 +112,5 @@ def _quietest(y: Tensor, mask: Tensor) -> float | None:
     enough = count * WINDOW**2 >= 100
     if not bool(enough.any()):
         return None
-    return float(torch.quantile((square / count.clamp_min(1e-6))[enough], 0.05).sqrt())
+    values = (square / count.clamp_min(1e-6))[enough]
+    return float(values.kthvalue(max(1, len(values) // 20)).values.sqrt())

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ipx_plugins.gaussian.patches import spread
+
 COMPONENTS = 3
 LEAST = 0.1  # smallest share of a component that counts as noise
 MOST = 20_000  # details used
@@ -40,8 +42,7 @@ def flat_sigma(y: Tensor) -> float | None:
         detail = detail[within]
     if len(detail) < ENOUGH:
         return None
-    chosen = torch.linspace(0, len(detail) - 1, min(len(detail), MOST), device=y.device).long()
-    square = detail[chosen] ** 2
+    square = detail[spread(len(detail), MOST, y.device)] ** 2
     # quantiles of the squares over those of a squared standard normal variable
     at = torch.tensor([0.1, 0.5, 0.95], dtype=torch.float64, device=y.device)
     variance = torch.quantile(square, at) / torch.tensor([0.0158, 0.455, 3.84]).to(at)

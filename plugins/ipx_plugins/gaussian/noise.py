@@ -51,13 +51,13 @@ class Gaussian(Noise[GaussianOptions]):
         """This model with sigma from `noise_level`, ``(B,)``, unless sigma is given."""
         if self.level is not None:
             return self
-        made = Gaussian(self.options)
+        made = type(self)(self.options)
         found = noise_level(y, known, floor)
         made.level = torch.tensor([f.sigma for f in found], dtype=y.dtype, device=y.device)
         made.block = max(f.block for f in found)
         made.remarks = tuple(
-            f"estimates of the noise level disagree ({f.others:.3g} and {f.sigma:.3g}); the "
-            "smaller one is taken, --noise.sigma gives another"
+            f"estimates of the noise level disagree ({f.others:.3g} and {f.sigma:.3g}): the "
+            "smaller one is taken; give the option sigma of the noise for another"
             for f in found
             if f.others is not None
         )[:1]

@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 SIDE = 5
 MOST = 40_000  # patches used
 ENOUGH = 20  # patches needed, per value in a patch
+
+
+def spread(count: int, most: int, device: torch.device) -> Tensor:
+    """At most ``most`` indices below ``count``, evenly spread."""
+    size = min(count, most)
+    return torch.arange(size, device=device) * (count - 1) // max(size - 1, 1)
 
 
 def subspace_sigma(y: Tensor) -> float | None:
@@ -32,9 +37,11 @@ def subspace_sigma(y: Tensor) -> float | None:
     size = y.shape[1] * SIDE**2
     if count < ENOUGH * size:
         return None
-    patches = functional.unfold(y.double(), SIDE)[0].T
-    chosen = torch.linspace(0, count - 1, min(count, MOST), device=y.device).long()
-    patches = patches[chosen]
+    width, side = y.shape[-1] - SIDE + 1, torch.arange(SIDE, device=y.device)
+    chosen = spread(count, MOST, y.device)
+    rows = (chosen // width)[:, None, None] + side[:, None]
+    columns = (chosen % width)[:, None, None] + side
+    patches = y[0][:, rows, columns].double().transpose(0, 1).flatten(1)
     # extreme values may be clipped and without noise
     inner = ((patches < y.amax()) & (patches > y.amin())).all(1)
     patches = patches[inner] if int(inner.sum()) >= ENOUGH * size else patches

@@ -22,7 +22,7 @@ from ipx_plugins.solvers.schedule import (
 
 _NEAR = 1.4  # times the last sigma; 1.25 to 1.6 differ by 0.2 dB, and 1 loses up to 2 dB
 _PASSED = 0.01  # |A|^2 at a frequency that passes
-_SHARE = 0.28  # share of passing frequencies: a Gaussian blur of 1.1 pixels
+_PASSING = 0.28  # share of passing frequencies: a Gaussian blur of 1.1 pixels
 _FEW, _MANY = 0.7, 0.2  # share of the multiplier that is kept for blurs below and above that
 
 
@@ -48,10 +48,11 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
     only before the last step. Steps beyond the schedule do not use it. With the constant schedule
     it is kept, and the fixed point is that of the first paper.
 
-    For a blur only a share of the multiplier is kept (`_share`). It holds noise of the data at the
-    frequencies that these determine, and would bring it back step after step: up to 7 dB are lost
-    for camera shake, and 5 for Gaussian blurs of less than a pixel. Without a multiplier, which is
-    half-quadratic splitting, 0.1 to 0.3 dB are lost for wide blurs.
+    Where data have the shape of the image and no holes, as for blurs, a share of the multiplier is
+    kept (`_kept`). It holds noise of the data at the frequencies that these determine, and would
+    bring it back step after step: up to 7 dB are lost for camera shake, and 5 for Gaussian blurs of
+    less than a pixel. Without a multiplier, which is half-quadratic splitting, 0.1 to 0.3 dB are
+    lost for wide blurs.
     """
 
     iterations = 8
@@ -81,7 +82,7 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
         growth = (after / sigma) ** 2  # rho / next rho
         if self.options.schedule != "constant":
             growth = growth * (after > s.near * s.table[-1])
-            growth = growth * problem.derived("multiplier", lambda: _share(problem))
+            growth = growth * problem.derived("multiplier", lambda: _kept(problem))
         u = (s.u + v - x) * column(growth, x)
         return replace(s, x=x, v=v, u=u, steps=k + 1, matches=matches)
 
@@ -93,10 +94,11 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
         return settled(change, after.steps, after.table)
 
 
-def _share(problem: Problem) -> float:
+def _kept(problem: Problem) -> float:
     """The share of the multiplier that is kept, by the share of frequencies that A passes.
 
-    That is the trace of (A^T A + c)^-1 A^T A over n, c = `_PASSED`, from one probe of white noise.
+    The latter is the trace of (A^T A + c)^-1 A^T A over n, c = `_PASSED`, from one probe of white
+    noise.
     """
     operator = problem.operator
     if has_holes(problem) or operator.data_shape != operator.image_shape:
@@ -106,4 +108,4 @@ def _share(problem: Problem) -> float:
     without = problem.data.prox(torch.zeros_like(white), 1 / _PASSED)
     kept = problem.data.prox(white, 1 / _PASSED) - without  # c (A^T A + c)^-1 of the probe
     passed = 1 - image_dot(white, kept) / image_dot(white, white)
-    return _FEW if float(passed[0]) < _SHARE else _MANY
+    return _FEW if float(passed[0]) < _PASSING else _MANY

@@ -107,9 +107,8 @@ def denoised(
 
 
 def penalty_at(problem: Problem, sigma: Tensor) -> Tensor:
-    """rho = lam / sigma^2, ``(B,)``; for lam = 0 a small penalty, which keeps the prox unique."""
-    rho = vector(problem.lam, sigma[:, None]) / sigma**2
-    return torch.where(rho > 0, rho, _LEAST_PENALTY)
+    """rho = lam / sigma^2, ``(B,)``, at least a small penalty, which keeps the prox unique."""
+    return (vector(problem.lam, sigma[:, None]) / sigma**2).clamp_min(_LEAST_PENALTY)
 
 
 def settled(residual: Tensor, step: int, table: Tensor) -> Tensor:
