@@ -137,18 +137,19 @@ def report(found: dict[str, Any], old: dict[str, Any]) -> str:
     """The page, with a comparison if there is an earlier measurement."""
     ran = {k: v for k, v in found.items() if "refused" not in v}
     lower = {k: v for k, v in ran.items() if v["after"] < max(v["before"], v["smooth"]) - 0.3}
+    every = len(list(cells(1)))
     quiet = sum(not v["warnings"] for v in lower.values())
     lines = [
         (__doc__ or "").strip(),
-        f"\n{len(found)} cells, {len(found) - len(ran)} refused. Above the data: "
+        f"\n{len(found)} of {every} cells, {len(found) - len(ran)} refused. Above the data: "
         f"{sum(v['after'] > v['before'] for v in ran.values())} of {len(ran)}. More than 0.3 dB "
         f"below the data or `smooth`: {len(lower)}, {quiet} of them without a warning:",
         "\n| image | degradation | sigma | prior | data | smooth | restored | warned |",
         "|---" * 8 + "|",
     ]
     for key, v in sorted(lower.items(), key=lambda i: i[1]["after"] - i[1]["before"]):
-        cells = " | ".join(f"{v[k]:.2f}" for k in ("before", "smooth", "after"))
-        lines.append(f"| {key} | {cells} | {'yes' if v['warnings'] else 'no'} |")
+        scores = " | ".join(f"{v[k]:.2f}" for k in ("before", "smooth", "after"))
+        lines.append(f"| {key} | {scores} | {'yes' if v['warnings'] else 'no'} |")
     both = [k for k in ran if k in old and "refused" not in old[k]]
     if both:
         change = {k: ran[k]["after"] - old[k]["after"] for k in both}
