@@ -67,7 +67,7 @@ PNP_HQS = (
     Need((DataProx,), (Denoise, Matching), rank=94),
     Need((DataProx,), (Denoise,), rank=90),
 )
-# below splittings by conjugate gradients, which are 0.3 to 4 dB better (tests/benchmarks/kernels.py)
+# below splittings with conjugate gradients: 0.3 to 3 dB worse (docs/benchmarks/kernels.md)
 PNP_FISTA = (Need((DataGrad,), (Denoise,), rank=55),)
 PNP_ADMM = (
     Need((DataProx, Quadratic, Diagonal), (Denoise, Matching), rank=96),
