@@ -66,7 +66,7 @@ def solve_file(
     picture = read_data(request, source)
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")
-    clean = None if truth is None else images.read(truth, _units(picture))
+    clean = None if truth is None else _clean(truth, picture, request)
     if clean is not None:
         check_truth(clean, image_shape_of(request.op, picture.shape))
     like = _like(request, picture)
@@ -76,7 +76,7 @@ def solve_file(
             check_folder(path)
         y = torch.from_numpy(picture.pixels)
         done = restored(request, y, clean, reporter, observers, picture.floor)
-        done.warnings.extend([*assumed, *_scaled(picture)])
+        done.warnings.extend([*assumed, *_scaled(request, picture)])
         where = places(output, done.how.outputs, force)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
@@ -95,19 +95,22 @@ def _like(request: Request, picture: Picture) -> Picture:
     return replace(picture, pixels=picture.pixels[: picture.shape[0] // 2])
 
 
-def _units(picture: Picture) -> tuple[float, float] | None:
-    """The values of the file that stand for 0 and 1, which hold for its truth, too.
+def _clean(truth: Path, picture: Picture, request: Request) -> Picture:
+    """The truth; of floats and counts in the units of the data, not scaled by its own range."""
+    clean = images.read(truth)
+    depths = {"uint8", "uint16"}  # each has its own range
+    if depths & {clean.dtype, picture.dtype} or _complex(request):
+        return clean
+    return images.read(truth, (picture.offset, picture.offset + picture.scale))
 
-    None for images of 8 and 16 bits, whose truth may have another depth.
-    """
-    if picture.dtype in ("uint8", "uint16"):
-        return None
-    return picture.offset, picture.offset + picture.scale
+
+def _complex(request: Request) -> bool:
+    return request.tree("op").facts.traits.complex
 
 
-def _scaled(picture: Picture) -> list[str]:
+def _scaled(request: Request, picture: Picture) -> list[str]:
     """The note on the values of a float file that stand for [0, 1], if they are others."""
-    if picture.scale == 1 or not picture.dtype.startswith("float"):
+    if picture.scale == 1 or not picture.dtype.startswith("float") or _complex(request):
         return []
     high = picture.offset + picture.scale
     return [f"values from {picture.offset:g} to {high:g} of float files stand for [0, 1]"]
@@ -159,7 +162,7 @@ def solve_bundled(
         files = contents(done.pictures, where, picture, request.settings.samples)
         truth = folder / "truth.png"
         files[truth] = images.encoded(truth, picture.pixels, picture)
-        if request.tree("op").facts.traits.complex:
+        if _complex(request):
             data = folder / "degraded.npy"
             files[data] = encoded_complex(data, done.data)
         elif done.data.shape[0] in (1, 3):
