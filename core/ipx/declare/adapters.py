@@ -17,8 +17,8 @@ CG_TOL = 1e-5
 DUAL_TOL = 1e-6
 """Relative change at which the inner iterations of the bridge ``dual-prox`` stop.
 
-For total variation the relative error of the prox is then at most 10 times this for t up to 0.03,
-and 70 times for t = 0.3 (64 to 65,536 pixels).
+For total variation the relative error of the prox is then at most 12 times this for t up to 0.03,
+and 75 times for t = 0.3 (64 to 65,536 pixels).
 """
 
 BUILTIN: tuple[AdapterSpec, ...] = (
