@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +78,8 @@ def degrade_file(
         }
         config = {"inputs": [absolute(source)], "output": absolute(output)}
         record = make_record("degrade", request, picture, reporter.command, row, config)
-        if is_complex:
-            content = encoded_complex(output, data)
-        else:
-            content = images.encoded(output, data, picture, dtype)
+        plain = partial(images.encoded, like=picture, dtype=dtype)
+        content = (encoded_complex if is_complex else plain)(output, data)
         commit(output, {output: content}, record)
     return row
 

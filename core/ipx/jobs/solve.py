@@ -67,8 +67,6 @@ def solve_file(
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")
     clean = None if truth is None else _clean(truth, picture, request)
-    if clean is not None:
-        check_truth(clean, image_shape_of(request.op, picture.shape))
     like = _like(request, picture)
     with folder_for(output), folder_for(panel):
         images.output_type(output, like, request.settings.samples)
@@ -99,9 +97,10 @@ def _clean(truth: Path, picture: Picture, request: Request) -> Picture:
     """The truth; of floats and counts in the units of the data, not scaled by its own range."""
     clean = images.read(truth)
     depths = {"uint8", "uint16"}  # each has its own range
-    if depths & {clean.dtype, picture.dtype} or _complex(request):
-        return clean
-    return images.read(truth, (picture.offset, picture.offset + picture.scale))
+    if not depths & {clean.dtype, picture.dtype} and not _complex(request):
+        clean = images.read(truth, (picture.offset, picture.offset + picture.scale))
+    check_truth(clean, image_shape_of(request.op, picture.shape))
+    return clean
 
 
 def _complex(request: Request) -> bool:
