@@ -114,6 +114,16 @@ def test_cg_solves_each_image_by_itself() -> None:
     torch.testing.assert_close(x[2:], alone, atol=1e-12, rtol=0)
 
 
+def test_cg_with_the_exact_inverse_takes_one_step() -> None:
+    generator = torch.Generator().manual_seed(0)
+    m = torch.randn(6, 6, generator=generator, dtype=torch.float64)
+    spd = m @ m.T + torch.eye(6, dtype=torch.float64)
+    b = torch.randn(2, 6, generator=generator, dtype=torch.float64)
+    inverse = torch.linalg.inv(spd)
+    x = conjugate_gradient(lambda x: x @ spd, b, None, 1, 1e-9, lambda r: r @ inverse)
+    torch.testing.assert_close(x @ spd, b, atol=1e-10, rtol=0)
+
+
 def test_spectral_pseudo_inverse_has_least_norm() -> None:
     gram = torch.tensor([[4.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
     s = Spectral("dct", gram)

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from ipx.errors import InputError, UsageError
 from ipx.files.limits import pixel_limit
-from ipx.jobs.assumed import assumptions
+from ipx.jobs.assumed import assumptions, for_measured
 from ipx.planning.plan import Plan
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
@@ -135,6 +135,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     else:
         work = Work(request, [], read, found.argv, given)
     if given["dry_run"]:
+        plan = for_measured(request, inputs[0]).plan() if inputs else plan
         return _show_plan(work, plan, assumed)
     with pixel_limit(given["max_pixels"]):
         return _restore(work) if inputs else _demonstrate(work)

@@ -19,6 +19,7 @@ from ipx.declare.capabilities import (
     JointSolve as JointSolve,
     Latent as Latent,
     Linear as Linear,
+    Local as Local,
     LogProb as LogProb,
     Matching as Matching,
     NoiseGrad as NoiseGrad,
@@ -31,6 +32,8 @@ from ipx.declare.capabilities import (
     Quadratic as Quadratic,
     QuadraticPrior as QuadraticPrior,
     Sample as Sample,
+    Sampled as Sampled,
+    SampledSolve as SampledSolve,
     Scalar as Scalar,
     Shape as Shape,
     SoftRange as SoftRange,
@@ -74,7 +77,7 @@ from ipx.files.images import read_array as read_array
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
 from ipx.numerics.metrics import log_error as log_error
-from ipx.numerics.spectral import Spectral as Spectral, irfft2 as irfft2
+from ipx.numerics.spectral import BasisName as BasisName, Spectral as Spectral, irfft2 as irfft2
 from ipx.numerics.tensors import (
     column as column,
     image_dot as image_dot,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ipx.numerics.spectral import Spectral
     from ipx.parts.normal import NormalSystem
+    from ipx.parts.operator import Operator
 
 Scalar: TypeAlias = "float | Tensor"
 Shape: TypeAlias = tuple[int, ...]
@@ -134,6 +135,32 @@ class NormalSolve(Capability, of="operator"):
 
     def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
         """x; ``weight`` holds the eigenvalues of W (one value, rho, when W = rho I)."""
+
+
+class Sampled(Capability, of="operator"):
+    """A = S B: S keeps some of the values of B x; B^T B is diagonal in a fast transform.
+
+    The transform is the trait ``basis``.
+    """
+
+    def dense(self) -> Linear:
+        """B, with a `Spectrum`."""
+
+    def sample(self, w: Tensor) -> Tensor:
+        """S w, data."""
+
+    def scatter(self, y: Tensor) -> Tensor:
+        """S^T y: data at their places in B x, and zeros elsewhere; S S^T = I."""
+
+
+class Local(Capability, of="operator"):
+    """Each value of the data depends on pixels nearby: a window of the data is such data too."""
+
+    def part(self, top: int, left: int, height: int, width: int) -> Operator[Any]:
+        """The operator whose data, ``(C, height, width)``, are that window of these data.
+
+        Near the border of the window it may differ from this operator.
+        """
 
 
 class Norm(Capability, of="operator"):
@@ -321,6 +348,10 @@ class DataSplit(Capability, of="data"):
 
 class JointSolve(Capability, of="problem"):
     """(A^T A + rho K^T K) x = b has a closed form, K the linear or quadratic part of the prior."""
+
+
+class SampledSolve(Capability, of="problem"):
+    """(B^T B + rho K^T K) x = b has a closed form, A = S B `Sampled`."""
 
 
 class PartSolve(Capability, of="problem"):

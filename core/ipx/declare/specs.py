@@ -155,10 +155,17 @@ def _no_ask(options: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorSpec(Spec):
-    """A forward operator; ``asks`` gives what real data need to be told, for its options."""
+    """A forward operator.
+
+    Attributes:
+        asks: what real data need to be told, for its options.
+        measured: defaults of options for real data, where they differ from those of simulations:
+            used for files that `ipx degrade` has not written.
+    """
 
     kind: ClassVar[str] = "operator"
     asks: Callable[[Any], Ask | None] = _no_ask
+    measured: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)

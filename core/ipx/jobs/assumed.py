@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,20 @@ def assumptions(request: Request, source: Path) -> list[str]:
     if not request.named:
         return ["no operator given: denoising only; give --op NAME for other degradations"]
     return [note for part in _parts(described) if (note := _note(part, described)) is not None]
+
+
+def for_measured(request: Request, source: Path) -> Request:
+    """The request with the operator's defaults for real data, unless the data are simulated.
+
+    Args:
+        request: the restoration.
+        source: the file of the data.
+    """
+    described = request.tree("op")
+    if not isinstance(described.spec, OperatorSpec) or _simulated(source, described.to_mapping()):
+        return request
+    usual = {k: v for k, v in described.spec.measured.items() if k not in described.given}
+    return replace(request, op=described.to_mapping() | usual) if usual else request
 
 
 def _simulated(source: Path, operator: dict[str, Any]) -> bool:

@@ -67,7 +67,9 @@ def reporting(report: Callable[[Report], None], truth: Tensor | None) -> Callabl
         if now - last < INTERVAL:
             return
         last = now
-        quality = None if truth is None else float(psnr(p.x.cpu(), truth)[0])
+        quality = (
+            None if truth is None else float(psnr(p.problem.physical.view(p.x).cpu(), truth)[0])
+        )
         value = float(p.objective[0])
         objective = None if math.isnan(value) else value
         report(Report(p.iteration, p.budget, p.seconds, objective, quality, p.trial))

@@ -29,12 +29,14 @@ class Restored:
     """A restored image.
 
     Attributes:
+        request: the restoration.
         how: the result of `ipx.solve`.
         data: the degraded image, ``(C, H, W)``.
         metrics: PSNR (dB) and SSIM before and after; None without a truth.
         warnings: notes on the result for the row and the record, one line each.
     """
 
+    request: Request
     how: Restoration
     data: Array
     metrics: Table = field(default_factory=lambda: dict.fromkeys(METRICS))
@@ -63,10 +65,11 @@ class Restored:
             "warnings": self.warnings,
         }
 
-    def chosen(self, request: Request) -> Table:
-        """The weight and the solver that were chosen, in place of ``auto`` in the request."""
+    def chosen(self) -> Table:
+        """The weight and the solver that were chosen in place of ``auto``, and the operator."""
         found: Table = {"lam": "auto" if self.how.lam is None else self.how.lam[0]}
-        if request.solver["name"] == AUTO:
+        found["op"] = self.request.tree("op").to_mapping()
+        if self.request.solver["name"] == AUTO:
             found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
         return found
 
@@ -116,7 +119,7 @@ def restored(
         observers=[*observers, *looking],
         floor=floor,
     )
-    done = Restored(how, y.detach().cpu().numpy(), warnings=[*how.warnings])
+    done = Restored(request, how, y.detach().cpu().numpy(), warnings=[*how.warnings])
     if truth is not None:
         before, after = how.before.cpu(), how.x.cpu()
         for name, measure in (("psnr", psnr), ("ssim", ssim)):

@@ -15,12 +15,12 @@ from ipx.files.images import Picture
 from ipx.files.panel import check_kind
 from ipx.files.record import record_path
 from ipx.files.written import commit
-from ipx.jobs.assumed import assumptions
+from ipx.jobs.assumed import assumptions, for_measured
 from ipx.jobs.records import absolute, contents, make_record, places, read_data
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, check_truth, restored
 from ipx.planning.request import Request, Table
-from ipx.solving.build import image_shape_of
+from ipx.solving.build import view_shape_of
 from ipx.solving.degrade import degrade
 from ipx.solving.observers import AnyObserver
 
@@ -62,7 +62,7 @@ def solve_file(
     reporter = reporter or Reporter()
     if panel is not None:
         check_kind(panel)
-    assumed = assumptions(request, source)
+    assumed, actual = assumptions(request, source), for_measured(request, source)
     picture = read_data(request, source)
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")
@@ -73,7 +73,7 @@ def solve_file(
         for path in (record_path(output), *([] if panel is None else [panel])):
             check_folder(path)
         y = torch.from_numpy(picture.pixels)
-        done = restored(request, y, clean, reporter, observers, picture.floor)
+        done = restored(actual, y, clean, reporter, observers, picture.floor)
         done.warnings.extend([*assumed, *_scaled(request, picture)])
         where = places(output, done.how.outputs, force)
         row = done.row(str(source), where)
@@ -99,7 +99,7 @@ def _clean(truth: Path, picture: Picture, request: Request) -> Picture:
     depths = {"uint8", "uint16"}  # each has its own range
     if not depths & {clean.dtype, picture.dtype} and not _complex(request):
         clean = images.read(truth, (picture.offset, picture.offset + picture.scale))
-    check_truth(clean, image_shape_of(request.op, picture.shape))
+    check_truth(clean, view_shape_of(request.op, picture.shape))
     return clean
 
 
@@ -184,7 +184,7 @@ def _record(
     panel: Path | None,
 ) -> Table:
     """The record; its config reproduces the result."""
-    config = done.chosen(request) | {
+    config = done.chosen() | {
         "inputs": [absolute(path) for path in inputs],
         "output": absolute(output),
         "truth": absolute(truth),

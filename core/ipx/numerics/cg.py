@@ -16,6 +16,7 @@ def conjugate_gradient(
     guess: Tensor | None,
     iterations: int,
     tol: float,
+    precondition: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """x with ``system(x) = b`` for a symmetric positive definite system (Hestenes, Stiefel 1952).
 
@@ -27,14 +28,17 @@ def conjugate_gradient(
         guess: initial x; zero when None.
         iterations: the largest number of iterations.
         tol: relative residual at which to stop.
+        precondition: a symmetric positive definite map near the inverse of ``system``; the identity
+            when None.
     """
+    near = precondition or (lambda r: r)
     x = torch.zeros_like(b) if guess is None else guess.clone()
     r = b - system(x)
-    p = r.clone()
-    square = image_dot(r, r)
+    p = near(r)
+    square = image_dot(r, p)
     goal = (tol * image_norm(b)) ** 2
     for _ in range(iterations):
-        active = square > goal
+        active = image_dot(r, r) > goal
         if not bool(active.any()):
             break
         q = system(p)
@@ -43,8 +47,9 @@ def conjugate_gradient(
         alpha = torch.where(go, square / curvature.where(go, torch.ones_like(square)), 0.0)
         x = x + per_image(alpha, x) * p
         r = r - per_image(alpha, x) * q
-        fresh = image_dot(r, r)
+        z = near(r)
+        fresh = image_dot(r, z)
         beta = torch.where(go, fresh / square.clamp_min(torch.finfo(b.dtype).tiny), 0.0)
-        p = r + per_image(beta, x) * p
+        p = z + per_image(beta, x) * p
         square = torch.where(go, fresh, torch.where(active, torch.zeros_like(square), square))
     return x

@@ -12,7 +12,7 @@ from ipx.declare.capabilities import Shape
 from ipx.declare.options import Options, opt
 from ipx.declare.traits import Traits
 from ipx.errors import ShapeError
-from ipx.numerics.spectral import Spectral
+from ipx.numerics.spectral import BasisName, Spectral
 from ipx.parts.linear import LinearOperator
 
 
@@ -82,8 +82,12 @@ class Gradient(LinearOperator[GradientOptions]):
 
     def spectrum(self, like: Tensor) -> Spectral:
         """Eigenvalues of D^T D, ``(H, W)`` (cosine) or ``(H, W//2+1)`` (Fourier)."""
+        return self.near(like, "fft" if self.options.boundary == "circular" else "dct")
+
+    def near(self, like: Tensor, basis: BasisName) -> Spectral:
+        """D^T D with the border of the basis: periodic (Fourier) or mirrored (cosine)."""
         _, height, width = self.image_shape
-        circular = self.options.boundary == "circular"
+        circular = basis == "fft"
 
         def gram() -> Tensor:
             turn = (2 if circular else 1) * math.pi
@@ -91,7 +95,7 @@ class Gradient(LinearOperator[GradientOptions]):
             m = torch.arange(width // 2 + 1 if circular else width, dtype=torch.float64)
             return (2 - 2 * torch.cos(k))[:, None] + (2 - 2 * torch.cos(m * (turn / width)))
 
-        return Spectral("fft" if circular else "dct", self.buffer("gram", like, gram))
+        return Spectral(basis, self.buffer(f"gram-{basis}", like, gram))
 
     def norm(self) -> float:
         """The largest singular value; at most sqrt(8)."""

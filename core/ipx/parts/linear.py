@@ -15,7 +15,7 @@ from ipx.declare.capabilities import Diagonal, Norm, Shape, Spectrum, has, using
 from ipx.declare.options import NoOptions
 from ipx.declare.traits import Traits
 from ipx.errors import ShapeError
-from ipx.numerics.spectral import Spectral
+from ipx.numerics.spectral import BasisName, Spectral
 from ipx.numerics.tensors import count, image_norm
 from ipx.parts.component import O
 from ipx.parts.operator import Operator
@@ -39,6 +39,23 @@ class LinearOperator(Operator[O], ABC):
         weight = self.adjoint(torch.ones_like(y[:1]))
         seen = weight.abs() > 1e-6 * weight.abs().amax()
         return torch.where(seen, self.adjoint(y) / torch.where(seen, weight, 1.0), 0.0)
+
+    def near(self, like: Tensor, basis: BasisName) -> Spectral | None:
+        """An operator near A^T A that is diagonal in this basis, for preconditioning, or None.
+
+        By default A^T A itself, if it has a `Spectrum` in the basis.
+        """
+        if not has(self, Spectrum):
+            return None
+        own = self.spectrum(like)
+        return own.within(basis) if own.basis in ("any", basis) else None
+
+    def near_dual(self, like: Tensor) -> Spectral | None:
+        """An operator near A A^T that is diagonal in a fast transform of the data, or None.
+
+        With it, the prox of 1/2 |A x - y|^2 is computed among the data, by preconditioned CG.
+        """
+        return None
 
     @property
     def T(self) -> LinearOperator[Any]:  # noqa: N802  # the field's name
@@ -103,6 +120,10 @@ class Identity(LinearOperator[NoOptions]):
     def norm(self) -> float:
         """1."""
         return 1.0
+
+    def part(self, top: int, left: int, height: int, width: int) -> Identity:
+        """The identity on a window."""
+        return Identity((*self.image_shape[:-2], height, width))
 
 
 class Made(LinearOperator[NoOptions]):

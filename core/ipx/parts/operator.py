@@ -50,6 +50,13 @@ class Operator(Component[O], ABC):
             raise ShapeError(f"{type(self).__name__} gives no preview of its data")
         return y
 
+    def view(self, x: Tensor) -> Tensor:
+        """The part of an image ``(B, *image_shape)`` that is handed out; all of it by default.
+
+        An operator may restore more than the data show, such as the scene beyond the border.
+        """
+        return x
+
     def known(self, like: Tensor) -> Tensor | None:
         """Boolean mask of the data, true where a value was measured; None for all."""
         return None

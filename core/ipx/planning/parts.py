@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ipx.declare.capabilities import JointSolve, PartSolve, capabilities_of
+from ipx.declare.capabilities import JointSolve, PartSolve, SampledSolve, capabilities_of
 from ipx.declare.specs import AdapterSpec
 from ipx.declare.traits import Traits
-from ipx.planning.rules import Facts, jointly_solved, part_gram
+from ipx.planning.rules import Facts, jointly_solved, part_gram, sampled_solved
 from ipx.planning.tree import Tree
 
 
@@ -56,9 +56,12 @@ class Parts:
 
     def _together(self) -> Parts:
         """With the capabilities of data term and prior together."""
-        data, prior = self.data_caps - {JointSolve}, self.prior_caps - {PartSolve}
-        if jointly_solved(Facts(data, self.op), self.prior_traits):
+        data = self.data_caps - {JointSolve, SampledSolve}
+        prior, facts = self.prior_caps - {PartSolve}, Facts(data, self.op)
+        if jointly_solved(facts, self.prior_traits):
             data |= {JointSolve}
+        if sampled_solved(facts, self.prior_traits):
+            data |= {SampledSolve}
         if part_gram(self.prior_traits):
             prior |= {PartSolve}
         return replace(self, data_caps=data, prior_caps=prior)

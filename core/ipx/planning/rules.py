@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ipx.declare.capabilities import Adjoint, Diagonal, Norm, NormalSolve, Spectrum
+from ipx.declare.capabilities import Adjoint, Diagonal, Norm, NormalSolve, Sampled, Spectrum
 from ipx.declare.traits import Basis, Traits
 from ipx.errors import UsageError
 
@@ -51,6 +51,11 @@ def part_gram(prior: Traits) -> frozenset[str]:
 def jointly_solved(operator: Facts, prior: Traits) -> bool:
     """True if (A^T A + rho K^T K) x = b has a closed form."""
     return bool(operator.solves & part_gram(prior))
+
+
+def sampled_solved(operator: Facts, prior: Traits) -> bool:
+    """True if (B^T B + rho K^T K) x = b has a closed form, A = S B."""
+    return operator.has(Sampled) and bool(_bases(operator.traits.basis) & part_gram(prior))
 
 
 def _signed(parts: Sequence[Facts]) -> Traits:

@@ -27,6 +27,7 @@ from ipx.declare.capabilities import (
     NoiseProx,
     Prox,
     ProxConjugate,
+    Sampled,
     Scalar,
     Shape,
     Value,
@@ -99,7 +100,7 @@ class Normal:
 
     def __init__(self, operator: Operator[Any], noise: Noise[Any], y: Tensor) -> None:
         assert isinstance(operator, LinearOperator)  # it provides Adjoint
-        self.system = NormalSystem(operator, y)
+        self.system, self.y = NormalSystem(operator, y), y
         self.back = operator.adjoint(y)  # needed at every step
 
 
@@ -108,8 +109,7 @@ class NormalProx(Normal):
 
     def prox(self, v: Tensor, t: Scalar, guess: Tensor | None = None) -> Tensor:
         """(A^T A + I/t)^-1 (A^T y + v/t)."""
-        rho = 1 / per_image(t, v)
-        return self.system.solve(self.back + rho * v, rho, guess=v if guess is None else guess)
+        return self.system.prox(v, self.y, self.back, 1 / per_image(t, v), guess)
 
 
 class Split:
@@ -123,6 +123,24 @@ class Split:
     def prox(self, w: Tensor, t: Scalar) -> Tensor:
         """argmin_p nll(p, y) + |p - w|^2 / (2 t)."""
         return using(self.noise, NoiseProx).prox(w, self.y, t)
+
+
+class SampledSplit(Split):
+    """f(x) = nll(S w, y) with the splitting w = B x, for A = S B (Almeida, Figueiredo 2013).
+
+    The system for x has no holes, which make that of A ill-conditioned.
+    """
+
+    def __init__(self, operator: Operator[Any], noise: Noise[Any], y: Tensor) -> None:
+        self.noise, self.y, self.operator = noise, y, using(operator, Sampled)
+        dense = self.operator.dense()
+        assert isinstance(dense, LinearOperator)
+        self.system = NormalSystem(dense, y)
+
+    def prox(self, w: Tensor, t: Scalar) -> Tensor:
+        """argmin_p nll(S p, y) + |p - w|^2 / (2 t): w where S does not look."""
+        seen = self.operator.sample(w)
+        return w + self.operator.scatter(super().prox(seen, t) - seen)
 
 
 class Dual(_Way):
@@ -162,6 +180,11 @@ def normal_equations(problem: Problem) -> Problem:
 def split(problem: Problem) -> Problem:
     """The data term with the splitting w = A x."""
     return problem.with_way(DataSplit, Split)
+
+
+def sampled(problem: Problem) -> Problem:
+    """The data term with the splitting w = B x, for A = S B."""
+    return problem.with_way(DataSplit, SampledSplit)
 
 
 def dual(problem: Problem) -> Problem:

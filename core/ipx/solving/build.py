@@ -6,6 +6,8 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+import torch
+
 from ipx.declare.capabilities import Adjoint, Shape
 from ipx.declare.registry import registry
 from ipx.errors import UsageError
@@ -48,6 +50,13 @@ def image_shape_of(description: Description, data_shape: Shape) -> Shape:
     assert described.spec is not None
     shape: Shape = described.spec.load().image_shape_of(data_shape, described.options)
     return shape
+
+
+def view_shape_of(op: Description, data_shape: Shape) -> Shape:
+    """The shape of restored images of data of ``data_shape``, see `ipx.Operator.view`."""
+    shape = image_shape_of(op, data_shape)
+    shown = operator_from(op, shape).view(torch.empty(1, *shape, device="meta"))
+    return tuple(shown.shape[1:])
 
 
 def operator_from(description: Description, image_shape: Shape) -> Operator[Any]:

@@ -62,8 +62,12 @@ def weigh(
     tuner: Description,
     settings: SolveSettings,
     observers: Sequence[AnyObserver] = (),
+    window: Problem | None = None,
 ) -> Weighed:
-    """Solve the attached problem with the weight ``lam``, or with one chosen for ``"auto"``."""
+    """Solve the attached problem with the weight ``lam``, or with one chosen for ``"auto"``.
+
+    A tuner chooses it on ``window``, the same problem on a part of the data, if there is one.
+    """
 
     def final(weight: float | Tensor) -> Result:
         return _run(problem.with_lam(weight), algorithm, settings, observers, settings.tol)
@@ -78,7 +82,7 @@ def weigh(
             return Weighed(told.tolist(), final(told), [])
         if not problem.hard:
             chooser: Tuner[Any] = build("tuner", tuner)
-            tuned = chooser.tune(problem, _trials(algorithm, settings, observers))
+            tuned = chooser.tune(window or problem, _trials(algorithm, settings, observers))
             # solved again from the default start: a record with this lam gives the same bits
             # and gradients take the weight for a constant
             done = final(tuned.lam.detach())

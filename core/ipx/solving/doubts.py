@@ -22,14 +22,15 @@ ROUGHER = 3.0
 """How much rougher than the data, where these are smoothest, a result may be."""
 
 
-def doubts(result: Result, before: Tensor) -> tuple[list[str], bool]:
+def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], bool]:
     """One line for each reason to doubt a result, and True if it is surely wrong.
 
     Args:
         result: the solution.
-        before: the data as an image, ``(B, C, H, W)``.
+        x: its picture, as it is handed out, ``(B, C, H, W)``.
+        before: the data as an image, likewise.
     """
-    x, problem = result.x, result.problem
+    problem = result.problem
     found: list[str] = []
     some, far = _outside(x, before)
     if some > SOME:

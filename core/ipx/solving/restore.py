@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -33,6 +33,7 @@ from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
 from ipx.solving.starts import check_start, first_guess, lowest
+from ipx.solving.windows import window_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -172,9 +173,8 @@ def solve(
         model, algorithm = build("prior", named), build("solver", _chosen(asked, plan))
         _check(model, algorithm, operator, s.start)
         problem = _problem(y, operator, build("noise", noise), model, x0, floor)
-        done = _restarted(attach(problem, plan), algorithm, lam, tuner, s, observers)
-        before, seconds = operator.preview(y), time.perf_counter() - began
-        return _restoration(back(done.result.x), done, before, problem.noise, seconds)
+        done = _restarted(problem, plan, algorithm, lam, tuner, s, observers)
+        return _restoration(done, problem, back, began)
 
 
 def _check(
@@ -187,14 +187,17 @@ def _check(
 
 
 def _restoration(
-    image: Any, done: Weighed, before: Tensor, noise: Noise[Any], seconds: float
+    done: Weighed, problem: Problem, back: Callable[[Tensor], Any], began: float
 ) -> Restoration:
-    """The solution, with what led to it."""
-    result = done.result
-    found, wrong = doubts(result, before)
+    """The solution, with what led to it; ``back`` gives it the type of the data."""
+    result, noise, view = done.result, problem.noise, problem.operator.view
+    before = view(problem.operator.preview(problem.y))
+    outputs = {name: view(x) for name, x in {"restored": result.x, **result.outputs}.items()}
+    seconds = time.perf_counter() - began
+    found, wrong = doubts(result, outputs["restored"], before)
     return Restoration(
-        image=image,
-        outputs={"restored": result.x, **result.outputs},
+        image=back(outputs["restored"]),
+        outputs=outputs,
         before=before,
         status=result.status,
         plan=result.plan,
@@ -243,6 +246,7 @@ def _chosen(described: Tree, plan: Plan) -> Tree:
 
 def _restarted(
     problem: Problem,
+    plan: Plan,
     algorithm: Solver[Any, Any],
     lam: float | Sequence[float] | Tensor | str,
     tuner: Description,
@@ -250,6 +254,7 @@ def _restarted(
     observers: Sequence[AnyObserver],
 ) -> Weighed:
     """Solve from each start and keep the lowest objective per image."""
+    window, problem = _windowed(problem, plan)
     runs: list[Weighed] = []
     classical = partial(_classical, iterations=settings.iterations)
     for number in range(settings.restarts):
@@ -257,7 +262,7 @@ def _restarted(
         if problem.x0 is None:
             guess = first_guess(problem, settings.start, settings.seed + number, classical)
             begun = problem if guess is None else problem.with_lam(0.0, guess)
-        runs.append(weigh(begun, algorithm, lam, tuner, settings, observers))
+        runs.append(weigh(begun, algorithm, lam, tuner, settings, observers, window))
         lam = lam if runs[0].lam is None else runs[0].lam  # objectives compare at one lam only
     return replace(runs[0], result=lowest([run.result for run in runs]))
 
@@ -275,7 +280,14 @@ def _classical(problem: Problem, iterations: int | None) -> Tensor:
     )
     algorithm = build("solver", _chosen(tree("solver", AUTO), plan))
     settings = SolveSettings(tol=1e-3, iterations=iterations)
-    return weigh(attach(problem, plan), algorithm, "auto", "discrepancy", settings).result.x
+    window, problem = _windowed(problem, plan)
+    return weigh(problem, algorithm, "auto", "discrepancy", settings, window=window).result.x
+
+
+def _windowed(problem: Problem, plan: Plan) -> tuple[Problem | None, Problem]:
+    """The problem on a window, if there is one, and the problem, both attached to the plan."""
+    window = window_of(problem)
+    return None if window is None else attach(window, plan), attach(problem, plan)
 
 
 def _level(noise: Noise[Any], count: int) -> list[float]:

@@ -121,6 +121,25 @@ class OperatorChecks(Checks):
             wz = w.inverse(w.gram * w.forward(z), (x.shape[-2], x.shape[-1]))
             close(a.adjoint(a.forward(z)) + wz, x, 1e-9, f"(A^T A + W) z = x, {w.basis} W")
 
+    @needs(cap.Sampled)
+    def sampled(self) -> None:
+        """A x = S B x, S S^T y = y, and B^T B is diagonal in the transform of the trait basis."""
+        a, dense, y = self.made, self.made.dense(), draw(7, 2, *self.made.data_shape)
+        close(a.sample(dense.forward(self.x)), a.forward(self.x), 1e-12, "S B x = A x")
+        close(a.sample(a.scatter(y)), y, 0.0, "S S^T y = y")
+        real = spectral(dense, self.x)
+        require(real == self.traits.basis, f"B^T B is diagonal in {real}, not as the trait says")
+
+    @needs(cap.Local)
+    def part(self) -> None:
+        """A window of the data has an operator; that of all data is this one."""
+        (height, width), channels = self.made.data_shape[-2:], self.made.data_shape[0]
+        whole = self.made.part(0, 0, height, width)
+        close(whole.forward(self.x), self.made.forward(self.x), 1e-12, "the part that is all")
+        low, narrow = height - height // 4, width - width // 4
+        data = self.made.part(height // 4, width // 4, low, narrow).data_shape
+        require(data == (channels, low, narrow), f"the part has data {data}")
+
 
 @contextlib.contextmanager
 def told(where: str) -> Iterator[None]:

@@ -9,10 +9,12 @@ from typing import Literal
 from ipx import (
     Adjoint,
     Ask,
+    Local,
     Norm,
     OperatorSpec,
     OptionError,
     Options,
+    Sampled,
     Spectrum,
     Traits,
     hookimpl,
@@ -55,10 +57,11 @@ class BlurOptions(Options):
         default=0.0, unit="degrees", help="Direction (motion): 0 is to the right, 90 upwards."
     )
     seed: int = opt(default=0, min=0, help="Random seed of the path (random-motion).")
-    boundary: Literal["circular", "zero", "reflect", "replicate", "valid"] = opt(
+    boundary: Literal["circular", "zero", "reflect", "replicate", "valid", "unknown"] = opt(
         default="reflect",
         help="Extension beyond the border: periodic, zero, mirrored, or edge pixels repeated. "
-        "valid keeps only the data that need no extension.",
+        "valid has only the data that need none, fewer than pixels; unknown likewise, and the "
+        "restored picture is cut to the data.",
     )
 
     def __post_init__(self) -> None:
@@ -72,17 +75,30 @@ class BlurOptions(Options):
         return self.kernel is None and (odd or self.kind in ("gaussian", "disk", "airy"))
 
     @property
+    def open(self) -> bool:
+        """True if the picture goes on beyond the data, and nothing is assumed about it there."""
+        return self.boundary in ("valid", "unknown")
+
+    @property
+    def fast_boundary(self) -> Literal["circular", "reflect"]:
+        """The border with which a fast transform diagonalises the blur."""
+        return "reflect" if self.symmetric else "circular"
+
+    @property
     def spectral(self) -> bool:
         """True if a fast transform diagonalises the blur."""
-        return self.boundary == "circular" or (self.boundary == "reflect" and self.symmetric)
+        return self.boundary in ("circular", self.fast_boundary)
 
 
 def _provides(options: BlurOptions) -> tuple[type, ...]:
-    return (Adjoint, Spectrum, Norm) if options.spectral else (Adjoint,)
+    if options.open:
+        return (Adjoint, Sampled, Local)
+    return (Adjoint, Spectrum, Norm, Local) if options.spectral else (Adjoint, Local)
 
 
 def _traits(options: BlurOptions) -> Traits:
-    return Traits(basis="fft" if options.boundary == "circular" else "dct")
+    mirrored = options.boundary != "circular" and options.fast_boundary == "reflect"
+    return Traits(basis="dct" if mirrored else "fft")
 
 
 _SHAPE = {
@@ -111,6 +127,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.blur.operator:Blur",
             options=BlurOptions,
             asks=_asks,
+            measured={"boundary": "unknown"},
             provides=_provides,
             traits=_traits,
             examples=(
@@ -118,6 +135,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
                 {"boundary": "zero"},
                 {"boundary": "replicate"},
                 {"boundary": "valid"},
+                {"boundary": "unknown"},
                 {"kind": "uniform"},
                 {"kind": "disk"},
                 {"kind": "motion"},

@@ -1,4 +1,4 @@
-"""Convolution with a PSF under five boundary conditions, by one FFT and one inverse FFT.
+"""Convolution with a PSF under six boundary conditions, by one FFT and one inverse FFT.
 
 ``A = V C P`` with ``P`` the extension beyond the border, ``C`` the convolution and ``V`` the crop
 to the data. ``A^T = P^T C^T V^T``, where ``P^T`` adds the extension back onto the picture. For
@@ -9,6 +9,7 @@ circular borders A is diagonal in the Fourier transform. For reflect borders (ha
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from scipy.fft import next_fast_len
@@ -24,7 +25,7 @@ class Blur(LinearOperator[BlurOptions]):
     """A x = h * x for each channel; h sums to 1 and is centred.
 
     Args:
-        image_shape: ``(C, H, W)``. With boundary valid the data are ``(C, H - h + 1, W - w + 1)``
+        image_shape: ``(C, H, W)``. With boundaries valid and unknown the data are ``(C, H - h + 1, W - w + 1)``
             for a PSF of ``h x w`` pixels; otherwise they have the image's shape.
         options: see `BlurOptions`.
 
@@ -41,7 +42,7 @@ class Blur(LinearOperator[BlurOptions]):
             raise ShapeError(f"blur takes images (C, H, W), not of shape {self.image_shape}")
         channels, height, width = self.image_shape
         o = self.options
-        limit = None if o.boundary == "valid" else min(height, width)
+        limit = None if o.open else min(height, width)
         self.psf = psf_for(o, limit)  # (h, w) float64, sum 1
         h, w = self.psf.shape
         if h > height or w > width:
@@ -52,9 +53,9 @@ class Blur(LinearOperator[BlurOptions]):
         # rows and columns of the extension before and after the image
         self._before = (h - 1 - h // 2, w - 1 - w // 2)
         self._after = (h // 2, w // 2)
-        if o.boundary == "valid":
+        if o.open:
             self.data_shape = (channels, height - h + 1, width - w + 1)
-        extended = (height, width) if o.boundary == "valid" else (height + h - 1, width + w - 1)
+        extended = (height, width) if o.open else (height + h - 1, width + w - 1)
         self._extended = extended
         self._fft = (next_fast_len(extended[0]), next_fast_len(extended[1], real=True))
         if o.boundary == "circular":
@@ -62,8 +63,8 @@ class Blur(LinearOperator[BlurOptions]):
 
     @classmethod
     def image_shape_of(cls, data_shape: Shape, options: BlurOptions) -> Shape:
-        """The data's shape; for boundary valid, larger by ``(h - 1, w - 1)``."""
-        if options.boundary != "valid":
+        """The data's shape; for boundaries valid and unknown, larger by ``(h - 1, w - 1)``."""
+        if not options.open:
             return data_shape
         h, w = psf_for(options, None).shape
         return (*data_shape[:-2], data_shape[-2] + h - 1, data_shape[-1] + w - 1)
@@ -110,12 +111,16 @@ class Blur(LinearOperator[BlurOptions]):
 
     def _extend(self, x: Tensor) -> Tensor:
         """P x, ``(B, C, *extended)``."""
+        if self.options.open:
+            return x
         for axis in (-2, -1):
             x = _extend(x, axis, self._before[axis], self._after[axis], self.options.boundary)
         return x
 
     def _fold(self, p: Tensor) -> Tensor:
         """P^T p, ``(B, C, H, W)``."""
+        if self.options.open:
+            return p.contiguous()
         for axis in (-1, -2):
             p = _fold(p, axis, self._before[axis], self._after[axis], self.options.boundary)
         return p.contiguous()
@@ -129,6 +134,42 @@ class Blur(LinearOperator[BlurOptions]):
 
             return Spectral("fft", self.buffer("gram", like, power))
         return Spectral("dct", self.buffer("gram", like, lambda: self._cosine() ** 2))
+
+    def view(self, x: Tensor) -> Tensor:
+        """For boundary unknown, the part of the picture that the data show."""
+        return self.sample(x) if self.options.boundary == "unknown" else x
+
+    def dense(self) -> Blur:
+        """B of A = S B for boundaries valid and unknown: the blur with a border that a transform diagonalises."""
+        return Blur(self.image_shape, replace(self.options, boundary=self.options.fast_boundary))
+
+    def sample(self, w: Tensor) -> Tensor:
+        """The values of B x that depend on no border, ``(B, *data_shape)``."""
+        (top, left), (rows, columns) = self._before, self.data_shape[-2:]
+        return w[..., top : top + rows, left : left + columns]
+
+    def scatter(self, y: Tensor) -> Tensor:
+        """The data at their places, zero around them, ``(B, C, H, W)``."""
+        (top, left), (bottom, right) = self._before, self._after
+        return functional.pad(y, (left, right, top, bottom))
+
+    def part(self, top: int, left: int, height: int, width: int) -> Blur:
+        """The same blur and boundary for a window."""
+        shape = self.image_shape_of((self.image_shape[0], height, width), self.options)
+        return Blur(shape, self.options)
+
+    def near_dual(self, like: Tensor) -> Spectral | None:
+        """For boundaries valid and unknown, the blur of pictures of the data's shape, with a fast border."""
+        h, w = self.psf.shape
+        if not self.options.open or h > like.shape[-2] or w > like.shape[-1]:
+            return None
+        border = self.options.fast_boundary
+
+        def gram() -> Tensor:
+            small = Blur(self.data_shape, replace(self.options, boundary=border))
+            return small.spectrum(torch.zeros((), dtype=torch.float64)).gram
+
+        return Spectral("dct" if border == "reflect" else "fft", self.buffer("dual", like, gram))
 
     def _cosine(self) -> Tensor:
         """Eigenvalues of A in the DCT-II: sum_mn h_mn cos(pi k m / H) cos(pi l n / W)."""
@@ -146,8 +187,8 @@ class Blur(LinearOperator[BlurOptions]):
         return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))
 
     def preview(self, y: Tensor) -> Tensor:
-        """The data; for boundary valid, padded to the image's shape with their edge pixels."""
-        if self.options.boundary != "valid":
+        """The data; for boundaries valid and unknown, padded to the image's shape with their edge pixels."""
+        if not self.options.open:
             return y
         (top, left), (bottom, right) = self._before, self._after
         return functional.pad(y, (left, right, top, bottom), mode="replicate")
@@ -155,7 +196,7 @@ class Blur(LinearOperator[BlurOptions]):
 
 def _extend(x: Tensor, axis: int, before: int, after: int, boundary: str) -> Tensor:
     """Extend one axis by ``before`` and ``after`` pixels."""
-    if boundary == "valid" or before + after == 0:
+    if before + after == 0:
         return x
     n = x.shape[axis]
     if boundary == "reflect":
@@ -176,7 +217,7 @@ def _extend(x: Tensor, axis: int, before: int, after: int, boundary: str) -> Ten
 
 def _fold(p: Tensor, axis: int, before: int, after: int, boundary: str) -> Tensor:
     """The adjoint of `_extend`."""
-    if boundary == "valid" or before + after == 0:
+    if before + after == 0:
         return p
     n = p.shape[axis] - before - after
     x = p.narrow(axis, before, n)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ipx import (
     Adjoint,
     Diagonal,
+    Local,
     NoOptions,
     Norm,
     OperatorSpec,
@@ -24,7 +25,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             name="identity",
             target="ipx_plugins.identity.operator:Identity",
             options=NoOptions,
-            provides=(Adjoint, Diagonal, Spectrum, Norm),
+            provides=(Adjoint, Diagonal, Spectrum, Norm, Local),
             traits=Traits(basis="any"),
             summary="The identity: denoising.",
         )

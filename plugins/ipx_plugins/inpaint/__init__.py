@@ -10,6 +10,7 @@ from ipx import (
     Adjoint,
     Ask,
     Diagonal,
+    Local,
     Norm,
     OperatorSpec,
     OptionError,
@@ -78,7 +79,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.inpaint.operator:Inpaint",
             options=InpaintOptions,
             asks=_asks,
-            provides=(Adjoint, Diagonal, Norm),
+            provides=(Adjoint, Diagonal, Norm, Local),
             examples=({"kind": "values"}, {"kind": "box"}, {"kind": "scratches"}, {"kind": "text"}),
             summary="Missing pixels: random, a box, scratches, text, or a mask file.",
         )

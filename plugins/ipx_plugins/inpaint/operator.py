@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -55,6 +57,14 @@ class Inpaint(LinearOperator[InpaintOptions]):
     def norm(self) -> float:
         """1, since at least one pixel is known."""
         return 1.0
+
+    def part(self, top: int, left: int, height: int, width: int) -> Inpaint:
+        """The operator with this window of the mask."""
+        cut = copy(self)
+        cut.image_shape = cut.data_shape = (*self.image_shape[:-2], height, width)
+        cut._known = self._known[..., top : top + height, left : left + width]
+        cut._buffers = {}
+        return cut
 
     def preview(self, y: Tensor) -> Tensor:
         """The degraded picture, with zeros at missing pixels."""

@@ -7,7 +7,8 @@ min f(x) + lam g(Kx) is split with z = Kx, in one of three forms that the plan c
   Zhang 2008).
 - consensus: f has a closed-form prox and gets its own copy w = x; K^T K is diagonal in a
   transform (SALSA; Afonso, Bioucas-Dias, Figueiredo 2011).
-- split at A: f gets w = Ax and uses the prox of the noise (PIDAL; Figueiredo, Bioucas-Dias 2010).
+- split at A: f gets w = Ax and uses the prox of the noise (PIDAL; Figueiredo, Bioucas-Dias 2010);
+  for A = S B with unknown borders or missing pixels, w = Bx (Almeida, Figueiredo 2013).
 
 Systems without a closed form are solved by warm-started conjugate gradients.
 """
@@ -79,12 +80,14 @@ class ADMMState(State):
 class _Way:
     """K, and the system (F^T F + rho K^T K) x = b.
 
-    F is A (joint, split at A) or the identity (consensus); ``front`` is F where f gets a copy Fx.
+    F is A (joint, split at A), B of A = S B (split at B) or the identity (consensus); ``front`` is
+    F where f gets a copy Fx. ``split`` is True for a split at A or B.
     """
 
     part: AnyLinear
     system: NormalSystem
     front: AnyLinear | None
+    split: bool = False
 
 
 class ADMM(Solver[ADMMOptions, ADMMState]):
@@ -102,7 +105,7 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         if way.front is not None:
             w = way.front.forward(x)
             copy = Copy(w, torch.zeros_like(w), self._eta(problem, w))
-            copy = self._copy(problem, way.front, copy, x)
+            copy = self._copy(problem, way, copy, x)
         kx = way.part.forward(x)
         z = prior.prox_outer(kx, vector(problem.lam, x) / rho)
         u, own = kx - z, is_identity(way.part, x)
@@ -128,7 +131,7 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
             forms.append((way, proxed and way.system.closed(part)))
         if not forms:
             system = data.way(DataSplit).system
-            return _Way(part, system, system.linear)
+            return _Way(part, system, system.linear, split=True)
         return next((way for way, closed in forms if closed), forms[0][0])
 
     def _eta(self, problem: Problem, w: Tensor) -> Tensor:
@@ -151,7 +154,7 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
             ratio = s.rho / copy.eta
             b = way.front.adjoint(copy.w - copy.v) + column(ratio, back) * back
             x = self._solve(way, s.x, b, ratio)
-            copy = self._copy(problem, way.front, copy, x)
+            copy = self._copy(problem, way, copy, x)
         kx = way.part.forward(x)
         moved = torch.lerp(s.z, kx, over) + s.u
         z = prior.prox_outer(moved, vector(problem.lam, x) / s.rho)
@@ -170,10 +173,11 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
         rest = b - way.system.matrix(rho, way.part)(x)
         return x + way.system.solve(rest, rho, way.part, iterations=30, tol=ADMM_TOL)
 
-    def _copy(self, problem: Problem, front: AnyLinear, copy: Copy, x: Tensor) -> Copy:
-        """Update w by the prox of f (w = x) or that of the noise (w = Ax), and its multiplier."""
-        moved = torch.lerp(copy.w, front.forward(x), self.options.relaxation) + copy.v
-        if front is problem.operator:
+    def _copy(self, problem: Problem, way: _Way, copy: Copy, x: Tensor) -> Copy:
+        """Update w by the prox of f (w = x) or that of the noise (w = Fx), and its multiplier."""
+        assert way.front is not None
+        moved = torch.lerp(copy.w, way.front.forward(x), self.options.relaxation) + copy.v
+        if way.split:
             w = problem.data.way(DataSplit).prox(moved, 1 / copy.eta)
         else:
             w = problem.data.prox(moved, 1 / copy.eta, guess=copy.w)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ipx import Problem, Solver, State, image_dot, image_norm
+from ipx import Problem, Sampled, Solver, State, has, image_dot, image_norm
 from ipx.toolkit import column, filled_start
 from ipx_plugins.solvers import PnPOptions
 from ipx_plugins.solvers.schedule import (
@@ -48,7 +48,7 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
     only before the last step. Steps beyond the schedule do not use it. With the constant schedule
     it is kept, and the fixed point is that of the first paper.
 
-    Where data have the shape of the image and no holes, as for blurs, a share of the multiplier is
+    Where data have no holes and are as many as pixels, but for borders, as for blurs, a share of the multiplier is
     kept (`_kept`). It holds noise of the data at the frequencies that these determine, and would
     bring it back step after step: up to 7 dB are lost for camera shake, and 5 for Gaussian blurs of
     less than a pixel. Without a multiplier, which is half-quadratic splitting, 0.1 to 0.3 dB are
@@ -101,10 +101,11 @@ def _kept(problem: Problem) -> float:
     noise.
     """
     operator = problem.operator
-    if has_holes(problem) or operator.data_shape != operator.image_shape:
+    same = operator.data_shape == operator.image_shape or has(operator, Sampled)
+    if has_holes(problem) or not same:
         return 1.0
     white = torch.randn(1, *operator.image_shape, generator=torch.Generator().manual_seed(0))
-    white = white.to(problem.y).expand_as(problem.y)
+    white = white.to(problem.y).expand(len(problem.y), *white.shape[1:])
     without = problem.data.prox(torch.zeros_like(white), 1 / _PASSED)
     kept = problem.data.prox(white, 1 / _PASSED) - without  # c (A^T A + c)^-1 of the probe
     passed = 1 - image_dot(white, kept) / image_dot(white, white)

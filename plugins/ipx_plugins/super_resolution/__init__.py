@@ -8,6 +8,7 @@ from typing import Literal
 from ipx import (
     Adjoint,
     Ask,
+    Local,
     Norm,
     NormalSolve,
     OperatorSpec,
@@ -54,7 +55,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.super_resolution.operator:SuperResolution",
             options=SuperResolutionOptions,
             asks=_asks,
-            provides=(Adjoint, NormalSolve, Norm),
+            provides=(Adjoint, NormalSolve, Norm, Local),
             traits=Traits(basis="fft"),
             examples=({"factor": 4}, {"filter": "gaussian"}, {"filter": "bicubic"}),
             summary="Filtering and downsampling by 2, 3, 4 or 8.",

@@ -87,6 +87,11 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
             y = self._spread(y, axis)
         return y
 
+    def part(self, top: int, left: int, height: int, width: int) -> SuperResolution:
+        """The same filter and factor for a window, whose border is periodic as well."""
+        shape = (self.image_shape[0], height, width)
+        return SuperResolution(self.image_shape_of(shape, self.options), self.options)
+
     def _line(self, like: Tensor, axis: int) -> Tensor:
         """The filter of one axis as a weight ``(1, 1, taps, 1)`` or ``(1, 1, 1, taps)``."""
         weights = self.buffer(f"taps{axis}", like, lambda: self._taps[axis].weights)
