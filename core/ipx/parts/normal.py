@@ -59,7 +59,7 @@ class NormalSystem:
             return Spectral("any", one)
         return part.spectrum(self._like) if has(part, Spectrum) else None
 
-    def _inverse(self, part: AnyLinear | None, rho: Tensor) -> Callable[[Tensor], Tensor] | None:
+    def _inverse(self, part: AnyLinear | None, rho: Scalar) -> Callable[[Tensor], Tensor] | None:
         """A map near the inverse of the system, by a transform that diagonalises A^T A; or None."""
         if part is None or not has(self.linear, Spectrum):
             return None
@@ -70,7 +70,7 @@ class NormalSystem:
         both = own + weight.scaled(rho)
         return replace(both, gram=both.gram.clamp_min(FLAT * float(both.gram.amax()))).solve
 
-    def prox(self, v: Tensor, y: Tensor, back: Tensor, rho: Tensor, guess: Tensor | None) -> Tensor:
+    def prox(self, v: Tensor, y: Tensor, back: Tensor, rho: Scalar, guess: Tensor | None) -> Tensor:
         """argmin_x |A x - y|^2 + rho |x - v|^2, ``rho`` > 0 per image ``(B, 1, 1, 1)``.
 
         Args:

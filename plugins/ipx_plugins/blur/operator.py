@@ -25,8 +25,9 @@ class Blur(LinearOperator[BlurOptions]):
     """A x = h * x for each channel; h sums to 1 and is centred.
 
     Args:
-        image_shape: ``(C, H, W)``. With boundaries valid and unknown the data are ``(C, H - h + 1, W - w + 1)``
-            for a PSF of ``h x w`` pixels; otherwise they have the image's shape.
+        image_shape: ``(C, H, W)``. With boundaries valid and unknown the data are
+            ``(C, H - h + 1, W - w + 1)`` for a PSF of ``h x w`` pixels; otherwise they have the
+            image's shape.
         options: see `BlurOptions`.
 
     Raises:
@@ -140,7 +141,7 @@ class Blur(LinearOperator[BlurOptions]):
         return self.sample(x) if self.options.boundary == "unknown" else x
 
     def dense(self) -> Blur:
-        """B of A = S B for boundaries valid and unknown: the blur with a border that a transform diagonalises."""
+        """B of A = S B for boundaries valid and unknown: the blur with another border."""
         return Blur(self.image_shape, replace(self.options, boundary=self.options.fast_boundary))
 
     def sample(self, w: Tensor) -> Tensor:
@@ -159,7 +160,7 @@ class Blur(LinearOperator[BlurOptions]):
         return Blur(shape, self.options)
 
     def near_dual(self, like: Tensor) -> Spectral | None:
-        """For boundaries valid and unknown, the blur of pictures of the data's shape, with a fast border."""
+        """For boundaries valid and unknown, the blur of the data, with another border."""
         h, w = self.psf.shape
         if not self.options.open or h > like.shape[-2] or w > like.shape[-1]:
             return None
@@ -187,7 +188,7 @@ class Blur(LinearOperator[BlurOptions]):
         return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))
 
     def preview(self, y: Tensor) -> Tensor:
-        """The data; for boundaries valid and unknown, padded to the image's shape with their edge pixels."""
+        """The data; for boundaries valid and unknown, with their edge pixels around them."""
         if not self.options.open:
             return y
         (top, left), (bottom, right) = self._before, self._after
