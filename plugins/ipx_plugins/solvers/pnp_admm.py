@@ -49,10 +49,10 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
     it is kept, and the fixed point is that of the first paper.
 
     Where data have no holes and are as many as pixels, but for borders, as for blurs, a share of
-    the multiplier is kept (`_kept`). It holds noise of the data at the frequencies that these determine, and would
-    bring it back step after step: up to 7 dB are lost for camera shake, and 5 for Gaussian blurs of
-    less than a pixel. Without a multiplier, which is half-quadratic splitting, 0.1 to 0.3 dB are
-    lost for wide blurs.
+    the multiplier is kept (`_kept`). It holds noise of the data at the frequencies that these
+    determine, and would bring it back step after step: up to 7 dB are lost for camera shake, and 5
+    for Gaussian blurs of less than a pixel. Without a multiplier, which is half-quadratic
+    splitting, 0.1 to 0.3 dB are lost for wide blurs.
     """
 
     iterations = 8
