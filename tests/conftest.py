@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ipx.files import images
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -18,3 +20,11 @@ def folder(tmp_path: Path) -> Path:
         texture = np.random.default_rng(i).integers(0, 5, (24, 32))
         Image.fromarray((10 * i + texture).astype(np.uint8)).save(where / f"{i:02d}.png")
     return where
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """y.png: 24 x 24, grey, 8 bit, in the present folder."""
+    monkeypatch.chdir(tmp_path)
+    images.write("y.png", images.bundled().pixels[1:2, 30:54, 90:114])
+    return Path("y.png")

@@ -8,20 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import ipx
+from command_line import call
 from ipx.declare.registry import registry
 from ipx.files import images
 from ipx.jobs.assumed import assumptions
 from ipx.planning.request import Request
-from ipx_cli.main import cli
 
 FAST = ("--lam", "0.01", "--iterations", "2")
-
-
-def call(*args: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, args)))
 
 
 @pytest.fixture

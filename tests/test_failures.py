@@ -12,11 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
+from command_line import call
 from ipx.files import images
 from ipx.host.scaffold import create_plugin
-from ipx_cli.main import cli
 from third_party import as_installed
 
 FAST = ("--lam", "0.01", "--iterations", "2")
@@ -59,7 +58,7 @@ def ipx_commands(cli):
 
 EACH = """
 import json, os, sys
-from ipx_cli.main import cli
+from command_line import call
 for code, *command in json.loads(sys.argv[1]):
     os.environ["MY_OWN"] = code
     print(">", file=sys.stderr)
@@ -68,10 +67,6 @@ for code, *command in json.loads(sys.argv[1]):
     except SystemExit as e:
         print("exit", e.code, file=sys.stderr)
 """
-
-
-def call(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, words)))
 
 
 @pytest.fixture

@@ -14,29 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
+from command_line import call
 from ipx.errors import InputError
-from ipx.files import atomic, images
+from ipx.files import atomic
 from ipx.files.atomic import sweep, write_atomic
 from ipx.files.record import environment
 from ipx.files.written import commit
-from ipx_cli.main import cli
 
 FAST = ("--lam", "0.01", "--iterations", "2")
 
 
-def call(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, words)))
-
-
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """y.png: 24 x 24, grey, 8 bit, in the present folder."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def unswept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder was looked through for parts of dead runs."""
     monkeypatch.setattr(atomic, "_swept", set())
-    images.write("y.png", images.bundled().pixels[1:2, 30:54, 90:114])
-    return Path("y.png")
 
 
 def contents(folder: Path = Path()) -> dict[str, bytes]:

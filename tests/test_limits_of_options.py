@@ -7,26 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from command_line import call
 from ipx.declare.kinds import KINDS
 from ipx.declare.registry import registry
-from ipx.files import images
-from ipx_cli.main import cli
 
 FAST = ("--lam", "0.01", "--iterations", "2")
-
-
-def call(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, words)))
-
-
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """y.png: 24 x 24, grey, 8 bit, in the present folder."""
-    monkeypatch.chdir(tmp_path)
-    images.write("y.png", images.bundled().pixels[1:2, 30:54, 90:114])
-    return Path("y.png")
 
 
 def line(told: Result, code: int) -> str:
