@@ -26,9 +26,10 @@ from ipx.planning.tree import AUTO, Description, Tree, tree
 from ipx.solving.attach import attach
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.choose_lam import Weighed, weigh
+from ipx.solving.cost import weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
-from ipx.solving.observers import AnyObserver
+from ipx.solving.observers import AnyObserver, announce
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
@@ -171,6 +172,9 @@ def solve(
         floor = rounding(image) if floor is None else floor
         model, algorithm = build("prior", named), build("solver", _chosen(asked, plan))
         _check(model, algorithm, operator, s.start)
+        if s.memory == "check":
+            weighed(plan, operator, build("noise", noise), model, algorithm, tuner, lam, y).check()
+        announce(observers, "noise level")
         problem = _problem(y, operator, build("noise", noise), model, x0, floor)
         done = _restarted(attach(problem, plan), algorithm, lam, tuner, s, observers)
         before, seconds = operator.preview(y), time.perf_counter() - began
@@ -254,6 +258,7 @@ def _restarted(
     classical = partial(_classical, iterations=settings.iterations)
     for number in range(settings.restarts):
         begun = problem
+        announce(observers, "start")
         if problem.x0 is None:
             guess = first_guess(problem, settings.start, settings.seed + number, classical)
             begun = problem if guess is None else problem.with_lam(0.0, guess)

@@ -28,6 +28,7 @@ from ipx import (
     SolverSpec,
     Spectrum,
     StochasticGrad,
+    Traits,
     Value,
     hookimpl,
     opt,
@@ -247,6 +248,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=DirectOptions,
             summary="Quadratic problems in one step: Wiener, Tikhonov, pseudo-inverse.",
             needs=DIRECT,
+            traits=Traits(buffers=6),
             source="Hestenes, Stiefel, J. Res. NBS 1952 (CG); Hunt, IEEE Trans. Comp. 1973",
         ),
         SolverSpec(
@@ -295,6 +297,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=LBFGSOptions,
             summary="Quasi-Newton for smooth problems, with a line search for each image.",
             needs=LBFGS,
+            traits=lambda options: Traits(buffers=12 + 2 * options.memory),
             source="Liu, Nocedal, Math. Programming 1989",
         ),
         SolverSpec(
@@ -318,6 +321,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=PnPOptions,
             summary="Plug-and-play half-quadratic splitting with decreasing sigma (DPIR).",
             needs=PNP_HQS,
+            traits=Traits(buffers=4),
             source="Zhang et al., IEEE TPAMI 44, 2022",
         ),
         SolverSpec(
@@ -326,6 +330,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=PnPOptions,
             summary="Plug-and-play ADMM.",
             needs=PNP_ADMM,
+            traits=Traits(buffers=4),
             source="Venkatakrishnan et al., GlobalSIP 2013; Chan et al., IEEE TCI 3, 2017",
         ),
         SolverSpec(
@@ -342,6 +347,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=DiffPIROptions,
             summary="A short diffusion with a learned denoiser; the seed changes the picture.",
             needs=DIFFPIR,
+            traits=Traits(buffers=4),
             source="Zhu et al., CVPR Workshops 2023",
         ),
         SolverSpec(
