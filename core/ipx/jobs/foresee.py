@@ -64,10 +64,7 @@ def foresee(request: Request, source: Path) -> Foreseen:
     Raises:
         IpxError: the file cannot be read, or the request does not fit it.
     """
-    s = request.settings
-    precision = None if s.precision is None else getattr(torch, s.precision)
-    picture = torch.from_numpy(read_data(request, source).pixels)
-    y = to_tensor(picture, s.device, precision, None, s.samples)[0]
+    y = _data(request, source)
     work, refused = _work(request, y), None
     try:
         work.check()
@@ -76,6 +73,18 @@ def foresee(request: Request, source: Path) -> Foreseen:
     found = _seconds(request, y)
     seconds, at_most = (None, False) if found is None else found
     return Foreseen(round(work.peak()), free_memory(y.device), seconds, at_most, refused)
+
+
+def foresee_memory(request: Request, source: Path) -> Work:
+    """What determines the memory of the restoration of a file."""
+    return _work(request, _data(request, source))
+
+
+def _data(request: Request, source: Path) -> Tensor:
+    s = request.settings
+    precision = None if s.precision is None else getattr(torch, s.precision)
+    picture = torch.from_numpy(read_data(request, source).pixels)
+    return to_tensor(picture, s.device, precision, None, s.samples)[0]
 
 
 def _work(request: Request, y: Tensor) -> Work:
