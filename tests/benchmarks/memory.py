@@ -58,40 +58,42 @@ class Case:
         )
 
 
-BIG, MIDDLE, LITTLE = (512, 1024), (256, 512), (128, 256)
-FIXED = {"lam": 0.001, "steps": 1}
+BIG, MIDDLE, LITTLE = (512, 1024), (384, 768), (256, 512)
+FIXED: dict[str, Any] = {"lam": 0.001, "steps": 1}
+WAVELET: dict[str, Any] = {"prior": "wavelet", "sides": MIDDLE}
+DRUNET: dict[str, Any] = {"prior": "drunet", "sides": (256, 640), **FIXED}
+BM3D: dict[str, Any] = {"prior": "bm3d", "sides": (192, 448), **FIXED}
 CASES = (
     Case("tv", "identity", BIG),
     Case("tv", "blur", BIG),
     Case("tv", "inpaint", BIG),
     Case("tv", "super-resolution", BIG),
     Case("tv, lam auto", "blur", BIG, lam="auto"),
-    Case("tv, lam and noise auto", "identity", (384, 768), lam="auto", noise={}),
+    Case("tv, lam and noise auto", "identity", MIDDLE, lam="auto", noise={}),
     Case("tv", "blur", BIG, grey=True),
-    Case("tv, pdhg", "blur", BIG, solver="pdhg"),
-    Case("tv, fista", "blur", BIG, solver="fista"),
-    Case("smooth", "blur", BIG, prior="smooth"),
-    Case("smooth, lbfgs", "blur", BIG, prior="smooth", solver="lbfgs", steps=12),
-    Case("wavelet", "identity", (384, 768), prior="wavelet"),
-    Case("wavelet", "blur", (384, 768), prior="wavelet"),
-    Case("wavelet", "inpaint", (384, 768), prior="wavelet"),
-    Case("wavelet", "super-resolution", (384, 768), prior="wavelet"),
-    Case("wavelet, lam auto", "identity", MIDDLE, prior="wavelet", lam="auto", evaluations=2),
-    Case("wavelet, decimated", "identity", BIG, prior="wavelet", options={"invariant": False}),
-    Case("bm3d", "identity", (192, 384), prior="bm3d", **FIXED),
-    Case("bm3d", "blur", (192, 384), prior="bm3d", **FIXED),
-    Case("bm3d", "blur", (192, 384), prior="bm3d", grey=True, **FIXED),
-    Case("drunet", "identity", (384, 768), prior="drunet", **FIXED),
-    Case("drunet", "blur", (384, 768), prior="drunet", **FIXED),
-    Case("drunet", "inpaint", (384, 768), prior="drunet", **FIXED),
-    Case("drunet", "super-resolution", (384, 768), prior="drunet", **FIXED),
-    Case("drunet", "blur", (384, 768), prior="drunet", grey=True, **FIXED),
-    Case("unrolled-admm", "blur", MIDDLE, prior="none", solver="unrolled-admm"),
-    Case("unrolled-admm", "super-resolution", MIDDLE, prior="none", solver="unrolled-admm"),
-    Case("glow-map", "identity", LITTLE, prior="glow-map", **FIXED),
-    Case("glow-map", "blur", LITTLE, prior="glow-map", **FIXED),
-    Case("nlm", "identity", MIDDLE, prior="nlm", **FIXED),
-)
+    Case("tv, pdhg", "blur", MIDDLE, solver="pdhg"),
+    Case("smooth", "blur", MIDDLE, prior="smooth"),
+    Case("smooth, lbfgs", "blur", MIDDLE, prior="smooth", solver="lbfgs", steps=12),
+    Case("wavelet", "identity", **WAVELET),
+    Case("wavelet", "blur", **WAVELET),
+    Case("wavelet", "inpaint", **WAVELET),
+    Case("wavelet", "super-resolution", **WAVELET),
+    Case("wavelet, lam auto", "identity", LITTLE, prior="wavelet", lam="auto", evaluations=2),
+    Case(
+        "wavelet, decimated, fista", "identity", solver="fista", options={"invariant": False},
+        **WAVELET,
+    ),
+    Case("bm3d", "blur", **BM3D),
+    Case("bm3d", "blur", grey=True, **BM3D),
+    Case("bm3d", "inpaint", **BM3D),
+    Case("drunet", "blur", **DRUNET),
+    Case("drunet", "blur", grey=True, **DRUNET),
+    Case("drunet", "inpaint", **DRUNET),
+    Case("drunet", "super-resolution", **DRUNET),
+    Case("unrolled-admm", "blur", (192, 384), prior="none", solver="unrolled-admm"),
+    Case("glow-map", "identity", (128, 256), prior="glow-map", **FIXED),
+    Case("nlm", "identity", LITTLE, prior="nlm", **FIXED),
+)  # fmt: skip
 
 
 def apart(work: Callable[[], Any]) -> Any:
