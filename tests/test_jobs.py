@@ -112,10 +112,15 @@ def test_reports_are_plain_numbers(source: Path) -> None:
     told: list[Report] = []
     request = Request(settings=ipx.SolveSettings(tol=0.01))
     solve_file(request, source, Path("x.png"), truth=source, reporter=Reporter(told.append))
-    assert told[0].trial == 1
-    assert told[0].iteration >= 1
-    assert told[0].psnr is not None
-    assert told[0].objective is not None
+    assert [r.phase for r in told[:3]] == ["reading", "noise level", "start"]
+    first = told[3]
+    assert (first.phase, first.trial) == ("choosing lam", 1)
+    assert first.trials == 2 * 12 + 2 * 14  # of gcv, then of discrepancy
+    assert first.iteration >= 1
+    assert first.psnr is not None
+    assert first.objective is not None
+    assert first.left is not None
+    assert first.left > 0
 
 
 # ---------------------------------------------------------------- settings, declared once
@@ -127,7 +132,7 @@ def test_every_setting_is_an_option_a_key_and_in_the_record(source: Path) -> Non
     for name in infos:
         assert f"--{name.replace('_', '-')} " in shown, name
     given = {"iterations": 7, "tol": 0.01, "start": "random", "restarts": 2, "keep": "best"}
-    given |= {"exact": True, "seed": 5, "device": "cpu", "dtype": "float64"}
+    given |= {"exact": True, "seed": 5, "device": "cpu", "dtype": "float64", "memory": "ignore"}
     assert set(given) == set(infos), "say here a value of the new setting"
     lines = [f"{k} = {json.dumps(v)}" for k, v in given.items()]
     Path("run.toml").write_text("\n".join(lines))

@@ -97,6 +97,13 @@ def table(rows: Iterable[Sequence[str]], indent: str = "") -> str:
     return "\n".join(lines)
 
 
+def duration(seconds: float) -> str:
+    """``42 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A number with so many significant digits; ``-`` for None."""
     return "-" if value is None else f"{value:.{digits}g}"

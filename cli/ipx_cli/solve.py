@@ -17,7 +17,7 @@ from ipx.jobs.assumed import assumptions, for_measured
 from ipx.planning.plan import Plan
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
-from ipx_cli import batch, command, output, paths, progress
+from ipx_cli import batch, command, foreseen, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
 from ipx_cli.folders import unfolded
 from ipx_cli.options import max_pixels, role_options, setting_options
@@ -100,7 +100,7 @@ class SolveCommand(ComponentCommand):
 @click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
 @max_pixels()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per image on stdout.")
-@click.option("--dry-run", is_flag=True, help="Print the plan; read and write no image.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, memory and time; write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
 @click.pass_context
 def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
@@ -156,18 +156,23 @@ def _is_elsewhere(ctx: click.Context, found: command.Chosen) -> bool:
 
 
 def _show_plan(work: Work, plan: Plan, assumed: list[str]) -> int:
-    """Print the plan and the outputs, and what is assumed; the inputs must exist."""
+    """Print the plan, the outputs, what they take, and what is assumed; the inputs must exist."""
     paths.must_exist(source for source, _ in work.pairs)
     for line in dict.fromkeys(assumed):
         work.note(line)
+    if not work.given["as_json"]:
+        click.echo("\n".join(plan.lines()))
+    targets: list[dict[str, Any]] = []
+    for source, target, taken in foreseen.each(
+        work.request, work.pairs, work.given["max_pixels"], work.note
+    ):
+        if not work.given["as_json"]:
+            click.echo(f"{source} -> {target}{foreseen.text(taken)}")
+        told = foreseen.plain(taken)
+        targets.append({"input": str(source), "output": str(target), **told})
     if work.given["as_json"]:
-        targets = [{"input": str(s), "output": str(t)} for s, t in work.pairs]
         asked = work.request.to_mapping()
         output.json_line({"plan": plan.to_json(), "pictures": targets, "request": asked})
-    else:
-        click.echo("\n".join(plan.lines()))
-        for source, target in work.pairs:
-            click.echo(f"{source} -> {target}")
     return 0
 
 
@@ -215,15 +220,17 @@ def _restore(work: Work) -> int:
 
     request, given, note = work.request, work.given, work.note
     said: set[str] = set()
+    pace = progress.Pace(len(work.pairs))
 
     def one(source: Path, target: Path) -> batch.Row:
         truth, panel = work.truths.get(source), work.panels.get(source)
         if given["resume"]:
             before = finished("solve", request, source, target, truth, panel)
             if before is not None:
+                pace.skip()
                 note(f"{source}: done before, skipped")
                 return before
-        with progress.line(source.name, given["quiet"]) as report:
+        with pace.line(source.name, given["quiet"]) as report:
             row = solve_file(
                 request,
                 source,

@@ -67,13 +67,14 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
     init = load_weights(given["init"], model).tensors if given["init"] else None
     about = {k: given[k] for k in ("licence", "about") if given[k]}
     note = output.noter(given["quiet"])
-    with progress.line(f"training {model}", given["quiet"]) as show:
+    with progress.line(model, given["quiet"]) as show:
 
         def tick(t: loop.Tick) -> None:
             if show is not None:
                 from ipx.jobs.reporter import Report
 
-                show(Report(t.step, t.steps, t.seconds, t.loss, None, 0))
+                left = t.seconds / max(t.step, 1) * (t.steps - t.step)
+                show(Report("training", t.step, t.steps, t.seconds, t.loss, left=left))
 
         card = loop.train(
             registry().create(spec, options=architecture),

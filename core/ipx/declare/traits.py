@@ -38,6 +38,10 @@ class Traits:
             multiples of it.
         start_from: prior: default start of the iterations, see `ipx.solving.starts`.
         suits: prior: the kind of image it describes; checks use such an image.
+        buffers: all kinds: arrays of the size of the image that it holds at its peak, besides those
+            of the others; None: the usual number of its kind, see `ipx.Component.memory`.
+        maps: all kinds: the same in arrays of one channel, whatever the channels of the image, such
+            as the feature maps of a network.
         own_prior: solver: a trained network that includes a prior; it runs with prior none, and
             ``--solver auto`` never takes it.
     """
@@ -57,4 +61,6 @@ class Traits:
     unit: float = 1.0
     start_from: str = "preview"
     suits: Literal["photograph", "sparse", "face"] = "photograph"
+    buffers: float | None = None
+    maps: float = 0.0
     own_prior: bool = False

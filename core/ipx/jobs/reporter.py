@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ipx.numerics.metrics import psnr
-from ipx.solving.progress import Progress
+from ipx.solving.observers import Observer
+from ipx.solving.progress import Phase, Progress
 
 INTERVAL = 0.1
 """Smallest number of seconds between two reports."""
@@ -21,20 +22,27 @@ class Report:
     """The progress of a job as plain numbers; see `ipx.Progress`.
 
     Attributes:
+        phase: what is done now; phases without steps have iteration 0.
         iteration: number of the step, from 1.
         budget: the largest number of steps.
         seconds: wall-clock time since the start of the loop.
         objective: f + lam R; None if there is none.
         psnr: against the truth (dB); None without a truth.
         trial: number of the tuner's trial, from 1; 0 in the final solve.
+        trials: the largest number of trials; None if it is unknown.
+        left: the largest number of seconds that all trials and solves to come take; None where it
+            is unknown.
     """
 
-    iteration: int
-    budget: int
-    seconds: float
-    objective: float | None
-    psnr: float | None
-    trial: int
+    phase: Phase | str
+    iteration: int = 0
+    budget: int = 0
+    seconds: float = 0.0
+    objective: float | None = None
+    psnr: float | None = None
+    trial: int = 0
+    trials: int | None = None
+    left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,27 +59,100 @@ class Reporter:
     note: Callable[[str], None] = lambda line: None
     command: Sequence[str] = ()
 
+    def enter(self, phase: Phase) -> None:
+        """Report the beginning of a phase."""
+        if self.report is not None:
+            self.report(Report(phase))
 
-def reporting(report: Callable[[Report], None], truth: Tensor | None) -> Callable[[Progress], None]:
-    """An observer that reports at most every `INTERVAL` seconds.
+
+class Reporting(Observer):
+    """An observer that reports at most every `INTERVAL` seconds, and at the start of each phase.
 
     Args:
         report: receives the reports.
         truth: the clean image ``(1, C, H, W)`` on the CPU, for the PSNR.
+        restarts: number of starts from which the whole is solved.
     """
-    last = -math.inf
 
-    def observe(p: Progress) -> None:
-        nonlocal last
+    def __init__(
+        self, report: Callable[[Report], None], truth: Tensor | None, restarts: int = 1
+    ) -> None:
+        self.report, self.truth, self.restarts = report, truth, restarts
+        self.last = -math.inf
+        self.starts = 0
+        self.ahead = Ahead()
+
+    def enter(self, phase: Phase) -> None:
+        """Report the phase."""
+        self.starts += phase == "start"
+        self.report(Report(phase))
+
+    def begin(self, progress: Progress) -> None:
+        """A solve begins."""
+        self.ahead.begin(progress)
+
+    def __call__(self, p: Progress) -> None:
+        """Report the step, unless the last report is too recent."""
+        self.ahead.step(p)
         now = time.perf_counter()
-        if now - last < INTERVAL:
+        if now - self.last < INTERVAL:
             return
-        last = now
-        quality = (
-            None if truth is None else float(psnr(p.problem.physical.view(p.x).cpu(), truth)[0])
-        )
+        self.last = now
+        shown = p.problem.physical.view
+        quality = None if self.truth is None else float(psnr(shown(p.x).cpu(), self.truth)[0])
         value = float(p.objective[0])
-        objective = None if math.isnan(value) else value
-        report(Report(p.iteration, p.budget, p.seconds, objective, quality, p.trial))
+        left = self.ahead.left(p, self.restarts - max(self.starts, 1))
+        self.report(
+            Report(
+                phase=p.phase,
+                iteration=p.iteration,
+                budget=p.budget,
+                seconds=p.seconds,
+                objective=None if math.isnan(value) else value,
+                psnr=quality,
+                trial=p.trial,
+                trials=p.trials,
+                left=left,
+            )
+        )
 
-    return observe
+
+class Ahead:
+    """The time that trials and solves to come take at most.
+
+    The next trials are taken to be as long as the longest so far; a solve that has to come first
+    or last, and that nothing is known of, uses its budget.
+    """
+
+    def __init__(self) -> None:
+        self.longest = 0  # steps of a trial that has ended
+        self.steps = 0  # of all solves that have ended
+        self.seconds = 0.0  # of these
+        self.now: Progress | None = None
+
+    def begin(self, progress: Progress) -> None:
+        """A solve begins: the one before has ended."""
+        before, self.now = self.now, progress
+        if before is None:
+            return
+        self.steps += before.iteration
+        self.seconds += before.seconds
+        if before.trial:
+            self.longest = max(self.longest, before.iteration)
+
+    def step(self, progress: Progress) -> None:
+        """A step of the present solve."""
+        self.now = progress
+
+    def left(self, p: Progress, restarts: int) -> float | None:
+        """Seconds from step ``p`` on, with so many restarts to come; None if that is unknown."""
+        if p.trial and p.trials is None:
+            return None
+        steps, seconds = self.steps + p.iteration, self.seconds + p.seconds
+        if not steps:
+            return None
+        trial = min(self.longest, p.budget) or p.budget
+        own = max((trial if p.trial else p.budget) - p.iteration, 0)
+        others = max((p.trials or 0) - p.trial, 0) * trial if p.trial else 0
+        final = p.budget if p.trial else 0
+        return seconds / steps * (own + others + final + restarts * p.budget)

@@ -14,7 +14,7 @@ from ipx.files import panel
 from ipx.files.format import Array
 from ipx.files.images import Picture
 from ipx.jobs.records import MAIN
-from ipx.jobs.reporter import Reporter, reporting
+from ipx.jobs.reporter import Reporter, Reporting
 from ipx.numerics.metrics import psnr, ssim
 from ipx.planning.request import Request, Table
 from ipx.planning.tree import AUTO, tree
@@ -106,7 +106,11 @@ def restored(
         IpxError: see `ipx.solve`.
     """
     truth = None if clean is None else torch.from_numpy(clean.pixels)[None]
-    looking = [] if reporter.report is None else [reporting(reporter.report, truth)]
+    looking = (
+        []
+        if reporter.report is None
+        else [Reporting(reporter.report, truth, request.settings.restarts)]
+    )
     how = solve(
         y,
         op=request.op,

@@ -63,6 +63,7 @@ def solve_file(
     if panel is not None:
         check_kind(panel)
     assumed, actual = assumptions(request, source), for_measured(request, source)
+    reporter.enter("reading")
     picture = read_data(request, source)
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar, get_args
@@ -16,6 +17,18 @@ from ipx.declare.specs import Spec
 from ipx.declare.traits import Traits
 
 O = TypeVar("O", bound=Options)  # noqa: E741  # the options, as in Solver[O]
+
+
+BUFFERS = {"operator": 4.0, "noise": 12.0, "prior": 10.0, "solver": 12.0, "tuner": 16.0}
+"""Arrays of the size of the image that a component of a kind holds unless its traits tell."""
+
+
+def bytes_of(traits: Traits, kind: str, image_shape: Shape, itemsize: int) -> float:
+    """Memory by the traits ``buffers`` and ``maps``; 0 for bridges that declare none."""
+    usual = BUFFERS.get(kind, 0.0)
+    arrays = usual if traits.buffers is None else traits.buffers
+    channels, pixels = image_shape[0], math.prod(image_shape[1:])
+    return itemsize * pixels * (arrays * channels + traits.maps)
 
 
 class Component(Generic[O]):
@@ -87,6 +100,18 @@ class Component(Generic[O]):
         Args:
             image_shape: ``(C, H, W)`` of the restored image.
         """
+
+    def memory(self, image_shape: Shape, itemsize: int = 4) -> float:
+        """Memory that it needs at its peak for one image, in bytes; weighed before the work.
+
+        The default follows the traits ``buffers`` and ``maps``. A component whose need does not
+        grow with the image overrides it.
+
+        Args:
+            image_shape: ``(C, H, W)`` of the restored image.
+            itemsize: bytes of a number, 4 or 8.
+        """
+        return bytes_of(self.traits, self.kind, image_shape, itemsize)
 
     def buffer(self, name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
         """``make()`` in the dtype and on the device of ``like``, cached.

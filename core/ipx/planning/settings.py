@@ -47,6 +47,12 @@ class SolveSettings(Options):
         "bits, else float32. uint8, uint16: samples of the output, [0, 1] as their full range.",
     )
 
+    memory: Literal["check", "ignore"] = opt(
+        default="check",
+        help="check: refuse to start what is estimated to need more memory than is free. ignore: "
+        "start it anyway.",
+    )
+
     @property
     def precision(self) -> str | None:
         """The precision of the computation, if one was chosen."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from ipx.declare.capabilities import Denoise, Value, has
 from ipx.declare.traits import DENOISER_SHARE
 from ipx.errors import OptionError
+from ipx.parts.prior import Prior
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import Description
 from ipx.solving.build import build
@@ -82,7 +83,10 @@ def weigh(
             return Weighed(told.tolist(), final(told), [])
         if not problem.hard:
             chooser: Tuner[Any] = build("tuner", tuner)
-            tuned = chooser.tune(window or problem, _trials(algorithm, settings, observers))
+            tuned = chooser.tune(
+                window or problem,
+                _trials(algorithm, settings, observers, chooser.most(problem)),
+            )
             # solved again from the default start: a record with this lam gives the same bits
             # and gradients take the weight for a constant
             done = final(tuned.lam.detach())
@@ -117,21 +121,30 @@ def _run(
 
 
 class _Trial(Observer):
-    """Passes the steps of a trial on to an observer, with the number of the trial."""
+    """Passes the steps of a trial on to an observer, with the number of the trial.
 
-    def __init__(self, observer: AnyObserver, number: int) -> None:
-        self.observer, self.number = observer, number
+    ``most`` is the largest number of trials, None if it is unknown.
+    """
+
+    def __init__(self, observer: AnyObserver, number: int, most: int | None) -> None:
+        self.observer, self.number, self.most = observer, number, most
 
     def begin(self, progress: Progress) -> None:
         if isinstance(self.observer, Observer):
-            self.observer.begin(replace(progress, trial=self.number))
+            self.observer.begin(self._told(progress))
 
     def __call__(self, progress: Progress) -> None:
-        self.observer(replace(progress, trial=self.number))
+        self.observer(self._told(progress))
+
+    def _told(self, progress: Progress) -> Progress:
+        return replace(progress, phase="choosing lam", trial=self.number, trials=self.most)
 
 
 def _trials(
-    algorithm: Solver[Any, Any], settings: SolveSettings, observers: Sequence[AnyObserver]
+    algorithm: Solver[Any, Any],
+    settings: SolveSettings,
+    observers: Sequence[AnyObserver],
+    most: int | None,
 ) -> Callable[[Problem], Result]:
     """The function that a tuner calls to solve with a weight."""
     numbers = itertools.count(1)
@@ -139,7 +152,7 @@ def _trials(
     def attempt(p: Problem) -> Result:
         number = next(numbers)
         tol = TRIAL * settings.tol if p.data.quadratic else settings.tol
-        return _run(p, algorithm, settings, [_Trial(o, number) for o in observers], tol)
+        return _run(p, algorithm, settings, [_Trial(o, number, most) for o in observers], tol)
 
     return attempt
 
@@ -158,9 +171,15 @@ def _given(lam: Any, y: Tensor) -> Tensor:
 
 def _from_noise(problem: Problem) -> Tensor | None:
     """The weight, for a prior whose weight follows from the noise; None for the others."""
-    share = problem.prior.traits.lam_per_variance
-    if share is None and has(problem.prior, Denoise) and not has(problem.prior, Value):
-        share = DENOISER_SHARE
+    share = share_of(problem.prior)
     if share is None:
         return None
     return share * noise_variance(problem).clamp_min(FINEST**2)
+
+
+def share_of(prior: Prior[Any]) -> float | None:
+    """lam over the variance of the noise; None for a prior whose weight does not follow from it."""
+    share = prior.traits.lam_per_variance
+    if share is None and has(prior, Denoise) and not has(prior, Value):
+        share = DENOISER_SHARE
+    return share

@@ -5,7 +5,7 @@ A function of `ipx.Progress` is an observer too, one that adds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +16,14 @@ from ipx.declare.capabilities import Value, has
 from ipx.numerics.tensors import column
 from ipx.numerics.welford import Moments
 from ipx.solving.problem import Problem
-from ipx.solving.progress import Progress, Result
+from ipx.solving.progress import Phase, Progress, Result
 
 
 class Observer:
     """Base class: called before the first step, after each step, and with the result."""
+
+    def enter(self, phase: Phase) -> None:
+        """At the beginning of a phase without steps for observers, such as ``"noise level"``."""
 
     def begin(self, progress: Progress) -> None:
         """Before the first step; ``progress.iteration`` is 0."""
@@ -34,6 +37,13 @@ class Observer:
 
 
 AnyObserver = Observer | Callable[[Progress], None]
+
+
+def announce(observers: Sequence[AnyObserver], phase: Phase) -> None:
+    """Tell the observers that a phase begins."""
+    for observer in observers:
+        if isinstance(observer, Observer):
+            observer.enter(phase)
 
 
 class BestSoFar(Observer):

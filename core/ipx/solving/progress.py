@@ -15,6 +15,7 @@ from ipx.planning.plan import Plan
 from ipx.solving.problem import Problem
 from ipx.solving.solver import State
 
+Phase = Literal["reading", "noise level", "start", "choosing lam", "restoring"]
 Status = Literal["converged", "done", "budget", "diverged"]
 
 
@@ -32,6 +33,9 @@ class Progress:
         active: true for images that were not done before this step, ``(B,)``.
         seconds: wall-clock time since the start of the loop.
         trial: number of the tuner's trial, from 1; 0 in the final solve.
+        trials: the largest number of trials, `ipx.Tuner.most`; None if it is unknown.
+        phase: ``"choosing lam"`` in the tuner's trials, else ``"restoring"``. Phases without steps
+            are told to `ipx.Observer.enter`.
     """
 
     problem: Problem
@@ -42,6 +46,8 @@ class Progress:
     active: Tensor
     seconds: float
     trial: int = 0
+    trials: int | None = None
+    phase: Phase = "restoring"
 
     @cached_property
     def x(self) -> Tensor:

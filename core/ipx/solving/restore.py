@@ -26,9 +26,10 @@ from ipx.planning.tree import AUTO, Description, Tree, tree
 from ipx.solving.attach import attach
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.choose_lam import Weighed, weigh
+from ipx.solving.cost import weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
-from ipx.solving.observers import AnyObserver
+from ipx.solving.observers import AnyObserver, announce
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
@@ -158,23 +159,33 @@ def solve(
     if s.restarts > 1 and (s.start != "random" or x0 is not None):
         raise OptionError("restarts above 1 goes with start random, and no x0")
     build("tuner", tuner)
-    named = tree("prior", usual_prior(solver) if prior is None else prior)
-    asked = tree("solver", solver)
     precision = None if s.precision is None else getattr(torch, s.precision)
     y, back = to_tensor(image, s.device, precision, axes, s.samples)
     with memory_errors():
-        plan = make_plan(tree("operator", op), tree("noise", noise), named, asked, s.exact)
+        named = tree("prior", usual_prior(solver) if prior is None else prior)
+        plan, algorithm = _planned(op, noise, named, solver, s)
         shape = image_shape or image_shape_of(op, tuple(y.shape[1:]))
         if image_shape is None and axes is None and tree("operator", op).instance is None:
             check_channels(image, shape[0])
-        operator = operator_from(op, shape)
+        operator, model = operator_from(op, shape), build("prior", named)
         y = y.flatten(1) if len(operator.data_shape) == 1 else y
-        floor = rounding(image) if floor is None else floor
-        model, algorithm = build("prior", named), build("solver", _chosen(asked, plan))
         _check(model, algorithm, operator, s.start)
+        if s.memory == "check":
+            weighed(plan, operator, build("noise", noise), model, algorithm, tuner, lam, y).check()
+        announce(observers, "noise level")
+        floor = rounding(image) if floor is None else floor
         problem = _problem(y, operator, build("noise", noise), model, x0, floor)
         done = _restarted(problem, plan, algorithm, lam, tuner, s, observers)
         return _restoration(done, problem, back, began)
+
+
+def _planned(
+    op: Description, noise: Description, prior: Tree, solver: Description, s: SolveSettings
+) -> tuple[Plan, Solver[Any, Any]]:
+    """The plan of a request, and its solver."""
+    asked = tree("solver", solver)
+    plan = make_plan(tree("operator", op), tree("noise", noise), prior, asked, s.exact)
+    return plan, build("solver", _chosen(asked, plan))
 
 
 def _check(
@@ -259,6 +270,7 @@ def _restarted(
     classical = partial(_classical, iterations=settings.iterations)
     for number in range(settings.restarts):
         begun = problem
+        announce(observers, "start")
         if problem.x0 is None:
             guess = first_guess(problem, settings.start, settings.seed + number, classical)
             begun = problem if guess is None else problem.with_lam(0.0, guess)

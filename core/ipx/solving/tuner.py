@@ -40,6 +40,13 @@ class Tuner(Component[O], ABC):
 
     kind = "tuner"
 
+    def most(self, problem: Problem) -> int | None:
+        """The largest number of solves that `tune` asks for; None, the default, if it is unknown.
+
+        Progress and time left are told from it.
+        """
+        return None
+
     @abstractmethod
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image of ``problem`` (whose own lam is ignored) and solve."""

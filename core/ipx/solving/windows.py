@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ipx.declare.capabilities import Local, has, using
+from ipx.parts.operator import Operator
 from ipx.solving.problem import Problem
 
 SIDE = 512
@@ -25,13 +28,18 @@ def window_of(problem: Problem) -> Problem | None:
     mean over a batch. The start is `ipx.Operator.preview`.
     """
     y, operator = problem.y, problem.operator
-    small = y.ndim != 4 or y.shape[-2] * y.shape[-1] < LARGE * SIDE**2
-    if small or not has(operator, Local) or problem.x0 is not None:
+    if not is_large(operator) or problem.x0 is not None:
         return None
     top, left, height, width = representative(y)
     part = using(operator, Local).part(top, left, height, width)
     cut = y[..., top : top + height, left : left + width].contiguous()
     return problem.changed(y=cut, operator=part)
+
+
+def is_large(operator: Operator[Any]) -> bool:
+    """True if a window of the data is used."""
+    shape = operator.data_shape
+    return has(operator, Local) and shape[-2] * shape[-1] >= LARGE * SIDE**2
 
 
 def representative(y: Tensor) -> tuple[int, int, int, int]:

@@ -39,7 +39,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.bm3d.prior:BM3D",
             options=BM3DOptions,
             provides=(Denoise, Matching),
-            traits=Traits(lam_per_variance=DENOISER_SHARE),
+            traits=Traits(lam_per_variance=DENOISER_SHARE, buffers=2, maps=390),
             summary="BM3D denoiser, for grey and colour: stacks of similar blocks are sparse.",
             source="Dabov, Foi, Katkovnik, Egiazarian, IEEE TIP 16, 2007",
         )

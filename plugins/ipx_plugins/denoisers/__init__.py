@@ -29,6 +29,10 @@ WEIGHTS: dict[str, tuple[str, ...]] = {"drunet": ("grey", "color")}
 """Shipped weights by model: only those better than total variation on held-out pictures."""
 
 
+MAPS = {"dncnn": 256, "ffdnet": 72, "drunet": 75}
+"""Feature maps at full resolution that a network holds at its peak, with its default widths."""
+
+
 class DenoiserOptions(Options):
     """Channels and training noise of a denoiser."""
 
@@ -130,7 +134,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
             target=f"ipx_plugins.denoisers.prior:{m.target.partition(':')[2]}Prior",
             options=LearnedOptions,
             provides=(Denoise,),
-            traits=Traits(lam_per_variance=DENOISER_SHARE),
+            traits=Traits(lam_per_variance=DENOISER_SHARE, buffers=2, maps=MAPS[m.name]),
             summary=f"Learned denoiser: {told[m.name]}.",
             source=SOURCES[m.name],
         )

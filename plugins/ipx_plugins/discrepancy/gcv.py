@@ -29,6 +29,10 @@ _FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as thi
 class GCV(Tuner[GCVOptions]):
     """Brackets the minimum by factors of ``step``, then fits parabolas, image by image."""
 
+    def most(self, problem: Problem) -> int:
+        """Two solves for each weight: one for the score, one for its degrees of freedom."""
+        return 2 * self.options.evaluations
+
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve."""
         count = coarse_count(problem)

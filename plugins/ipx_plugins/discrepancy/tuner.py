@@ -38,6 +38,16 @@ def at_bound(lam: Tensor, low: float, high: float) -> Tensor:
 class Discrepancy(Tuner[DiscrepancyOptions]):
     """Finds the root of the criterion in log lam, image by image, by the Illinois method."""
 
+    def most(self, problem: Problem) -> int:
+        """Two solves for each weight, and those of `GCV` where it comes first."""
+        first = GCV().most(problem) if self._estimated(problem) else 0
+        return first + (2 if self.options.effective else 1) * self.options.evaluations
+
+    def _estimated(self, problem: Problem) -> bool:
+        """True if `GCV` is tried first."""
+        o = self.options
+        return problem.estimated and o.estimated == "gcv" and problem.data.quadratic
+
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
 
@@ -46,7 +56,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         tried (data that any smooth picture fits), the largest weight is taken; where it stays
         above, the smallest.
         """
-        if problem.estimated and self.options.estimated == "gcv" and problem.data.quadratic:
+        if self._estimated(problem):
             free = GCV().tune(problem, solve)
             scores = torch.tensor([t["score"] for t in free.trace])
             # with pixelwise shrinkage the score does not depend on lam

@@ -114,8 +114,9 @@ def _traits(**changed: Any) -> Callable[[Any], Traits]:
     For lam half the variance of the noise, lam |z|^2 is that variance times -log N(z; 0, I).
     """
     shared = Traits(
-        convex=False, oriented=True, start_from="smooth", lam_per_variance=0.5, suits="face"
-    )
+        convex=False, oriented=True, start_from="smooth", lam_per_variance=0.5, suits="face",
+        maps=580,  # of the shipped Glow, with those that its gradient keeps
+    )  # fmt: skip
     return lambda options: replace(shared, **changed)
 
 

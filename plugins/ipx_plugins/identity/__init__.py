@@ -26,7 +26,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.identity.operator:Identity",
             options=NoOptions,
             provides=(Adjoint, Diagonal, Spectrum, Norm, Local),
-            traits=Traits(basis="any"),
+            traits=Traits(basis="any", buffers=0),
             summary="The identity: denoising.",
         )
     ]

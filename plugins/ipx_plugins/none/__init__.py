@@ -24,7 +24,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             name="none",
             target="ipx_plugins.none.prior:NoPrior",
             provides=(Value, Grad, Prox, ProxConjugate, QuadraticPrior),
-            traits=Traits(weighted=False, informs=False, basis="identity"),
+            traits=Traits(weighted=False, informs=False, basis="identity", buffers=0),
             summary="No prior: the data term alone; regularised by stopping at the noise level.",
         )
     ]

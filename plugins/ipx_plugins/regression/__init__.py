@@ -120,6 +120,6 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             summary="Learned: one pass through a network trained for this operator.",
             source="Dong et al., IEEE TPAMI 38, 2016; Kim et al., CVPR 2016",
             needs=ANYTHING,
-            traits=Traits(own_prior=True),
+            traits=Traits(own_prior=True, maps=300),
         ),
     ]

@@ -29,6 +29,7 @@ from ipx import (
     SolverSpec,
     Spectrum,
     StochasticGrad,
+    Traits,
     Value,
     hookimpl,
     opt,
@@ -249,6 +250,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=DirectOptions,
             summary="Quadratic problems in one step: Wiener, Tikhonov, pseudo-inverse.",
             needs=DIRECT,
+            traits=Traits(buffers=6),
             source="Hestenes, Stiefel, J. Res. NBS 1952 (CG); Hunt, IEEE Trans. Comp. 1973",
         ),
         SolverSpec(
@@ -297,6 +299,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=LBFGSOptions,
             summary="Quasi-Newton for smooth problems, with a line search for each image.",
             needs=LBFGS,
+            traits=lambda options: Traits(buffers=12 + 2 * options.memory),
             source="Liu, Nocedal, Math. Programming 1989",
         ),
         SolverSpec(
@@ -320,6 +323,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=PnPOptions,
             summary="Plug-and-play half-quadratic splitting with decreasing sigma (DPIR).",
             needs=PNP_HQS,
+            traits=Traits(buffers=4),
             source="Zhang et al., IEEE TPAMI 44, 2022",
         ),
         SolverSpec(
@@ -328,6 +332,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=PnPOptions,
             summary="Plug-and-play ADMM.",
             needs=PNP_ADMM,
+            traits=Traits(buffers=4),
             source="Venkatakrishnan et al., GlobalSIP 2013; Chan et al., IEEE TCI 3, 2017",
         ),
         SolverSpec(
@@ -344,6 +349,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             options=DiffPIROptions,
             summary="A short diffusion with a learned denoiser; the seed changes the picture.",
             needs=DIFFPIR,
+            traits=Traits(buffers=4),
             source="Zhu et al., CVPR Workshops 2023",
         ),
         SolverSpec(

@@ -37,7 +37,7 @@ class TVOptions(Options):
 
 
 def _traits(options: TVOptions) -> Traits:
-    return Traits(basis="fft" if options.boundary == "circular" else "dct")
+    return Traits(basis="fft" if options.boundary == "circular" else "dct", buffers=10)
 
 
 @hookimpl

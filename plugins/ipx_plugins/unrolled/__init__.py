@@ -213,7 +213,7 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             summary=f"Learned: {summary}",
             source=source,
             needs=needs,
-            traits=Traits(own_prior=True),
+            traits=Traits(own_prior=True, buffers=4, maps=110),
         )
         for name, cls, _, needs, summary, source in table
     ]

@@ -70,9 +70,10 @@ def _provides(options: WaveletOptions) -> tuple[type, ...]:
 
 
 def _traits(options: WaveletOptions) -> Traits:
+    bands = 3 * options.levels + 1 if options.invariant else 1
     if options.wavelet in ORTHOGONAL:
-        return Traits(basis="any")
-    return Traits(basis="fft" if options.invariant else "")
+        return Traits(basis="any", buffers=6.2 * bands)
+    return Traits(basis="fft" if options.invariant else "", buffers=6.2 * bands)
 
 
 @hookimpl

@@ -1,0 +1,188 @@
+"""What a restoration will take: its memory, and the time found by restoring a crop."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx.errors import IpxError
+from ipx.files.arrays import to_tensor
+from ipx.jobs.records import read_data
+from ipx.jobs.reporter import Ahead
+from ipx.numerics.free import free_memory
+from ipx.planning.request import Request
+from ipx.planning.settings import SolveSettings
+from ipx.planning.tree import AUTO
+from ipx.solving.build import build, image_shape_of, operator_from
+from ipx.solving.cost import Work, weighed
+from ipx.solving.observers import Observer
+from ipx.solving.progress import Progress
+from ipx.solving.restore import solve
+
+SMALL, LARGE = 96, 288
+"""Sides of the crops, in pixels of the data: one is restored, in the other steps are timed."""
+
+LIMIT = 1.0
+"""Seconds after which work on a crop is broken off."""
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What the restoration of an image will take.
+
+    Attributes:
+        memory: estimated peak of the memory of the process, in bytes.
+        free: bytes that are free on the device; None if unknown.
+        seconds: estimated time of the solver, with the choice of lam; None if unknown. Three times
+            more or less is possible: the image may take other steps than its middle.
+        at_most: the crop was not restored within `LIMIT`, so that ``seconds`` supposes the largest
+            number of steps.
+        refused: why it would not start; None if it would.
+    """
+
+    memory: int
+    free: int | None
+    seconds: float | None
+    at_most: bool
+    refused: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def foresee(request: Request, source: Path) -> Foreseen:
+    """Memory and time of the restoration of a file, within a few seconds; nothing is written.
+
+    Raises:
+        IpxError: the file cannot be read, or the request does not fit it.
+    """
+    y = _data(request, source)
+    work, refused = _work(request, y), None
+    try:
+        work.check()
+    except IpxError as e:
+        refused = str(e)
+    found = _seconds(request, y)
+    seconds, at_most = (None, False) if found is None else found
+    return Foreseen(round(work.peak()), free_memory(y.device), seconds, at_most, refused)
+
+
+def foresee_memory(request: Request, source: Path) -> Work:
+    """What determines the memory of the restoration of a file."""
+    return _work(request, _data(request, source))
+
+
+def _data(request: Request, source: Path) -> Tensor:
+    s = request.settings
+    precision = None if s.precision is None else getattr(torch, s.precision)
+    picture = torch.from_numpy(read_data(request, source).pixels)
+    return to_tensor(picture, s.device, precision, None, s.samples)[0]
+
+
+def _work(request: Request, y: Tensor) -> Work:
+    plan, asked = request.plan(), request.tree("solver")
+    named = replace(asked, spec=plan.solver) if asked.name == AUTO else asked
+    operator = operator_from(request.op, image_shape_of(request.op, tuple(y.shape[1:])))
+    noise, prior = build("noise", request.noise), build("prior", request.prior)
+    algorithm = build("solver", named)
+    return weighed(plan, operator, noise, prior, algorithm, request.tuner, request.lam, y)
+
+
+def _seconds(request: Request, y: Tensor) -> tuple[float, bool] | None:
+    """The time of ``y``, and whether it is an upper bound; None if it cannot be told."""
+    for side in (SMALL, max(y.shape[-2:])):  # some operators take images of one size only
+        small = _crop(y, side)
+        first = _watched(request, small)
+        if first is not None:
+            break
+    else:
+        return None
+    if small.shape == y.shape:
+        return first.seconds, not first.ended
+    large = _crop(y, LARGE)
+    second = _watched(request, large, steps=8)
+    least, sizes = first.step / small.numel(), (small.numel(), large.numel())
+    at = sizes[1]
+    if second is not None and sizes[1] > sizes[0]:
+        slope = max((second.step - first.step) / (sizes[1] - sizes[0]), 0.5 * second.step / at)
+        step = second.step + slope * (y.numel() - at)
+    else:
+        step = least * y.numel()
+    return first.seconds * max(step / first.step, 1.0), not first.ended
+
+
+def _crop(y: Tensor, side: int) -> Tensor:
+    """The middle of an image ``(1, C, H, W)``."""
+    rows, columns = (slice((n - min(n, side)) // 2, (n + min(n, side)) // 2) for n in y.shape[-2:])
+    return y[..., rows, columns].contiguous()
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Work on a crop: median time of a step, time of all steps, and whether it came to its end."""
+
+    step: float
+    seconds: float
+    ended: bool
+
+
+class _Enough(Exception):  # noqa: N818  # no error
+    """The time for a crop is used up."""
+
+
+class _Timer(Observer):
+    """Measures steps, and ends the work after `LIMIT` or so many steps."""
+
+    def __init__(self, most: float) -> None:
+        self.most, self.ahead, self.steps = most, Ahead(), list[float]()
+        self.began = self.before = time.perf_counter()
+        self.left: float | None = None
+
+    def begin(self, progress: Progress) -> None:
+        self.ahead.begin(progress)
+        self.before = time.perf_counter()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.perf_counter()
+        self.steps.append(now - self.before)
+        self.before = now
+        self.ahead.step(progress)
+        self.left = self.ahead.left(progress, 0)
+        if now - self.began > LIMIT or len(self.steps) >= self.most:
+            raise _Enough
+
+
+def _watched(request: Request, y: Tensor, steps: float = math.inf) -> _Watch | None:
+    """Work on a crop; None if it cannot be restored by itself."""
+    timer = _Timer(steps)
+    s = request.settings
+    kept = {name: getattr(s, name) for name in SolveSettings.infos()}
+    settings = SolveSettings(**{**kept, "memory": "ignore"})
+    parts: dict[str, Any] = {
+        role: getattr(request, role) for role in ("op", "noise", "prior", "solver", "tuner")
+    }
+    ended = False
+    try:
+        solve(y, **parts, lam=request.lam, settings=settings, observers=[timer])
+        ended = True
+    except _Enough:
+        pass
+    except IpxError:
+        return None
+    if not timer.steps:
+        return None
+    step = statistics.median(timer.steps[1:] or timer.steps)
+    total = sum(timer.steps)
+    if not ended:
+        if timer.left is None and steps == math.inf:
+            return None
+        total += step / (total / len(timer.steps)) * (timer.left or 0.0)
+    return _Watch(step, total, ended)

@@ -1,0 +1,139 @@
+"""The memory of a restoration, estimated before it starts, against what is free.
+
+The peak is that of three stages: the noise level is estimated, the solver runs, the result is
+looked at and stored. While the solver runs, operator, prior, solver, bridges and tuner hold their
+arrays at the same time. Each component says how many; `docs/benchmarks/memory.md` has measurements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx.declare.capabilities import Shape
+from ipx.errors import MemoryExhaustedError
+from ipx.numerics.free import free_memory, resident
+from ipx.parts.component import bytes_of
+from ipx.parts.noise import Noise
+from ipx.parts.operator import Operator
+from ipx.parts.prior import Prior
+from ipx.planning.plan import Plan
+from ipx.planning.tree import Description
+from ipx.solving.build import build
+from ipx.solving.choose_lam import share_of
+from ipx.solving.solver import Solver
+from ipx.solving.tuner import Tuner
+from ipx.solving.windows import is_large
+
+BASE = 250 << 20
+"""Bytes of a process that has imported what it needs and holds no image."""
+
+AROUND = 10.0
+"""Arrays of the size of the image around the solver: data, start, the image as it was read."""
+
+AFTER = 18.0
+"""Arrays of the size of the image while a result is looked at, encoded and stored."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What determines the memory of a restoration.
+
+    Attributes:
+        plan: solver and bridges.
+        operator, noise, prior, algorithm: the components.
+        tuner: the rule for lam; None if there is nothing to choose.
+        estimated: the noise level is estimated.
+        count: images of the batch.
+        dtype: of the computation.
+        device: where it runs.
+    """
+
+    plan: Plan
+    operator: Operator[Any]
+    noise: Noise[Any]
+    prior: Prior[Any]
+    algorithm: Solver[Any, Any]
+    tuner: Tuner[Any] | None
+    estimated: bool
+    count: int
+    dtype: torch.dtype
+    device: torch.device
+
+    @property
+    def image_shape(self) -> Shape:
+        """``(C, H, W)`` of the restored image."""
+        return self.operator.image_shape
+
+    def arrays(self) -> float:
+        """Bytes of all arrays at the peak."""
+        shape, size = self.image_shape, self.dtype.itemsize
+        values = max(_count(shape), _count(self.operator.data_shape))
+        run = sum(part.memory(shape, size) for part in (self.prior, self.algorithm))
+        run += sum(bytes_of(b.traits_for(), b.kind, shape, size) for b in self.plan.bridges)
+        # it keeps results, and these their states; those of windows are small
+        if self.tuner is not None and not is_large(self.operator):
+            run += run + self.tuner.memory(shape, size)
+        run += self.operator.memory(shape, size)
+        level = self.noise.memory(self.operator.data_shape, size) if self.estimated else 0.0
+        around = size * values * AROUND
+        # what happens after the solver is on the CPU, in float32
+        return self.count * (around + max(level, run, 4 * values * (AFTER - AROUND)))
+
+    def peak(self) -> float:
+        """Estimated peak of the resident memory of a process that does this alone, in bytes."""
+        return BASE + self.arrays()
+
+    def check(self) -> None:
+        """Refuse what does not fit into the memory that is free.
+
+        Raises:
+            MemoryExhaustedError: it does not fit; names estimate, free memory, and what would help.
+        """
+        free = free_memory(self.device)
+        if free is None:
+            return
+        own = self.arrays()
+        need = own if self.device.type == "cuda" else own + max(0, BASE - resident())
+        if need <= free:
+            return
+        ways = ["a smaller image or a crop"]
+        ways += ["fewer images at a time"] if self.count > 1 else []
+        ways += ["--dtype float32"] if self.dtype == torch.float64 else []
+        ways += ["a given --lam"] if self.tuner is not None else []
+        ways += ["another prior or solver"]
+        raise MemoryExhaustedError(
+            f"this needs about {size_text(need)} of memory and {size_text(free)} are free; what "
+            f"would help: {', '.join(ways)} (--memory ignore starts it anyway)"
+        )
+
+
+def weighed(
+    plan: Plan,
+    operator: Operator[Any],
+    noise: Noise[Any],
+    prior: Prior[Any],
+    algorithm: Solver[Any, Any],
+    tuner: Description,
+    lam: Any,
+    y: Tensor,
+) -> Work:
+    """The `Work` of restoring ``y``; the arguments are those of `ipx.solve`."""
+    free = prior.traits.weighted and share_of(prior) is None and not noise.silent
+    chooser = build("tuner", tuner) if free and isinstance(lam, str) else None
+    told = noise.level is not None
+    return Work(
+        plan, operator, noise, prior, algorithm, chooser, not told, len(y), y.dtype, y.device
+    )
+
+
+def _count(shape: Shape) -> int:
+    return int(torch.Size(shape).numel())
+
+
+def size_text(size: float) -> str:
+    """``850 MB`` or ``2.1 GB``, of 10^6 and 10^9 bytes."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
