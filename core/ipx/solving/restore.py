@@ -28,6 +28,7 @@ from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.choose_lam import Weighed, weigh
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
+from ipx.solving.fallback import safer
 from ipx.solving.observers import AnyObserver
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
@@ -172,8 +173,12 @@ def solve(
         model, algorithm = build("prior", named), build("solver", _chosen(asked, plan))
         _check(model, algorithm, operator, s.start)
         problem = _problem(y, operator, build("noise", noise), model, x0, floor)
-        done = _restarted(attach(problem, plan), algorithm, lam, tuner, s, observers)
-        before, seconds = operator.preview(y), time.perf_counter() - began
+        attached, before = attach(problem, plan), operator.preview(y)
+        done = _restarted(attached, algorithm, lam, tuner, s, observers)
+        if isinstance(lam, str):
+            with_lam = partial(_restarted, attached, algorithm)
+            done = safer(done, before, lambda v: with_lam(v, tuner, s, observers))
+        seconds = time.perf_counter() - began
         return _restoration(back(done.result.x), done, before, problem.noise, seconds)
 
 
