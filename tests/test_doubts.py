@@ -54,6 +54,12 @@ def test_an_unsound_result_gets_a_larger_weight(prior: str) -> None:
     assert alone.warnings == []
 
 
+@pytest.mark.parametrize("unit", [1e38, 1e-38])
+def test_data_beyond_the_range_of_their_squares_are_refused(unit: float) -> None:
+    with pytest.raises(ipx.InputError, match=r"nominally in \[0, 1\]: divide the data by it"):
+        ipx.solve(unit * data(), op=BLUR, prior="tv")
+
+
 def test_data_fitted_below_a_noise_level_that_was_given() -> None:
     noise = {"name": "gaussian", "sigma": 0.1}
     how = ipx.solve(data(0.1), noise=noise, prior="tv", lam=1e-3)

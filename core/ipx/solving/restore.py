@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
-from ipx.errors import OptionError
+from ipx.errors import InputError, OptionError
 from ipx.files.arrays import check_channels, rounding, to_tensor
 from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
@@ -34,6 +34,9 @@ from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
 from ipx.solving.starts import check_start, first_guess, lowest
+
+SMALLEST, LARGEST = 1e-9, 1e15
+"""Bounds of the largest value of data that are restored."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,6 +165,7 @@ def solve(
     asked = tree("solver", solver)
     precision = None if s.precision is None else getattr(torch, s.precision)
     y, back = to_tensor(image, s.device, precision, axes, s.samples)
+    _check_magnitude(y)
     with memory_errors():
         plan = make_plan(tree("operator", op), tree("noise", noise), named, asked, s.exact)
         shape = image_shape or image_shape_of(op, tuple(y.shape[1:]))
@@ -180,6 +184,16 @@ def solve(
             done = safer(done, before, lambda v: with_lam(v, tuner, s, observers))
         seconds = time.perf_counter() - began
         return _restoration(back(done.result.x), done, before, problem.noise, seconds)
+
+
+def _check_magnitude(y: Tensor) -> None:
+    """Refuse data whose squares overflow or vanish in float32."""
+    largest = float(y.detach().abs().amax()) if y.numel() else 0.0
+    if largest > LARGEST or 0 < largest < SMALLEST:
+        raise InputError(
+            f"the largest value of the data is {largest:.3g}; images are nominally in [0, 1]: "
+            "divide the data by it"
+        )
 
 
 def _check(
