@@ -12,7 +12,7 @@ from ipx.solving.progress import Result
 OUTSIDE, FAR_OUTSIDE = 0.1, 0.5
 """Distances from the range of the data, as shares of it, that count as outside and far outside."""
 
-SOME, UNSOUND, MUCH = 0.05, 0.06, 0.2
+SOME, UNSOUND, MUCH = 0.05, 0.07, 0.2
 """Shares of values outside that make an image doubtful, call for a larger weight, are wrong."""
 
 FITTED = 0.05
