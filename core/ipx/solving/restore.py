@@ -179,7 +179,7 @@ def solve(
         problem = _problem(y, operator, build("noise", noise), model, x0, floor)
         attached, before = attach(problem, plan), operator.preview(y)
         done = _restarted(attached, algorithm, lam, tuner, s, observers)
-        if isinstance(lam, str):
+        if isinstance(lam, str) and lam == AUTO:
             with_lam = partial(_restarted, attached, algorithm)
             done = safer(done, before, lambda v: with_lam(v, tuner, s, observers))
         seconds = time.perf_counter() - began
