@@ -41,7 +41,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prior(files: Path, name: str, colors: int = 1) -> ipx.Prior:
-    return ipx.prior(name, weights=str(files / f"{name}-{colors}.safetensors"))
+    weights = str(files / f"{name}-{colors}.safetensors")
+    return ipx.prior(name, weights=weights, mix=False)
 
 
 def noisy(*shape: int, seed: int = 0) -> Tensor:
@@ -104,11 +105,21 @@ def test_beyond_its_range_the_picture_is_scaled(files: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_below_its_range_the_change_goes_with_the_variance(files: Path, name: str) -> None:
-    net, least = prior(files, name), 3 / 255
+    net = prior(files, name)
     x = noisy(2, 1, 8, 8)
+    x = (x - x.amin((1, 2, 3), keepdim=True)) / (x.amax() - x.amin())
+    x[:, 0, 0, 0] = 1.0
+    least = 3 / 255  # for pictures of range 1
     change = net.denoise(x, least) - x
     out = net.denoise(x, torch.tensor([least / 2, least / 10]))
     assert torch.allclose(out - x, change * torch.tensor([0.25, 0.01]).view(2, 1, 1, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dim_picture_is_stretched_first(files: Path, name: str) -> None:
+    net, x = prior(files, name), noisy(1, 1, 8, 8)
+    x = (x - x.min()) / (x.max() - x.min())
+    assert torch.allclose(20 * net.denoise(x / 20, 0.02 / 20), net.denoise(x, 0.02), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["dncnn", "drunet"])
@@ -245,6 +256,49 @@ def test_drunet_against_bm3d(level: int) -> None:
         gains[name] = a - b
     assert gains["camera"] + gains["astronaut"] > 0, gains
     assert gains["brick"] > -2, gains
+
+
+def line_art() -> Tensor:
+    """Black lines on white, 96 x 96."""
+    x = torch.ones(1, 1, 96, 96)
+    for k in range(0, 96, 12):
+        x[..., k, :] = 0
+        x[..., range(96), [(i + 2 * k) % 96 for i in range(96)]] = 0
+    return x
+
+
+@pytest.mark.parametrize(("sigma", "gain"), [(0.004, 8.0), (0.02, 8.0), (0.08, 3.5)])
+def test_line_art_by_the_shrinkage_and_photographs_by_the_network(
+    sigma: float, gain: float
+) -> None:
+    """The mixture gains what is given on line art, and loses at most 0.05 dB on a photograph."""
+    both, alone = ipx.prior("drunet"), ipx.prior("drunet", mix=False)
+    for x, least in ((line_art(), gain), (picture("camera"), -0.05)):
+        y = x + sigma * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+        a, b = (float(ipx.psnr(p.denoise(y, sigma), x)) for p in (both, alone))
+        assert a - b > least
+
+
+def test_the_mixture_is_per_image_and_leaves_little_noise_to_the_network() -> None:
+    both, alone = ipx.prior("drunet"), ipx.prior("drunet", mix=False)
+    x = torch.cat([line_art(), picture("camera")[..., 60:156, 80:176], line_art()])
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    levels = torch.tensor([0.02, 0.08, 0.05])
+    y = x + noise * torch.tensor([0.02, 0.08, 0.0]).view(3, 1, 1, 1)
+    out = both.denoise(y, levels)
+    each = torch.cat([both.denoise(y[i : i + 1], float(levels[i])) for i in range(3)])
+    assert torch.allclose(out, each, atol=1e-5)
+    assert torch.allclose(out[2:], alone.denoise(y[2:], 0.05), atol=1e-6)
+    here = levels.view(3, 1, 1, 1).expand(3, 1, 96, 96)
+    assert torch.allclose(both.denoise(y, here), out, atol=1e-5)
+
+
+def test_a_dim_picture_gains_what_a_bright_one_does() -> None:
+    """Values in [0, 0.05] with noise of 0.004: over 10 dB; it was one."""
+    x = 0.05 * picture("moon")
+    y = x + 0.004 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    out = ipx.prior("drunet").denoise(y, 0.004)
+    assert float(ipx.psnr(out, x)) > float(ipx.psnr(y, x)) + 10
 
 
 def colourful(side: int = 256) -> Tensor:

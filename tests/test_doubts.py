@@ -16,6 +16,7 @@ from ipx.files import images
 from ipx.solving.doubts import doubts
 from ipx_cli.main import cli
 
+LEAST = 15.0  # dB; 5 to 8 without a larger weight
 BLUR = {"name": "blur", "sigma": 1.6}
 
 
@@ -36,6 +37,27 @@ def test_amplified_noise_is_told() -> None:
     how = ipx.solve(data(), op=BLUR, prior="tv", lam=1e-6)
     assert any("lie outside the range of the data" in line for line in how.warnings)
     assert any("noise or texture is amplified" in line for line in how.warnings)
+
+
+@pytest.mark.parametrize("prior", ["tv", "drunet"])
+def test_an_unsound_result_gets_a_larger_weight(prior: str) -> None:
+    """A sharp photograph with a blur that it does not have: no checkerboard, and a line."""
+    sharp = torch.from_numpy(images.bundled().pixels[1:2, 20:84, 40:104])
+    whole = torch.stack([sharp, ipx.degrade(sharp, op=BLUR, noise={"name": "gaussian"}, seed=1)])
+    how = ipx.solve(whole, op=BLUR, prior=prior)
+    assert float(ipx.psnr(how.x[:1], sharp[None])) > LEAST
+    assert any("a larger one is taken" in line for line in how.warnings)
+    alone = ipx.solve(whole[1:], op=BLUR, prior=prior)
+    assert how.lam is not None
+    assert alone.lam is not None
+    assert how.lam[1] == pytest.approx(alone.lam[0], rel=1e-3)
+    assert alone.warnings == []
+
+
+@pytest.mark.parametrize("unit", [1e38, 1e-38])
+def test_data_beyond_the_range_of_their_squares_are_refused(unit: float) -> None:
+    with pytest.raises(ipx.InputError, match=r"nominally in \[0, 1\]: divide the data by it"):
+        ipx.solve(unit * data(), op=BLUR, prior="tv")
 
 
 def test_data_fitted_below_a_noise_level_that_was_given() -> None:

@@ -127,3 +127,14 @@ def test_colour_weights_are_taken_for_colours_and_beat_total_variation(op: str) 
     edges = float(ipx.psnr(ipx.restore(y, op=op, noise=noise, prior="tv"), truth))
     assert scores["auto"] == scores["color"]
     assert scores["color"] > max(edges + 0.5, scores["grey"] - 0.3)
+
+
+def test_line_art_is_not_smeared() -> None:
+    """The result is no worse than data with little noise; the network alone is far worse."""
+    x = torch.ones(1, 1, 96, 96)
+    x[..., ::12, :] = 0
+    x[..., range(96), range(96)] = 0
+    noise = {"name": "gaussian", "sigma": 0.004}
+    y = ipx.degrade(x, noise=noise, seed=1)
+    how = ipx.solve(y, noise=noise, solver="unrolled-admm")
+    assert float(ipx.psnr(how.x, x)) > float(ipx.psnr(y, x)) - 0.3

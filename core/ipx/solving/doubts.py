@@ -12,8 +12,8 @@ from ipx.solving.progress import Result
 OUTSIDE, FAR_OUTSIDE = 0.1, 0.5
 """Distances from the range of the data, as shares of it, that count as outside and far outside."""
 
-SOME, MUCH = 0.05, 0.2
-"""Shares of values outside that make an image doubtful, and surely wrong."""
+SOME, UNSOUND, MUCH = 0.05, 0.07, 0.2
+"""Shares of values outside that make an image doubtful, call for a larger weight, are wrong."""
 
 FITTED = 0.05
 """Share of the expected data term below which the noise is fitted."""
@@ -32,13 +32,13 @@ def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], bool]:
     """
     problem = result.problem
     found: list[str] = []
-    some, far = _outside(x, before)
+    some, far = (float(share.amax()) for share in _outside(x, before))
     if some > SOME:
         found.append(
             f"{100 * some:.0f} % of the restored values lie outside the range of the data; the "
             "operator or the noise level may be wrong"
         )
-    if _amplified(x, before) > ROUGHER:
+    if float(_amplified(x, before).amax()) > ROUGHER:
         found.append(
             "noise or texture is amplified: smooth parts are rougher than in the data; the "
             "operator may be wrong, or the weight of the prior too small"
@@ -52,26 +52,33 @@ def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], bool]:
     return found, far > MUCH
 
 
-def _outside(x: Tensor, before: Tensor) -> tuple[float, float]:
+def unsound(x: Tensor, before: Tensor) -> Tensor:
+    """True for images of which a notable share lies outside the range of the data, ``(B,)``.
+
+    Rough smooth parts do not count: text that was blurred rightly looks so.
+    """
+    return _outside(x, before)[0] > UNSOUND
+
+
+def _outside(x: Tensor, before: Tensor) -> list[Tensor]:
     """The shares of values outside and far outside the range of the data, [0, 1] included."""
     low, high = before.flatten(1).amin(1).clamp(max=0), before.flatten(1).amax(1).clamp(min=1)
     beyond = torch.maximum(low[:, None] - x.flatten(1), x.flatten(1) - high[:, None])
     beyond = beyond / (high - low)[:, None]
-    shares = [float((beyond > d).float().mean(1).amax()) for d in (OUTSIDE, FAR_OUTSIDE)]
-    return shares[0], shares[1]
+    return [(beyond > d).float().mean(1) for d in (OUTSIDE, FAR_OUTSIDE)]
 
 
-def _amplified(x: Tensor, before: Tensor) -> float:
-    """Ratio of the details of x and the data in the smoothest quarter of x, the largest of a batch.
+def _amplified(x: Tensor, before: Tensor) -> Tensor:
+    """Ratio of the details of x and the data in the smoothest quarter of x, ``(B,)``.
 
     Details below 2 % of the range do not count.
     """
     if min(x.shape[-2:]) < 16 or x.shape[1:] != before.shape[1:]:
-        return 0.0
+        return x.new_zeros(x.shape[0])
     rough, was = _details(x), _details(before)
     smooth = torch.quantile(rough.flatten(1)[:, :1_000_000], 0.25, dim=1)
     usual = torch.quantile(was.flatten(1)[:, :1_000_000], 0.25, dim=1)
-    return float((smooth / usual.clamp_min(0.02)).amax())
+    return smooth / usual.clamp_min(0.02)
 
 
 def _details(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
-from ipx.errors import OptionError
+from ipx.errors import InputError, OptionError
 from ipx.files.arrays import check_channels, rounding, to_tensor
 from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
@@ -29,12 +29,16 @@ from ipx.solving.choose_lam import Weighed, weigh
 from ipx.solving.cost import weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
+from ipx.solving.fallback import safer
 from ipx.solving.observers import AnyObserver, announce
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
 from ipx.solving.starts import check_start, first_guess, lowest
 from ipx.solving.windows import window_of
+
+SMALLEST, LARGEST = 1e-9, 1e15
+"""Bounds of the largest value of data that are restored."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,6 +165,7 @@ def solve(
     build("tuner", tuner)
     precision = None if s.precision is None else getattr(torch, s.precision)
     y, back = to_tensor(image, s.device, precision, axes, s.samples)
+    _check_magnitude(y)
     with memory_errors():
         named = tree("prior", usual_prior(solver) if prior is None else prior)
         plan, algorithm = _planned(op, noise, named, solver, s)
@@ -175,7 +180,11 @@ def solve(
         announce(observers, "noise level")
         floor = rounding(image) if floor is None else floor
         problem = _problem(y, operator, build("noise", noise), model, x0, floor)
-        done = _restarted(problem, plan, algorithm, lam, tuner, s, observers)
+        solve_with = partial(_restarted, problem, plan, algorithm)
+        done = solve_with(lam, tuner, s, observers)
+        if isinstance(lam, str):
+            before = operator.preview(y)
+            done = safer(done, before, lambda v: solve_with(v, tuner, s, observers))
         return _restoration(done, problem, back, began)
 
 
@@ -186,6 +195,16 @@ def _planned(
     asked = tree("solver", solver)
     plan = make_plan(tree("operator", op), tree("noise", noise), prior, asked, s.exact)
     return plan, build("solver", _chosen(asked, plan))
+
+
+def _check_magnitude(y: Tensor) -> None:
+    """Refuse data whose squares overflow or vanish in float32."""
+    largest = float(y.detach().abs().amax()) if y.numel() else 0.0
+    if largest > LARGEST or 0 < largest < SMALLEST:
+        raise InputError(
+            f"the largest value of the data is {largest:.3g}; images are nominally in [0, 1]: "
+            "divide the data by it"
+        )
 
 
 def _check(

@@ -90,6 +90,16 @@ class LearnedOptions(Options):
     )
 
 
+class MixedOptions(LearnedOptions):
+    """A trained denoiser with a safeguard."""
+
+    mix: bool = opt(
+        default=True,
+        help="Mix the network with the data and with a shrinkage of small blocks, by the least "
+        "estimated risk; off: the network alone.",
+    )
+
+
 class GSOptions(LearnedOptions):
     """A trained gradient-step denoiser."""
 
@@ -132,7 +142,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
         PriorSpec(
             name=m.name,
             target=f"ipx_plugins.denoisers.prior:{m.target.partition(':')[2]}Prior",
-            options=LearnedOptions,
+            options=MixedOptions,
             provides=(Denoise,),
             traits=Traits(lam_per_variance=DENOISER_SHARE, buffers=2, maps=MAPS[m.name]),
             summary=f"Learned denoiser: {told[m.name]}.",

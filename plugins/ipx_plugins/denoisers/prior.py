@@ -17,28 +17,35 @@ from ipx import (
     mirrored,
     per_image,
 )
-from ipx_plugins.denoisers import LearnedOptions
+from ipx_plugins.denoisers import MixedOptions
+from ipx_plugins.denoisers.mixture import mixed
 
 _LEAST = 3 / 255
 """Noise level below which training has too few samples: networks remove more than the noise."""
+
+_NARROW = 1e-6
+"""Least range of a picture that is stretched to [0, 1]."""
 
 _MOST = 1.0
 """Largest noise level used, the range of pictures: beyond it networks invent structure."""
 
 
-class Learned(Prior[LearnedOptions]):
-    """A trained network as a denoiser for pictures of any size, dtype and noise level.
+class Learned(Prior[MixedOptions]):
+    """A trained network as a denoiser for pictures of any size, range, dtype and noise level.
 
-    The network computes in float32, and only at noise levels of its training. Where sigma exceeds
-    sigma_max, the picture is divided by k = sigma / sigma_max before and multiplied by k after,
-    image by image; sigma above 1 counts as 1. Where sigma is below s = 3/255,
+    The network computes in float32, and only at noise levels of its training. A picture whose range
+    r is below 1 is divided by r before and multiplied by r after, and sigma with it, image by image
+    (with grey weights channel by channel). Where sigma still exceeds sigma_max, sigma / sigma_max
+    takes the place of r; sigma above 1 counts as 1. Where sigma is below s = 3/255 r,
     D(x, sigma) = x + (sigma / s)^2 (D(x, s) - x): for little noise (D(x, sigma) - x) / sigma^2
     hardly depends on sigma (it is the gradient of log p, Tweedie's formula). sigma = 0 returns x.
+
+    With option ``mix`` the result is the combination of `mixed`.
     """
 
     model: ClassVar[str]
 
-    def __init__(self, options: LearnedOptions | None = None, **values: object) -> None:
+    def __init__(self, options: MixedOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self._loaded = Loaded(self.model, self.options.weights)
 
@@ -63,25 +70,44 @@ class Learned(Prior[LearnedOptions]):
             ShapeError: ``sigma`` has another shape, or the weights another number of channels.
         """
         y = x.float()
-        net, colors, top, multiple = self._loaded.network(y)
-        batch, channels, height, width = x.shape
         level, mapped = _level(sigma, y)
         level = level.clamp_max(_MOST)
-        factor = (level.amax((1, 2, 3), keepdim=True) / top).clamp_min(1.0)
-        y, small = y / factor, level.clamp_min(_LEAST) / factor
-        if colors == 1:
-            y = y.reshape(batch * channels, 1, height, width)
-            small = small.expand(batch, channels, *small.shape[2:]).flatten(0, 1)[:, None]
-        elif small.shape[1] != 1:
-            raise ShapeError("colour weights take one map of sigma for all channels")
-        rows, columns = (padded(n, multiple, x.device) for n in (height, width))
-        y = y[:, :, rows][..., columns]
-        small = small[:, :, rows][..., columns] if mapped else small
         with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
-            out: Tensor = net(y, small)[..., :height, :width]
-        out = out.reshape(x.shape) * factor
-        share = (level / _LEAST).clamp_max(1.0) ** 2
-        return torch.where(level > 0, torch.lerp(x.float(), out, share).to(x.dtype), x)
+
+            def network(v: Tensor) -> Tensor:
+                return self._network(v, level, mapped)
+
+            out = mixed(y, level, network) if self.options.mix else network(y)
+        return torch.where(level > 0, out.to(x.dtype), x)
+
+    def _network(self, y: Tensor, level: Tensor, mapped: bool) -> Tensor:
+        """The network alone, for ``y`` in float32 and sigma ``(B, 1 or C, 1 or H, 1 or W)``."""
+        net, colors, top, multiple = self._loaded.network(y)
+        batch, channels, height, width = y.shape
+        x = y
+        if colors == 1:
+            x = y.reshape(batch * channels, 1, height, width)
+            level = level.expand(batch, channels, *level.shape[2:]).flatten(0, 1)[:, None]
+        elif level.shape[1] != 1:
+            raise ShapeError("colour weights take one map of sigma for all channels")
+        unit = _span(x)
+        least = _LEAST * unit
+        factor = torch.maximum(unit, level.amax((1, 2, 3), keepdim=True) / top)
+        small = torch.maximum(level, least) / factor
+        rows, columns = (padded(n, multiple, x.device) for n in (height, width))
+        small = small[:, :, rows][..., columns] if mapped else small
+        out: Tensor = net((x / factor)[:, :, rows][..., columns], small)[..., :height, :width]
+        share = (level / least).clamp_max(1.0) ** 2
+        return torch.lerp(x, out * factor, share).reshape(y.shape)
+
+
+def _span(y: Tensor) -> Tensor:
+    """The range of each picture without its extreme 0.1 %, at most 1, ``(B, 1, 1, 1)``."""
+    values = y.detach().flatten(1)
+    n = values.shape[1]
+    few = n // 1000
+    low, high = values.kthvalue(1 + few, 1).values, values.kthvalue(n - few, 1).values
+    return (high - low).clamp(_NARROW, 1.0).view(-1, 1, 1, 1)
 
 
 class Loaded:

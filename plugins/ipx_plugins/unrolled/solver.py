@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 import ipx
-from ipx import Problem, Shape, Solver, State, find_weights, load_weights
+from ipx import (
+    LinearOperator,
+    Problem,
+    Shape,
+    Solver,
+    State,
+    find_weights,
+    known_count,
+    load_weights,
+)
+from ipx.toolkit import column, is_identity
 from ipx_plugins.unrolled import PROXED, TrainedOptions
-from ipx_plugins.unrolled.network import Stages
+from ipx_plugins.unrolled.network import FINEST, Stages
 
 _BASE: dict[str, dict[str, Any]] = {
     "admm": {"rho": 1.0, "relaxation": 1.0},
@@ -18,6 +29,9 @@ _BASE: dict[str, dict[str, Any]] = {
     "pdhg": {"sigma": 1.0, "relaxation": 1.0},
     "fista": {"restart": False, "backtracking": False},
 }
+
+DOUBLINGS = 16
+"""Steps towards the data at most, each twice as long as the one before."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,11 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
         staged = problem.with_prior(stage.prior, stage.lam)
         before = base.with_penalty(state.inner, stage.penalty, rescale=state.steps > 0)
         after = base.damped(before, base.step(staged, before), stage.rate)
-        return UnrolledState(base.solution(staged, after), after, state.steps + 1)
+        x, o = base.solution(staged, after), stages.options
+        last = state.steps + 1 == self.schedule(problem)
+        if last and self._given is None and o.base != "fista":
+            x = consistent(problem, x)
+        return UnrolledState(x, after, state.steps + 1)
 
     def residual(self, problem: Problem, before: UnrolledState, after: UnrolledState) -> Tensor:
         """Relative change of the picture; at least 1 while stages remain."""
@@ -106,6 +124,30 @@ class Unrolled(Solver[TrainedOptions, UnrolledState]):
             assert isinstance(net, Stages)
             self._nets[key] = net
         return self._nets[key]
+
+
+def consistent(problem: Problem, x: Tensor) -> Tensor:
+    """x, moved towards the data where these contradict it, per image.
+
+    A network may smear what it was not trained on, such as text. Its result then misses the data by
+    more than their noise. The first prox of the data term, for t = 1/4, 1/2, 1, ..., whose residual
+    is small enough is taken: m sigma^2 (Morozov's principle), and for denoising its square over
+    the residual of the network, which is the shrinkage of James and Stein (1961).
+    """
+    count, value = known_count(problem), problem.data.value(x)
+    bound = problem.noise.expected(problem.y, count).clamp_min(0.5 * count * FINEST**2)
+    limit = 1.05 * bound
+    operator = problem.operator
+    if isinstance(operator, LinearOperator) and is_identity(operator, problem.y):
+        limit = limit * (limit / value.clamp_min(1e-30)).clamp_max(1.0)
+    found = x
+    for k in range(DOUBLINGS):
+        far = problem.data.value(found) > torch.where(value > 1.05 * bound, limit, torch.inf)
+        if not bool(far.any()):
+            break
+        moved = problem.data.prox(x, 0.25 * 2**k, guess=found)
+        found = torch.where(column(far, x), moved, found)
+    return found
 
 
 class UnrolledADMM(Unrolled):

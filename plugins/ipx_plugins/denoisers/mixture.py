@@ -1,0 +1,134 @@
+"""A convex combination of data, network and a shrinkage of small blocks, by the least risk.
+
+A network knows the pictures of its training. On others, such as text and line art, it may remove
+more of the picture than of the noise. Stein's unbiased estimate of the risk tells so from the data
+alone: for an estimate x = y + sum_i a_i (D_i(y) - y),
+
+    E |x - clean|^2 = E [|x - y|^2 + 2 sum_i a_i sum sigma^2 (div D_i - 1)] + n sigma^2,
+
+a quadratic form in the weights a (Stein 1981; Blu and Luisier, IEEE TIP 16, 2007: SURE-LET). The
+divergence is measured with one random probe (Ramani, Blu, Unser, IEEE TIP 17, 2008).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SIDE = 4  # of the blocks: small ones fit strokes and points, which the network knows least
+THRESHOLD = 2.7  # in standard deviations, as in the first stage of BM3D
+PRESENT = 0.5  # of the noise of sigma, below which y is no picture with white noise
+SEED = 19_810_611  # unlikely for simulated noise, of which the probe must be independent
+PROBE = 0.1  # length of the probe of the divergence, in standard deviations
+
+
+def shrunk(y: Tensor, sigma: Tensor) -> Tensor:
+    """Hard thresholding of the DCT of all 4 x 4 blocks, averaged (Coifman, Donoho 1995).
+
+    Args:
+        y: ``(B, C, H, W)``.
+        sigma: standard deviation of the noise, ``(B, 1 or C, 1 or H, 1 or W)``.
+
+    Returns:
+        The estimate, shape of ``y``. Blocks weigh as the inverse of the number of coefficients
+        that they keep.
+    """
+    height, width = y.shape[-2:]
+    bottom, right = -height % SIDE, -width % SIDE
+    size = (height + bottom + SIDE, width + right + SIDE)
+    bound = THRESHOLD * sigma.expand(*y.shape[:2], *sigma.shape[2:])
+    table = _cosines().to(y)
+    total, weights = y.new_zeros(()), y.new_zeros(())
+    for top in range(SIDE):
+        for left in range(SIDE):
+            edges = (left, size[1] - width - left, top, size[0] - height - top)
+            blocks = functional.pixel_unshuffle(functional.pad(y, edges, mode="replicate"), SIDE)
+            blocks = blocks.reshape(*y.shape[:2], SIDE**2, *blocks.shape[2:])
+            blocks = torch.einsum("kp,bcpij->bckij", table, blocks)
+            least = bound
+            if bound.shape[2:] != (1, 1):
+                least = functional.avg_pool2d(functional.pad(bound, edges, mode="replicate"), SIDE)
+            keep = blocks.abs() > least[:, :, None]
+            keep[:, :, 0] = True
+            weight = 1 / keep.sum(2, keepdim=True).to(y)
+            found = torch.einsum("kp,bckij->bcpij", table, blocks * keep * weight).flatten(1, 2)
+            inside = (..., slice(top, top + height), slice(left, left + width))
+            total = total + functional.pixel_shuffle(found, SIDE)[inside]
+            wide = weight.expand(-1, -1, SIDE**2, -1, -1).flatten(1, 2)
+            weights = weights + functional.pixel_shuffle(wide, SIDE)[inside]
+    return total / weights
+
+
+@cache
+def _cosines() -> Tensor:
+    """The DCT of a block, ``(16, 16)``: coefficients by pixels, the mean first."""
+    i = torch.arange(SIDE, dtype=torch.float64)
+    waves = torch.cos(math.pi / SIDE * torch.outer(i, i + 0.5)) * math.sqrt(2 / SIDE)
+    waves[0] *= math.sqrt(0.5)
+    return torch.einsum("ka,lb->klab", waves, waves).reshape(SIDE**2, SIDE**2)
+
+
+def mixed(y: Tensor, sigma: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
+    """The combination of ``y``, ``network(y)`` and `shrunk` of least estimated risk, per image.
+
+    The estimate holds for a picture with white noise. Iterates of plug-and-play may have far less
+    noise than sigma, in filled holes for example; for these it is the network alone.
+
+    Args:
+        y: ``(B, C, H, W)``.
+        sigma: standard deviation of the noise, ``(B, 1 or C, 1 or H, 1 or W)``.
+        network: the denoiser at this sigma.
+    """
+    first = network(y) - y
+    noisy = _noisy(y, sigma)
+    if not bool(noisy.any()):
+        return y + first
+    second = shrunk(y, sigma) - y
+    with torch.no_grad():
+        normal = torch.Generator().manual_seed(SEED)
+        probe = torch.randn(1, *y.shape[1:], generator=normal).to(y)
+        moved = y + PROBE * sigma * probe
+        gains = []
+        for denoiser, change in ((network, first), (lambda v: shrunk(v, sigma), second)):
+            slope = (denoiser(moved) - moved - change) * probe * sigma / PROBE
+            gains.append(-slope.flatten(1).sum(1))
+        a, b = _weights(first, second, gains[0], gains[1])
+        a, b = torch.where(noisy, a, torch.ones_like(a)), torch.where(noisy, b, torch.zeros_like(b))
+    return y + a.view(-1, 1, 1, 1) * first + b.view(-1, 1, 1, 1) * second
+
+
+def _noisy(y: Tensor, sigma: Tensor) -> Tensor:
+    """True for images whose finest details have at least half the noise of sigma, ``(B,)``."""
+    d = y[..., 1:, 1:] + y[..., :-1, :-1] - y[..., 1:, :-1] - y[..., :-1, 1:]
+    if d.numel() == 0:
+        return torch.zeros(y.shape[0], dtype=torch.bool, device=y.device)
+    found = d.detach().abs().flatten(1).median(1).values / (2 * 0.6744897502)
+    level = sigma.flatten(1).mean(1)
+    return (found > PRESENT * level) & (level > 0)
+
+
+def _weights(u: Tensor, v: Tensor, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """a, b >= 0 with a + b <= 1 of least |a u + b v|^2 - 2 (a f + b g), each ``(B,)``."""
+    u, v = u.flatten(1).double(), v.flatten(1).double()
+    uu, uv, vv = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
+    f, g = f.double(), g.double()
+    tiny = 1e-9 * (uu + vv) + 1e-300
+    zero, one = torch.zeros_like(uu), torch.ones_like(uu)
+    free = uu * vv - uv**2 + tiny**2
+    along = ((f - g - uv + vv) / (uu - 2 * uv + vv + tiny)).clamp(0, 1)
+    found = [
+        ((f * vv - g * uv) / free, (g * uu - f * uv) / free),
+        ((f / (uu + tiny)).clamp(0, 1), zero),
+        (zero, (g / (vv + tiny)).clamp(0, 1)),
+        (along, one - along),
+    ]
+    a, b = (torch.stack(p) for p in zip(*found, strict=True))
+    risk = a**2 * uu + 2 * a * b * uv + b**2 * vv - 2 * (a * f + b * g)
+    outside = (a < 0) | (b < 0) | (a + b > 1 + 1e-12)
+    best = risk.masked_fill(outside, math.inf).argmin(0, keepdim=True)
+    return a.gather(0, best)[0].to(torch.float32), b.gather(0, best)[0].to(torch.float32)
