@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ipx.declare.capabilities import (
     AuxiliaryField,
-    NormalSolve,
     ProxConjugate,
     Scalar,
     Shape,

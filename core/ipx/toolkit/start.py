@@ -16,11 +16,11 @@ def filled_start(problem: Problem) -> Tensor:
     A hole left at zero costs an iterative solver most of its steps. A given start ``x0`` and a
     code are returned unchanged.
     """
-    an_image = len(problem.operator.image_shape) == len(problem.image_shape) == 3
-    if problem.x0 is not None or not an_image or not has(problem.physical, Diagonal):
+    operator, axes = problem.physical, {len(problem.image_shape), len(problem.operator.image_shape)}
+    if problem.x0 is not None or axes != {3} or not has(operator, Diagonal):
         return problem.start()
     x = problem.physical.preview(problem.y)
-    d = problem.physical.diagonal(x)
+    d = operator.diagonal(x)
     seen = (d != 0).to(x.dtype).expand_as(x)
     if bool(seen.all()):
         return problem.unknown(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import torch
@@ -68,7 +68,7 @@ class Blocks(LinearOperator[DCTOptions]):
     def _pieces(self, n: int, start: int) -> list[tuple[int, int]]:
         """Begin and length of each block along an axis of n pixels."""
         ends = [0, *range(start or self.options.block, n, self.options.block), n]
-        return [(a, b - a) for a, b in zip(ends, ends[1:], strict=False) if b > a]
+        return [(a, b - a) for a, b in pairwise(ends) if b > a]
 
     def _both(self, x: Tensor, down: int, right: int, inverse: bool) -> Tensor:
         return self._along(self._along(x, right, inverse).mT, down, inverse).mT
@@ -80,7 +80,9 @@ class Blocks(LinearOperator[DCTOptions]):
         count = (n - head) // side
         tail = n - head - count * side
         out = []
-        for part, size in zip(x.split([head, count * side, tail], -1), (head, side, tail)):  # noqa: B905
+        for part, size in zip(
+            torch.split(x, [head, count * side, tail], -1), (head, side, tail), strict=True
+        ):
             if part.shape[-1]:
                 matrix = self._matrix(size, x)
                 blocks = part.unflatten(-1, (-1, size))

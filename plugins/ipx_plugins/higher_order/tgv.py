@@ -118,7 +118,7 @@ class Joint(OuterProx[TGVOptions]):
     def _groups(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """First and second differences, ``(B, 2, C, H, W)`` and ``(B, 3, C, H, W)``."""
         first = 2 * (u.shape[1] // 5)
-        return u[:, :first].unflatten(1, (2, -1)), u[:, first:].unflatten(1, (3, -1))
+        return torch.unflatten(u[:, :first], 1, (2, -1)), torch.unflatten(u[:, first:], 1, (3, -1))
 
     def _lengths(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """The length of each group, ``(B, 1, 1 or C, H, W)``."""

@@ -102,13 +102,15 @@ class LowRank(OuterProx[LowRankOptions]):
         """``(B, N, S, n)``: N blocks, S rows, n pixels; zeros beyond the border."""
         (height, width), (a, b) = u.shape[-2:], self._side(u)
         u = pad(u, (0, -width % b, 0, -height % a))
-        blocks = u.unflatten(-1, (-1, b)).unflatten(-3, (-1, a))  # B, S, rows, a, columns, b
+        blocks = torch.unflatten(
+            torch.unflatten(u, -1, (-1, b)), -3, (-1, a)
+        )  # B, S, rows, a, columns, b
         return blocks.permute(0, 2, 4, 1, 3, 5).flatten(4).flatten(1, 2)
 
     def _image(self, m: Tensor, like: Tensor) -> Tensor:
         """The inverse of `_matrices`."""
         (height, width), (a, b) = like.shape[-2:], self._side(like)
         rows, columns = -(-height // a), -(-width // b)
-        blocks = m.unflatten(1, (rows, columns)).unflatten(-1, (a, b))
+        blocks = torch.unflatten(torch.unflatten(m, 1, (rows, columns)), -1, (a, b))
         out = blocks.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)
         return out[..., :height, :width]

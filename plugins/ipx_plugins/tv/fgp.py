@@ -5,8 +5,8 @@ radius t, the solution is ``x = g - D^T p`` for the p that minimises ``1/2 |g - 
 is 1/8 <= 1/|D|^2. The momentum (k-1)/(k+5) keeps the rate of FISTA and lets the iterates converge
 (Chambolle, Dossal 2015); on photographs it takes 20 % fewer steps than Nesterov's.
 
-Huber's function of width d in place of the norm adds ``d |p|^2 / (2 t)`` to the dual, so that a step
-also divides p by ``1 + d / (8 t)``.
+Huber's function of width d in place of the norm adds ``d |p|^2 / (2 t)`` to the dual: a step also
+divides p by ``1 + d / (8 t)``.
 
 Each image stops at a relative duality gap ``(t |Dx| - <p, Dx>) / (t |Dx| + |x-g|^2/2)``, computed
 every few steps. The gap bounds the distance of the objective to its minimum.
@@ -199,7 +199,7 @@ class _Buffers:
 
 
 def huber(length: Tensor, width: float) -> Tensor:
-    """r^2 / (2 width) up to the width, r - width / 2 from there; the length r itself for width 0."""
+    """r^2 / (2 width) up to the width, r - width / 2 from there; r itself for width 0."""
     if not width:
         return length
     return torch.where(length < width, length * length / (2 * width), length - width / 2)

@@ -70,7 +70,7 @@ class GroupOptions(WaveletOptions):
 
     coupled: bool = opt(default=True, help="A group has the coefficients of all channels.")
     block: int = opt(
-        default=2,
+        default=1,
         min=1,
         max=64,
         help="Side of the blocks of neighbouring coefficients in a group; with invariant only.",
@@ -110,8 +110,8 @@ def _l0_traits(options: L0Options) -> Traits:
     )
 
 
-L0_SHARE = 4.5
-"""lam / sigma^2 of ``l0``: coefficients of less than 3 sigma are taken for noise."""
+L0_SHARE = 8.0
+"""lam / sigma^2 of ``l0``: coefficients of less than 4 sigma are taken for noise."""
 
 
 def _provides(options: WaveletOptions) -> tuple[type, ...]:
@@ -150,7 +150,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             provides=(Value, ProxConjugate),
             traits=_traits,
             examples=(
-                {"block": 1},
+                {"block": 2},
                 {"block": 3, "coupled": False},
                 {"block": 1, "invariant": False, "wavelet": "haar"},
             ),
@@ -164,6 +164,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             provides=(Value, Prox),
             traits=_l0_traits,
             examples=({"transform": "pixels"}, {"wavelet": "haar"}),
+            prefers=("fista",),  # iterative hard thresholding; exact for denoising
             summary="Few wavelet details, or few bright pixels: hard thresholds; not convex.",
             source="Donoho, Johnstone, Biometrika 81, 1994; Blumensath, Davies, ACHA 27, 2009",
         ),

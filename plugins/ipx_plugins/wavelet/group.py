@@ -53,7 +53,7 @@ class Group(WaveletPrior):
     def _bands(self, c: Tensor) -> Tensor:
         """``(B, S C, H, W)`` as ``(B, S, C, H, W)``."""
         made = self._of_data(c)
-        return c.unflatten(1, (1 if isinstance(made, Decimated) else made.bands, -1))
+        return torch.unflatten(c, 1, (1 if isinstance(made, Decimated) else made.bands, -1))
 
     def _band_weights(self, c: Tensor) -> Tensor:
         """Broadcasts to `_norms`."""
@@ -68,7 +68,7 @@ class Group(WaveletPrior):
         side = self.options.block
         if side > 1:
             flat = avg_pool2d(square.flatten(1, 2), side, ceil_mode=True, divisor_override=1)
-            square = flat.unflatten(1, square.shape[1:3])
+            square = torch.unflatten(flat, 1, square.shape[1:3])
         return square.clamp_min(torch.finfo(c.dtype).tiny).sqrt()
 
     def _scaled(self, c: Tensor, factor: Tensor) -> Tensor:
