@@ -80,12 +80,11 @@ class Blocks(LinearOperator[DCTOptions]):
         count = (n - head) // side
         tail = n - head - count * side
         out = []
-        for part, size in zip(
-            torch.split(x, [head, count * side, tail], -1), (head, side, tail), strict=True
-        ):
+        parts = torch.split(x, [head, count * side, tail], -1)
+        for part, size in zip(parts, (head, side, tail), strict=True):
             if part.shape[-1]:
                 matrix = self._matrix(size, x)
-                blocks = part.unflatten(-1, (-1, size))
+                blocks = torch.unflatten(part, -1, (-1, size))
                 out.append((blocks @ (matrix if inverse else matrix.mT)).flatten(-2))
         return torch.cat(out, -1)
 

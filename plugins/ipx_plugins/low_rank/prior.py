@@ -102,9 +102,8 @@ class LowRank(OuterProx[LowRankOptions]):
         """``(B, N, S, n)``: N blocks, S rows, n pixels; zeros beyond the border."""
         (height, width), (a, b) = u.shape[-2:], self._side(u)
         u = pad(u, (0, -width % b, 0, -height % a))
-        blocks = torch.unflatten(
-            torch.unflatten(u, -1, (-1, b)), -3, (-1, a)
-        )  # B, S, rows, a, columns, b
+        # S, rows of blocks, row, columns of blocks, column
+        blocks = torch.unflatten(torch.unflatten(u, -1, (-1, b)), -3, (-1, a))
         return blocks.permute(0, 2, 4, 1, 3, 5).flatten(4).flatten(1, 2)
 
     def _image(self, m: Tensor, like: Tensor) -> Tensor:
