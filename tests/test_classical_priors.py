@@ -15,7 +15,7 @@ from torch import Tensor
 
 import ipx
 from ipx.numerics.metrics import psnr
-from ipx_cli.main import main
+from ipx_cli.main import cli
 
 F64 = torch.float64
 NOISE = {"name": "gaussian", "sigma": 0.05}
@@ -183,9 +183,9 @@ def test_it_improves_on_noise(name: str) -> None:
 
 def test_from_the_command_line(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", edges(24)[0, 0].numpy().astype(np.float32))
-    asked = "--op blur --noise.sigma 0.02 --prior tgv --prior.ratio 1.5 --lam 0.01 --json".split()
+    asked = ["--op", "blur", "--prior", "tgv", "--prior.ratio", "1.5", "--lam", "0.01", "--json"]
     files = [str(tmp_path / "y.npy"), "-o", str(tmp_path / "x.npy")]
-    told = CliRunner().invoke(main, ["solve", *files, *asked])
+    told = CliRunner().invoke(cli, ["solve", *files, *asked])
     assert told.exit_code == 0, told.output
     record = json.loads(told.stdout)
     assert record["plan"]["bridges"]["ProxConjugate"] == "auxiliary-field"
