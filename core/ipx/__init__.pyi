@@ -6,6 +6,7 @@ Type checkers read this file, and ``ipx/__init__.py`` to import each name on fir
 from ipx._version import __version__ as __version__
 from ipx.declare.capabilities import (
     Adjoint as Adjoint,
+    AuxiliaryField as AuxiliaryField,
     Capability as Capability,
     CodePenalty as CodePenalty,
     DataDual as DataDual,

@@ -235,6 +235,16 @@ class QuadraticPrior(Capability, of="prior"):
         """L for images of this shape."""
 
 
+class AuxiliaryField(Capability, of="prior"):
+    """R(x) = min_w G(x, w), w a field of further channels, which is found together with x."""
+
+    def joint(self) -> Any:
+        """G, a prior with `Value` and `ProxConjugate` on ``[x; w]``, ``(B, C + n, H, W)``."""
+
+    def field(self, x: Tensor) -> Tensor:
+        """A w to start from with x, ``(B, n, H, W)``."""
+
+
 class Denoise(Capability, of="prior"):
     """A denoiser for white Gaussian noise."""
 

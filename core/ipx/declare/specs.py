@@ -231,6 +231,8 @@ class AdapterSpec(Spec):
         needs: capabilities that it requires.
         lacks: capabilities that exclude it.
         nonlinear: the operator behind it is not linear, and has no capabilities.
+        widens: the unknown behind it is the image with further channels, which the operator
+            ignores; see `ipx.planning.rules.widened`.
         basis: new value of the prior's trait ``basis``; None leaves it.
         exact: False for an approximation, which ``--exact`` refuses.
         tolerance: relative residual or change at which it stops iterating; 0 for a closed form.
@@ -244,6 +246,7 @@ class AdapterSpec(Spec):
     needs: tuple[type, ...]
     lacks: tuple[type, ...] = ()
     nonlinear: bool = False
+    widens: bool = False
     basis: Basis | None = None
     exact: bool
     tolerance: float = 0.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ipx.declare.capabilities import JointSolve, PartSolve, SampledSolve, capabilities_of
 from ipx.declare.specs import AdapterSpec
 from ipx.declare.traits import Traits
-from ipx.planning.rules import Facts, jointly_solved, part_gram, sampled_solved
+from ipx.planning.rules import Facts, jointly_solved, part_gram, sampled_solved, widened
 from ipx.planning.tree import Tree
 
 
@@ -46,10 +46,11 @@ class Parts:
     def behind(self, bridge: AdapterSpec) -> Parts:
         """The facts after a bridge that changes the operator or the prior's linear part."""
         basis = self.prior_traits.basis if bridge.basis is None else bridge.basis
-        lost = capabilities_of("operator") if bridge.nonlinear else ()
+        own = self.data_caps & frozenset(capabilities_of("operator"))
+        kept = widened(own) if bridge.widens else frozenset() if bridge.nonlinear else own
         changed = replace(
             self,
-            data_caps=frozenset(c for c in self.data_caps if c not in lost),
+            data_caps=(self.data_caps - own) | kept,
             prior_traits=replace(self.prior_traits, basis=basis),
         )
         return changed._together()

@@ -107,7 +107,7 @@ def route(
                 missing.append(_missing(parts, capability, side, available, strict))
                 continue
             bridges.append(found)
-            if found.nonlinear or found.basis is not None:
+            if found.nonlinear or found.widens or found.basis is not None:
                 parts = parts.behind(found)
     return tuple(bridges), missing
 

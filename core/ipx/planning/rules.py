@@ -91,6 +91,14 @@ def _adjoint(parts: Sequence[Facts]) -> Facts:
     return Facts(_kept(part, Diagonal, Norm), _signed(parts))
 
 
+def widened(capabilities: frozenset[type]) -> frozenset[type]:
+    """Capabilities of A S, where S takes the image from an unknown with further channels."""
+    if Adjoint not in capabilities:
+        return frozenset()
+    solved = {NormalSolve} if capabilities & {Diagonal, Spectrum, NormalSolve} else set()
+    return frozenset({Adjoint, Norm, *solved})
+
+
 RULES: dict[str, Callable[[Sequence[Facts]], Facts]] = {
     "compose": _pixel_by_pixel,
     "sum": _pixel_by_pixel,

@@ -186,6 +186,19 @@ class PriorChecks(kit.Checks):
         found = (value(x1) - value(x0)) / scale
         close(change / scale, found, 2e-3, "g(Kx) against value(x), along a line")
 
+    @needs(cap.AuxiliaryField)
+    def auxiliary_field(self) -> None:
+        """G is a prior on [x; w] that keeps the contracts of `Value` and `ProxConjugate`."""
+        w = pure("field", self.made.field, self.x, dtype=True)
+        shape = (len(self.x), *self.x.shape[2:])
+        require((len(w), *w.shape[2:]) == shape, f"field gives {tuple(w.shape)}")
+        both = type(self)(self.spec, self.options, self.x.shape[1])
+        vars(both)["made"] = self.made.joint()
+        both.provided = frozenset({cap.Value, cap.ProxConjugate})
+        both.x = torch.cat([self.x, w + 0.1 * draw(5, *w.shape)], 1)
+        for check in (PriorChecks.value, PriorChecks.prox_conjugate, PriorChecks.value_is_g_of_Kx):
+            check(both)
+
     @needs(cap.QuadraticPrior)
     def quadratic(self) -> None:
         """R(x) = 1/2 |L x|^2; F L^T L x = gram F x, with F that the trait basis names."""
