@@ -6,6 +6,7 @@ Type checkers read this file, and ``ipx/__init__.py`` to import each name on fir
 from ipx._version import __version__ as __version__
 from ipx.declare.capabilities import (
     Adjoint as Adjoint,
+    Box as Box,
     Capability as Capability,
     CodePenalty as CodePenalty,
     DataDual as DataDual,
@@ -23,8 +24,10 @@ from ipx.declare.capabilities import (
     Matching as Matching,
     NoiseGrad as NoiseGrad,
     NoiseProx as NoiseProx,
+    Nonnegative as Nonnegative,
     Norm as Norm,
     NormalSolve as NormalSolve,
+    Orthonormal as Orthonormal,
     PartSolve as PartSolve,
     Prox as Prox,
     ProxConjugate as ProxConjugate,

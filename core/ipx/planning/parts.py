@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ipx.declare.capabilities import JointSolve, PartSolve, capabilities_of
+from ipx.declare.capabilities import (
+    Adjoint,
+    JointSolve,
+    Nonnegative,
+    PartSolve,
+    capabilities_of,
+)
 from ipx.declare.specs import AdapterSpec
 from ipx.declare.traits import Traits
 from ipx.planning.rules import Facts, jointly_solved, part_gram
@@ -56,7 +62,10 @@ class Parts:
 
     def _together(self) -> Parts:
         """With the capabilities of data term and prior together."""
-        data, prior = self.data_caps - {JointSolve}, self.prior_caps - {PartSolve}
+        data = self.data_caps - {JointSolve, Nonnegative}
+        prior = self.prior_caps - {PartSolve}
+        if Adjoint in data and not self.op.signed:
+            data |= {Nonnegative}
         if jointly_solved(Facts(data, self.op), self.prior_traits):
             data |= {JointSolve}
         if part_gram(self.prior_traits):

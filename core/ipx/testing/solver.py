@@ -28,7 +28,7 @@ from ipx.testing.common import Checks, close, draw, require
 SIDE = 24
 STEPS = 60  # enough for a decrease, and for every schedule of a denoiser
 OPERATORS = (("blur", 0.05), ("inpaint", 0.05))
-PRIORS = ("tikhonov", "tv", "wavelet", "tv-filter", "decoder")
+PRIORS = ("tikhonov", "tv", "wavelet", "tv-filter", "decoder", "none")
 QUICK: dict[str, dict[str, float]] = {"tv": {"tol": 1e-2}}
 """Options of priors with which a proximal map takes no longer than a check can."""
 
@@ -66,9 +66,11 @@ class SolverChecks(Checks):
 
     def _setups(self) -> Iterator[tuple[tuple[str, float], str, int]]:
         """Operator and sigma of the noise, prior, channels."""
+        plugin = self.spec.plugin
         if self.traits.own_prior:
-            return product((*OPERATORS, ("super-resolution", 0.0)), ("none",), (1, 3))
-        brought = [s for s in registry().all("prior") if s.plugin == self.spec.plugin]
+            ours = [(s.id, 0.05) for s in registry().all("operator") if s.plugin == plugin]
+            return product((*OPERATORS, ("super-resolution", 0.0), *ours), ("none",), (1, 3))
+        brought = [s for s in registry().all("prior") if s.plugin == plugin]
         own = [s.id for s in brought if s.traits_for().suits == "photograph"]
         return product(OPERATORS, (*PRIORS, *own), (1,))
 

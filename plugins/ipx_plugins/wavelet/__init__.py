@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ipx import (
     OptionError,
     Options,
+    Orthonormal,
     PriorSpec,
     Prox,
     ProxConjugate,
@@ -66,7 +67,7 @@ class WaveletOptions(Options):
 
 def _provides(options: WaveletOptions) -> tuple[type, ...]:
     orthonormal = options.wavelet in ORTHOGONAL and not options.invariant
-    return (Value, Prox, ProxConjugate) if orthonormal else (Value, ProxConjugate)
+    return (Value, Prox, ProxConjugate, Orthonormal) if orthonormal else (Value, ProxConjugate)
 
 
 def _traits(options: WaveletOptions) -> Traits:
