@@ -28,7 +28,7 @@ from ipx.testing.common import Checks, close, draw, require
 SIDE = 24
 STEPS = 60  # enough for a decrease, and for every schedule of a denoiser
 OPERATORS = (("blur", 0.05), ("inpaint", 0.05))
-PRIORS = ("tikhonov", "tv", "wavelet", "tv-filter", "decoder", "none")
+PRIORS = ("tikhonov", "tv", "wavelet", "tv-filter", "decoder", "none", "dct")
 QUICK: dict[str, dict[str, float]] = {"tv": {"tol": 1e-2}}
 """Options of priors with which a proximal map takes no longer than a check can."""
 

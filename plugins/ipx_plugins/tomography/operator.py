@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -154,9 +155,11 @@ class Tomography(LinearOperator[TomographyOptions]):
         assert columns is not None
         starts = torch.arange(0, count * width + 1, width, dtype=torch.int32)
         size = (count, self.rays.side**2 if way == "forward" else math.prod(self.data_shape[1:]))
-        return torch.sparse_csr_tensor(
-            starts, columns.reshape(-1), weights.reshape(-1), size, check_invariants=False
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse")  # "support is in beta state"
+            return torch.sparse_csr_tensor(
+                starts, columns.reshape(-1), weights.reshape(-1), size, check_invariants=False
+            )
 
     @cached_property
     def _norm(self) -> float:
