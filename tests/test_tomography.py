@@ -134,8 +134,9 @@ def test_the_centre_needs_a_background_of_zero() -> None:
         rotation_centre(np.ones((2, 8)), np.asarray([0.0, 90.0]))
 
 
+@pytest.mark.slow
 def test_tv_beats_back_projection_at_few_angles() -> None:
-    x = phantom(96).float()
+    x = phantom(64).float()
     op = {"name": "tomography", "angles": 30}
     clean = ipx.degrade(x, op=op, noise={"name": "gaussian", "sigma": 0.0})
     noise = {"name": "gaussian", "sigma": 0.01 * float(clean.max())}

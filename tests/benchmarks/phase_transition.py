@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 import ipx
 from ipx import Problem
+from ipx_plugins.greedy.iht import IHTState
 
 SIDE, COUNT, GRID = 16, 5, 20
 N = SIDE * SIDE
@@ -46,17 +47,14 @@ def recovered(m: int, seed: int) -> dict[str, np.ndarray]:
         good = ipx.image_norm(found - x) <= 0.02 * ipx.image_norm(x)
         return good.reshape(GRID, COUNT).float().mean(1).numpy()
 
-    def thresholded(row: int) -> torch.Tensor:
-        part = slice(row * COUNT, (row + 1) * COUNT)
-        one = problem.changed(y=problem.y[part])
-        solver = ipx.solver("iht", k=sparsity(m, row))
-        return ipx.iterate(one, solver, iterations=200, tol=1e-5).x
-
+    k = torch.tensor([sparsity(m, i // COUNT) for i in range(GRID * COUNT)])
+    started = IHTState(torch.zeros_like(x), k)
+    iht = ipx.iterate(problem, ipx.solver("iht", k=1), iterations=300, tol=1e-5, state=started)
     l1 = ipx.iterate(problem, ipx.solver("fista"), iterations=1000, tol=1e-6).x
     return {
         "l1": share(l1),
         "OMP": share(ipx.iterate(problem, ipx.solver("omp"), iterations=m, tol=1e-4).x),
-        "IHT": share(torch.cat([thresholded(row) for row in range(GRID)])),
+        "IHT": share(iht.x),
     }
 
 

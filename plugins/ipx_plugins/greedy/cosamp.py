@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ipx import Problem, Solver, State
+from ipx import Problem, Solver, State, image_norm
 from ipx.toolkit import conjugate_gradient, relative
 from ipx_plugins.greedy import ThresholdOptions
 from ipx_plugins.greedy.sparsity import Dictionary, first_count, grown, largest, misfit
 
-_STALLED, _TOL = 1e-3, 1e-10
+_PROGRESS, _TOL = 0.98, 1e-10  # of the residual in a step, below which k grows
 _STEPS = 5  # section 5 of the paper: from the last coefficients, three are enough
 
 
@@ -40,7 +40,8 @@ class CoSaMP(Solver[ThresholdOptions, CoSaMPState]):
         atoms = Dictionary.of(problem)
         c = atoms.coefficients(state.x)
         c = c * largest(c, state.k)
-        proxy = atoms.adjoint(problem.y - atoms.forward(c))
+        left = problem.y - atoms.forward(c)
+        proxy = atoms.adjoint(left)
         support = largest(proxy, 2 * state.k) | (c != 0)
 
         def normal(v: Tensor) -> Tensor:
@@ -48,8 +49,9 @@ class CoSaMP(Solver[ThresholdOptions, CoSaMPState]):
 
         right = atoms.adjoint(problem.y) * support
         fit = conjugate_gradient(normal, right, c, _STEPS, _TOL)
-        x = atoms.picture(fit * largest(fit, state.k))
-        stalled = relative(x - state.x, x) < _STALLED
+        fit = fit * largest(fit, state.k)
+        x = atoms.picture(fit)
+        stalled = image_norm(problem.y - atoms.forward(fit)) > _PROGRESS * image_norm(left)
         k = state.k if self.options.k is not None else grown(problem, state.k, stalled)
         return CoSaMPState(x, k)
 
