@@ -190,6 +190,6 @@ def test_files_through_the_command_line(tmp_path: Path) -> None:
     assert wrong.exit_code == 2
     assert "must be told the matrix: give --op.matrix and --op.share and --op.seed" in wrong.output
     solved = run(cli, ["solve", str(data), "-o", str(out), *sensing, "--noise.sigma", "0.01",
-                       "--dtype", "uint8"])  # fmt: skip
+                       "--lam", "0.01", "--dtype", "uint8"])  # fmt: skip
     assert solved.exit_code == 0, solved.output
     assert ipx.psnr(images.read(out).pixels[0], x) > 25
