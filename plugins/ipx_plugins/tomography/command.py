@@ -29,10 +29,10 @@ def rotation_centre(sinogram: Path, whole: float, as_json: bool) -> None:
     """
     import numpy as np
 
-    from ipx.files import images
+    from ipx.files.images import read
     from ipx_plugins.tomography.centre import rotation_centre as found
 
-    picture = images.read(sinogram, absolute=True)
+    picture = read(sinogram, absolute=True)
     rows = picture.pixels.mean(0, dtype=np.float64)
     options = TomographyOptions(angles=len(rows), range=whole)
     offset = found(rows, np.asarray(options.degrees))
