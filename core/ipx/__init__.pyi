@@ -7,6 +7,7 @@ from ipx._version import __version__ as __version__
 from ipx.declare.capabilities import (
     Adjoint as Adjoint,
     AuxiliaryField as AuxiliaryField,
+    Box as Box,
     Capability as Capability,
     CodePenalty as CodePenalty,
     DataDual as DataDual,
@@ -25,8 +26,10 @@ from ipx.declare.capabilities import (
     Matching as Matching,
     NoiseGrad as NoiseGrad,
     NoiseProx as NoiseProx,
+    Nonnegative as Nonnegative,
     Norm as Norm,
     NormalSolve as NormalSolve,
+    Orthonormal as Orthonormal,
     PartSolve as PartSolve,
     Prox as Prox,
     ProxConjugate as ProxConjugate,

@@ -245,6 +245,20 @@ class AuxiliaryField(Capability, of="prior"):
         """A w to start from with x, ``(B, n, H, W)``."""
 
 
+class Orthonormal(Capability, of="prior"):
+    """R is small for images that are sparse in an orthonormal transform W, W^T W = W W^T = I."""
+
+    def orthonormal_part(self, image_shape: Shape) -> Linear:
+        """W for images of this shape, with the inverse W^T."""
+
+
+class Box(Capability, of="prior"):
+    """R(x) = 0 where each value is within bounds, else infinite."""
+
+    def bounds(self) -> tuple[float, float]:
+        """The lower and the upper bound; infinite where there is none."""
+
+
 class Denoise(Capability, of="prior"):
     """A denoiser for white Gaussian noise."""
 
@@ -362,6 +376,10 @@ class JointSolve(Capability, of="problem"):
 
 class SampledSolve(Capability, of="problem"):
     """(B^T B + rho K^T K) x = b has a closed form, A = S B `Sampled`."""
+
+
+class Nonnegative(Capability, of="problem"):
+    """Data of nonnegative images are nonnegative: no entry of A is below 0."""
 
 
 class PartSolve(Capability, of="problem"):

@@ -22,6 +22,8 @@ class Traits:
         signed: operator: data of nonnegative images may be negative.
         complex: operator: its data are the real parts of all channels, then the imaginary parts;
             files hold them as complex numbers.
+        absolute: operator: zero in its data means zero, as in projections; files of floats are
+            scaled where they exceed `ipx.files.affine.LARGEST`, and never shifted.
         basis: operator: the transform of its `Spectrum` or `NormalSolve`; prior: the transform
             in which K^T K is diagonal, K its linear or quadratic part.
         counts: noise: the data are counts, for example of photons.
@@ -42,12 +44,13 @@ class Traits:
             of the others; None: the usual number of its kind, see `ipx.Component.memory`.
         maps: all kinds: the same in arrays of one channel, whatever the channels of the image, such
             as the feature maps of a network.
-        own_prior: solver: a trained network that includes a prior; it runs with prior none, and
-            ``--solver auto`` never takes it.
+        own_prior: solver: it regularises by itself, as a trained network or a filter; it runs with
+            prior none, and ``--solver auto`` never takes it.
     """
 
     signed: bool = False
     complex: bool = False
+    absolute: bool = False
     basis: Basis = ""
     counts: bool = False
     level: str = ""

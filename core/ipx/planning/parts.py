@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ipx.declare.capabilities import JointSolve, PartSolve, SampledSolve, capabilities_of
+from ipx.declare.capabilities import (
+    Adjoint,
+    JointSolve,
+    Nonnegative,
+    PartSolve,
+    SampledSolve,
+    capabilities_of,
+)
 from ipx.declare.specs import AdapterSpec
 from ipx.declare.traits import Traits
 from ipx.planning.rules import Facts, jointly_solved, part_gram, sampled_solved, widened
@@ -57,8 +64,10 @@ class Parts:
 
     def _together(self) -> Parts:
         """With the capabilities of data term and prior together."""
-        data = self.data_caps - {JointSolve, SampledSolve}
+        data = self.data_caps - {JointSolve, SampledSolve, Nonnegative}
         prior, facts = self.prior_caps - {PartSolve}, Facts(data, self.op)
+        if Adjoint in data and not self.op.signed:
+            data |= {Nonnegative}
         if jointly_solved(facts, self.prior_traits):
             data |= {JointSolve}
         if sampled_solved(facts, self.prior_traits):

@@ -53,7 +53,7 @@ class Plan:
         name, f = self.solver.name, f"{self.noise}({self.operator}(x), y)"
         out = [f"{name}: minimise {f} + lam {self.prior}(x)"]
         if self.solver.traits_for().own_prior:
-            out = [f"{name}: a trained network for {f}"]
+            out = [f"{name}: {f} without a prior. {self.solver.summary}"]
         for b in self.bridges:
             how = b.accuracy(self.need.tolerance)
             out.append(f"{b.gives.__name__} by {b.name} ({how}): {b.summary}")

@@ -60,7 +60,7 @@ def _no_conjugate(p: Parts, s: SolverSpec) -> bool:
 
 REFUSALS: tuple[tuple[Rule, str], ...] = (
     (_negative_counts, "{noise} counts, and data of {operator} may be negative"),
-    (_second_prior, "it has a prior of its own, learned; take prior none"),
+    (_second_prior, "it regularises by itself; take prior none"),
     (_nothing_known, "without a prior {operator} leaves each pixel as it was measured"),
     (
         _only_scaled,

@@ -50,6 +50,8 @@ def part_gram(prior: Traits) -> frozenset[str]:
 
 def jointly_solved(operator: Facts, prior: Traits) -> bool:
     """True if (A^T A + rho K^T K) x = b has a closed form."""
+    if operator.has(NormalSolve) and prior.basis == "identity":
+        return True
     return bool(operator.solves & part_gram(prior))
 
 
@@ -69,7 +71,8 @@ def _kept(part: Facts, *capabilities: type) -> frozenset[type]:
 def _pixel_by_pixel(parts: Sequence[Facts]) -> Facts:
     diagonal = {Diagonal} if all(p.has(Diagonal) for p in parts) else set()
     # the first part makes the data; in a sum all are alike
-    traits = replace(_signed(parts), complex=parts[0].traits.complex)
+    first = parts[0].traits
+    traits = replace(_signed(parts), complex=first.complex, absolute=first.absolute)
     return Facts(frozenset({Adjoint, *diagonal}), traits)
 
 

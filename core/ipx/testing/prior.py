@@ -199,6 +199,18 @@ class PriorChecks(kit.Checks):
         for check in (PriorChecks.value, PriorChecks.prox_conjugate, PriorChecks.value_is_g_of_Kx):
             check(both)
 
+    @needs(cap.Orthonormal)
+    def orthonormal(self) -> None:
+        """W^T W x = x and W W^T u = u."""
+        w, u = self._part("orthonormal_part")
+        close(w.adjoint(w.forward(self.x)), self.x, 1e-10, "W^T W x")
+        close(w.forward(w.adjoint(u)), u, 1e-10, "W W^T u")
+
+    @needs(cap.Box, cap.Prox)
+    def box(self) -> None:
+        """prox(x, t) clips x to the bounds."""
+        close(self.made.prox(self.x, 0.3), self.x.clamp(*self.made.bounds()), 1e-12, "prox")
+
     @needs(cap.QuadraticPrior)
     def quadratic(self) -> None:
         """R(x) = 1/2 |L x|^2; F L^T L x = gram F x, with F that the trait basis names."""

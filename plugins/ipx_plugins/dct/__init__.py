@@ -1,10 +1,21 @@
-"""Sparse cosine coefficients of blocks."""
+"""Sparse cosine coefficients of blocks, or of the whole picture."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import OptionError, Options, PriorSpec, Prox, ProxConjugate, Traits, Value, hookimpl, opt
+from ipx import (
+    OptionError,
+    Options,
+    Orthonormal,
+    PriorSpec,
+    Prox,
+    ProxConjugate,
+    Traits,
+    Value,
+    hookimpl,
+    opt,
+)
 
 
 class DCTOptions(Options):
@@ -44,5 +55,13 @@ def ipx_components() -> Iterable[PriorSpec]:
             examples=({"stride": 8}, {"block": 6, "stride": 3}),
             summary="Sparse cosine coefficients of blocks, as in JPEG; blocks may overlap.",
             source="Ahmed, Natarajan, Rao, IEEE Trans. Comp. 1974; Yu, Sapiro, IPOL 1, 2011",
-        )
+        ),
+        PriorSpec(
+            name="whole-dct",
+            target="ipx_plugins.dct.whole:DCT",
+            provides=(Value, Prox, ProxConjugate, Orthonormal),
+            traits=Traits(basis="any"),
+            summary="Sparse cosine coefficients of the whole picture, without the mean.",
+            source="Ahmed, Natarajan, Rao, IEEE Trans. Computers C-23, 1974 (the transform)",
+        ),
     ]

@@ -8,6 +8,7 @@ from typing import Literal
 from ipx import (
     OptionError,
     Options,
+    Orthonormal,
     PriorSpec,
     Prox,
     ProxConjugate,
@@ -116,7 +117,7 @@ L0_SHARE = 8.0
 
 def _provides(options: WaveletOptions) -> tuple[type, ...]:
     orthonormal = options.wavelet in ORTHOGONAL and not options.invariant
-    return (Value, Prox, ProxConjugate) if orthonormal else (Value, ProxConjugate)
+    return (Value, Prox, ProxConjugate, Orthonormal) if orthonormal else (Value, ProxConjugate)
 
 
 def _traits(options: WaveletOptions) -> Traits:

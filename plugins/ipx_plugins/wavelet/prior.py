@@ -38,6 +38,10 @@ class WaveletPrior(OuterProx[WaveletOptions]):
         """K: the transform."""
         return self._transform(tuple(image_shape))
 
+    def orthonormal_part(self, image_shape: Shape) -> LinearOperator[Any]:
+        """W: the transform, decimated, of an orthogonal wavelet."""
+        return self._transform(tuple(image_shape))
+
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``."""
         shape = tuple(x.shape[1:])
