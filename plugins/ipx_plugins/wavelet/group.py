@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
@@ -11,30 +9,20 @@ from torch.nn.functional import avg_pool2d
 from ipx import Scalar, image_sum, per_image
 from ipx_plugins.wavelet import GroupOptions
 from ipx_plugins.wavelet.decimated import Decimated
-from ipx_plugins.wavelet.prior import WaveletPrior
+from ipx_plugins.wavelet.frame import WaveletFrame
 
 
-class Group(WaveletPrior):
+class Group(WaveletFrame[GroupOptions]):
     """R(x) = sum_g |(Wx)_g|_2, a group the details of a band in a block, of one or all channels.
 
     The last blocks of a row or column are smaller where the side of the image is no multiple of
-    theirs. The approximation is not penalised. Bands have the weights of `WaveletPrior`.
+    theirs. The approximation is not penalised. Bands have the weights of the prior `wavelet`.
     """
-
-    options_type = GroupOptions
-    options: GroupOptions
-
-    def __init__(self, options: GroupOptions | None = None, **values: Any) -> None:
-        super().__init__(options, **values)
 
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``."""
         c = self._transform(tuple(x.shape[1:])).forward(x)
         return image_sum(self._norms(self._bands(c)) * self._band_weights(c))
-
-    def prox(self, x: Tensor, t: Scalar) -> Tensor:
-        """Not declared: the transform of the image shape is needed; see the bridge dual-prox."""
-        raise NotImplementedError("prior group has no prox of its own")
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
         """Shrink the norm of every group by t times its weight."""
