@@ -38,6 +38,8 @@ class Traits:
             multiples of it.
         start_from: prior: default start of the iterations, see `ipx.solving.starts`.
         suits: prior: the kind of image it describes; checks use such an image.
+        varying_volume: model: a flow whose log |det J_E(x)| depends on x, so that |E(x)|^2 is not
+            -2 log p(x) up to a constant, and log p is rough without the training noise.
         own_prior: solver: a trained network that includes a prior; it runs with prior none, and
             ``--solver auto`` never takes it.
     """
@@ -57,4 +59,5 @@ class Traits:
     unit: float = 1.0
     start_from: str = "preview"
     suits: Literal["photograph", "sparse", "face"] = "photograph"
+    varying_volume: bool = False
     own_prior: bool = False

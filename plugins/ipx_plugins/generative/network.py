@@ -108,8 +108,8 @@ class Formulation(Prior[G]):
         return x.contiguous()
 
     def typical(self, image_shape: Shape) -> float | None:
-        """Expected |z|^2 of a clean image if R is |z|^2 and the model is a flow; else None."""
-        if not (self.ends_at_typical and self.generator.invertible):
+        """Expected |z|^2 of a clean image if R is |z|^2 of a flow of varying volume; else None."""
+        if not (self.ends_at_typical and self.generator.traits.varying_volume):
             return None
         return TYPICAL * self.generator.latent_size(self.framed(image_shape))
 
@@ -129,13 +129,19 @@ class Formulation(Prior[G]):
         return self.back(shown, image_shape)
 
 
-def gradient(function: Any, x: Tensor) -> Tensor:
-    """Gradient of the sum of ``function(x)``; differentiable if ``x`` requires gradients."""
+def value_and_gradient(function: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """``function(x)`` and the gradient of its sum; differentiable if ``x`` requires gradients."""
     with torch.enable_grad():
         keep = x.requires_grad
         point = x if keep else x.detach().requires_grad_(True)
-        (found,) = torch.autograd.grad(function(point).sum(), point, create_graph=keep)
-    return found
+        value = function(point)
+        (found,) = torch.autograd.grad(value.sum(), point, create_graph=keep)
+    return value if keep else value.detach(), found
+
+
+def gradient(function: Any, x: Tensor) -> Tensor:
+    """The second part of `value_and_gradient`."""
+    return value_and_gradient(function, x)[1]
 
 
 @cache
