@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ipx import image_sum
 from ipx_plugins.generative import AnalysisOptions
-from ipx_plugins.generative.network import Formulation, gradient, image_by_image, value_and_gradient
+from ipx_plugins.generative.network import Formulation, by_image, gradient, image_by_image
 
 DEVIATION = 0.1
 """gamma where the model states none: rms distance of pictures from the range of its decoder."""
@@ -42,4 +42,4 @@ class Analysis(Formulation[AnalysisOptions]):
 
     def value_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """R and its gradient."""
-        return value_and_gradient(self.value, x)
+        return by_image(self.value, x)

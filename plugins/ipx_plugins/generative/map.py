@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ipx import StochasticGrad, has
 from ipx_plugins.generative import MapOptions
-from ipx_plugins.generative.network import Formulation, gradient, image_by_image, value_and_gradient
+from ipx_plugins.generative.network import Formulation, by_image, gradient, image_by_image
 
 M = TypeVar("M", bound=MapOptions)
 
@@ -32,7 +32,7 @@ class Density(Formulation[M]):
 
     def value_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """R with draw 0 and its gradient."""
-        return value_and_gradient(self.value, x)
+        return by_image(self.value, x)
 
     @image_by_image
     def grad_draw(self, x: Tensor, draw: int) -> Tensor:

@@ -139,6 +139,14 @@ def value_and_gradient(function: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     return value if keep else value.detach(), found
 
 
+def by_image(function: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """`value_and_gradient`, on a CPU image by image, for the reasons of `image_by_image`."""
+    if x.device.type != "cpu" or len(x) == 1:
+        return value_and_gradient(function, x)
+    values, slopes = zip(*(value_and_gradient(function, v) for v in torch.split(x, 1)), strict=True)
+    return torch.cat(values), torch.cat(slopes)
+
+
 def gradient(function: Any, x: Tensor) -> Tensor:
     """The second part of `value_and_gradient`."""
     return value_and_gradient(function, x)[1]
