@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ipx import StochasticGrad, has
+from ipx import StochasticGrad
 from ipx_plugins.generative import MapOptions
 from ipx_plugins.generative.network import Formulation, by_image, gradient, image_by_image
 
@@ -61,7 +61,7 @@ class Map(Density[MapOptions]):
     def drawn(self, x: Tensor, draw: int) -> Tensor:
         """-log p(x + u) with draw number ``draw`` of u, ``(B,)``."""
         shown = self.into(x)
-        if has(self, StochasticGrad):
+        if StochasticGrad in self.capabilities:
             rng = torch.Generator(x.device).manual_seed(draw)
             shown = self.generator.spread(shown, rng)
         return -self.generator.log_prob(self.net(x), shown)
