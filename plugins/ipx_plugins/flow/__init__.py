@@ -7,7 +7,7 @@ from typing import Literal
 
 from ipx import ModelSpec, Options, Traits, hookimpl, opt
 
-WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces", "digits")}
+WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces", "faces-additive", "digits")}
 """Shipped weights by model, the default first."""
 
 

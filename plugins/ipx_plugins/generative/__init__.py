@@ -30,6 +30,7 @@ from ipx import (
     opt,
     trained_traits,
 )
+from ipx.declare.registry import registry
 
 JOINT = (Need((DataProx,), (Latent, SoftRange), rank=95),)
 
@@ -44,7 +45,17 @@ class GenerativeOptions(Options):
     )
 
 
-class AnalysisOptions(GenerativeOptions):
+class CodeOptions(GenerativeOptions):
+    """Squared norm of the code, |z|^2."""
+
+    weights: str = opt(
+        default="auto",
+        help="Name of shipped weights, or a file. auto: the first shipped with the model, of flows "
+        "the first whose log-determinant is constant.",
+    )
+
+
+class AnalysisOptions(CodeOptions):
     """Squared norm of the code, |E(x)|^2."""
 
     range_weight: float | None = opt(
@@ -127,9 +138,19 @@ def _traits(**changed: Any) -> Callable[[Any], Traits]:
     return lambda options: replace(shared, **changed)
 
 
+def chosen_weights(options: GenerativeOptions) -> str:
+    """The option ``weights``, where ``auto`` of `CodeOptions` is replaced by what it stands for."""
+    if options.weights == "auto" and isinstance(options, CodeOptions):
+        shipped = getattr(registry().get("model", options.model), "weights", ())
+        for name in shipped:
+            if not trained_traits(name, options.model).varying_volume:
+                return str(name)
+    return options.weights
+
+
 def _varying(options: GenerativeOptions) -> bool:
     """True if the weights are of a flow whose log-determinant depends on the picture."""
-    return trained_traits(options.weights, options.model).varying_volume
+    return trained_traits(chosen_weights(options), options.model).varying_volume
 
 
 def _map(options: MapOptions) -> tuple[type, ...]:
@@ -146,7 +167,7 @@ def _density(options: MapOptions) -> Traits:
 FORMULATIONS = {
     "synthesis": Formulation(
         "synthesis:Synthesis",
-        GenerativeOptions,
+        CodeOptions,
         (Latent, CodePenalty),
         ("glow", "realnvp", "vae", "gan"),
         "x = D(z) with a penalty |z|^2 on the code.",

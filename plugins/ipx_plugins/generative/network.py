@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ipx import Generative, Prior, Shape, ShapeError, UsageError, load_weights, mirrored
-from ipx_plugins.generative import GenerativeOptions
+from ipx_plugins.generative import GenerativeOptions, chosen_weights
 
 TYPICAL = 0.82**2
 """Mean square of the codes of held-out pictures; below 1, since flows are trained with noise."""
@@ -62,7 +62,7 @@ class Formulation(Prior[G]):
             MissingExtraError: the model has no shipped weights and none are given.
             UsageError: the model is not generative.
         """
-        return _model(self.options.model, self.options.weights)[0]
+        return _model(self.options.model, chosen_weights(self.options))[0]
 
     def check(self, image_shape: Shape) -> None:
         """Raise the errors of `generator`, and those of a size that the model does not have."""
@@ -72,7 +72,7 @@ class Formulation(Prior[G]):
         """The network in the dtype and on the device of ``like`` (a pure cache)."""
         key = (like.dtype, like.device)
         if key not in self._nets:
-            self._nets[key] = _model(self.options.model, self.options.weights)[1](like)
+            self._nets[key] = _model(self.options.model, chosen_weights(self.options))[1](like)
         return self._nets[key]
 
     def framed(self, image_shape: Shape) -> Shape:
