@@ -186,12 +186,14 @@ def test_exact_refuses_what_approximates() -> None:
 
 def test_a_preference_of_the_prior_decides() -> None:
     """Analysis once claimed a random gradient to be given to adam."""
-    request = Request(op={"name": "blur"}, prior={"name": "vae-analysis"})
+    request = Request(op={"name": "blur"}, prior={"name": "realnvp-analysis"})
     spec = request.tree("prior").spec
     assert isinstance(spec, PriorSpec)
-    assert spec.prefers == ("adam",)
+    assert spec.preferred() == ("adam",)
     assert ipx.StochasticGrad not in spec.capabilities()
     assert request.plan().solver.name == "adam"
+    smooth = Request(op={"name": "blur"}, prior={"name": "vae-analysis"})
+    assert smooth.plan().solver.name == "lbfgs"
 
 
 def test_no_solver_fits_is_said_as_such() -> None:

@@ -44,6 +44,7 @@ from ipx.declare.capabilities import (
     Spectrum as Spectrum,
     StochasticGrad as StochasticGrad,
     Value as Value,
+    ValueGrad as ValueGrad,
     has as has,
     using as using,
 )
@@ -75,6 +76,7 @@ from ipx.errors import (
     UsageError as UsageError,
     did_you_mean as did_you_mean,
 )
+from ipx.files.cards import find_weights as find_weights, trained_traits as trained_traits
 from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
 from ipx.files.images import read_array as read_array
@@ -107,11 +109,7 @@ from ipx.parts.normal import NormalSystem as NormalSystem
 from ipx.parts.operator import Operator as Operator
 from ipx.parts.prior import OuterProx as OuterProx, Prior as Prior
 from ipx.parts.stack import from_scipy as from_scipy, vstack as vstack
-from ipx.parts.weights import (
-    Weights as Weights,
-    find_weights as find_weights,
-    load_weights as load_weights,
-)
+from ipx.parts.weights import Weights as Weights, load_weights as load_weights
 from ipx.planning.plan import Plan as Plan
 from ipx.planning.settings import SolveSettings as SolveSettings
 from ipx.solving.attach import attach as attach, plan_for as plan_for

@@ -306,6 +306,13 @@ class SoftRange(Capability, of="prior"):
         """gamma, in image units."""
 
 
+class ValueGrad(Capability, of="prior"):
+    """R(x) and its gradient together, for little more than the gradient. With `Value`, `Grad`."""
+
+    def value_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """R(x), ``(B,)``, and its gradient, same shape as x."""
+
+
 class StochasticGrad(Capability, of="prior"):
     """R is a mean over random draws, each of which has a gradient."""
 

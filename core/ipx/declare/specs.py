@@ -177,10 +177,21 @@ class NoiseSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class PriorSpec(Spec):
-    """A prior; ``prefers`` names solvers that ``--solver auto`` takes first, best first."""
+    """A prior.
+
+    Attributes:
+        prefers: the solvers that ``--solver auto`` takes first, best first; a tuple of names or a
+            function of the options that gives one.
+    """
 
     kind: ClassVar[str] = "prior"
-    prefers: tuple[str, ...] = ()
+    prefers: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
+
+    def preferred(self, options: Options | None = None) -> tuple[str, ...]:
+        """The preferred solvers with these options (the defaults when None)."""
+        if not callable(self.prefers):
+            return self.prefers
+        return self.prefers(options if options is not None else self.options())
 
 
 @dataclass(frozen=True, kw_only=True)

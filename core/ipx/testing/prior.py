@@ -114,6 +114,13 @@ class PriorChecks(kit.Checks):
         close(denoise(noisy, sigmas), torch.cat(each), 1e-4, "denoise image by image")
         close(denoise(noisy, 0.0), noisy, 1e-9, "denoise without noise")
 
+    @needs(cap.ValueGrad)
+    def value_grad(self) -> None:
+        """value_grad gives value and grad."""
+        value, slope = self.made.value_grad(self.x)
+        close(value, self.made.value(self.x), 1e-9, "the value of value_grad")
+        close(slope, self.made.grad(self.x), 1e-9, "the gradient of value_grad")
+
     @needs(cap.Value)
     def value(self) -> None:
         """R(x), one number per image."""
