@@ -58,7 +58,7 @@ def ipx_commands(cli):
 
 EACH = """
 import json, os, sys
-from command_line import call
+from ipx_cli.main import cli
 for code, *command in json.loads(sys.argv[1]):
     os.environ["MY_OWN"] = code
     print(">", file=sys.stderr)

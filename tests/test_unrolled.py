@@ -305,7 +305,7 @@ def test_checkpoints_change_no_gradient() -> None:
 
 def test_it_has_a_prior_of_its_own() -> None:
     y = picture(1).float()
-    with pytest.raises(ipx.PlanError, match="prior of its own, learned; take prior none"):
+    with pytest.raises(ipx.PlanError, match="regularises by itself; take prior none"):
         ipx.solve(y, op="blur", solver="unrolled-hqs", prior="tv")
     with pytest.raises(ipx.MissingExtraError, match="ipx train unrolled-hqs"):
         ipx.solve(y, op="blur", solver="unrolled-hqs")

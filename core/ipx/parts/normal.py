@@ -47,7 +47,11 @@ class NormalSystem:
         if has(self.linear, Spectrum):
             return self.linear.spectrum(self._like).fits(weight)
         basis = self.linear.traits.basis
-        return has(self.linear, NormalSolve) and weight.basis in ("any", basis)
+        if not has(self.linear, NormalSolve):
+            return False
+        if not basis:  # without a transform of its own it solves with W = rho I only
+            return part is None or has(part, Diagonal)
+        return weight.basis in ("any", basis)
 
     def _pixelwise(self, part: AnyLinear | None) -> bool:
         return has(self.linear, Diagonal) and (part is None or has(part, Diagonal))

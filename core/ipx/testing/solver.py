@@ -20,7 +20,7 @@ from ipx.parts.prior import Prior
 from ipx.solving.attach import attach, plan_for
 from ipx.solving.build import noise, operator, prior
 from ipx.solving.loop import iterate
-from ipx.solving.problem import Problem
+from ipx.solving.problem import Problem, known_count
 from ipx.solving.solver import State
 from ipx.solving.states import load_state, save_state
 from ipx.solving.stop import noise_reached
@@ -114,6 +114,9 @@ class SolverChecks(Checks):
             start, what = problem.start(), "objective"
             if free:  # what is regularised by stopping early has a start of its own
                 start = self.made.solution(problem, self.made.init(problem))
+                level = problem.noise.expected(problem.y, known_count(problem))
+                if bool((problem.data.value(start) <= level).all()):
+                    continue  # it stops there
             if self.traits.own_prior or not has(problem.prior, Value):
                 what, clean = "error", pictures(problem.image_shape[0])
                 before, after = image_norm(start - clean), image_norm(result.x - clean)

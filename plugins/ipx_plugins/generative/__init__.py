@@ -66,7 +66,7 @@ class AnalysisOptions(CodeOptions):
     )
 
 
-class MapOptions(GenerativeOptions):
+class DensityOptions(GenerativeOptions):
     """Negative log-density, -log p(x)."""
 
     temperature: float = opt(
@@ -74,6 +74,11 @@ class MapOptions(GenerativeOptions):
         above=0.0,
         help="Automatic lam over the variance of the noise; 1: the maximum a posteriori (MAP).",
     )
+
+
+class MapOptions(DensityOptions):
+    """Negative log-density of a flow, -log p(x)."""
+
     smoothing: bool = opt(
         default=True,
         help="Add the training noise to the picture, drawn anew at each step; for flows whose "
@@ -125,6 +130,7 @@ class Formulation:
     source: str
     traits: Callable[[Any], Traits]
     prefers: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
+    name: str = ""  # if it is not that of the row
 
 
 def _traits(**changed: Any) -> Callable[[Any], Traits]:
@@ -160,7 +166,7 @@ def _map(options: MapOptions) -> tuple[type, ...]:
     return (*smooth, StochasticGrad) if options.smoothing and _varying(options) else smooth
 
 
-def _density(options: MapOptions) -> Traits:
+def _density(options: DensityOptions) -> Traits:
     """Traits of a density. Random gradients favour long, decreasing steps."""
     return replace(_traits()(options), lam_per_variance=options.temperature, unit=2.5)
 
@@ -191,10 +197,20 @@ FORMULATIONS = {
         "map:Map",
         MapOptions,
         _map,
-        ("glow", "realnvp", "vae"),
-        "-log p(x) with the log-determinant; minus the ELBO for a VAE.",
+        ("glow", "realnvp"),
+        "-log p(x) with the log-determinant.",
         "Whang et al., ICML 2021",
         _density,
+    ),
+    "bound": Formulation(
+        "map:Bound",
+        DensityOptions,
+        (Value, Grad, ValueGrad, Latent, LogProb),
+        ("vae",),
+        "minus the evidence lower bound (ELBO) of log p(x).",
+        "Kingma, Welling, ICLR 2014",
+        _density,
+        name="map",
     ),
     "hqs": Formulation(
         "hqs:HQS",
@@ -253,7 +269,7 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
     """Declare each formulation for each of its models, and the solver of the joint prior."""
     priors = [
         PriorSpec(
-            name=f"{model}-{name}",
+            name=f"{model}-{row.name or name}",
             target=f"ipx_plugins.generative.{row.target}",
             options=_options(model, row.options),
             provides=row.provides,

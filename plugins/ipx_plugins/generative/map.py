@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ipx import StochasticGrad
-from ipx_plugins.generative import MapOptions
+from ipx_plugins.generative import DensityOptions, MapOptions
 from ipx_plugins.generative.network import Formulation, by_image, gradient, image_by_image
 
 M = TypeVar("M", bound=MapOptions)
@@ -44,10 +44,31 @@ class Density(Formulation[M]):
         raise NotImplementedError(f"{type(self).__name__} must define drawn")
 
 
-class Map(Density[MapOptions]):
-    """R(x) = -log p(x), or minus the evidence lower bound (ELBO) for a variational autoencoder.
+class Bound(Formulation[DensityOptions]):
+    """R(x) = minus the evidence lower bound (ELBO) of a variational autoencoder."""
 
-    For a flow R = |E(x)|^2 / 2 - log |det J_E(x)| + const (Whang et al. 2021, equation 3);
+    @image_by_image
+    def log_prob(self, x: Tensor) -> Tensor:
+        """The bound of log p(x) in nats, ``(B,)``."""
+        return self.generator.log_prob(self.net(x), self.into(x))
+
+    def value(self, x: Tensor) -> Tensor:
+        """R(x), ``(B,)``."""
+        return -self.log_prob(x)
+
+    def grad(self, x: Tensor) -> Tensor:
+        """Gradient of `value`."""
+        return self.value_grad(x)[1]
+
+    def value_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """R and its gradient."""
+        return by_image(self.value, x)
+
+
+class Map(Density[MapOptions]):
+    """R(x) = -log p(x).
+
+    R = |E(x)|^2 / 2 - log |det J_E(x)| + const (Whang et al. 2021, equation 3);
     `Analysis` leaves the determinant out. A flow is trained on pictures with noise u, so
     R(x) = -E_u log p(x + u). `grad_draw` uses one u per step, and `value` uses draw 0.
     """

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ipx import Problem, Solver, State, image_norm
-from ipx.toolkit import conjugate_gradient, relative
+from ipx.toolkit import column, conjugate_gradient, relative
 from ipx_plugins.greedy import ThresholdOptions
 from ipx_plugins.greedy.sparsity import Dictionary, first_count, grown, largest, misfit
 
@@ -26,7 +27,8 @@ class CoSaMP(Solver[ThresholdOptions, CoSaMPState]):
     """Least squares on the support and the 2k largest correlations, then the k largest values.
 
     Needell and Tropp 2009, algorithm 1. The fit is by five conjugate gradient steps from the last
-    coefficients. k is at most about m/5.
+    coefficients. k is at most about m/5. A step that does not lower |A x - y| is not taken: without
+    restricted isometry the supports would alternate.
     """
 
     iterations = 100
@@ -50,8 +52,9 @@ class CoSaMP(Solver[ThresholdOptions, CoSaMPState]):
         right = atoms.adjoint(problem.y) * support
         fit = conjugate_gradient(normal, right, c, _STEPS, _TOL)
         fit = fit * largest(fit, state.k)
-        x = atoms.picture(fit)
-        stalled = image_norm(problem.y - atoms.forward(fit)) > _PROGRESS * image_norm(left)
+        before, after = image_norm(left), image_norm(problem.y - atoms.forward(fit))
+        x = atoms.picture(torch.where(column(after < before, fit), fit, c))
+        stalled = after > _PROGRESS * before
         k = state.k if self.options.k is not None else grown(problem, state.k, stalled)
         return CoSaMPState(x, k)
 
