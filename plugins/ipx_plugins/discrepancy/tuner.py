@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import Problem, Result, Solve, Tuned, Tuner
+from ipx import LEAST_SIGMA, Problem, Result, Solve, Tuned, Tuner
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as FREE_LOWEST, WORST
@@ -27,7 +27,6 @@ from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
-_FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as this
 
 
 def at_bound(lam: Tensor, low: float, high: float) -> Tensor:
@@ -81,7 +80,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         """
         count = coarse_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
-        expected = expected.maximum(0.5 * count * _FLOOR**2)
+        expected = expected.maximum(0.5 * count * LEAST_SIGMA**2)
         log = torch.log(self._first(expected, count))
         low = torch.full_like(log, float("-inf"))
         high = torch.full_like(log, float("inf"))

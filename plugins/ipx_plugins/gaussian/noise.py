@@ -62,3 +62,11 @@ class Gaussian(Noise[GaussianOptions]):
             if f.others is not None
         )[:1]
         return made
+
+    def scaled(self, by: Tensor) -> Gaussian:
+        """This model with sigma divided by ``by``; unknown and zero stay."""
+        if self.level is None or self.silent:
+            return self
+        made = type(self)(self.options)
+        made.level, made.block = self.level / by, self.block
+        return made
