@@ -77,6 +77,13 @@ class Noise(Component[O], ABC):
                 octave 1 (the finest), 2, ...; empty if they are negligible.
         """
 
+    def bounded(self, quiet: Tensor) -> Noise[O]:
+        """This estimated model, with no more noise than ``quiet`` ``(B, M)`` shows.
+
+        These are values that hold hardly any signal, see `ipx.Operator.quiet`. By default itself.
+        """
+        return self
+
     def centred(self, y: Tensor) -> Tensor:
         """``y`` without what the noise adds on the average, such as the offset of a camera.
 

@@ -260,7 +260,8 @@ def _problem(
     y, noise, floor = units.divided(y), units.noise(noise), units.floor(floor)
     untold, hard = noise.level is None, noise.silent
     if untold:
-        noise = noise.estimated(y, operator.known(y), floor)
+        noise, quiet = noise.estimated(y, operator.known(y), floor), operator.quiet(y)
+        noise = noise if quiet is None else noise.bounded(quiet)
     start = None if x0 is None else units.divided(to_tensor(x0, y.device, y.dtype)[0])
     return Problem(y, operator, noise, prior, 0.0, start, hard, untold)
 
