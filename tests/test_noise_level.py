@@ -171,7 +171,7 @@ def test_a_jpeg_of_one_row() -> None:
 @pytest.mark.parametrize(("kind", "was"), [("lines", 0.0355), ("radial", 0.142), ("random", 0.054)])
 def test_the_highest_frequencies_bound_the_level_of_k_space(kind: str, was: float) -> None:
     """Noise of 0.004 in a photograph; the neighbours of a frequency alone gave ``was``."""
-    clean = torch.from_numpy(data.camera()[160:256, 200:296] / 255.0).float()[None]
+    clean = torch.from_numpy(skimage.data.camera()[160:256, 200:296] / 255.0).float()[None]
     for centred in (False, True):
         op = {"name": "fourier", "kind": kind, "seed": 1, "centred": centred}
         y = ipx.degrade(clean, op=op, noise={"name": "gaussian", "sigma": 0.004}, seed=1)

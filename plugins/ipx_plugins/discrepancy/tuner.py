@@ -66,9 +66,9 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         """Choose lam for each image and solve.
 
         If a Gaussian noise level was estimated, `GCV` chooses lam, unless option estimated is
-        trust, or the prior is not convex. The criterion grows with lam. Where it stays below its target for every weight
-        tried (data that any smooth picture fits), the largest weight is taken; where it stays
-        above, the smallest.
+        trust, or the prior is not convex. The criterion grows with lam. Where it stays below its
+        target for every weight tried (data that any smooth picture fits), the largest weight is
+        taken; where it stays above, the smallest.
         """
         if self._estimated(problem):
             free = GCV().tune(problem, solve)
