@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given, settings, strategies as st
 from skimage import data
 from torch import Tensor
 
 import ipx
 from ipx.files import images
+from ipx_cli.main import cli
 from ipx_plugins.blur.operator import Blur
 from ipx_plugins.gaussian.noise import Gaussian
 from ipx_plugins.impulse.noise import Impulse
@@ -272,3 +275,18 @@ def test_an_offset_is_as_if_it_were_not_there(name: str) -> None:
     assert two.level == pytest.approx(one.level, rel=1e-4)
     assert torch.allclose(two.x, one.x, atol=1e-4)
     assert torch.allclose(two.before, one.before)
+
+
+def test_an_offset_on_the_command_line(tmp_path: Path) -> None:
+    pixels = images.bundled().pixels[:, 20:84, 40:104]
+    images.write(tmp_path / "x.tif", pixels, dtype="float32")
+    noise = ["--noise", "poisson", "--noise.peak", "100", "--noise.offset", "0.3"]
+    for line in (
+        ["degrade", "x.tif", "-o", "y.tif", *noise],
+        ["solve", "y.tif", "-o", "z.tif", *noise, "--prior", "tv", "--lam", "0.05"],
+    ):
+        paths = [str(tmp_path / a) if a.endswith(".tif") else a for a in line]
+        done = CliRunner().invoke(cli, paths)
+        assert done.exit_code == 0, done.output
+    restored = images.read(tmp_path / "z.tif").pixels
+    assert abs(float(restored.mean() - pixels.mean())) < 0.01

@@ -67,11 +67,12 @@ class Gaussian(Noise[GaussianOptions]):
     def bounded(self, quiet: Tensor) -> Gaussian:
         """This model with the level of ``quiet``, from its median, where that is much smaller."""
         level = quiet.abs().median(1).values / MAD
-        least = level < AGREE * torch.as_tensor(self.level, dtype=level.dtype, device=level.device)
+        told = torch.as_tensor(self.level, dtype=level.dtype, device=level.device)
+        least = level < AGREE * told
         if not bool(least.any()):
             return self
         made = type(self)(self.options)
-        made.level, made.block = torch.where(least, level, self.level), self.block
+        made.level, made.block = torch.where(least, level, told), self.block
         return made
 
     def scaled(self, by: Tensor) -> Gaussian:
