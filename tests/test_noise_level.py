@@ -166,3 +166,14 @@ def test_indices_stay_in_range(count: int) -> None:
 def test_a_jpeg_of_one_row() -> None:
     y = noisy(photograph("camera")[:, 100:101], 0.03)
     assert noise_level(y, floor=(0.03, 0.01, 0.005))[0].sigma > 0
+
+
+@pytest.mark.parametrize(("kind", "was"), [("lines", 0.0355), ("radial", 0.142), ("random", 0.054)])
+def test_the_highest_frequencies_bound_the_level_of_k_space(kind: str, was: float) -> None:
+    """Noise of 0.004 in a photograph; the neighbours of a frequency alone gave ``was``."""
+    clean = torch.from_numpy(skimage.data.camera()[160:256, 200:296] / 255.0).float()[None]
+    for centred in (False, True):
+        op = {"name": "fourier", "kind": kind, "seed": 1, "centred": centred}
+        y = ipx.degrade(clean, op=op, noise={"name": "gaussian", "sigma": 0.004}, seed=1)
+        level = ipx.solve(y, op=op, prior="smooth", lam=0.01).level[0]
+        assert 0.004 <= level < 0.65 * was

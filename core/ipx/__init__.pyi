@@ -63,7 +63,11 @@ from ipx.declare.specs import (
     SolverSpec as SolverSpec,
     TunerSpec as TunerSpec,
 )
-from ipx.declare.traits import DENOISER_SHARE as DENOISER_SHARE, Traits as Traits
+from ipx.declare.traits import (
+    DENOISER_SHARE as DENOISER_SHARE,
+    LEAST_SIGMA as LEAST_SIGMA,
+    Traits as Traits,
+)
 from ipx.errors import (
     InputError as InputError,
     IpxError as IpxError,

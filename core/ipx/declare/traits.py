@@ -13,6 +13,13 @@ both, ``pixel`` no transform, ``identity`` all of these (A^T A = c I); empty if 
 DENOISER_SHARE = 0.23
 """lam / sigma^2 for a prior that is a denoiser (Zhang et al. 2022, section 4.2)."""
 
+LEAST_SIGMA = 0.255 / 255
+"""Smallest standard deviation of noise from which weights and schedules are derived.
+
+Less noise, in images in [0, 1], counts as this: it is near the rounding to 8 bits. Zhang et al.
+(2022) end their schedules here.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:

@@ -50,7 +50,7 @@ class Restored:
     def row(self, source: str, where: dict[str, Path]) -> Table:
         """The result as plain values, given the name of the input and the file of each output."""
         how, level = self.how, self.how.level[0]
-        doubtful = how.wrong and how.status[0] != "diverged"
+        doubtful = how.wrong[0] and how.status[0] != "diverged"
         return {
             "input": source,
             "output": str(where[MAIN]),

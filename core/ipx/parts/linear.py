@@ -173,6 +173,9 @@ class Composed(Made):
     def known(self, like: Tensor) -> Tensor | None:
         return self.outer.known(like)
 
+    def quiet(self, y: Tensor) -> Tensor | None:
+        return self.outer.quiet(y)
+
 
 class Summed(Made):
     """A + B. A value is measured where a part measures it: the others give 0 in their holes."""

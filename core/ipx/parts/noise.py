@@ -77,6 +77,28 @@ class Noise(Component[O], ABC):
                 octave 1 (the finest), 2, ...; empty if they are negligible.
         """
 
+    def bounded(self, quiet: Tensor) -> Noise[O]:
+        """This estimated model, with no more noise than ``quiet`` ``(B, M)`` shows.
+
+        These are values that hold hardly any signal, see `ipx.Operator.quiet`. By default itself.
+        """
+        return self
+
+    def centred(self, y: Tensor) -> Tensor:
+        """``y`` without what the noise adds on the average, such as the offset of a camera.
+
+        The data as an image and the start of the iterations are made of it. By default ``y``.
+        """
+        return y
+
+    def scaled(self, by: Tensor) -> Noise[O] | None:
+        """This model for data divided by ``by`` ``(B,)``.
+
+        With it data in other units than [0, 1] are brought there. None, the default, says that the
+        model belongs to the unit of its data.
+        """
+        return None
+
     def curvature(self, y: Tensor) -> Scalar:
         """Lipschitz constant of the gradient of ``nll`` in ``pred``, per image or one for all.
 

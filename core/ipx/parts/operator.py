@@ -50,6 +50,13 @@ class Operator(Component[O], ABC):
             raise ShapeError(f"{type(self).__name__} gives no preview of its data")
         return y
 
+    def quiet(self, y: Tensor) -> Tensor | None:
+        """Measured values that hold hardly any signal, ``(B, M)``; None, the default, without such.
+
+        For example the highest frequencies. They bound an estimate of the noise level.
+        """
+        return None
+
     def view(self, x: Tensor) -> Tensor:
         """The part of an image ``(B, *image_shape)`` that is handed out; all of it by default.
 

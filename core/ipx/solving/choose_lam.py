@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Denoise, Value, has
-from ipx.declare.traits import DENOISER_SHARE
+from ipx.declare.traits import DENOISER_SHARE, LEAST_SIGMA
 from ipx.errors import OptionError
 from ipx.parts.prior import Prior
 from ipx.planning.settings import SolveSettings
@@ -24,9 +24,6 @@ from ipx.solving.progress import Progress, Result
 from ipx.solving.solver import Solver
 from ipx.solving.stop import Stop, noise_reached, typical_reached
 from ipx.solving.tuner import Tuner
-
-FINEST = 0.255 / 255
-"""The smallest standard deviation of the noise from which lam is derived."""
 
 TRIAL = 5.0
 """Trials of a tuner stop at this multiple of the tolerance, which halves their time.
@@ -174,7 +171,7 @@ def _from_noise(problem: Problem) -> Tensor | None:
     share = share_of(problem.prior)
     if share is None:
         return None
-    return share * noise_variance(problem).clamp_min(FINEST**2)
+    return share * noise_variance(problem).clamp_min(LEAST_SIGMA**2)
 
 
 def share_of(prior: Prior[Any]) -> float | None:

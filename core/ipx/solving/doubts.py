@@ -22,8 +22,8 @@ ROUGHER = 3.0
 """How much rougher than the data, where these are smoothest, a result may be."""
 
 
-def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], bool]:
-    """One line for each reason to doubt a result, and True if it is surely wrong.
+def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], list[bool]]:
+    """One line for each reason to doubt a result, and per image True if it is surely wrong.
 
     Args:
         result: the solution.
@@ -32,7 +32,8 @@ def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], bool]:
     """
     problem = result.problem
     found: list[str] = []
-    some, far = (float(share.amax()) for share in _outside(x, before))
+    shares, far = _outside(x, before)
+    some = float(shares.amax())
     if some > SOME:
         found.append(
             f"{100 * some:.0f} % of the restored values lie outside the range of the data; the "
@@ -49,7 +50,7 @@ def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], bool]:
         )
     if x.shape == before.shape and float((x - before).abs().flatten(1).amax(1).min()) <= 1e-6:
         found.append("nothing was changed: the result is the degraded image")
-    return found, far > MUCH
+    return found, (far > MUCH).tolist()
 
 
 def unsound(x: Tensor, before: Tensor) -> Tensor:

@@ -134,7 +134,7 @@ class Problem:
         noise: the noise model, which defines the data term.
         terms: the priors and their weights; one until sums of priors are available.
         x0: start ``(B, C, H, W)``, or a code ``(B, n)`` where that is the unknown;
-            ``operator.preview(y)`` when None.
+            `preview` when None.
         hard: the data are free of noise; pixels measured by a diagonal operator keep their value.
         estimated: the noise level was estimated from y, not given.
         code: the change of variable; None if the unknown is the picture.
@@ -252,9 +252,13 @@ class Problem:
             value = value + term.lam * term.prior.value(x)
         return value
 
+    def preview(self) -> Tensor:
+        """The data as an image, `ipx.Operator.preview` of what `ipx.Noise.centred` leaves."""
+        return self.physical.preview(self.noise.centred(self.y))
+
     def start(self) -> Tensor:
         """The start of the iterations, of the shape of the unknown."""
-        x = self.x0 if self.x0 is not None else self.physical.preview(self.y)
+        x = self.x0 if self.x0 is not None else self.preview()
         return x if tuple(x.shape[1:]) == self.operator.image_shape else self.unknown(x)
 
     def with_lam(self, lam: Scalar, x0: Tensor | None = None) -> Problem:

@@ -35,6 +35,7 @@ from ipx.solving.problem import Problem
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
 from ipx.solving.starts import check_start, first_guess, lowest
+from ipx.solving.units import Units, units_of
 from ipx.solving.windows import window_of
 
 SMALLEST, LARGEST = 1e-9, 1e15
@@ -49,20 +50,21 @@ class Restoration:
         image: the restored image, of the type and layout of the input.
         outputs: all images by name, ``(B, C, H, W)``: ``restored`` always, others from observers
             (``mean``, ``std``).
-        before: the data as an image, `ipx.Operator.preview`, ``(B, C, H, W)``.
+        before: the data as an image, `ipx.Problem.preview`, ``(B, C, H, W)``.
         status: per image, see `ipx.Result`.
         plan: the solver and its bridges.
         lam: weight of the prior per image; None for a prior without weight.
         level: noise level per image, given or estimated, in the unit of the noise model: standard
             deviation in image units (gaussian), photons at intensity 1 (poisson), share of wrong
             values (impulse).
-        result: the final run of the solver.
+        result: the final run of the solver, in the unit of its problem: data far from [0, 1] are
+            divided by their largest value, which ``warnings`` tell. ``lam`` is for that unit, too.
         trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
             per image. The criterion is ``log_ratio``, log of the data term over its target
             (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv).
         seconds: wall-clock time of the whole call.
         warnings: reasons to doubt the result, one line each.
-        wrong: it is surely wrong: far outside the range of the data.
+        wrong: per image, true if it is surely wrong: far outside the range of the data.
     """
 
     image: Any
@@ -76,7 +78,7 @@ class Restoration:
     trace: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
-    wrong: bool = False
+    wrong: list[bool] = field(default_factory=list)
 
     @property
     def x(self) -> Tensor:
@@ -132,7 +134,8 @@ def solve(
     Args:
         image: the data y: NumPy ``(H, W)`` or ``(H, W, C)``, or a tensor ``(H, W)``,
             ``(C, H, W)`` or ``(B, C, H, W)``, nominally in [0, 1] (integers in their range);
-            nested lists and Pillow images count as arrays.
+            nested lists and Pillow images count as arrays. Data all below 0.05, or of which 1 %
+            exceed 3, are divided by the largest value, and the result is multiplied by it.
         op: forward operator: a name, a table ``{"name": "blur", "sigma": 2}``, or an instance.
         noise: noise model, likewise; its level is estimated from y unless it is given.
         prior: prior, likewise; by default ``"tv"``, or ``"none"`` for a solver that is a trained
@@ -179,13 +182,15 @@ def solve(
             weighed(plan, operator, build("noise", noise), model, algorithm, tuner, lam, y).check()
         announce(observers, "noise level")
         floor = rounding(image) if floor is None else floor
-        problem = _problem(y, operator, build("noise", noise), model, x0, floor)
+        made, scalable = build("noise", noise), model.traits.weighted or algorithm.traits.own_prior
+        units = units_of(y, operator, made, scalable)
+        problem = _problem(y, operator, made, model, x0, floor, units)
         solve_with = partial(_restarted, problem, plan, algorithm)
         done = solve_with(lam, tuner, s, observers)
         if isinstance(lam, str):
-            before = operator.preview(y)
+            before = problem.preview()
             done = safer(done, before, lambda v: solve_with(v, tuner, s, observers))
-        return _restoration(done, problem, back, began)
+        return _restoration(done, problem, units, back, began)
 
 
 def _planned(
@@ -217,26 +222,27 @@ def _check(
 
 
 def _restoration(
-    done: Weighed, problem: Problem, back: Callable[[Tensor], Any], began: float
+    done: Weighed, problem: Problem, units: Units, back: Callable[[Tensor], Any], began: float
 ) -> Restoration:
     """The solution, with what led to it; ``back`` gives it the type of the data."""
     result, noise, view = done.result, problem.noise, problem.operator.view
-    before = view(problem.operator.preview(problem.y))
+    before = view(problem.preview())
     outputs = {name: view(x) for name, x in {"restored": result.x, **result.outputs}.items()}
     seconds = time.perf_counter() - began
     found, wrong = doubts(result, outputs["restored"], before)
+    outputs = {name: units.restored(x) for name, x in outputs.items()}
     return Restoration(
         image=back(outputs["restored"]),
         outputs=outputs,
-        before=before,
+        before=units.restored(before),
         status=result.status,
         plan=result.plan,
         lam=done.lam,
-        level=_level(noise, before.shape[0]),
+        level=_level(units.level(noise), before.shape[0]),
         result=result,
         trace=done.trace,
         seconds=seconds,
-        warnings=[*noise.remarks, *done.remarks, *found],
+        warnings=[*units.remarks, *noise.remarks, *done.remarks, *found],
         wrong=wrong,
     )
 
@@ -248,12 +254,15 @@ def _problem(
     prior: Prior[Any],
     x0: Any,
     floor: Sequence[float],
+    units: Units,
 ) -> Problem:
-    """The problem without a weight; an unknown noise level is estimated from y."""
+    """The problem without a weight, in units near 1; an unknown noise level is estimated from y."""
+    y, noise, floor = units.divided(y), units.noise(noise), units.floor(floor)
     untold, hard = noise.level is None, noise.silent
     if untold:
-        noise = noise.estimated(y, operator.known(y), floor)
-    start = None if x0 is None else to_tensor(x0, y.device, y.dtype)[0]
+        noise, quiet = noise.estimated(y, operator.known(y), floor), operator.quiet(y)
+        noise = noise if quiet is None else noise.bounded(quiet)
+    start = None if x0 is None else units.divided(to_tensor(x0, y.device, y.dtype)[0])
     return Problem(y, operator, noise, prior, 0.0, start, hard, untold)
 
 

@@ -55,10 +55,10 @@ class NoiseChecks(Checks):
         require(same, "a sample has another shape or type than the clean data")
 
     def nll(self) -> None:
-        """f = nll(., y) >= 0, f(y) = 0, f((1 - s) p + s q) <= (1 - s) f(p) + s f(q)."""
+        """f = nll(., y) >= 0, 0 at the centred y, f((1 - s) p + s q) <= (1 - s) f(p) + s f(q)."""
         nll, p, q, y = self.made.nll, self.p, self.q, self.y
         require((pure("nll", nll, p, y, dtype=True) >= -1e-12).all(), "nll is negative")
-        close(nll(y, y), torch.zeros(2, dtype=y.dtype), 1e-9, "nll(y, y)")
+        close(nll(self.made.centred(y), y), torch.zeros(2, dtype=y.dtype), 1e-9, "nll(y, y)")
         for s in (0.25, 0.5, 0.75):
             chord = (1 - s) * nll(p, y) + s * nll(q, y)
             require((nll((1 - s) * p + s * q, y) <= chord + 1e-9).all(), "nll is not convex")

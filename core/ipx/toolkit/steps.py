@@ -96,8 +96,9 @@ def penalty(problem: Problem, like: Tensor) -> Tensor:
     The prior's prox then thresholds at lam / rho = 0.2, in image units, for every lam. This large
     threshold needs the fewest steps to near the final quality; a quarter of it (`SHARPER`) is best
     after that (measured on three operators, TV and wavelets). For a constraint, which has no lam,
-    rho is a tenth of the curvature of the data term.
+    rho is a tenth of the curvature of the data term. It stays below 1e5: the rounding errors of
+    rho K^T (z - u) would otherwise move the mean of x, which only the data hold.
     """
     if not problem.prior.traits.weighted:
         return 0.1 * vector(problem.data.lipschitz(), like).clamp(1e-3, 1e3)
-    return (vector(problem.lam, like) / _THRESHOLD).clamp_min(1e-5)
+    return (vector(problem.lam, like) / _THRESHOLD).clamp(1e-5, 1e5)

@@ -16,14 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import Problem, Result, Solve, Tuned, Tuner, noise_variance
+from ipx import LEAST_SIGMA, Problem, Result, Solve, Tuned, Tuner, noise_variance
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 
 LOWEST, HIGHEST = math.log(1e-7), math.log(1e3)
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
 WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 / m)
-_FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as this
 
 
 class GCV(Tuner[GCVOptions]):
@@ -36,7 +35,7 @@ class GCV(Tuner[GCVOptions]):
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve."""
         count = coarse_count(problem)
-        noise = noise_variance(problem).sqrt().clamp_min(_FLOOR)
+        noise = noise_variance(problem).sqrt().clamp_min(LEAST_SIGMA)
         points: list[list[tuple[float, float]]] = [[] for _ in noise]  # (log lam, score)
         log = torch.log(noise).clamp(LOWEST, HIGHEST)
         least = torch.full_like(log, math.inf)

@@ -9,6 +9,11 @@ pixels). With it, Tikhonov denoising gets exactly the Wiener weight.
 For a blur the criterion is nearly flat below the best weight (smaller weights leave white noise
 too), so a sigma 1 % too low would make lam far too small. The target is therefore 1.5 % higher, and
 where sigma was estimated from the same picture, `GCV` chooses lam.
+
+A prior that is not convex gets the classical rule, without the degrees of freedom, unless the
+operator leaves pixels apart. A probe moves its result from one local minimum to another, or along
+iterations that are not finished, and what it tells of weights far too small is wrong. The classical
+rule errs on the smooth side.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import Problem, Result, Solve, Tuned, Tuner
+from ipx import LEAST_SIGMA, Diagonal, Problem, Result, Solve, Tuned, Tuner, has
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as FREE_LOWEST, WORST
@@ -27,12 +32,16 @@ from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
-_FLOOR = 1e-3  # smaller noise standard deviations (8-bit rounding) count as this
 
 
 def at_bound(lam: Tensor, low: float, high: float) -> Tensor:
     """True per image whose weight is at a bound of the search, ``(B,)``."""
     return (lam <= 1.01 * low) | (lam >= high / 1.01)
+
+
+def _steady(problem: Problem) -> bool:
+    """True if minimisers follow small changes of the data: a convex prior, or pixels apart."""
+    return problem.prior.traits.convex or has(problem.physical, Diagonal)
 
 
 class Discrepancy(Tuner[DiscrepancyOptions]):
@@ -41,20 +50,25 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
     def most(self, problem: Problem) -> int:
         """Two solves for each weight, and those of `GCV` where it comes first."""
         first = GCV().most(problem) if self._estimated(problem) else 0
-        return first + (2 if self.options.effective else 1) * self.options.evaluations
+        return first + (2 if self._effective(problem) else 1) * self.options.evaluations
 
     def _estimated(self, problem: Problem) -> bool:
         """True if `GCV` is tried first."""
         o = self.options
-        return problem.estimated and o.estimated == "gcv" and problem.data.quadratic
+        told = problem.estimated and o.estimated == "gcv" and problem.data.quadratic
+        return told and _steady(problem)
+
+    def _effective(self, problem: Problem) -> bool:
+        """True if the degrees of freedom are taken off."""
+        return self.options.effective and _steady(problem)
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
 
         If a Gaussian noise level was estimated, `GCV` chooses lam, unless option estimated is
-        trust. The criterion grows with lam. Where it stays below its target for every weight
-        tried (data that any smooth picture fits), the largest weight is taken; where it stays
-        above, the smallest.
+        trust, or the prior is not convex. The criterion grows with lam. Where it stays below its
+        target for every weight tried (data that any smooth picture fits), the largest weight is
+        taken; where it stays above, the smallest.
         """
         if self._estimated(problem):
             free = GCV().tune(problem, solve)
@@ -81,7 +95,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         """
         count = coarse_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
-        expected = expected.maximum(0.5 * count * _FLOOR**2)
+        expected = expected.maximum(0.5 * count * LEAST_SIGMA**2)
         log = torch.log(self._first(expected, count))
         low = torch.full_like(log, float("-inf"))
         high = torch.full_like(log, float("inf"))
@@ -151,7 +165,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         """log(data term / target), ``(B,)``."""
         value = coarse_misfit(problem, result)
         target = expected
-        if self.options.effective:
+        if self._effective(problem):
             spread = (2 * expected / count).sqrt()
             free = free_values(problem, result, solve, lam, spread)
             target = expected * (free / count).clamp(1e-3, 1.0)

@@ -15,6 +15,8 @@ from ipx_plugins.fourier import FourierOptions
 from ipx_plugins.fourier.masks import mask_for
 
 _PLANE = (-2, -1)
+QUIET = 0.1
+"""Share of the measured frequencies, the highest, that hold hardly any signal."""
 
 
 class Fourier(LinearOperator[FourierOptions]):
@@ -74,6 +76,15 @@ class Fourier(LinearOperator[FourierOptions]):
     def known(self, like: Tensor) -> Tensor:
         """M as booleans, ``(1, H, W)``."""
         return self.buffer("known", like, lambda: self._mask[None])
+
+    def quiet(self, y: Tensor) -> Tensor | None:
+        """The highest tenth of the measured frequencies: a picture has the least there."""
+        height, width = self._mask.shape
+        far = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width))
+        far = torch.fft.fftshift(far) if self.options.centred else far
+        far = torch.where(self._mask, far, -1.0).flatten()
+        count = max(1, round(QUIET * int(self._mask.sum())))
+        return y.flatten(2)[..., far.topk(count).indices.to(y.device)].flatten(1)
 
     def _measured(self, y: Tensor) -> Tensor:
         return torch.where(self.known(y), y, torch.zeros((), dtype=y.dtype, device=y.device))

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from ipx import InputError
 
-_MAD = 0.6744897502  # median of |n| for a standard normal n
+MAD = 0.6744897502  # median of |n| for a standard normal n
 _WITHIN_3 = 0.9733369246  # variance of n where |n| <= 3
 _SHARE = 0.1  # fraction of the picture used, the smoothest
 _ENOUGH = 600  # details needed for 5 % precision of the median
@@ -106,7 +106,7 @@ def _mad(detail: Tensor, rough: Tensor) -> Tensor:
     few = min(_ENOUGH, -(-len(detail) // 3))
     wanted = max(few, round(_SHARE * len(detail)))
     calm = detail[rough <= rough.kthvalue(wanted).values]
-    sigma = calm.abs().median() / _MAD
+    sigma = calm.abs().median() / MAD
     for _ in range(2):  # for 8-bit data the median alone has steps of 10 %
         kept = calm[calm.abs() <= 3 * sigma]
         sigma = ((kept**2).mean() / _WITHIN_3).sqrt()

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ipx import Noise, Scalar, image_sum, per_image
 from ipx_plugins.gaussian import GaussianOptions
-from ipx_plugins.gaussian.level import noise_level
+from ipx_plugins.gaussian.details import MAD
+from ipx_plugins.gaussian.level import AGREE, noise_level
 
 
 class Gaussian(Noise[GaussianOptions]):
@@ -61,4 +62,23 @@ class Gaussian(Noise[GaussianOptions]):
             for f in found
             if f.others is not None
         )[:1]
+        return made
+
+    def bounded(self, quiet: Tensor) -> Gaussian:
+        """This model with the level of ``quiet``, from its median, where that is much smaller."""
+        level = quiet.abs().median(1).values / MAD
+        told = torch.as_tensor(self.level, dtype=level.dtype, device=level.device)
+        least = level < AGREE * told
+        if not bool(least.any()):
+            return self
+        made = type(self)(self.options)
+        made.level, made.block = torch.where(least, level, told), self.block
+        return made
+
+    def scaled(self, by: Tensor) -> Gaussian:
+        """This model with sigma divided by ``by``; unknown and zero stay."""
+        if self.level is None or self.silent:
+            return self
+        made = type(self)(self.options)
+        made.level, made.block = self.level / by, self.block
         return made

@@ -25,6 +25,12 @@ class PoissonOptions(Options):
         help="Photons at intensity 1. By default it is estimated from the data, and 100 in "
         "simulations.",
     )
+    offset: float = opt(
+        default=0.0,
+        unit="intensity",
+        help="What a camera adds to the counts, in the unit of the data: y = Poisson(peak x) / "
+        "peak + offset. It is not in the restored picture.",
+    )
 
 
 class PoissonGaussianOptions(Options):
@@ -44,6 +50,12 @@ class PoissonGaussianOptions(Options):
         help="Standard deviation of the read-out noise. By default it is estimated from the "
         "data, and 0.01 in simulations.",
     )
+    offset: float = opt(
+        default=0.0,
+        unit="intensity",
+        help="What a camera adds to the counts, in the unit of the data: y = Poisson(peak x) / "
+        "peak + offset. It is not in the restored picture.",
+    )
 
 
 @hookimpl
@@ -56,6 +68,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             options=PoissonOptions,
             traits=Traits(counts=True, level="peak"),
             provides=(NoiseGrad, NoiseProx),
+            examples=({"offset": 0.005},),
             summary="Poisson noise: the Kullback-Leibler divergence of y from Ax.",
             source="Bertero et al., Inverse Problems 25, 2009",
         ),

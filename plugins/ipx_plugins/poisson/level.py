@@ -29,15 +29,15 @@ _FILTERS = (
 
 
 def photon_level(
-    y: Tensor, known: Tensor | None, peak: float | None, sigma: float | None
+    y: Tensor, known: Tensor | None, peak: Scalar | None, sigma: Scalar | None
 ) -> tuple[Tensor, Tensor]:
     """Estimate peak and sigma of each image where they are None.
 
     Args:
         y: ``(B, C, H, W)``, or ``(B, M)`` for data that are not pictures.
         known: boolean mask that broadcasts to y.
-        peak: photons at intensity 1, if known.
-        sigma: standard deviation of the read-out noise, if known.
+        peak: photons at intensity 1, if known, one or ``(B,)``.
+        sigma: standard deviation of the read-out noise, if known, likewise.
 
     Returns:
         peak and sigma, ``(B,)`` each.
@@ -50,13 +50,18 @@ def photon_level(
     if known is not None:
         mask = known.expand_as(y[:1]).reshape(mask.shape)
     slopes, floors = [], []
-    for picture in pictures:
+    for i, picture in enumerate(pictures):
         means, variances = _bands(picture[None], mask)
-        slope, floor = _line(means, variances, peak, sigma)
+        slope, floor = _line(means, variances, _of(peak, i), _of(sigma, i))
         slopes.append(slope)
         floors.append(floor)
     gain = 1 / torch.stack(slopes).clamp_min(1 / _MOST)
     return gain.to(y.dtype), torch.stack(floors).abs().sqrt().to(y.dtype)
+
+
+def _of(value: Scalar | None, image: int) -> Scalar | None:
+    """The value of one image."""
+    return value[image] if isinstance(value, Tensor) and value.ndim == 1 else value
 
 
 def _bands(y: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +115,7 @@ def _box(x: Tensor) -> Tensor:
 
 
 def _line(
-    means: Tensor, variances: Tensor, peak: Scalar | None, sigma: float | None
+    means: Tensor, variances: Tensor, peak: Scalar | None, sigma: Scalar | None
 ) -> tuple[Tensor, Tensor]:
     """Slope 1 / peak and floor sigma^2 >= 0 of the line, by reweighted least squares."""
     one = torch.ones_like(means)

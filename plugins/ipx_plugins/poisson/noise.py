@@ -1,4 +1,4 @@
-"""Poisson noise, y = Poisson(peak A x) / peak, alone and with read-out noise.
+"""Poisson noise, y = Poisson(peak A x) / peak + offset, alone and with read-out noise.
 
 The data term is the Kullback-Leibler divergence, the negative log-likelihood over peak,
 
@@ -11,7 +11,8 @@ Where y >= eps the parabola is the second-order Taylor polynomial and g is twice
 Where y < eps a constant is subtracted, so that the minimum is always 0: dark pixels, and missing
 ones, which are 0 in y and in the prediction, contribute nothing.
 
-Negative y (read-out noise, subtracted background) count as 0, as no photon count explains them.
+The offset, a pedestal that the camera adds to the counts, is subtracted from y first. y below it
+(read-out noise, subtracted background) counts as 0, as no photon count explains it.
 """
 
 from __future__ import annotations
@@ -49,13 +50,18 @@ def _divergence(mean: Tensor) -> Tensor:
 
 
 class _Photons(Noise[_P]):
-    """Base of both models: the divergence of y + c from pred + c, c = peak sigma^2.
+    """Base of both models: the divergence of y - offset + c from pred + c, c = peak sigma^2.
 
     ``level`` is peak, in photons at intensity 1, once peak and sigma are known.
     """
 
     peak: Scalar | None = None
     sigma: Scalar | None = 0.0  # of the read-out noise
+    offset: Scalar = 0.0
+
+    def centred(self, y: Tensor) -> Tensor:
+        """y without the offset."""
+        return y - per_image(self.offset, y)
 
     def _shift(self, like: Tensor) -> Scalar:
         """c = peak sigma^2."""
@@ -68,13 +74,13 @@ class _Photons(Noise[_P]):
         return _SIGMA if self.sigma is None else self.sigma
 
     def _parts(self, pred: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``pred`` and ``y`` shifted by c, and eps, which broadcasts against y."""
+        """``pred`` and the counted ``y`` shifted by c, and eps, which broadcasts against y."""
         c = self._shift(y)
         eps = torch.as_tensor(_LEAST_PHOTON / per_image(self._peak(), y), dtype=y.dtype)
-        return pred + c, (y + c).clamp_min(0.0), eps.to(y.device)
+        return pred + c, (self.centred(y) + c).clamp_min(0.0), eps.to(y.device)
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Poisson(peak clean) / peak + sigma n, drawn on the CPU.
+        """Poisson(peak clean) / peak + sigma n + offset, drawn on the CPU.
 
         Negative intensities give no photons. By default peak is 100 and sigma 0.01.
         """
@@ -84,7 +90,7 @@ class _Photons(Noise[_P]):
         if self.sigma is None or isinstance(self.sigma, Tensor) or self.sigma > 0:
             normal = torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
             y = y + per_image(self._read_out(), clean) * normal.to(clean.device)
-        return y
+        return y + per_image(self.offset, clean)
 
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
         """The sum of g per image, ``(B,)``."""
@@ -126,8 +132,8 @@ class _Photons(Noise[_P]):
         It is the expectation of g for Poisson variables with the local means of the data.
         """
         made = self if self.level is not None else cast("_Photons[_P]", self.estimated(y))
-        photons, _, _ = made._parts(y, y)
-        photons = photons.clamp_min(0.0) * per_image(made._peak(), y)
+        _, counted, _ = made._parts(y, y)
+        photons = counted * per_image(made._peak(), y)
         if y.ndim == 4:
             photons = functional.avg_pool2d(photons, 5, 1, 2, count_include_pad=False)
         each = _divergence(photons).flatten(1).mean(1)
@@ -145,7 +151,7 @@ class Poisson(_Photons[PoissonOptions]):
 
     def __init__(self, options: PoissonOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
-        self.peak = self.level
+        self.peak, self.offset = self.level, self.options.offset
 
     def estimated(
         self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
@@ -154,8 +160,16 @@ class Poisson(_Photons[PoissonOptions]):
         if self.level is not None:
             return self
         made = Poisson(self.options)
-        made.peak, _ = photon_level(y, known, None, 0.0)
+        made.offset = self.offset
+        made.peak, _ = photon_level(self.centred(y), known, None, 0.0)
         made.level = made.peak
+        return made
+
+    def scaled(self, by: Tensor) -> Poisson:
+        """This model with peak times ``by`` and the offset divided by it."""
+        made = Poisson(self.options)
+        made.offset = self.offset / by
+        made.peak = made.level = None if self.peak is None else self.peak * by
         return made
 
 
@@ -170,7 +184,7 @@ class PoissonGaussian(_Photons[PoissonGaussianOptions]):
     def __init__(self, options: PoissonGaussianOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self.peak, self.sigma = self.options.peak, self.options.sigma
-        self.level = None if self.sigma is None else self.peak
+        self.level, self.offset = None if self.sigma is None else self.peak, self.options.offset
 
     def estimated(
         self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
@@ -179,6 +193,16 @@ class PoissonGaussian(_Photons[PoissonGaussianOptions]):
         if self.level is not None:
             return self
         made = PoissonGaussian(self.options)
-        made.peak, made.sigma = photon_level(y, known, self.options.peak, self.options.sigma)
+        made.offset = self.offset
+        made.peak, made.sigma = photon_level(self.centred(y), known, self.peak, self.sigma)
         made.level = made.peak
+        return made
+
+    def scaled(self, by: Tensor) -> PoissonGaussian:
+        """This model with peak times ``by``, sigma and the offset divided by it."""
+        made = PoissonGaussian(self.options)
+        made.offset = self.offset / by
+        made.peak = None if self.peak is None else self.peak * by
+        made.sigma = None if self.sigma is None else self.sigma / by
+        made.level = None if made.sigma is None else made.peak
         return made

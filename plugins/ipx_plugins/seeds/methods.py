@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import ipx
-from ipx import Generative, LinearOperator, ModelSpec, UnknownNameError, load_weights
+from ipx import LEAST_SIGMA, Generative, LinearOperator, ModelSpec, UnknownNameError, load_weights
 from ipx.declare.registry import registry
 from ipx.errors import did_you_mean
 from ipx_plugins.seeds import METHODS, Method
@@ -24,8 +24,6 @@ from ipx_plugins.seeds.tasks import Case
 
 CHUNK = 16
 """Pictures per batch."""
-
-_FINEST = 0.255 / 255  # smallest noise standard deviation assumed
 
 
 @dataclass(frozen=True)
@@ -240,7 +238,7 @@ def _biharmonic(case: Case) -> Outcome:
 def _pca(case: Case, how: How, lam: list[float] | None) -> Outcome:
     """Posterior mean under the Gaussian prior; lam is the variance of the noise."""
     assert how.pca is not None
-    variance = max(case.level, _FINEST) ** 2 if how.lam is None else how.lam
+    variance = max(case.level, LEAST_SIGMA) ** 2 if how.lam is None else how.lam
     weights = lam if lam is not None else [variance] * len(case.y)
     pca, y = how.pca(), case.y.cpu()
     operator = case.operator

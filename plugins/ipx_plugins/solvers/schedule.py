@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ipx import (
     DENOISER_SHARE,
+    LEAST_SIGMA,
     Denoise,
     Latent,
     LinearOperator,
@@ -25,7 +26,6 @@ from ipx.toolkit import is_identity, vector
 from ipx_plugins.solvers import PnPOptions
 
 _STRONG = 49 / 255  # first sigma of DPIR
-_FINEST = 0.255 / 255  # smallest sigma of DPIR
 _LEAST_PENALTY = 1e-6
 
 
@@ -37,7 +37,7 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> T
         if options.sigma_end is None
         else vector(options.sigma_end, lam)
     )
-    low = low.clamp_min(_FINEST)
+    low = low.clamp_min(LEAST_SIGMA)
     first = options.sigma_start
     if first is None:
         first = min(_STRONG, problem.prior.traits.max_sigma)

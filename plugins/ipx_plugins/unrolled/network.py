@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ipx import (
     DENOISER_SHARE,
+    LEAST_SIGMA,
     Problem,
     noise_variance,
 )
@@ -24,7 +25,6 @@ from ipx_plugins.unrolled.prox import (
     network,
 )
 
-FINEST = 0.255 / 255  # smallest noise standard deviation assumed
 _ONE = math.log(math.e - 1)  # softplus of it is 1
 _USUAL = 0.01  # noise at which penalty and weight of filters are those of the options
 _PACE = 10.0  # factor on the learning rate of the scalars of a stage
@@ -69,7 +69,7 @@ class Stages(nn.Module):
         For proximal gradient the penalty is the Lipschitz constant, the inverse of the step.
         """
         o, k = self.options, min(number, self.count - 1)
-        variance = noise_variance(problem).clamp_min(FINEST**2)
+        variance = noise_variance(problem).clamp_min(LEAST_SIGMA**2)
         factor = F.softplus(_ONE + _PACE * self.penalty[k]).to(variance)
         strength = F.softplus(_ONE + _PACE * self.strength[k]).to(variance)
         square = (strength * self._level(variance, k)) ** 2

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import ipx
 from ipx import (
+    LEAST_SIGMA,
     LinearOperator,
     Problem,
     Shape,
@@ -21,7 +22,7 @@ from ipx import (
 )
 from ipx.toolkit import column, is_identity
 from ipx_plugins.unrolled import PROXED, TrainedOptions
-from ipx_plugins.unrolled.network import FINEST, Stages
+from ipx_plugins.unrolled.network import Stages
 
 _BASE: dict[str, dict[str, Any]] = {
     "admm": {"rho": 1.0, "relaxation": 1.0},
@@ -135,7 +136,7 @@ def consistent(problem: Problem, x: Tensor) -> Tensor:
     the residual of the network, which is the shrinkage of James and Stein (1961).
     """
     count, value = known_count(problem), problem.data.value(x)
-    bound = problem.noise.expected(problem.y, count).clamp_min(0.5 * count * FINEST**2)
+    bound = problem.noise.expected(problem.y, count).clamp_min(0.5 * count * LEAST_SIGMA**2)
     limit = 1.05 * bound
     operator = problem.operator
     if isinstance(operator, LinearOperator) and is_identity(operator, problem.y):

@@ -1,0 +1,101 @@
+"""Data in physical units, divided by their largest value for the restoration.
+
+Thresholds, schedules and learned priors are made for images in [0, 1]. Data whose unit is far from
+that lose 10 dB and more without it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx.files.images import DIM, IDENTITY_HIGH
+from ipx.numerics.tensors import image_norm, per_image
+from ipx.parts.linear import LinearOperator
+from ipx.parts.noise import Noise
+from ipx.parts.operator import Operator
+
+USUAL = 0.99
+"""Share of the values of an image that have to be large for another unit: few may be outliers."""
+
+FIT = 0.5
+"""Largest misfit of the preview, as a share of the data, that tells the unit of the image."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """The unit of each image of a batch.
+
+    Attributes:
+        by: data and image are divided by it, ``(B,)``; 1 where they are near [0, 1].
+    """
+
+    by: Tensor
+
+    @property
+    def other(self) -> bool:
+        """True if an image has another unit."""
+        return bool((self.by != 1).any())
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user is told, one line at most."""
+        if not self.other:
+            return ()
+        by = ", ".join(f"{v:.3g}" for v in self.by.tolist())
+        return (f"the data are divided by {by} for the restoration; lam is for these values",)
+
+    def divided(self, x: Tensor) -> Tensor:
+        """Data or images ``(B, ...)`` divided by the unit."""
+        return x / per_image(self.by, x) if self.other else x
+
+    def restored(self, x: Tensor) -> Tensor:
+        """Images in the unit of the data again."""
+        return x * per_image(self.by, x) if self.other else x
+
+    def floor(self, floor: Sequence[float]) -> tuple[float, ...]:
+        """Errors of storage, divided; for a batch by the largest unit."""
+        most = float(self.by.amax())
+        return tuple(error / most for error in floor)
+
+    def noise(self, noise: Noise[Any]) -> Noise[Any]:
+        """The noise model of the divided data."""
+        made = noise.scaled(self.by) if self.other else noise
+        assert made is not None
+        return made
+
+    def level(self, noise: Noise[Any]) -> Noise[Any]:
+        """The noise model of the data, of that of the divided ones."""
+        made = noise.scaled(1 / self.by) if self.other else noise
+        assert made is not None
+        return made
+
+
+def units_of(y: Tensor, operator: Operator[Any], noise: Noise[Any], scalable: bool) -> Units:
+    """The unit of each image, told from its preview.
+
+    It is the largest value of an image that stays below `DIM`, or of which 1 % exceed
+    `IDENTITY_HIGH`. It is 1 for all images unless data in another unit are the same problem: the
+    operator is linear, `ipx.Noise.scaled` knows the noise, and the caller says that the prior is
+    ``scalable``.
+    """
+    one = torch.ones(y.shape[0], dtype=y.dtype, device=y.device)
+    if not (scalable and isinstance(operator, LinearOperator) and noise.scaled(one) is not None):
+        return Units(one)
+    with torch.no_grad():
+        y = noise.centred(y)
+        preview = operator.preview(y)
+        size = preview.abs().flatten(1)
+        largest = size.amax(1)
+        usual = size.kthvalue(math.ceil(USUAL * size.shape[1]), 1).values
+        far = (largest > 0) & ((largest < DIM) | (usual > IDENTITY_HIGH))
+        if not bool(far.any()):
+            return Units(one)
+        # the preview of some operators has no unit, such as that of random projections
+        far &= image_norm(operator.forward(preview) - y) <= FIT * image_norm(y)
+        return Units(torch.where(far, largest, one))
