@@ -103,6 +103,7 @@ from ipx.parts.normal import NormalSystem as NormalSystem
 from ipx.parts.operator import Operator as Operator
 from ipx.parts.prior import OuterProx as OuterProx, Prior as Prior
 from ipx.parts.stack import from_scipy as from_scipy, vstack as vstack
+from ipx.parts.sum import Sum as Sum
 from ipx.parts.weights import (
     Weights as Weights,
     find_weights as find_weights,

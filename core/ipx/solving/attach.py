@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
-from ipx.errors import PlanError
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.tree import tree
 from ipx.solving.problem import Problem
@@ -17,10 +16,9 @@ def plan_for(problem: Problem, solver: Solver[Any, Any], exact: bool = False) ->
     """The plan for a problem and a solver made in code.
 
     Raises:
-        PlanError: they do not fit, or the problem has several priors.
+        PlanError: they do not fit.
+        UsageError: the problem has several priors that have no sum.
     """
-    if len(problem.terms) > 1:
-        raise PlanError("sums of priors cannot be solved in this version; take one prior")
     return make_plan(
         tree("operator", problem.operator),
         tree("noise", problem.noise),
