@@ -46,7 +46,9 @@ class Sum(OuterProx[NoOptions]):
         UsageError: see `ipx.planning.rules.summed`.
     """
 
-    def __init__(self, priors: Sequence[Prior[Any]], weights: Sequence[Scalar] | None = None) -> None:
+    def __init__(
+        self, priors: Sequence[Prior[Any]], weights: Sequence[Scalar] | None = None
+    ) -> None:
         super().__init__()
         described = [tree("prior", p) for p in priors]
         names = [d.title for d in described]
@@ -142,6 +144,7 @@ class Sum(OuterProx[NoOptions]):
 
 def _split(prior: Prior[Any]) -> Prior[Any]:
     """A part of a sum as g(Kx); the order is that of `ipx.planning.rules.SPLIT`."""
-    if has(prior, ProxConjugate):
+    able = prior.capabilities
+    if ProxConjugate in able:
         return prior
-    return QuadraticPart(prior) if has(prior, QuadraticPrior) else IdentityPart(prior)
+    return QuadraticPart(prior) if QuadraticPrior in able else IdentityPart(prior)

@@ -7,7 +7,8 @@ from functools import reduce
 from typing import Any
 
 from ipx.planning.plan import Plan, make_plan
-from ipx.planning.tree import tree
+from ipx.planning.tree import AUTO, Tree, tree
+from ipx.solving.build import build
 from ipx.solving.problem import Problem
 from ipx.solving.solver import Solver
 
@@ -19,11 +20,26 @@ def plan_for(problem: Problem, solver: Solver[Any, Any], exact: bool = False) ->
         PlanError: they do not fit.
         UsageError: the problem has several priors that have no sum.
     """
+    return _plan(problem, tree("solver", solver), exact)
+
+
+def best_for(problem: Problem, exact: bool = False) -> tuple[Plan, Solver[Any, Any]]:
+    """The plan of the best solver for a problem made in code, and that solver.
+
+    Raises:
+        PlanError: no solver fits.
+    """
+    auto = tree("solver", AUTO)
+    plan = _plan(problem, auto, exact)
+    return plan, build("solver", replace(auto, spec=plan.solver))
+
+
+def _plan(problem: Problem, solver: Tree, exact: bool) -> Plan:
     return make_plan(
         tree("operator", problem.operator),
         tree("noise", problem.noise),
         tree("prior", problem.prior),
-        tree("solver", solver),
+        solver,
         exact,
         problem.hard,
     )

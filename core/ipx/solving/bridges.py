@@ -29,7 +29,6 @@ from ipx.declare.capabilities import (
     Sampled,
     Scalar,
     Value,
-    has,
     using,
 )
 from ipx.numerics.tensors import column, image_norm, image_sum, per_image, vector
@@ -37,7 +36,6 @@ from ipx.parts.linear import LinearOperator, operator_norm
 from ipx.parts.noise import Noise
 from ipx.parts.normal import NormalSystem
 from ipx.parts.operator import Operator
-from ipx.parts.prior import Prior
 from ipx.parts.wrapped import IdentityPart, Wrapped
 from ipx.solving.problem import Problem
 
