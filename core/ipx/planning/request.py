@@ -109,15 +109,15 @@ def check_weights(lam: Any, prior: Tree) -> None:
         if lam != AUTO:
             raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}")
         return
-    count = sum(part.facts.traits.weighted for part in prior.parts)
-    if count < 2:  # then lam may be one value for each image of a batch
+    weighted = [part.title for part in prior.parts if part.facts.traits.weighted]
+    if len(weighted) < 2:  # then lam may be one value for each image of a batch
         return
     try:
         given = len(lam)
     except TypeError:
         given = 1
-    if given != count:
+    if given != len(weighted):
         raise UsageError(
-            f"{prior.title} takes {count} weights, one for each prior in this order, or auto for "
-            f"all; given: {given}"
+            f"prior {prior.title} takes {len(weighted)} weights, of {' and '.join(weighted)}, or "
+            f"auto for all; given: {given}"
         )

@@ -136,7 +136,9 @@ class Search:
         if told is not None:
             return told
         tuned = self.tuner.tune(single, self.trials.by(algorithm))
-        self.trace += [{"prior": plan.prior, **trial} for trial in tuned.trace]
+        spec = term.prior.declaration
+        name = type(term.prior).__name__ if spec is None else spec.name
+        self.trace += [{"prior": name, **trial} for trial in tuned.trace]
         self.remarks += tuned.remarks
         return tuned.lam
 

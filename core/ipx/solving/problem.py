@@ -251,11 +251,9 @@ class Problem:
     def objective(self, x: Tensor) -> Tensor:
         """f(x) + sum of lam R(x), ``(B,)``; NaN if a prior has no `Value`."""
         value = self.data.value(x)
-        for term in self.terms:
-            if not has(term.prior, Value):
-                return torch.full_like(value, torch.nan)
-            value = value + term.lam * term.prior.value(x)
-        return value
+        if not all(has(term.prior, Value) for term in self.terms):
+            return torch.full_like(value, torch.nan)
+        return value + self.lam * using(self.prior, Value).value(x)
 
     def start(self) -> Tensor:
         """The start of the iterations, of the shape of the unknown."""
