@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command_line import call
 from torch import Tensor
 
 import ipx
+from command_line import call
 from ipx.declare.options import NoOptions
 from ipx.files import images
 from ipx.planning.tree import tree
@@ -114,10 +114,8 @@ def test_two_quadratic_priors_have_their_closed_form() -> None:
     assert torch.allclose(how.x.flatten(), wanted, atol=1e-8)
 
 
-@pytest.mark.parametrize("solver", ["admm", "pdhg", "fista"])
-def test_a_prior_twice_is_the_prior_with_the_sum_of_the_weights(solver: str) -> None:
-    how: dict[str, Any] = {"op": BLUR, "noise": NOISE, "solver": solver}
-    how |= {"tol": 1e-8, "iterations": 3000}
+def test_a_prior_twice_is_the_prior_with_the_sum_of_the_weights() -> None:
+    how: dict[str, Any] = {"op": BLUR, "noise": NOISE, "tol": 1e-7, "iterations": 1000}
     once = ipx.solve(data(), prior="tv", lam=0.05, **how)
     twice = ipx.solve(data(), prior=["tv", "tv"], lam=[0.03, 0.02], **how)
     assert np.allclose(once.image, twice.image, atol=2e-5)
@@ -226,7 +224,7 @@ def test_data_without_noise_need_no_tuner() -> None:
 def test_mistakes_get_one_line(words: list[str], told: str) -> None:
     done = call("solve", "--op", "blur", *words, "--dry-run")
     assert done.exit_code != 0
-    assert told in str(done.exception or done.output)
+    assert told in done.output
 
 
 def test_the_command_line_from_end_to_end(tmp_path: Path) -> None:
@@ -239,7 +237,7 @@ def test_the_command_line_from_end_to_end(tmp_path: Path) -> None:
     done = call(*words, *priors, "-o", out)
     assert done.exit_code == 0, done.output
     row = json.loads(done.output)
-    assert row["lam"] == [0.01, 0.02]
+    assert row["lam"] == pytest.approx([0.01, 0.02])
     assert row["plan"]["prior"] == "tv + wavelet"
     record = json.loads(out.with_name("out.png.json").read_text())
     assert [p["name"] for p in record["config"]["prior"]["parts"]] == ["tv/tv", "wavelet/wavelet"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -15,6 +16,7 @@ from ipx.declare.capabilities import (
     QuadraticPrior,
     Scalar,
     Shape,
+    Spectrum,
     Value,
     has,
     using,
@@ -101,6 +103,9 @@ class Sum(OuterProx[NoOptions]):
         """
         parts = [using(p, ProxConjugate).linear_part(image_shape) for p in self._split]
         made = Stacked([p for p in parts if isinstance(p, LinearOperator)])
+        if self.traits.basis:  # the priors declare it, their linear parts need not
+            made.capabilities |= {Spectrum}
+            made.traits = replace(made.traits, basis=self.traits.basis)
         before = self._stacks.setdefault(made.data_shape, made)
         if before.image_shape != made.image_shape:
             raise ShapeError(
