@@ -83,7 +83,7 @@ class ComponentCommand(click.Command):
         """Find the components, then parse with their options."""
         found = ctx.meta[_META] = self._choose(ctx, list(args))
         if found.config is not None:
-            ctx.default_map = self._defaults(ctx, found.config, found.names)
+            ctx.default_map = self._defaults(ctx, found.config, found)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as e:
@@ -156,9 +156,7 @@ class ComponentCommand(click.Command):
                 more = "; a file composes them, see docs/cli.md" if role == "op" else ""
                 raise UsageError(f"{times} {KIND_OF[role]}s are given and one is possible{more}")
 
-    def _defaults(
-        self, ctx: click.Context, config: Config, names: dict[str, str]
-    ) -> dict[str, Any]:
+    def _defaults(self, ctx: click.Context, config: Config, found: Chosen) -> dict[str, Any]:
         """The configuration as the default map of click, with values checked by its types."""
         values = {k: v for k, v in config.values.items() if k != "inputs"}
         if "lam" in values and not isinstance(values["lam"], list):
@@ -172,10 +170,10 @@ class ComponentCommand(click.Command):
                         raise InputError(f"{config.path}: {param.name}: {e.message}") from e
         for role, table in config.components.items():
             if role == "prior":
-                values |= _prior_defaults(table, names[role])
+                values |= _prior_defaults(table, found.names[role], found.parts)
                 continue
             values[role] = table["name"]
-            if _same(role, names[role], table["name"]):
+            if _same(role, found.names[role], table["name"]):
                 values |= {f"{role}_{k}": v for k, v in table.items() if k != "name"}
         return values
 
@@ -210,16 +208,16 @@ def _several(given: Sequence[str], in_file: Mapping[str, Any]) -> tuple[str, ...
     return tuple(registry().get("prior", name).name for name in names) if len(names) > 1 else ()
 
 
-def _prior_defaults(table: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The priors of the file, and the options of those that are taken."""
-    parts = table.get("parts", (table,))
-    values: dict[str, Any] = {"prior": [part["name"] for part in parts]}
-    for number, part in enumerate(parts, 1):
-        for key, value in part.items():
-            if key != "name" and len(parts) > 1:
-                values[part_dest("prior", number, key)] = value
-            elif key != "name" and _same("prior", name, part["name"]):
-                values[f"prior_{key}"] = value
+def _prior_defaults(table: Mapping[str, Any], name: str, parts: Sequence[str]) -> dict[str, Any]:
+    """The priors of the file, and the options of those that are taken at their place."""
+    given = table.get("parts", (table,))
+    values: dict[str, Any] = {"prior": [part["name"] for part in given]}
+    several, taken = bool(parts), parts or (name,)
+    for number, (part, own) in enumerate(zip(given, taken, strict=False), 1):
+        if _same("prior", own, part["name"]):
+            for key, value in part.items():
+                dest = part_dest("prior", number, key) if several else f"prior_{key}"
+                values |= {} if key == "name" else {dest: value}
     return values
 
 

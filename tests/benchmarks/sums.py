@@ -58,8 +58,10 @@ def main() -> None:
     table = (
         "PSNR in dB on crops of 128 x 128 pixels, the noise level estimated. Gain of the sum over "
         f"the better of the two alone: mean {np.mean(gains):.2f} dB, least {min(gains):.2f} dB; at "
-        f"least -0.05 dB in {sum(g >= -0.05 for g in gains)} of {len(gains)}. `share` is the weight of tv in the sum over its weight alone.\n\n"
-        "| picture | task | before | tv | wavelet | tv + wavelet | gain | lam tv | lam wavelet | share |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
+        f"least -0.05 dB in {sum(g >= -0.05 for g in gains)} of {len(gains)}. `share` is the "
+        "weight of tv in the sum over its weight alone.\n\n"
+        "| picture | task | before | tv | wavelet | tv + wavelet | gain | lam tv | lam wavelet "
+        "| share |\n|---|---|---|---|---|---|---|---|---|---|\n"
     )
     publish("sums", "Sums of priors", table + "\n".join(rows))
 
