@@ -18,6 +18,7 @@ import ipx
 from ipx.declare import registry
 from ipx.declare.adapters import BUILTIN
 from ipx.declare.hooks import hookimpl
+from ipx.declare.specs import PriorSpec
 from ipx_cli.info import as_mapping, as_text
 from ipx_cli.main import COMMANDS, LazyGroup, ask_plugins, cli, guarded
 
@@ -229,11 +230,12 @@ def test_info_shows_what_is_declared() -> None:
     assert values["suffixes"] == [".png"]
     assert {"uint8", "uint16"} <= set(values["dtypes"])
     assert "suffixes  .png" in text
-    preferring = [s for s in registry.registry().all("prior") if getattr(s, "prefers", ())]
+    priors = [s for s in registry.registry().all("prior") if isinstance(s, PriorSpec)]
+    preferring = [s for s in priors if s.preferred()]
     for spec in preferring:
         values, text = told(spec.id, "--kind", "prior")
-        assert values["prefers"] == list(spec.prefers)
-        assert spec.prefers[0] in text
+        assert values["prefers"] == list(spec.preferred())
+        assert spec.preferred()[0] in text
 
 
 def test_info_alone_lists_the_components() -> None:

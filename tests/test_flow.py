@@ -12,12 +12,29 @@ from torch import Tensor, nn
 
 import ipx
 from ipx.parts.weights import load_weights, save_weights
-from ipx_plugins.flow.layers import ActNorm, Checkerboard, Coupling, Layer, Mix, Split, Squeeze
+from ipx_plugins.flow.layers import (
+    ActNorm,
+    Checkerboard,
+    Coupling,
+    Layer,
+    Mix,
+    Shift,
+    ShiftSplit,
+    Split,
+    Squeeze,
+)
 
+SIZES = {"steps": 2, "levels": 2, "width": 16}
 SMALL: dict[str, dict[str, Any]] = {
-    "glow": {"steps": 2, "levels": 2, "width": 16},
-    "realnvp": {"steps": 2, "levels": 2, "width": 16},
+    "glow": SIZES,
+    "glow additive": {**SIZES, "coupling": "additive"},
+    "realnvp": SIZES,
 }
+
+
+def small(name: str, **more: Any) -> ipx.Generative[Any]:
+    made: ipx.Generative[Any] = ipx.model(name.split()[0], **{**SMALL[name], **more})
+    return made
 
 
 def stirred(
@@ -36,7 +53,7 @@ def stirred(
 
 @pytest.mark.parametrize("name", SMALL)
 def test_inverse_and_determinant(name: str) -> None:
-    model = ipx.model(name, colors=1, **SMALL[name])
+    model = small(name, colors=1)
     net, x = stirred(model, torch.float64, 8)
     z = model.encode(net, x)
     assert float((model.decode(net, z, (1, 8, 8)) - x).abs().max()) < 1e-12
@@ -74,7 +91,7 @@ def test_parameters_that_change_in_place_count() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_inverse_in_single_precision(name: str) -> None:
-    model = ipx.model(name, levels=4, width=32)
+    model = small(name, steps=8, levels=4, width=32)
     net, x = stirred(model, torch.float32, 64, 0.003)
     again = model.decode(net, model.encode(net, x), (3, 64, 64))
     assert float((again - x).abs().max()) < 1e-4
@@ -82,7 +99,15 @@ def test_inverse_in_single_precision(name: str) -> None:
 
 @pytest.mark.parametrize(
     "layer",
-    [Squeeze(), ActNorm(4), Mix(4), Coupling(4, 8), Coupling(5, 8, True), Checkerboard(2, 8, 1)],
+    [
+        Squeeze(),
+        ActNorm(4),
+        Mix(4),
+        Coupling(4, 8),
+        Coupling(5, 8, True),
+        Shift(4, 8),
+        Checkerboard(2, 8, 1),
+    ],
 )
 def test_layers_invert(layer: Layer) -> None:
     torch.manual_seed(1)
@@ -106,9 +131,10 @@ def test_layers_invert(layer: Layer) -> None:
         )
 
 
-def test_split_is_whitened_and_inverts() -> None:
+@pytest.mark.parametrize("kind", [Split, ShiftSplit])
+def test_split_is_whitened_and_inverts(kind: type[Split]) -> None:
     torch.manual_seed(2)
-    split = Split(6).double()
+    split = kind(6).double()
     with torch.no_grad():
         for p in split.parameters():
             p.normal_(0, 0.2)
@@ -141,7 +167,7 @@ def test_density_of_a_plane_integrates_to_one() -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_untrained_is_a_gaussian(name: str) -> None:
     """Fresh weights turn and sort the picture, nothing else: p is N(1/2, I)."""
-    model = ipx.model(name, colors=1, **SMALL[name])
+    model = small(name, colors=1)
     torch.manual_seed(4)
     net = model.network().double()
     x = torch.rand(2, 1, 8, 8, dtype=torch.float64)
@@ -153,9 +179,32 @@ def test_untrained_is_a_gaussian(name: str) -> None:
     assert float(bits.detach()) == pytest.approx(wanted_bits, abs=0.01)
 
 
+def test_the_volume_of_additive_couplings_is_constant() -> None:
+    """log p(x) + |E(x)|^2 / 2 is one number for all pictures, so analysis is the MAP."""
+    for name, constant in (("glow additive", True), ("glow", False), ("realnvp", False)):
+        model = small(name)
+        net, x = stirred(model, torch.float64, 16)
+        volume = model.log_prob(net, x) + (model.encode(net, x) ** 2).sum(1) / 2
+        assert bool((volume - volume[0]).abs().max() < 1e-9) == constant
+        assert model.traits.varying_volume != constant
+
+
+def test_the_first_batch_is_white_after_an_additive_flow() -> None:
+    """At the start of training each channel of the code has mean 0 and variance 1."""
+    model = small("glow additive")
+    torch.manual_seed(0)
+    net = model.network().double()
+    x = 0.3 + 0.1 * torch.rand(8, 3, 16, 16, dtype=torch.float64)
+    with torch.no_grad():
+        model.initialise(net, x)
+    finest = model.encode(net, x)[:, : 6 * 8 * 8].reshape(8, 6, 64)
+    assert torch.allclose(finest.mean((0, 2)), finest.new_zeros(6), atol=1e-9)
+    assert torch.allclose(finest.std((0, 2)), finest.new_ones(6), atol=1e-9)
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_every_weight_learns(name: str) -> None:
-    model = ipx.model(name, **SMALL[name])
+    model = small(name)
     net, x = stirred(model, torch.float32, 16)
     net.requires_grad_(True)
     model.loss(net, x, torch.Generator().manual_seed(0)).backward()

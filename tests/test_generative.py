@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,17 +30,19 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     made = {}
     for name, plugin, options in (
         ("glow", "flow", {"steps": 2, "levels": 2, "width": 8}),
+        ("additive", "flow", {"steps": 2, "levels": 2, "width": 8, "coupling": "additive"}),
         ("vae", "vae", {"size": SIZE, "latent": 6, "width": 4}),
     ):
         torch.manual_seed(5)
-        model = ipx.model(name, **options)
+        kind = "glow" if plugin == "flow" else name
+        model = ipx.model(kind, **options)
         net = model.network()
         with torch.no_grad():
             model.initialise(net, pictures(4))
             for p in net.parameters():
                 p.add_(0.02 * torch.randn_like(p))
         path = folder / f"{name}.safetensors"
-        card = {"model": f"{plugin}/{name}", "options": model.options.to_mapping()}
+        card = {"model": f"{plugin}/{kind}", "options": model.options.to_mapping()}
         save_weights(path, net.state_dict(), card)
         made[name] = str(path)
     return made
@@ -100,9 +103,44 @@ def test_map_is_analysis_and_the_determinant(weights: dict[str, str]) -> None:
     assert not torch.equal(drawn[0], drawn[2])
 
 
+def test_map_and_analysis_of_an_additive_flow_are_one_function(weights: dict[str, str]) -> None:
+    """-log p is |E(x)|^2 / 2 up to a constant: smooth, without noise, for quasi-Newton steps."""
+    x = pictures(3).double()
+    files = {"weights": weights["additive"]}
+    density: Any = ipx.prior("glow-map", **files)
+    code: Any = ipx.prior("glow-analysis", **files)
+    apart = density.value(x) - code.value(x) / 2
+    assert torch.allclose(apart, apart[0].expand(3), rtol=0, atol=1e-9 * float(code.value(x)[0]))
+    assert torch.allclose(density.grad(x), code.grad(x) / 2, rtol=1e-9)
+    assert not ipx.has(density, ipx.StochasticGrad)
+    # the same weight of |E(x)|^2: both are the maximum a posteriori
+    assert density.traits.lam_per_variance == 2 * code.traits.lam_per_variance == 1
+    free: Any = "auto"
+    for made in (density, code):
+        assert made.typical((3, SIZE, SIZE)) is None
+        assert plan_for(problem(made, x), free).solver.name == "lbfgs"
+    for name in ("glow-map", "glow-analysis"):  # of an affine flow
+        assert plan_for(problem(prior(name, weights), x), free).solver.name == "adam"
+
+
+def test_analysis_of_a_gaussian_flow_is_the_posterior_mean(tmp_path: Path) -> None:
+    """A fresh additive flow is N(1/2, I), for which the MAP has a closed form."""
+    x, variance = pictures(2).double(), 0.3
+    y = x + 0.2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(2)).double()
+    model = ipx.model("glow", steps=2, levels=2, width=8, coupling="additive")
+    card = {"model": "flow/glow", "options": model.options.to_mapping()}
+    save_weights(tmp_path / "fresh.safetensors", model.network().state_dict(), card)
+    made = ipx.prior("glow-analysis", weights=str(tmp_path / "fresh.safetensors"))
+    begun = Problem(y, ipx.operator("identity", (3, SIZE, SIZE)),
+                    ipx.noise("gaussian", sigma=variance**0.5), made, variance / 2)  # fmt: skip
+    found = iterate(begun, ipx.solver("lbfgs"), tol=1e-8).x
+    wanted = (y + variance * 0.5) / (1 + variance)
+    assert float((found - wanted).abs().max()) < 1e-5
+
+
 def test_weight_follows_from_the_noise(weights: dict[str, str]) -> None:
     y = problem(prior("glow-map", weights), pictures(1)).y
-    table = {"glow-map": 0.5, "glow-analysis": 0.5, "glow-synthesis": 0.5}
+    table = {"glow-map": 1.0, "glow-analysis": 0.5, "glow-synthesis": 0.5}
     for name, share in table.items():
         how = ipx.solve(
             y, op="blur", noise={"name": "gaussian", "sigma": 0.03}, prior=prior(name, weights),

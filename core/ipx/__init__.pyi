@@ -6,6 +6,8 @@ Type checkers read this file, and ``ipx/__init__.py`` to import each name on fir
 from ipx._version import __version__ as __version__
 from ipx.declare.capabilities import (
     Adjoint as Adjoint,
+    AuxiliaryField as AuxiliaryField,
+    Box as Box,
     Capability as Capability,
     CodePenalty as CodePenalty,
     DataDual as DataDual,
@@ -24,8 +26,10 @@ from ipx.declare.capabilities import (
     Matching as Matching,
     NoiseGrad as NoiseGrad,
     NoiseProx as NoiseProx,
+    Nonnegative as Nonnegative,
     Norm as Norm,
     NormalSolve as NormalSolve,
+    Orthonormal as Orthonormal,
     PartSolve as PartSolve,
     Prox as Prox,
     ProxConjugate as ProxConjugate,
@@ -40,6 +44,7 @@ from ipx.declare.capabilities import (
     Spectrum as Spectrum,
     StochasticGrad as StochasticGrad,
     Value as Value,
+    ValueGrad as ValueGrad,
     has as has,
     using as using,
 )
@@ -71,6 +76,7 @@ from ipx.errors import (
     UsageError as UsageError,
     did_you_mean as did_you_mean,
 )
+from ipx.files.cards import find_weights as find_weights, trained_traits as trained_traits
 from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
 from ipx.files.images import read_array as read_array
@@ -104,11 +110,7 @@ from ipx.parts.operator import Operator as Operator
 from ipx.parts.prior import OuterProx as OuterProx, Prior as Prior
 from ipx.parts.stack import from_scipy as from_scipy, vstack as vstack
 from ipx.parts.sum import Sum as Sum
-from ipx.parts.weights import (
-    Weights as Weights,
-    find_weights as find_weights,
-    load_weights as load_weights,
-)
+from ipx.parts.weights import Weights as Weights, load_weights as load_weights
 from ipx.planning.plan import Plan as Plan
 from ipx.planning.settings import SolveSettings as SolveSettings
 from ipx.solving.attach import attach as attach, plan_for as plan_for

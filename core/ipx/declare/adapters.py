@@ -165,6 +165,17 @@ BUILTIN: tuple[AdapterSpec, ...] = (
         rank=10,
     ),
     AdapterSpec(
+        name="auxiliary-field",
+        target="ipx.solving.fields:auxiliary_field",
+        summary="R(x) = min over w of G(x, w): x and the field w are found together.",
+        side="prior",
+        gives=cap.ProxConjugate,
+        needs=(cap.AuxiliaryField,),
+        widens=True,
+        basis="",
+        exact=True,
+    ),
+    AdapterSpec(
         name="dual-prox",
         target=_B + "dual_prox",
         summary="Prox of g(Kx) by accelerated proximal gradient steps on its dual.",

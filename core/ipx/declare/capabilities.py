@@ -235,6 +235,30 @@ class QuadraticPrior(Capability, of="prior"):
         """L for images of this shape."""
 
 
+class AuxiliaryField(Capability, of="prior"):
+    """R(x) = min_w G(x, w), w a field of further channels, which is found together with x."""
+
+    def joint(self) -> Any:
+        """G, a prior with `Value` and `ProxConjugate` on ``[x; w]``, ``(B, C + n, H, W)``."""
+
+    def field(self, x: Tensor) -> Tensor:
+        """A w to start from with x, ``(B, n, H, W)``."""
+
+
+class Orthonormal(Capability, of="prior"):
+    """R is small for images that are sparse in an orthonormal transform W, W^T W = W W^T = I."""
+
+    def orthonormal_part(self, image_shape: Shape) -> Linear:
+        """W for images of this shape, with the inverse W^T."""
+
+
+class Box(Capability, of="prior"):
+    """R(x) = 0 where each value is within bounds, else infinite."""
+
+    def bounds(self) -> tuple[float, float]:
+        """The lower and the upper bound; infinite where there is none."""
+
+
 class Denoise(Capability, of="prior"):
     """A denoiser for white Gaussian noise."""
 
@@ -280,6 +304,13 @@ class SoftRange(Capability, of="prior"):
 
     def deviation(self) -> float:
         """gamma, in image units."""
+
+
+class ValueGrad(Capability, of="prior"):
+    """R(x) and its gradient together, for little more than the gradient. With `Value`, `Grad`."""
+
+    def value_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """R(x), ``(B,)``, and its gradient, same shape as x."""
 
 
 class StochasticGrad(Capability, of="prior"):
@@ -352,6 +383,10 @@ class JointSolve(Capability, of="problem"):
 
 class SampledSolve(Capability, of="problem"):
     """(B^T B + rho K^T K) x = b has a closed form, A = S B `Sampled`."""
+
+
+class Nonnegative(Capability, of="problem"):
+    """Data of nonnegative images are nonnegative: no entry of A is below 0."""
 
 
 class PartSolve(Capability, of="problem"):

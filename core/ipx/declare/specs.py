@@ -177,10 +177,21 @@ class NoiseSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class PriorSpec(Spec):
-    """A prior; ``prefers`` names solvers that ``--solver auto`` takes first, best first."""
+    """A prior.
+
+    Attributes:
+        prefers: the solvers that ``--solver auto`` takes first, best first; a tuple of names or a
+            function of the options that gives one.
+    """
 
     kind: ClassVar[str] = "prior"
-    prefers: tuple[str, ...] = ()
+    prefers: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
+
+    def preferred(self, options: Options | None = None) -> tuple[str, ...]:
+        """The preferred solvers with these options (the defaults when None)."""
+        if not callable(self.prefers):
+            return self.prefers
+        return self.prefers(options if options is not None else self.options())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +242,8 @@ class AdapterSpec(Spec):
         needs: capabilities that it requires.
         lacks: capabilities that exclude it.
         nonlinear: the operator behind it is not linear, and has no capabilities.
+        widens: the unknown behind it is the image with further channels, which the operator
+            ignores; see `ipx.planning.rules.widened`.
         basis: new value of the prior's trait ``basis``; None leaves it.
         exact: False for an approximation, which ``--exact`` refuses.
         tolerance: relative residual or change at which it stops iterating; 0 for a closed form.
@@ -244,6 +257,7 @@ class AdapterSpec(Spec):
     needs: tuple[type, ...]
     lacks: tuple[type, ...] = ()
     nonlinear: bool = False
+    widens: bool = False
     basis: Basis | None = None
     exact: bool
     tolerance: float = 0.0

@@ -22,6 +22,8 @@ class Traits:
         signed: operator: data of nonnegative images may be negative.
         complex: operator: its data are the real parts of all channels, then the imaginary parts;
             files hold them as complex numbers.
+        absolute: operator: zero in its data means zero, as in projections; files of floats are
+            scaled where they exceed `ipx.files.affine.LARGEST`, and never shifted.
         basis: operator: the transform of its `Spectrum` or `NormalSolve`; prior: the transform
             in which K^T K is diagonal, K its linear or quadratic part.
         counts: noise: the data are counts, for example of photons.
@@ -38,16 +40,19 @@ class Traits:
             multiples of it.
         start_from: prior: default start of the iterations, see `ipx.solving.starts`.
         suits: prior: the kind of image it describes; checks use such an image.
+        varying_volume: model: a flow whose log |det J_E(x)| depends on x, so that |E(x)|^2 is not
+            -2 log p(x) up to a constant, and log p is rough without the training noise.
         buffers: all kinds: arrays of the size of the image that it holds at its peak, besides those
             of the others; None: the usual number of its kind, see `ipx.Component.memory`.
         maps: all kinds: the same in arrays of one channel, whatever the channels of the image, such
             as the feature maps of a network.
-        own_prior: solver: a trained network that includes a prior; it runs with prior none, and
-            ``--solver auto`` never takes it.
+        own_prior: solver: it regularises by itself, as a trained network or a filter; it runs with
+            prior none, and ``--solver auto`` never takes it.
     """
 
     signed: bool = False
     complex: bool = False
+    absolute: bool = False
     basis: Basis = ""
     counts: bool = False
     level: str = ""
@@ -63,4 +68,5 @@ class Traits:
     suits: Literal["photograph", "sparse", "face"] = "photograph"
     buffers: float | None = None
     maps: float = 0.0
+    varying_volume: bool = False
     own_prior: bool = False

@@ -19,6 +19,7 @@ from PIL import Image
 from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, MemoryExhaustedError
 from ipx.files import codec
+from ipx.files.affine import EXACT, affine, top
 from ipx.files.atomic import check_folder, one_line, write_atomic
 from ipx.files.format import Array, Raster, layout_of
 from ipx.files.lookup import (
@@ -31,14 +32,6 @@ from ipx.files.lookup import (
     suffixes,
 )
 from ipx.files.record import sha256 as sha256
-
-IDENTITY_LOW, IDENTITY_HIGH = -2.0, 3.0
-"""Float files with all values in this interval count as images in [0, 1] with noise."""
-
-DIM = 0.05
-"""Float files with smaller values only are scaled to [0, 1]: they have another unit."""
-
-EXACT = 2.0**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +87,23 @@ class Picture:
         }
 
 
-def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None = None) -> Picture:
+def read(
+    path: str | os.PathLike[str],
+    value_range: tuple[float, float] | None = None,
+    *,
+    absolute: bool = False,
+) -> Picture:
     """Read an image file.
 
     Args:
         path: the file; its content determines the format.
         value_range: file values that become 0 and 1. By default: 0 and the largest value of the
             type for 8 and 16 unsigned bits; 0 and 1 for floats that all lie in [-2, 3], if some
-            exceed `DIM`; else the largest value, and 0 if the smallest is near it, for counts,
-            or else the smallest.
+            exceed `affine.DIM`; else the largest value, and 0 if the smallest is near it, for
+            counts, or else the smallest.
+        absolute: 0 in the file is 0 in ``pixels``, as the trait of an operator says. 1 is 1 for
+            floats up to `affine.LARGEST` in size, if some exceed `affine.DIM`, else the largest
+            size.
 
     Raises:
         InputError: missing, empty, truncated, not an image, NaN, no pixels, a stack, a wrong
@@ -116,7 +117,7 @@ def read(path: str | os.PathLike[str], value_range: tuple[float, float] | None =
         raster = codec.decode(spec, data, path)
         samples = _upright(raster.samples, raster.orientation)
         values = samples[..., : samples.shape[2] - raster.alpha]
-        scale, offset = _affine(values, value_range, name)
+        scale, offset = affine(values, value_range, name, absolute)
         wide = values.dtype.itemsize > 4 or values.dtype in (np.int32, np.uint32)
         work: npt.DTypeLike = np.float32 if values.dtype in (np.uint8, np.uint16) else np.float64
         planes: Array = np.moveaxis(values, -1, 0).astype(work)
@@ -297,39 +298,9 @@ def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:
 # --- the affine map -----------------------------------------------------------------------
 
 
-def _top(dtype: npt.DTypeLike) -> float:
-    """The sample value of 1: the largest of an integer type, 1 for floats."""
-    dtype = np.dtype(dtype)
-    return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
-
-
-def _affine(
-    values: Array, value_range: tuple[float, float] | None, name: str
-) -> tuple[float, float]:
-    """``(scale, offset)`` of the values of a file, see `read`."""
-    if value_range is not None:
-        low, high = (float(v) for v in value_range)
-        if not (np.isfinite([low, high]).all() and low < high):
-            raise InputError(f"{name}: a range of values is low, high with low < high")
-        return high - low, low
-    if values.dtype in (np.uint8, np.uint16):
-        return _top(values.dtype), 0.0
-    low, high = float(values.min()), float(values.max())
-    nominal = low >= IDENTITY_LOW and high <= IDENTITY_HIGH
-    if values.dtype.kind == "f" and nominal and (max(-low, high) >= DIM or low == high):
-        return 1.0, 0.0
-    if max(-low, high) > EXACT and values.dtype.kind != "f":
-        raise InputError(f"{name}: has integers beyond 2^53; save it with at most 32 bits")
-    zero = 0.0 if -0.1 * high <= low <= 0.5 * high else low  # that of counts stays
-    scale = high - zero
-    if not np.isfinite(scale):
-        raise InputError(f"{name}: has values too large to work with, up to {max(-low, high):g}")
-    return scale or 1.0, zero
-
-
 def _map_of(like: Picture | None, dtype: str | None, name: str) -> tuple[float, float]:
     if like is None or dtype is not None:
-        return _top(name), 0.0
+        return top(name), 0.0
     return like.scale, like.offset
 
 
@@ -351,13 +322,13 @@ def _alpha(alpha: Array, size: tuple[int, ...], name: str) -> Array:
     if alpha.shape != size:
         image = Image.fromarray(values.astype(np.float32))
         values = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
-    top = _opaque(alpha) if alpha.dtype.name == name else _top(name)
-    return _as_type(values.astype(np.float64) * top, name)
+    largest = _opaque(alpha) if alpha.dtype.name == name else top(name)
+    return _as_type(values.astype(np.float64) * largest, name)
 
 
 def _opaque(alpha: Array) -> float:
     """The alpha of opaque: the largest of an integer type; for floats 1, or a larger maximum."""
-    return max(_top(alpha.dtype), float(alpha.max()))
+    return max(top(alpha.dtype), float(alpha.max()))
 
 
 def _upright(samples: Array, orientation: int) -> Array:

@@ -63,7 +63,8 @@ def read_data(request: Request, source: Path) -> Picture:
     Raises:
         InputError: see `ipx.files.images.read` and `ipx.files.complex.read_complex`.
     """
-    return (read_complex if request.tree("op").facts.traits.complex else images.read)(source)
+    traits = request.tree("op").facts.traits
+    return read_complex(source) if traits.complex else images.read(source, absolute=traits.absolute)
 
 
 def file_hashes(request: Request, command: str) -> dict[str, str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import safetensors.torch
@@ -17,8 +15,9 @@ from torch import Tensor, nn
 from ipx.declare.options import Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import ModelSpec
-from ipx.errors import InputError, MissingExtraError, ShapeError, UsageError, did_you_mean
+from ipx.errors import InputError, ShapeError, UsageError
 from ipx.files.atomic import one_line, write_atomic
+from ipx.files.cards import find_weights
 from ipx.files.record import read_record, record_path, write_record
 from ipx.parts.model import Model, check_state
 
@@ -124,46 +123,3 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
     except InputError as e:
         raise InputError(f"{path}: {e}") from None
     return Weights(made, state, card)
-
-
-def find_weights(name: str | os.PathLike[str], model: str, channels: int | None = None) -> Path:
-    """The file that `load_weights` would load; nothing is read.
-
-    Raises:
-        MissingExtraError: no such weights come with this model; says how to train some.
-        UsageError: the name is neither shipped nor a file.
-        InputError: the file has no card.
-    """
-    spec = registry().get("model", model)
-    assert isinstance(spec, ModelSpec)
-    path = _find(spec, str(name), channels)
-    if not record_path(path).is_file():
-        raise InputError(f"{path}: is not a weights file: no card {record_path(path).name}")
-    return path
-
-
-def _find(spec: ModelSpec, name: str, channels: int | None) -> Path:
-    """The file of shipped weights, or the path."""
-    if name == "auto" and spec.weights and not {"color", "grey"} & set(spec.weights):
-        name = spec.weights[0]
-    if name == "auto":
-        name = "color" if channels == 3 and "color" in spec.weights else "grey"
-        if name not in spec.weights:
-            raise MissingExtraError(
-                f"no {name} weights come with {spec.name}; train some (ipx train {spec.name} "
-                f"--data FOLDER -o FILE.safetensors) and give the file as the option weights"
-            )
-    if name in spec.weights:
-        package = importlib.util.find_spec(spec.target.partition(":")[0])
-        assert package is not None
-        assert package.origin is not None
-        return Path(package.origin).parent / "weights" / f"{spec.name}-{name}.safetensors"
-    path = Path(name)
-    if not path.is_file():
-        known = ("auto", *spec.weights)
-        raise UsageError(
-            f"weights {name} of {spec.name} are neither shipped nor a file"
-            + did_you_mean(name, known)
-            + f" (shipped: {', '.join(spec.weights) or 'none'})"
-        )
-    return path

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ipx.declare.capabilities import JointSolve, PartSolve, SampledSolve, capabilities_of
+from ipx.declare.capabilities import (
+    Adjoint,
+    JointSolve,
+    Nonnegative,
+    PartSolve,
+    SampledSolve,
+    capabilities_of,
+)
 from ipx.declare.specs import AdapterSpec
 from ipx.declare.traits import Traits
-from ipx.planning.rules import Facts, jointly_solved, part_gram, sampled_solved
+from ipx.planning.rules import Facts, jointly_solved, part_gram, sampled_solved, widened
 from ipx.planning.tree import Tree
 
 
@@ -46,18 +53,21 @@ class Parts:
     def behind(self, bridge: AdapterSpec) -> Parts:
         """The facts after a bridge that changes the operator or the prior's linear part."""
         basis = self.prior_traits.basis if bridge.basis is None else bridge.basis
-        lost = capabilities_of("operator") if bridge.nonlinear else ()
+        own = self.data_caps & frozenset(capabilities_of("operator"))
+        kept = widened(own) if bridge.widens else frozenset() if bridge.nonlinear else own
         changed = replace(
             self,
-            data_caps=frozenset(c for c in self.data_caps if c not in lost),
+            data_caps=(self.data_caps - own) | kept,
             prior_traits=replace(self.prior_traits, basis=basis),
         )
         return changed._together()
 
     def _together(self) -> Parts:
         """With the capabilities of data term and prior together."""
-        data = self.data_caps - {JointSolve, SampledSolve}
+        data = self.data_caps - {JointSolve, SampledSolve, Nonnegative}
         prior, facts = self.prior_caps - {PartSolve}, Facts(data, self.op)
+        if Adjoint in data and not self.op.signed:
+            data |= {Nonnegative}
         if jointly_solved(facts, self.prior_traits):
             data |= {JointSolve}
         if sampled_solved(facts, self.prior_traits):

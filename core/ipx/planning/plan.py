@@ -56,7 +56,7 @@ class Plan:
         terms = [f"lam{i} {prior}(x)" for i, prior in zip(numbers, priors, strict=True)]
         out = [f"{name}: minimise {PLUS.join([f, *terms])}"]
         if self.solver.traits_for().own_prior:
-            out = [f"{name}: a trained network for {f}"]
+            out = [f"{name}: {f} without a prior. {self.solver.summary}"]
         for b in self.bridges:
             how = b.accuracy(self.need.tolerance)
             out.append(f"{b.gives.__name__} by {b.name} ({how}): {b.summary}")
@@ -110,7 +110,7 @@ def route(
                 missing.append(_missing(parts, capability, side, available, strict))
                 continue
             bridges.append(found)
-            if found.nonlinear or found.basis is not None:
+            if found.nonlinear or found.widens or found.basis is not None:
                 parts = parts.behind(found)
     return tuple(bridges), missing
 

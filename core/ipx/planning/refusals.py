@@ -8,6 +8,7 @@ from ipx.declare.capabilities import (
     DataQuadratic,
     Diagonal,
     NoiseGrad,
+    ProxConjugate,
     Quadratic,
     QuadraticPrior,
 )
@@ -52,9 +53,14 @@ def _inverted_noise(p: Parts, s: SolverSpec) -> bool:
     return not p.prior_traits.informs and one_shot and not p.noiseless
 
 
+def _no_conjugate(p: Parts, s: SolverSpec) -> bool:
+    split = all(ProxConjugate in n.prior for n in s.needs) and bool(s.needs)
+    return split and not p.prior_traits.convex and ProxConjugate not in p.prior_caps
+
+
 REFUSALS: tuple[tuple[Rule, str], ...] = (
     (_negative_counts, "{noise} counts, and data of {operator} may be negative"),
-    (_second_prior, "it has a prior of its own, learned; take prior none"),
+    (_second_prior, "it regularises by itself; take prior none"),
     (_nothing_known, "without a prior {operator} leaves each pixel as it was measured"),
     (
         _only_scaled,
@@ -70,6 +76,10 @@ REFUSALS: tuple[tuple[Rule, str], ...] = (
         _outliers,
         "{noise} leaves outliers, which {prior} cannot tell from detail; take a prior with a "
         "weight, such as tv",
+    ),
+    (
+        _no_conjugate,
+        "{prior} is not convex, so that it has no dual form",
     ),
     (
         _inverted_noise,

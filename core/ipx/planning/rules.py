@@ -62,6 +62,8 @@ def part_gram(prior: Traits) -> frozenset[str]:
 
 def jointly_solved(operator: Facts, prior: Traits) -> bool:
     """True if (A^T A + rho K^T K) x = b has a closed form."""
+    if operator.has(NormalSolve) and prior.basis == "identity":
+        return True
     return bool(operator.solves & part_gram(prior))
 
 
@@ -81,7 +83,8 @@ def _kept(part: Facts, *capabilities: type) -> frozenset[type]:
 def _pixel_by_pixel(parts: Sequence[Facts]) -> Facts:
     diagonal = {Diagonal} if all(p.has(Diagonal) for p in parts) else set()
     # the first part makes the data; in a sum all are alike
-    traits = replace(_signed(parts), complex=parts[0].traits.complex)
+    first = parts[0].traits
+    traits = replace(_signed(parts), complex=first.complex, absolute=first.absolute)
     return Facts(frozenset({Adjoint, *diagonal}), traits)
 
 
@@ -106,6 +109,14 @@ def _scale(parts: Sequence[Facts]) -> Facts:
 def _adjoint(parts: Sequence[Facts]) -> Facts:
     (part,) = parts
     return Facts(_kept(part, Diagonal, Norm), _signed(parts))
+
+
+def widened(capabilities: frozenset[type]) -> frozenset[type]:
+    """Capabilities of A S, where S takes the image from an unknown with further channels."""
+    if Adjoint not in capabilities:
+        return frozenset()
+    solved = {NormalSolve} if capabilities & {Diagonal, Spectrum, NormalSolve} else set()
+    return frozenset({Adjoint, Norm, *solved})
 
 
 RULES: dict[str, Callable[[Sequence[Facts]], Facts]] = {

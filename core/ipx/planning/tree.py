@@ -94,8 +94,10 @@ class Tree:
     @property
     def prefers(self) -> tuple[str, ...]:
         """The solvers that a prior prefers."""
-        spec = self.spec if self.instance is None else self.instance.declaration
-        return spec.prefers if isinstance(spec, PriorSpec) else ()
+        spec, options = self.spec, self.options
+        if self.instance is not None:
+            spec, options = self.instance.declaration, self.instance.options
+        return spec.preferred(options) if isinstance(spec, PriorSpec) else ()
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values: id, all options, absolute paths. `tree` reads all but instances back."""

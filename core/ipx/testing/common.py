@@ -17,6 +17,7 @@ from ipx.declare.capabilities import Capability
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
 from ipx.declare.registry import registry
+from ipx.declare.specs import PriorSpec
 from ipx.errors import OptionError, UnknownNameError
 from ipx.numerics.tensors import image_dot, image_norm, image_sum
 
@@ -83,7 +84,7 @@ class Checks:
 
     def preferred_solvers(self) -> None:
         """The solvers that a prior prefers exist."""
-        for name in getattr(self.spec, "prefers", ()):
+        for name in self.spec.preferred(self.options) if isinstance(self.spec, PriorSpec) else ():
             try:
                 registry().get("solver", name)
             except UnknownNameError as e:

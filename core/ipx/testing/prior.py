@@ -114,6 +114,13 @@ class PriorChecks(kit.Checks):
         close(denoise(noisy, sigmas), torch.cat(each), 1e-4, "denoise image by image")
         close(denoise(noisy, 0.0), noisy, 1e-9, "denoise without noise")
 
+    @needs(cap.ValueGrad)
+    def value_grad(self) -> None:
+        """value_grad gives value and grad."""
+        value, slope = self.made.value_grad(self.x)
+        close(value, self.made.value(self.x), 1e-9, "the value of value_grad")
+        close(slope, self.made.grad(self.x), 1e-9, "the gradient of value_grad")
+
     @needs(cap.Value)
     def value(self) -> None:
         """R(x), one number per image."""
@@ -185,6 +192,31 @@ class PriorChecks(kit.Checks):
         change, scale = image_dot(slope, end - start), value(x1).abs() + 1e-12
         found = (value(x1) - value(x0)) / scale
         close(change / scale, found, 2e-3, "g(Kx) against value(x), along a line")
+
+    @needs(cap.AuxiliaryField)
+    def auxiliary_field(self) -> None:
+        """G is a prior on [x; w] that keeps the contracts of `Value` and `ProxConjugate`."""
+        w = pure("field", self.made.field, self.x, dtype=True)
+        shape = (len(self.x), *self.x.shape[2:])
+        require((len(w), *w.shape[2:]) == shape, f"field gives {tuple(w.shape)}")
+        both = type(self)(self.spec, self.options, self.x.shape[1])
+        vars(both)["made"] = self.made.joint()
+        both.provided = frozenset({cap.Value, cap.ProxConjugate})
+        both.x = torch.cat([self.x, w + 0.1 * draw(5, *w.shape)], 1)
+        for check in (PriorChecks.value, PriorChecks.prox_conjugate, PriorChecks.value_is_g_of_Kx):
+            check(both)
+
+    @needs(cap.Orthonormal)
+    def orthonormal(self) -> None:
+        """W^T W x = x and W W^T u = u."""
+        w, u = self._part("orthonormal_part")
+        close(w.adjoint(w.forward(self.x)), self.x, 1e-10, "W^T W x")
+        close(w.forward(w.adjoint(u)), u, 1e-10, "W W^T u")
+
+    @needs(cap.Box, cap.Prox)
+    def box(self) -> None:
+        """prox(x, t) clips x to the bounds."""
+        close(self.made.prox(self.x, 0.3), self.x.clamp(*self.made.bounds()), 1e-12, "prox")
 
     @needs(cap.QuadraticPrior)
     def quadratic(self) -> None:

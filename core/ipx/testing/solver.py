@@ -23,12 +23,13 @@ from ipx.solving.loop import iterate
 from ipx.solving.problem import Problem
 from ipx.solving.solver import State
 from ipx.solving.states import load_state, save_state
+from ipx.solving.stop import noise_reached
 from ipx.testing.common import Checks, close, draw, require
 
 SIDE = 24
 STEPS = 60  # enough for a decrease, and for every schedule of a denoiser
 OPERATORS = (("blur", 0.05), ("inpaint", 0.05))
-PRIORS = ("tikhonov", "tv", "wavelet", "tv-filter", "decoder")
+PRIORS = ("tikhonov", "tv", "wavelet", "tv-filter", "decoder", "none", "whole-dct")
 QUICK: dict[str, dict[str, float]] = {"tv": {"tol": 1e-2}}
 """Options of priors with which a proximal map takes no longer than a check can."""
 
@@ -66,9 +67,11 @@ class SolverChecks(Checks):
 
     def _setups(self) -> Iterator[tuple[tuple[str, float], str, int]]:
         """Operator and sigma of the noise, prior, channels."""
+        plugin = self.spec.plugin
         if self.traits.own_prior:
-            return product((*OPERATORS, ("super-resolution", 0.0)), ("none",), (1, 3))
-        brought = [s for s in registry().all("prior") if s.plugin == self.spec.plugin]
+            ours = [(s.id, 0.05) for s in registry().all("operator") if s.plugin == plugin]
+            return product((*OPERATORS, ("super-resolution", 0.0), *ours), ("none",), (1, 3))
+        brought = [s for s in registry().all("prior") if s.plugin == plugin]
         own = [s.id for s in brought if s.traits_for().suits == "photograph"]
         return product(OPERATORS, (*PRIORS, *own), (1,))
 
@@ -105,8 +108,12 @@ class SolverChecks(Checks):
         """The objective decreases in every image, or the error where there is no objective."""
         for problem in self._problems():
             steps = min(self.made.budget(problem), STEPS)
-            result = iterate(problem, self.made, iterations=steps)
+            free = not (problem.prior.traits.weighted or self.traits.own_prior)
+            early = noise_reached() if free else None  # as a restoration does
+            result = iterate(problem, self.made, iterations=steps, stop=early)
             start, what = problem.start(), "objective"
+            if free:  # what is regularised by stopping early has a start of its own
+                start = self.made.solution(problem, self.made.init(problem))
             if self.traits.own_prior or not has(problem.prior, Value):
                 what, clean = "error", pictures(problem.image_shape[0])
                 before, after = image_norm(start - clean), image_norm(result.x - clean)

@@ -27,4 +27,5 @@ from ipx.toolkit.steps import (
     momentum as momentum,
     penalty as penalty,
     relative as relative,
+    value_and_gradient as value_and_gradient,
 )

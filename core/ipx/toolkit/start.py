@@ -16,14 +16,15 @@ def filled_start(problem: Problem) -> Tensor:
     A hole left at zero costs an iterative solver most of its steps. A given start ``x0`` and a
     code are returned unchanged.
     """
-    x = problem.start()
-    if problem.x0 is not None or x.ndim != 4 or not has(problem.operator, Diagonal):
-        return x
-    d = problem.operator.diagonal(x)
+    operator, axes = problem.physical, {len(problem.image_shape), len(problem.operator.image_shape)}
+    if problem.x0 is not None or axes != {3} or not has(operator, Diagonal):
+        return problem.start()
+    x = problem.physical.preview(problem.y)
+    d = operator.diagonal(x)
     seen = (d != 0).to(x.dtype).expand_as(x)
     if bool(seen.all()):
-        return x
-    return _pull_push(x * seen, seen)
+        return problem.unknown(x)
+    return problem.unknown(_pull_push(x * seen, seen))
 
 
 def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ipx.declare.capabilities import Grad, using
+from ipx.declare.capabilities import Grad, ValueGrad, has, using
 from ipx.numerics.tensors import column, image_dot, image_norm, vector
 from ipx.solving.problem import Problem
 
@@ -22,6 +22,16 @@ def gradient_of(problem: Problem, x: Tensor) -> Tensor:
     """Gradient of f + lam R at x, same shape."""
     prior = using(problem.prior, Grad)
     return problem.data.grad(x) + column(vector(problem.lam, x), x) * prior.grad(x)
+
+
+def value_and_gradient(problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+    """F = f + lam R at x, ``(B,)``, and its gradient; the prior has `ValueGrad`, or both parts."""
+    prior = problem.prior
+    if not has(prior, ValueGrad):
+        return problem.objective(x), gradient_of(problem, x)
+    value, slope = prior.value_grad(x)
+    lam = vector(problem.lam, x)
+    return problem.data.value(x) + lam * value, problem.data.grad(x) + column(lam, x) * slope
 
 
 def relative(change: Tensor, x: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import ModelSpec, Options, hookimpl, opt
+from ipx import ModelSpec, Options, Traits, hookimpl, opt
 
-WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces", "digits")}
+WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces", "faces-additive", "digits")}
 """Shipped weights by model, the default first."""
 
 
@@ -35,6 +35,11 @@ class GlowOptions(FlowOptions):
     """Glow (Kingma and Dhariwal)."""
 
     steps: int = opt(default=8, min=1, max=1000, help="Steps of flow at each scale.")
+    coupling: Literal["affine", "additive"] = opt(
+        default="affine",
+        help="affine: couplings and priors scale and shift. additive: they shift alone, so "
+        "log |det J| is constant and |E(x)|^2 is -2 log p(x) up to a constant.",
+    )
 
 
 class RealNVPOptions(FlowOptions):
@@ -57,8 +62,10 @@ def ipx_components() -> Iterable[ModelSpec]:
             name="glow",
             target="ipx_plugins.flow.glow:Glow",
             options=GlowOptions,
-            summary="Normalising flow: actnorm, invertible 1x1 convolutions, affine couplings.",
-            source="Kingma, Dhariwal, NeurIPS 2018",
+            summary="Normalising flow: actnorm, invertible 1x1 convolutions, couplings.",
+            source="Kingma, Dhariwal, NeurIPS 2018; additive: Dinh, Krueger, Bengio, ICLR 2015",
+            traits=lambda o: Traits(varying_volume=o.coupling == "affine"),
+            examples=({"coupling": "additive"},),
             weights=WEIGHTS.get("glow", ()),
             recipe=recipe,
         ),
@@ -66,6 +73,7 @@ def ipx_components() -> Iterable[ModelSpec]:
             name="realnvp",
             target="ipx_plugins.flow.realnvp:RealNVP",
             options=RealNVPOptions,
+            traits=Traits(varying_volume=True),
             summary="Normalising flow: affine couplings with checkerboard and channel masks.",
             source="Dinh, Sohl-Dickstein, Bengio, ICLR 2017",
             weights=WEIGHTS.get("realnvp", ()),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ipx import Generative, Shape, ShapeError, image_sum
 from ipx_plugins.flow import FlowOptions
-from ipx_plugins.flow.layers import ActNorm, Layer, Split
+from ipx_plugins.flow.layers import ActNorm, Layer, ShiftSplit, Split
 
 F = TypeVar("F", bound=FlowOptions)
 
@@ -23,12 +23,14 @@ class Net(nn.Module):
     after the last level the actnorm normalises the channels that are left.
     """
 
-    def __init__(self, levels: Sequence[Sequence[Layer]], channels: int) -> None:
+    def __init__(
+        self, levels: Sequence[Sequence[Layer]], channels: int, split: type[Split] = Split
+    ) -> None:
         super().__init__()
         self.levels = nn.ModuleList(nn.ModuleList(level) for level in levels)
         self.splits = nn.ModuleList()
         for _ in levels[1:]:
-            self.splits.append(Split(4 * channels))
+            self.splits.append(split(4 * channels))
             channels = 2 * channels
         self.last = ActNorm(4 * channels)
 
@@ -72,6 +74,7 @@ class Net(nn.Module):
                 layer.initialise(h)
                 h = layer(h)[0]
             if i < len(self.splits):
+                self.splits[i].initialise(h)  # type: ignore[operator]  # a Split
                 h = self.splits[i](h)[0]
         self.last.initialise(h)
 
@@ -111,7 +114,8 @@ class Flow(Generative[F]):
         """The untrained network: the identity up to normalisation and rotations."""
         o = self.options
         widths = [o.colors << level for level in range(o.levels)]
-        return Net([self.layers(level, c) for level, c in enumerate(widths)], o.colors)
+        levels = [self.layers(level, c) for level, c in enumerate(widths)]
+        return Net(levels, o.colors, Split if self.traits.varying_volume else ShiftSplit)
 
     def initialise(self, net: nn.Module, batch: Tensor) -> None:
         """Actnorm from the first batch."""

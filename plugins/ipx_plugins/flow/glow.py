@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ipx_plugins.flow import GlowOptions
 from ipx_plugins.flow.common import Flow
-from ipx_plugins.flow.layers import Coupling, Layer, Mix, Squeeze
+from ipx_plugins.flow.layers import Coupling, Layer, Mix, Shift, Squeeze
 
 
 class Glow(Flow[GlowOptions]):
@@ -19,5 +19,6 @@ class Glow(Flow[GlowOptions]):
     def layers(self, level: int, channels: int) -> Sequence[Layer]:
         """Squeeze, then the steps of flow."""
         o, c = self.options, 4 * channels
-        steps = [layer for _ in range(o.steps) for layer in (Mix(c), Coupling(c, o.width))]
+        coupling = Coupling if self.traits.varying_volume else Shift
+        steps = [layer for _ in range(o.steps) for layer in (Mix(c), coupling(c, o.width))]
         return [Squeeze(), *steps]

@@ -124,6 +124,8 @@ class Mix(Layer):
 class Coupling(Layer):
     """Affine coupling: a network of half of the channels scales and shifts the other half."""
 
+    outputs = 2  # of the network, per moved channel: log scale and shift
+
     def __init__(self, channels: int, width: int, swap: bool = False) -> None:
         super().__init__()
         self.kept = channels // 2
@@ -131,7 +133,7 @@ class Coupling(Layer):
         self.swap = swap
         if swap:
             self.kept, self.moved = self.moved, self.kept
-        self.net = network(self.kept, width, 2 * self.moved)
+        self.net = network(self.kept, width, self.outputs * self.moved)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         a, b = self._halves(x)
@@ -156,6 +158,23 @@ class Coupling(Layer):
 
     def _whole(self, a: Tensor, b: Tensor) -> Tensor:
         return torch.cat([b, a] if self.swap else [a, b], 1)
+
+
+class Shift(Coupling):
+    """Additive coupling (NICE, Dinh, Krueger and Bengio 2015, section 3.2): shifts alone.
+
+    Its log-determinant is 0.
+    """
+
+    outputs = 1
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self._halves(x)
+        return self._whole(a, b + self.net(a).to(a.dtype)), x.new_zeros(())
+
+    def inverse(self, y: Tensor) -> Tensor:
+        a, b = self._halves(y)
+        return self._whole(a, b - self.net(a).to(a.dtype))
 
 
 class Checkerboard(Layer):
@@ -186,11 +205,16 @@ class Checkerboard(Layer):
 class Split(nn.Module):
     """Takes half of the channels as a code, whitened by a prior conditioned on the other half."""
 
+    outputs = 2  # of the network, per taken channel: log scale and mean
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.kept = channels // 2
         self.taken = channels - self.kept
-        self.net = zero_conv(self.kept, 2 * self.taken)
+        self.net = zero_conv(self.kept, self.outputs * self.taken)
+
+    def initialise(self, x: Tensor) -> None:
+        """Data-dependent initialisation from the first batch at this split."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The remaining channels, the code, and log |det J|."""
@@ -203,6 +227,27 @@ class Split(nn.Module):
         """All channels, from the remaining ones and the code."""
         raw, mean = self.net(a).chunk(2, 1)
         return torch.cat([a, code * (-bounded(raw)).exp() + mean], 1)
+
+
+class ShiftSplit(Split):
+    """A split whose prior has one scale per channel: the log-determinant is constant."""
+
+    outputs = 1
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.norm = ActNorm(self.taken)
+
+    def initialise(self, x: Tensor) -> None:
+        a, b = torch.split(x, [self.kept, self.taken], 1)
+        self.norm.initialise(b - self.net(a))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        a, b = torch.split(x, [self.kept, self.taken], 1)
+        return a, *self.norm(b - self.net(a).to(a.dtype))
+
+    def inverse(self, a: Tensor, code: Tensor) -> Tensor:
+        return torch.cat([a, self.norm.inverse(code) + self.net(a).to(a.dtype)], 1)
 
 
 def bounded(raw: Tensor) -> Tensor:

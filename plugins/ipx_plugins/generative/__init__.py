@@ -25,9 +25,12 @@ from ipx import (
     StochasticGrad,
     Traits,
     Value,
+    ValueGrad,
     hookimpl,
     opt,
+    trained_traits,
 )
+from ipx.declare.registry import registry
 
 JOINT = (Need((DataProx,), (Latent, SoftRange), rank=95),)
 
@@ -42,7 +45,17 @@ class GenerativeOptions(Options):
     )
 
 
-class AnalysisOptions(GenerativeOptions):
+class CodeOptions(GenerativeOptions):
+    """Squared norm of the code, |z|^2."""
+
+    weights: str = opt(
+        default="auto",
+        help="Name of shipped weights, or a file. auto: the first shipped with the model, of flows "
+        "the first whose log-determinant is constant.",
+    )
+
+
+class AnalysisOptions(CodeOptions):
     """Squared norm of the code, |E(x)|^2."""
 
     range_weight: float | None = opt(
@@ -57,11 +70,14 @@ class MapOptions(GenerativeOptions):
     """Negative log-density, -log p(x)."""
 
     temperature: float = opt(
-        default=0.5, above=0.0, help="Automatic lam over the variance of the noise."
+        default=1.0,
+        above=0.0,
+        help="Automatic lam over the variance of the noise; 1: the maximum a posteriori (MAP).",
     )
     smoothing: bool = opt(
         default=True,
-        help="Add the training noise of the model to the picture, drawn anew at each step.",
+        help="Add the training noise to the picture, drawn anew at each step; for flows whose "
+        "log-determinant depends on the picture.",
     )
 
 
@@ -91,6 +107,9 @@ class DeviationOptions(GenerativeOptions):
 class PatchOptions(MapOptions):
     """Negative log-density of patches."""
 
+    temperature: float = opt(
+        default=0.5, above=0.0, help="Automatic lam over the variance of the noise."
+    )
     patch: int = opt(default=32, min=8, max=1024, help="Side of the patches.", unit="pixels")
 
 
@@ -100,12 +119,12 @@ class Formulation:
 
     target: str
     options: type[Options]
-    provides: tuple[type, ...]
+    provides: tuple[type, ...] | Callable[[Any], tuple[type, ...]]
     models: tuple[str, ...]
     summary: str
     source: str
     traits: Callable[[Any], Traits]
-    prefers: tuple[str, ...] = ()
+    prefers: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
 
 
 def _traits(**changed: Any) -> Callable[[Any], Traits]:
@@ -120,15 +139,36 @@ def _traits(**changed: Any) -> Callable[[Any], Traits]:
     return lambda options: replace(shared, **changed)
 
 
+def chosen_weights(options: GenerativeOptions) -> str:
+    """The option ``weights``, where ``auto`` of `CodeOptions` is replaced by what it stands for."""
+    if options.weights == "auto" and isinstance(options, CodeOptions):
+        shipped = getattr(registry().get("model", options.model), "weights", ())
+        for name in shipped:
+            if not trained_traits(name, options.model).varying_volume:
+                return str(name)
+    return options.weights
+
+
+def _varying(options: GenerativeOptions) -> bool:
+    """True if the weights are of a flow whose log-determinant depends on the picture."""
+    return trained_traits(chosen_weights(options), options.model).varying_volume
+
+
+def _map(options: MapOptions) -> tuple[type, ...]:
+    """Capabilities of `map`: its gradients are random where it adds training noise."""
+    smooth = (Value, Grad, ValueGrad, Latent, LogProb)
+    return (*smooth, StochasticGrad) if options.smoothing and _varying(options) else smooth
+
+
 def _density(options: MapOptions) -> Traits:
-    """Traits of a density. Its gradients are random, which favours long, decreasing steps."""
+    """Traits of a density. Random gradients favour long, decreasing steps."""
     return replace(_traits()(options), lam_per_variance=options.temperature, unit=2.5)
 
 
 FORMULATIONS = {
     "synthesis": Formulation(
         "synthesis:Synthesis",
-        GenerativeOptions,
+        CodeOptions,
         (Latent, CodePenalty),
         ("glow", "realnvp", "vae", "gan"),
         "x = D(z) with a penalty |z|^2 on the code.",
@@ -138,19 +178,19 @@ FORMULATIONS = {
     "analysis": Formulation(
         "analysis:Analysis",
         AnalysisOptions,
-        (Value, Grad, Latent),
+        (Value, Grad, ValueGrad, Latent),
         ("glow", "realnvp", "vae", "gan"),
         "a penalty |E(x)|^2 on the code of the picture.",
         "Oberlin, Verm, ICIP 2021",
         _traits(),
-        # iterations stop at the expected R of a clean image, which short steps reach; one step of
-        # L-BFGS goes far below it
-        prefers=("adam",),
+        # with a varying volume iterations stop at the expected R of a clean image, which short
+        # steps reach; one step of L-BFGS goes far below it
+        prefers=lambda options: ("adam",) if _varying(options) else (),
     ),
     "map": Formulation(
         "map:Map",
         MapOptions,
-        (Value, Grad, StochasticGrad, Latent, LogProb),
+        _map,
         ("glow", "realnvp", "vae"),
         "-log p(x) with the log-determinant; minus the ELBO for a VAE.",
         "Whang et al., ICML 2021",
@@ -187,7 +227,7 @@ FORMULATIONS = {
     "patches": Formulation(
         "patches:Patches",
         PatchOptions,
-        (Value, Grad, StochasticGrad, Latent),
+        (Value, Grad, ValueGrad, StochasticGrad, Latent),
         ("glow",),
         "sum of -log p over patches, for pictures of any size.",
         "Altekrueger et al., Inverse Problems 2023 (patchNR)",

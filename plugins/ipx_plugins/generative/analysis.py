@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ipx import image_sum
 from ipx_plugins.generative import AnalysisOptions
-from ipx_plugins.generative.network import Formulation, gradient, image_by_image
+from ipx_plugins.generative.network import Formulation, by_image, gradient, image_by_image
 
 DEVIATION = 0.1
 """gamma where the model states none: rms distance of pictures from the range of its decoder."""
@@ -39,3 +39,7 @@ class Analysis(Formulation[AnalysisOptions]):
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of R, shape of ``x``; 2 J_E^T E(x) for an invertible model."""
         return gradient(self.value, x)
+
+    def value_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """R and its gradient."""
+        return by_image(self.value, x)

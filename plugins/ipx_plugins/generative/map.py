@@ -7,8 +7,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from ipx import StochasticGrad
 from ipx_plugins.generative import MapOptions
-from ipx_plugins.generative.network import Formulation, gradient, image_by_image
+from ipx_plugins.generative.network import Formulation, by_image, gradient, image_by_image
 
 M = TypeVar("M", bound=MapOptions)
 
@@ -28,6 +29,10 @@ class Density(Formulation[M]):
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of `value`."""
         return self.grad_draw(x, 0)
+
+    def value_grad(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """R with draw 0 and its gradient."""
+        return by_image(self.value, x)
 
     @image_by_image
     def grad_draw(self, x: Tensor, draw: int) -> Tensor:
@@ -56,7 +61,7 @@ class Map(Density[MapOptions]):
     def drawn(self, x: Tensor, draw: int) -> Tensor:
         """-log p(x + u) with draw number ``draw`` of u, ``(B,)``."""
         shown = self.into(x)
-        if self.options.smoothing:
+        if StochasticGrad in self.capabilities:
             rng = torch.Generator(x.device).manual_seed(draw)
             shown = self.generator.spread(shown, rng)
         return -self.generator.log_prob(self.net(x), shown)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ipx import Generative, Prior, Shape, ShapeError, UsageError, load_weights, mirrored
-from ipx_plugins.generative import GenerativeOptions
+from ipx_plugins.generative import GenerativeOptions, chosen_weights
 
 TYPICAL = 0.82**2
 """Mean square of the codes of held-out pictures; below 1, since flows are trained with noise."""
@@ -62,7 +62,7 @@ class Formulation(Prior[G]):
             MissingExtraError: the model has no shipped weights and none are given.
             UsageError: the model is not generative.
         """
-        return _model(self.options.model, self.options.weights)[0]
+        return _model(self.options.model, chosen_weights(self.options))[0]
 
     def check(self, image_shape: Shape) -> None:
         """Raise the errors of `generator`, and those of a size that the model does not have."""
@@ -72,7 +72,7 @@ class Formulation(Prior[G]):
         """The network in the dtype and on the device of ``like`` (a pure cache)."""
         key = (like.dtype, like.device)
         if key not in self._nets:
-            self._nets[key] = _model(self.options.model, self.options.weights)[1](like)
+            self._nets[key] = _model(self.options.model, chosen_weights(self.options))[1](like)
         return self._nets[key]
 
     def framed(self, image_shape: Shape) -> Shape:
@@ -108,8 +108,8 @@ class Formulation(Prior[G]):
         return x.contiguous()
 
     def typical(self, image_shape: Shape) -> float | None:
-        """Expected |z|^2 of a clean image if R is |z|^2 and the model is a flow; else None."""
-        if not (self.ends_at_typical and self.generator.invertible):
+        """Expected |z|^2 of a clean image if R is |z|^2 of a flow of varying volume; else None."""
+        if not (self.ends_at_typical and self.generator.traits.varying_volume):
             return None
         return TYPICAL * self.generator.latent_size(self.framed(image_shape))
 
@@ -129,13 +129,27 @@ class Formulation(Prior[G]):
         return self.back(shown, image_shape)
 
 
-def gradient(function: Any, x: Tensor) -> Tensor:
-    """Gradient of the sum of ``function(x)``; differentiable if ``x`` requires gradients."""
+def value_and_gradient(function: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """``function(x)`` and the gradient of its sum; differentiable if ``x`` requires gradients."""
     with torch.enable_grad():
         keep = x.requires_grad
         point = x if keep else x.detach().requires_grad_(True)
-        (found,) = torch.autograd.grad(function(point).sum(), point, create_graph=keep)
-    return found
+        value = function(point)
+        (found,) = torch.autograd.grad(value.sum(), point, create_graph=keep)
+    return value if keep else value.detach(), found
+
+
+def by_image(function: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """`value_and_gradient`, on a CPU image by image, for the reasons of `image_by_image`."""
+    if x.device.type != "cpu" or len(x) == 1:
+        return value_and_gradient(function, x)
+    values, slopes = zip(*(value_and_gradient(function, v) for v in torch.split(x, 1)), strict=True)
+    return torch.cat(values), torch.cat(slopes)
+
+
+def gradient(function: Any, x: Tensor) -> Tensor:
+    """The second part of `value_and_gradient`."""
+    return value_and_gradient(function, x)[1]
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ipx import (
+    Orthonormal,
     PriorSpec,
     Prox,
     ProxConjugate,
@@ -21,7 +22,7 @@ def ipx_components() -> Iterable[PriorSpec]:
         PriorSpec(
             name="l1",
             target="ipx_plugins.l1.prior:L1",
-            provides=(Value, Prox, ProxConjugate),
+            provides=(Value, Prox, ProxConjugate, Orthonormal),
             traits=Traits(suits="sparse", pixelwise=True, basis="identity"),
             summary="Sparse pixels, |x|_1: stars or molecules on black, not photographs.",
             source="Tibshirani, J. R. Stat. Soc. B 58, 1996",

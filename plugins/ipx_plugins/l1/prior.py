@@ -26,6 +26,10 @@ class L1(OuterProx[NoOptions]):
         """K = I."""
         return Identity(image_shape)
 
+    def orthonormal_part(self, image_shape: Shape) -> LinearOperator[Any]:
+        """W = I."""
+        return Identity(image_shape)
+
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
         """Soft threshold at t."""
         return self.prox(u, t)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ipx import (
+    Box,
     Grad,
     PriorSpec,
     Prox,
@@ -23,7 +24,7 @@ def ipx_components() -> Iterable[PriorSpec]:
         PriorSpec(
             name="none",
             target="ipx_plugins.none.prior:NoPrior",
-            provides=(Value, Grad, Prox, ProxConjugate, QuadraticPrior),
+            provides=(Value, Grad, Prox, ProxConjugate, QuadraticPrior, Box),
             traits=Traits(weighted=False, informs=False, basis="identity", buffers=0),
             summary="No prior: the data term alone; regularised by stopping at the noise level.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -36,6 +37,10 @@ class NoPrior(OuterProx[NoOptions]):
     def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
         """0, the only point where the conjugate of 0 is finite."""
         return torch.zeros_like(u)
+
+    def bounds(self) -> tuple[float, float]:
+        """None."""
+        return -math.inf, math.inf
 
     def quadratic_part(self, image_shape: Shape) -> LinearOperator[Any]:
         """L = 0."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ipx import (
+    Box,
     OptionError,
     Options,
     PriorSpec,
@@ -36,7 +37,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             name="range",
             target="ipx_plugins.range.prior:Range",
             options=RangeOptions,
-            provides=(Value, Prox, ProxConjugate),
+            provides=(Value, Prox, ProxConjugate, Box),
             traits=Traits(weighted=False, basis="identity"),
             examples=({"upper": None},),
             summary="Box constraint on every value, or non-negativity.",

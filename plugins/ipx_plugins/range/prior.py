@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -24,6 +25,11 @@ class Range(OuterProx[RangeOptions]):
         if self.options.lower is None and self.options.upper is None:
             return x
         return x.clamp(self.options.lower, self.options.upper)
+
+    def bounds(self) -> tuple[float, float]:
+        """Both options, infinite where they are none."""
+        low, high = self.options.lower, self.options.upper
+        return -math.inf if low is None else low, math.inf if high is None else high
 
     def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
         """K = I."""

@@ -95,18 +95,21 @@ def available(method: Method, how: How) -> str:
     return ""
 
 
-def weights_for(model: str, how: How) -> str:
-    """The weights to use: those given, else faces, else the first shipped."""
-    spec = registry().get("model", model)
+def weights_for(method: Method, how: How) -> str:
+    """The weights to use: those given, else those of faces, else the first shipped."""
+    spec = registry().get("model", method.model)
     assert isinstance(spec, ModelSpec)
-    return how.weights.get(model, "faces" if "faces" in spec.weights else "auto")
+    code = method.name.endswith(("-analysis", "-synthesis"))  # a penalty on the code alone
+    usual = ("faces-additive", "faces") if code else ("faces",)
+    found = next((name for name in usual if name in spec.weights), "auto")
+    return how.weights.get(method.model, found)
 
 
 def identity(method: Method, how: How) -> dict[str, Any]:
     """Plain values on which the result of a method depends, for resuming."""
     found: dict[str, Any] = {"name": method.name, "lam": how.lam}
     if method.model:
-        card = load_weights(weights_for(method.model, how), method.model, 3).card
+        card = load_weights(weights_for(method, how), method.model, 3).card
         found |= {"weights": card["sha256"], "start": how.start, "keep": how.keep}
         found["iterations"] = how.iterations
     return found
@@ -154,7 +157,7 @@ def _solved(method: Method, case: Case, how: How, lam: list[float] | None) -> Ou
     """Restore with `ipx.solve`."""
     values: dict[str, Any] = {}
     if method.model:
-        weights = weights_for(method.model, how)
+        weights = weights_for(method, how)
         prior = ipx.prior(method.name, weights=weights)
         values = {"start": how.start, "keep": how.keep, "iterations": how.iterations}
     else:

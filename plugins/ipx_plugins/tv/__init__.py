@@ -1,4 +1,4 @@
-"""Total variation."""
+"""Total variation, and its smooth variant."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from ipx import (
+    Grad,
     Options,
     PriorSpec,
     Prox,
@@ -36,6 +37,17 @@ class TVOptions(Options):
     )
 
 
+class HuberTVOptions(TVOptions):
+    """Huber's function of the gradient."""
+
+    width: float = opt(
+        default=0.02,
+        above=0.0,
+        help="Differences up to this count as squares: larger removes staircases, blurs edges.",
+        unit="image range",
+    )
+
+
 def _traits(options: TVOptions) -> Traits:
     return Traits(basis="fft" if options.boundary == "circular" else "dct", buffers=10)
 
@@ -53,5 +65,19 @@ def ipx_components() -> Iterable[PriorSpec]:
             examples=({"isotropic": False}, {"coupled": False}, {"boundary": "circular"}),
             summary="Total variation: |Dx|_{2,1}, or anisotropic |Dx|_1.",
             source="Rudin, Osher, Fatemi, Physica D 60, 1992; Beck, Teboulle, IEEE TIP 18, 2009",
-        )
+        ),
+        PriorSpec(
+            name="huber-tv",
+            target="ipx_plugins.tv.huber:HuberTV",
+            options=HuberTVOptions,
+            provides=(Value, Grad, Prox, ProxConjugate),
+            traits=_traits,
+            examples=(
+                {"isotropic": False},
+                {"coupled": False, "width": 0.2},
+                {"boundary": "circular"},
+            ),
+            summary="Smooth total variation: Huber's function of |Dx|, without staircases.",
+            source="Huber, Ann. Math. Stat. 35, 1964; Werlberger et al., BMVC 2009",
+        ),
     ]

@@ -5,6 +5,9 @@ radius t, the solution is ``x = g - D^T p`` for the p that minimises ``1/2 |g - 
 is 1/8 <= 1/|D|^2. The momentum (k-1)/(k+5) keeps the rate of FISTA and lets the iterates converge
 (Chambolle, Dossal 2015); on photographs it takes 20 % fewer steps than Nesterov's.
 
+Huber's function of width d in place of the norm adds ``d |p|^2 / (2 t)`` to the dual: a step also
+divides p by ``1 + d / (8 t)``.
+
 Each image stops at a relative duality gap ``(t |Dx| - <p, Dx>) / (t |Dx| + |x-g|^2/2)``, computed
 every few steps. The gap bounds the distance of the objective to its minimum.
 """
@@ -33,14 +36,18 @@ class Dual(NamedTuple):
     right: Tensor
 
 
-def denoise(g: Tensor, t: Scalar, options: TVOptions) -> Tensor:
-    """argmin_u |Du| + |u - g|^2 / (2t) for ``g`` ``(B, C, H, W)``, ``t`` >= 0 one or per image."""
+def denoise(g: Tensor, t: Scalar, options: TVOptions, width: float = 0.0) -> Tensor:
+    """argmin_u |Du| + |u - g|^2 / (2t) for ``g`` ``(B, C, H, W)``, ``t`` >= 0 one or per image.
+
+    With a ``width`` > 0 of Huber's function in place of the norm.
+    """
     radius = torch.as_tensor(per_image(t, g), dtype=g.dtype, device=g.device)
     wide = (0.5 * (g.amax((1, 2, 3), keepdim=True) - g.amin((1, 2, 3), keepdim=True))).detach()
     # beyond this radius the solution is constant, and a larger dual would only lose precision
     radius = radius.minimum(wide * (g.shape[-1] * g.shape[-2]) + torch.finfo(g.dtype).tiny)
     differentiate = torch.is_grad_enabled() and (g.requires_grad or radius.requires_grad)
     circular = options.boundary == "circular"
+    bend = width / radius.clamp_min(torch.finfo(g.dtype).tiny) if width else None
     if options.compile:
         advance = _compiled()
     elif differentiate:
@@ -51,11 +58,12 @@ def denoise(g: Tensor, t: Scalar, options: TVOptions) -> Tensor:
     x, active = g, torch.ones(g.shape[0], dtype=torch.bool, device=g.device)
     for k in range(1, options.iterations + 1):
         momentum = (k - 1) / (k + 5)
-        p, q = advance(g, p, q, radius, momentum, circular, options.isotropic, options.coupled)
+        flags = circular, options.isotropic, options.coupled
+        p, q = advance(g, p, q, radius, bend, momentum, *flags)
         if k % _CHECK == 0 or k == options.iterations:
             now = g - _divide(p, circular)
             x = torch.where(active.view(-1, 1, 1, 1), now, x)
-            gap = _gap(g, now, p, radius, circular, options)
+            gap = _gap(g, now, p, radius, width, circular, options)
             active = active & (gap > options.tol)
             if not bool(active.any()):
                 break
@@ -106,14 +114,20 @@ def _step(
     p: Dual,
     q: Dual,
     radius: Tensor,
+    bend: Tensor | None,
     momentum: float | Tensor,
     circular: bool,
     isotropic: bool,
     coupled: bool,
 ) -> tuple[Dual, Dual]:
-    """One step as in the paper: gradient at q, projection, momentum."""
+    """One step as in the paper: gradient at q, projection, momentum.
+
+    ``bend`` is the width of Huber's function over the radius, None for the norm.
+    """
     d = _differences(g - _divide(q, circular), circular)
     n = Dual(q.down + _STEP * d.down, q.right + _STEP * d.right)
+    if bend is not None:
+        n = Dual(n.down / (1 + _STEP * bend), n.right / (1 + _STEP * bend))
     tiny = torch.finfo(g.dtype).tiny
     a, b = (radius / v.maximum(radius).clamp_min(tiny) for v in _length(n, isotropic, coupled))
     n = Dual(n.down * a, n.right * b)
@@ -139,6 +153,7 @@ class _Buffers:
         p: Dual,
         q: Dual,
         radius: Tensor,
+        bend: Tensor | None,
         momentum: float | Tensor,
         circular: bool,
         isotropic: bool,
@@ -163,6 +178,9 @@ class _Buffers:
             n.right[..., -1] = 0
         torch.add(down, n.down, alpha=_STEP, out=n.down)
         torch.add(right, n.right, alpha=_STEP, out=n.right)
+        if bend is not None:
+            n.down.div_(1 + _STEP * bend)
+            n.right.div_(1 + _STEP * bend)
         tiny = torch.finfo(g.dtype).tiny
         if isotropic and (g.shape[1] == 1 or not coupled):
             m = torch.mul(n.down, n.down, out=self.m).addcmul_(n.right, n.right).sqrt_()
@@ -180,15 +198,32 @@ class _Buffers:
         return self.p, self.q
 
 
+def huber(length: Tensor, width: float) -> Tensor:
+    """r^2 / (2 width) up to the width, r - width / 2 from there; r itself for width 0."""
+    if not width:
+        return length
+    return torch.where(length < width, length * length / (2 * width), length - width / 2)
+
+
 def _gap(
-    g: Tensor, x: Tensor, p: Dual, radius: Tensor, circular: bool, options: TVOptions
+    g: Tensor,
+    x: Tensor,
+    p: Dual,
+    radius: Tensor,
+    width: float,
+    circular: bool,
+    options: TVOptions,
 ) -> Tensor:
     """Relative duality gap of x = g - D^T p, ``(B,)``."""
     d = _differences(x, circular)
-    a, b = _length(d, options.isotropic, options.coupled)
+    a, b = (huber(v, width) for v in _length(d, options.isotropic, options.coupled))
     variation = image_sum(a) if options.isotropic else image_sum(a) + image_sum(b)
-    variation = radius.reshape(-1) * variation
+    each = radius.reshape(-1)
+    variation = each * variation
     inner = image_sum(p.down * d.down) + image_sum(p.right * d.right)
+    if width:
+        square = image_sum(p.down * p.down) + image_sum(p.right * p.right)
+        inner = inner - width * square / (2 * each.clamp_min(torch.finfo(g.dtype).tiny))
     primal = variation + image_sum((x - g) ** 2) / 2
     return (variation - inner) / primal.clamp_min(torch.finfo(g.dtype).tiny)
 
@@ -207,9 +242,10 @@ def _compiled() -> Callable[..., tuple[Dual, Dual]]:
     fast: Callable[..., tuple[Dual, Dual]] = torch.compile(_step, dynamic=False)
 
     def step(
-        g: Tensor, p: Dual, q: Dual, r: Tensor, momentum: float, *flags: bool
+        g: Tensor, p: Dual, q: Dual, r: Tensor, bend: Tensor | None, momentum: float, *flags: bool
     ) -> tuple[Dual, Dual]:
         # as a tensor, so that a new momentum does not cause recompilation
-        return fast(g, p, q, r, torch.tensor(momentum, dtype=g.dtype, device=g.device), *flags)
+        now = torch.tensor(momentum, dtype=g.dtype, device=g.device)
+        return fast(g, p, q, r, bend, now, *flags)
 
     return step

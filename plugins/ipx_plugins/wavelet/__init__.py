@@ -1,12 +1,14 @@
-"""The wavelet prior: sparse details."""
+"""Priors on wavelet coefficients: sparse, sparse in groups, few."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from ipx import (
     OptionError,
     Options,
+    Orthonormal,
     PriorSpec,
     Prox,
     ProxConjugate,
@@ -64,9 +66,58 @@ class WaveletOptions(Options):
             )
 
 
+class GroupOptions(WaveletOptions):
+    """Groups of wavelet coefficients."""
+
+    coupled: bool = opt(default=True, help="A group has the coefficients of all channels.")
+    block: int = opt(
+        default=1,
+        min=1,
+        max=64,
+        help="Side of the blocks of neighbouring coefficients in a group; with invariant only.",
+        unit="coefficients",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.block > 1 and not self.invariant:
+            raise OptionError("blocks of group need invariant; take block 1 without it")
+
+
+class L0Options(Options):
+    """The number of coefficients."""
+
+    transform: Literal["wavelet", "pixels"] = opt(
+        default="wavelet", help="What is counted: wavelet details, or pixels that are not black."
+    )
+    wavelet: str = opt(default="sym4", help="An orthogonal wavelet by its PyWavelets name.")
+    levels: int = opt(default=3, min=1, max=20, help="Number of scales; fewer for small pictures.")
+
+    def __post_init__(self) -> None:
+        if self.wavelet not in ORTHOGONAL:
+            raise OptionError(
+                f"no orthogonal wavelet is called {self.wavelet}"
+                f"{did_you_mean(self.wavelet, ORTHOGONAL)} (haar, db1-38, sym2-20, coif1-17)"
+            )
+
+
+def _l0_traits(options: L0Options) -> Traits:
+    pixels = options.transform == "pixels"
+    return Traits(
+        convex=False,
+        pixelwise=pixels,
+        suits="sparse" if pixels else "photograph",
+        lam_per_variance=L0_SHARE,
+    )
+
+
+L0_SHARE = 8.0
+"""lam / sigma^2 of ``l0``: coefficients of less than 4 sigma are taken for noise."""
+
+
 def _provides(options: WaveletOptions) -> tuple[type, ...]:
     orthonormal = options.wavelet in ORTHOGONAL and not options.invariant
-    return (Value, Prox, ProxConjugate) if orthonormal else (Value, ProxConjugate)
+    return (Value, Prox, ProxConjugate, Orthonormal) if orthonormal else (Value, ProxConjugate)
 
 
 def _traits(options: WaveletOptions) -> Traits:
@@ -93,5 +144,30 @@ def ipx_components() -> Iterable[PriorSpec]:
             ),
             summary="Sparse wavelet details: |Wx|_1, decimated or translation-invariant.",
             source="Donoho, Johnstone, Biometrika 81, 1994; Coifman, Donoho, 1995 (all shifts)",
-        )
+        ),
+        PriorSpec(
+            name="group",
+            target="ipx_plugins.wavelet.group:Group",
+            options=GroupOptions,
+            provides=(Value, ProxConjugate),
+            traits=_traits,
+            examples=(
+                {"block": 2},
+                {"block": 3, "coupled": False},
+                {"block": 1, "invariant": False, "wavelet": "haar"},
+            ),
+            summary="Sparse groups of wavelet details: |.|_2 over channels and blocks, summed.",
+            source="Yuan, Lin, J. R. Stat. Soc. B 68, 2006; Cai, Ann. Stat. 27, 1999 (blocks)",
+        ),
+        PriorSpec(
+            name="l0",
+            target="ipx_plugins.wavelet.l0:L0",
+            options=L0Options,
+            provides=(Value, Prox),
+            traits=_l0_traits,
+            examples=({"transform": "pixels"}, {"wavelet": "haar"}),
+            prefers=("fista",),  # iterative hard thresholding; exact for denoising
+            summary="Few wavelet details, or few bright pixels: hard thresholds; not convex.",
+            source="Donoho, Johnstone, Biometrika 81, 1994; Blumensath, Davies, ACHA 27, 2009",
+        ),
     ]

@@ -50,11 +50,27 @@ class Invariant(LinearOperator[WaveletOptions]):
             smooth = smooth * np.outer(rl, cl)
         return torch.from_numpy(np.stack([*bands, smooth]))[:, None]
 
+    def _pairs(self) -> Tensor:
+        """H_1 + i H_2, H_3 + i H_4, ... of full transfer functions, ``(S/2, 1, H, W)``."""
+        half, width = self._response(), self.image_shape[-1]
+        if self.bands % 2:
+            half = torch.cat([half, torch.zeros_like(half[:1])])
+        full = torch.empty(*half.shape[:-1], width, dtype=half.dtype)
+        full[..., : half.shape[-1]] = half
+        # the filters are real: H(-k) is the conjugate of H(k)
+        rest = half[..., 1 : (width + 1) // 2].conj().flip((-2, -1))
+        full[..., half.shape[-1] :] = rest.roll(1, -2)
+        return full[::2] + 1j * full[1::2]
+
     def forward(self, x: Tensor) -> Tensor:
-        """K x: all bands, ``(B, S C, H, W)``."""
-        h = self.buffer("response", x, self._response)
-        c = torch.fft.rfft2(x).unsqueeze(1) * h
-        return irfft2(c, (x.shape[-2], x.shape[-1])).flatten(1, 2)
+        """K x: all bands, ``(B, S C, H, W)``.
+
+        One complex inverse transform gives two real bands, which halves the time.
+        """
+        h = self.buffer("pairs", x, self._pairs)
+        c = torch.fft.ifft2(torch.fft.fft2(x).unsqueeze(1) * h)
+        bands = torch.view_as_real(c).movedim(-1, 2).flatten(1, 2)
+        return bands[:, : self.bands].flatten(1, 2)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """K^T; for an orthogonal wavelet a left inverse."""

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from torch import Tensor
 
 from ipx import (
     LinearOperator,
-    OuterProx,
     Scalar,
     Shape,
     per_image,
 )
 from ipx_plugins.wavelet import WaveletOptions
 from ipx_plugins.wavelet.decimated import Decimated
+from ipx_plugins.wavelet.frame import WaveletFrame
 from ipx_plugins.wavelet.invariant import Invariant
 
 
-class WaveletPrior(OuterProx[WaveletOptions]):
+class WaveletPrior(WaveletFrame[WaveletOptions]):
     """The l1 norm of the wavelet details; the approximation is not penalised.
 
     Decimated: R(x) = |Wx|_1, W periodised; for an orthogonal wavelet its prox is a soft threshold.
     Invariant: its average over all shifts of the picture, whose prox has no closed form.
     """
 
-    def __init__(self, options: WaveletOptions | None = None, **values: object) -> None:
-        super().__init__(options, **values)
-        self._transform = lru_cache(maxsize=8)(self._make)
-
-    def _make(self, image_shape: Shape) -> Decimated | Invariant:
-        kind = Invariant if self.options.invariant else Decimated
-        return kind(image_shape, self.options)
-
-    def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
-        """K: the transform."""
+    def orthonormal_part(self, image_shape: Shape) -> LinearOperator[Any]:
+        """W: the transform, decimated, of an orthogonal wavelet."""
         return self._transform(tuple(image_shape))
 
     def value(self, x: Tensor) -> Tensor:
@@ -70,14 +61,3 @@ class WaveletPrior(OuterProx[WaveletOptions]):
         w = made.weights(c)
         channels = c.shape[1] // made.bands
         return w.expand(-1, channels, 1, 1).flatten(0, 1)
-
-    def _of_data(self, c: Tensor) -> Decimated | Invariant:
-        """The transform whose coefficients have this shape."""
-        shape = tuple(c.shape[1:])
-        if not self.options.invariant:
-            return self._transform(shape)
-        for channels in range(1, shape[0] + 1):
-            made = self._transform((channels, *shape[1:]))
-            if made.data_shape == shape:
-                return made
-        raise ValueError(f"no image has wavelet coefficients of shape {shape}")
