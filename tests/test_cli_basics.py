@@ -66,7 +66,6 @@ def test_version_and_no_command() -> None:
         (["solve", "--operator", "blur"], 2, "did you mean --op?"),
         (["solve", "--operator.sigma", "2"], 2, "did you mean --op.sigma?"),
         (["matrix", "--operator", "blur"], 2, "did you mean --op?"),
-        (["solve", "--prior", "tv", "--prior", "wavelet"], 2, "2 priors are given and one is"),
         (["solve", "--op", "blur", "--op", "inpaint", "--op.sigma", "2"], 2, "2 operators are"),
         (["solve", "--noise", "poisson", "--noise", "gaussian"], 2, "2 noises are given"),
         (["solve", "--solver", "admm", "--solver", "admm"], 2, "2 solvers are given"),

@@ -14,13 +14,13 @@ from click.core import ParameterSource
 from ipx.declare.kinds import ROLES
 from ipx.declare.registry import registry
 from ipx.errors import InputError, UsageError, did_you_mean
-from ipx.planning.request import Request, one_prior, usual_prior
-from ipx.planning.rules import NAMED
+from ipx.planning.request import Request, usual_prior
+from ipx.planning.rules import NAMED, SUM
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import AUTO
+from ipx.planning.tree import AUTO, PLUS
 from ipx_cli import config as files
 from ipx_cli.config import Config
-from ipx_cli.options import DEFAULTS, KIND_OF, component_options
+from ipx_cli.options import DEFAULTS, KIND_OF, component_options, part_dest, part_options
 
 _META = "ipx_cli.chosen"
 
@@ -30,8 +30,9 @@ class Chosen:
     """The components and the configuration of a command.
 
     Attributes:
-        names: the component of each role.
+        names: the component of each role; ``sum`` for several priors.
         options: the click options of the component of each role.
+        parts: the names of the priors of a sum.
         config: the configuration file.
         named: roles named on the command line or in the file; the help shows their options.
         argv: the command as it was typed.
@@ -42,6 +43,11 @@ class Chosen:
     config: Config | None
     named: set[str]
     argv: list[str]
+    parts: tuple[str, ...] = ()
+
+    def title(self, role: str) -> str:
+        """The name of the component in messages."""
+        return PLUS.join(self.parts) if role == "prior" and self.parts else self.names[role]
 
 
 def chosen(ctx: click.Context) -> Chosen | None:
@@ -77,7 +83,7 @@ class ComponentCommand(click.Command):
         """Find the components, then parse with their options."""
         found = ctx.meta[_META] = self._choose(ctx, list(args))
         if found.config is not None:
-            ctx.default_map = self._defaults(ctx, found.config, found.names)
+            ctx.default_map = self._defaults(ctx, found.config, found)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as e:
@@ -86,7 +92,7 @@ class ComponentCommand(click.Command):
                 raise
             known = [o.opts[0] for o in found.options[role]]
             raise UsageError(
-                f"{KIND_OF[role]} {found.names[role]} has no option {option}"
+                f"{KIND_OF[role]} {found.title(role)} has no option {option}"
                 + did_you_mean(f"--{role}.{option}", known)
                 + (f" (it has: {', '.join(known)})" if known else " (it has none)")
             ) from None
@@ -113,9 +119,13 @@ class ComponentCommand(click.Command):
         names: dict[str, str] = {}
         options: dict[str, list[click.Option]] = {}
         named: set[str] = set()
+        parts: tuple[str, ...] = ()
         for role in self.roles:
             given = probe.params.get(role)
             in_file = config.components.get(role, {}) if config is not None else {}
+            if role == "prior":
+                parts = _several(given or (), in_file)
+                given = SUM if parts else given[0] if given else None
             usual = DEFAULTS.get(role, "")
             if role == "prior":  # a solver that is a trained network needs none
                 with suppress(*forgive):
@@ -127,30 +137,30 @@ class ComponentCommand(click.Command):
             if given or in_file:
                 named.add(role)
             with suppress(*forgive):
-                if role == "op" and given in NAMED and given != in_file.get("name"):
+                if role == "op" and given in NAMED["operator"] and given != in_file.get("name"):
                     raise UsageError(
                         f"operator {given} needs a file: --config FILE with [op] name = "
                         f'"{given}", parts = [...]'
                     )
                 options[role] = component_options(role, names[role])
-        return Chosen(names, options, config, named, [ctx.info_name or "", *args])
+                if role == "prior" and parts:
+                    options[role] = [o for each in part_options(role, parts) for o in each]
+        return Chosen(names, options, config, named, [ctx.info_name or "", *args], parts)
 
     def _refuse_several(self, probe: click.Context, args: list[str]) -> None:
         """Refuse a role that is named twice."""
         _, _, order = self.make_parser(probe).parse_args(list(args))
         for role in self.roles:
             times = sum(param.name == role for param in order)
-            if role == "prior":
-                one_prior([role] * times)
-            elif times > 1:
+            if times > 1 and role != "prior":
                 more = "; a file composes them, see docs/cli.md" if role == "op" else ""
                 raise UsageError(f"{times} {KIND_OF[role]}s are given and one is possible{more}")
 
-    def _defaults(
-        self, ctx: click.Context, config: Config, names: dict[str, str]
-    ) -> dict[str, Any]:
+    def _defaults(self, ctx: click.Context, config: Config, found: Chosen) -> dict[str, Any]:
         """The configuration as the default map of click, with values checked by its types."""
         values = {k: v for k, v in config.values.items() if k != "inputs"}
+        if "lam" in values and not isinstance(values["lam"], list):
+            values["lam"] = [values["lam"]]
         for param in self.params:
             if param.name in values:
                 try:
@@ -159,8 +169,11 @@ class ComponentCommand(click.Command):
                     if not ctx.resilient_parsing:
                         raise InputError(f"{config.path}: {param.name}: {e.message}") from e
         for role, table in config.components.items():
+            if role == "prior":
+                values |= _prior_defaults(table, found.names[role], found.parts)
+                continue
             values[role] = table["name"]
-            if _same(role, names[role], table["name"]):
+            if _same(role, found.names[role], table["name"]):
                 values |= {f"{role}_{k}": v for k, v in table.items() if k != "name"}
         return values
 
@@ -180,7 +193,32 @@ class ComponentCommand(click.Command):
         section("Options", [p for p in self.get_params(ctx) if id(p) not in theirs])
         for role, options in found.options.items():
             if role in found.named:
-                section(f"{KIND_OF[role].capitalize()} {found.names[role]}", options)
+                section(f"{KIND_OF[role].capitalize()} {found.title(role)}", options)
+
+
+def _several(given: Sequence[str], in_file: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the priors of a sum, on the command line or in the file; empty for one prior.
+
+    Raises:
+        UsageError: sum is named as if it were a prior.
+    """
+    if SUM in given:
+        raise UsageError("give --prior once for each prior of a sum: --prior tv --prior wavelet")
+    names = given or [part["name"] for part in in_file.get("parts", ())]
+    return tuple(registry().get("prior", name).name for name in names) if len(names) > 1 else ()
+
+
+def _prior_defaults(table: Mapping[str, Any], name: str, parts: Sequence[str]) -> dict[str, Any]:
+    """The priors of the file, and the options of those that are taken at their place."""
+    given = table.get("parts", (table,))
+    values: dict[str, Any] = {"prior": [part["name"] for part in given]}
+    several, taken = bool(parts), parts or (name,)
+    for number, (part, own) in enumerate(zip(given, taken, strict=False), 1):
+        if _same("prior", own, part["name"]):
+            for key, value in part.items():
+                dest = part_dest("prior", number, key) if several else f"prior_{key}"
+                values |= {} if key == "name" else {dest: value}
+    return values
 
 
 def _solver(probe: click.Context, config: Config | None) -> str:
@@ -193,7 +231,7 @@ def _same(role: str, one: str, other: str) -> bool:
     """True if two names mean the same component."""
     if one == other:
         return True
-    if {one, other} & {AUTO, *NAMED}:
+    if {one, other} & {AUTO, *NAMED.get(ROLES[role], ())}:
         return False
     return registry().get(ROLES[role], one).id == registry().get(ROLES[role], other).id
 
@@ -203,9 +241,24 @@ def tables(ctx: click.Context) -> Iterator[tuple[str, dict[str, Any]]]:
     found = chosen(ctx)
     assert found is not None
     for role, options in found.options.items():
+        if role == "prior" and found.parts:
+            yield role, {"name": SUM, "parts": _part_tables(ctx, found.parts)}
+            continue
         names = {option.name: option.name.removeprefix(f"{role}_") for option in options}
         given = {short: ctx.params[name] for name, short in names.items() if _given(ctx, name)}
         yield role, {"name": found.names[role], **_in_file_only(found, role, names), **given}
+
+
+def _part_tables(ctx: click.Context, parts: Sequence[str]) -> list[dict[str, Any]]:
+    """The tables of the priors of a sum, with the options that were given explicitly."""
+    tables = []
+    for number, (name, options) in enumerate(
+        zip(parts, part_options("prior", parts), strict=True), 1
+    ):
+        start = part_dest("prior", number, "")
+        given = [o.name for o in options if o.name is not None and _given(ctx, o.name)]
+        tables.append({"name": name} | {n.removeprefix(start): ctx.params[n] for n in given})
+    return tables
 
 
 def _given(ctx: click.Context, name: str) -> bool:
@@ -229,10 +282,25 @@ def request(ctx: click.Context) -> Request:
     # an operator that nobody named is left to the request, which knows that it is the default
     named = ((r, t) for r, t in tables(ctx) if r != "op" or r in found.named)
     values: dict[str, Any] = dict(named)
-    if ctx.params.get("lam") is not None:
-        values["lam"] = ctx.params["lam"]
+    if ctx.params.get("lam"):
+        values["lam"] = _weights(ctx.params["lam"], found.parts)
     names = [n for n in SolveSettings.infos() if n in ctx.params and _given(ctx, n)]
     return Request(**values, settings=SolveSettings(**{n: ctx.params[n] for n in names}))
+
+
+def _weights(lam: tuple[Any, ...], priors: Sequence[str]) -> Any:
+    """The weight, or the list of them for a sum of priors.
+
+    Raises:
+        UsageError: there are several for one prior, or auto among several.
+    """
+    if len(lam) == 1:
+        return lam[0]
+    if not priors:
+        raise UsageError(f"{len(lam)} weights are given for one prior")
+    if AUTO in lam:
+        raise UsageError("--lam auto is for all priors: give it once, or a number for each")
+    return list(lam)
 
 
 def configuration(ctx: click.Context) -> list[Path]:

@@ -14,6 +14,7 @@ from ipx.declare.options import as_path, shortened
 from ipx.errors import InputError, UsageError, did_you_mean
 from ipx.files.atomic import one_line
 from ipx.files.record import read_record
+from ipx.planning.rules import SUM
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import tree
 
@@ -112,11 +113,17 @@ def _told_of(path: Path) -> Iterator[None]:
 
 def _component(role: str, value: Any) -> dict[str, Any]:
     """The checked table of a component."""
+    several = role == "prior"
+    if several and isinstance(value, list) and value:
+        value = {"name": SUM, "parts": value} if len(value) > 1 else value[0]
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict):
-        raise InputError(f"{role} must be a name, or a table with a name and options")
+        more = ", or a list of these" if several else ""
+        raise InputError(f"{role} must be a name, or a table with a name and options{more}")
     described = tree(ROLES[role], value)
     if described.parts:
-        _ = described.facts  # raises if a part is not linear
+        _ = described.facts  # raises if the parts cannot be composed
+    if several and described.parts:
+        return described.to_mapping()
     return {k.replace("-", "_"): v for k, v in value.items()}

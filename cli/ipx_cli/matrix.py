@@ -15,7 +15,9 @@ from ipx_cli.values import Name
 @click.command()
 @click.option("--op", multiple=True, type=Name("operator"), help="Only this operator; repeatable.")
 @click.option("--noise", multiple=True, type=Name("noise"), help="Only this noise.")
-@click.option("--prior", multiple=True, type=Name("prior"), help="Only this prior.")
+@click.option(
+    "--prior", multiple=True, type=Name("prior"), help="Only this prior, or a sum: tv+wavelet."
+)
 @click.option("--solver", multiple=True, type=Name("solver"), help="Only this solver.")
 @click.option("--exact", is_flag=True, help="Without approximate bridges.")
 @click.option("--why", is_flag=True, help="Print the reason of each refusal.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
@@ -22,7 +22,11 @@ KIND_OF = {**ROLES, "model": "model"}
 DEFAULTS: dict[str, str] = {role: getattr(Request(), role)["name"] for role in ROLES}
 """The default component of each role."""
 
-_HELP = {"solver": "Solver; auto takes the best that fits.", "tuner": "Rule for --lam auto."}
+_HELP = {
+    "prior": "Prior; given several times, the sum of them.",
+    "solver": "Solver; auto takes the best that fits.",
+    "tuner": "Rule for --lam auto.",
+}
 
 
 def max_pixels() -> Callable[[Any], Any]:
@@ -40,6 +44,7 @@ def role_options(roles: Iterable[str]) -> list[click.Option]:
         click.Option(
             [f"--{role}"],
             type=Name(ROLES[role]),
+            multiple=role == "prior",
             help=f"{_HELP.get(role, ROLES[role].capitalize() + '.')}  [default: {DEFAULTS[role]}]",
         )
         for role in roles
@@ -61,17 +66,45 @@ def setting_options(
 
 def component_options(role: str, name: str) -> list[click.Option]:
     """The options of a chosen component: ``--op.sigma NUMBER``."""
-    if name in NAMED or (role == "solver" and name == AUTO):
+    if name in NAMED.get(KIND_OF[role], ()) or (role == "solver" and name == AUTO):
         return []
     infos = registry().get(KIND_OF[role], name).options.infos()
     return [_of_component(role, info) for info in infos.values()]
 
 
+def part_options(role: str, names: Sequence[str]) -> list[list[click.Option]]:
+    """The options of the components of a sum: ``--prior.tv.isotropic``, ``--prior.2.levels``.
+
+    A component is told by its name, or by its number from 1 where the name comes twice.
+    """
+    found = []
+    for number, name in enumerate(names, 1):
+        told = name if names.count(name) == 1 else str(number)
+        infos = registry().get(KIND_OF[role], name).options.infos().values()
+        found.append(
+            [
+                _made(
+                    i, part_dest(role, number, i.name), _flag(f"{role}.{told}", i), demanded=False
+                )
+                for i in infos
+            ]
+        )
+    return found
+
+
+def part_dest(role: str, number: int, option: str) -> str:
+    """The parameter of an option of the component of this number, from 1."""
+    return f"{role}_{number}_{option}"
+
+
+def _flag(prefix: str, info: OptionInfo) -> str:
+    return f"{prefix}.{info.name.replace('_', '-')}"
+
+
 def _of_component(role: str, info: OptionInfo) -> click.Option:
     # a model's option named like a role is also spelt like the role: --op blur
     short = [f"--{info.name}"] if role == "model" and info.name in ROLES else []
-    flag = f"{role}.{info.name.replace('_', '-')}"
-    return _made(info, f"{role}_{info.name}", flag, *short, demanded=False)
+    return _made(info, f"{role}_{info.name}", _flag(role, info), *short, demanded=False)
 
 
 def _made(

@@ -78,7 +78,12 @@ class SolveCommand(ComponentCommand):
 
 @click.command(cls=SolveCommand)
 @click.argument("files", nargs=-1, type=PathValue(path_type=Path))
-@click.option("--lam", type=Weight(), help="Weight of the prior.  [default: auto]")
+@click.option(
+    "--lam",
+    type=Weight(),
+    multiple=True,
+    help="Weight of the prior; of a sum once for each, or auto for all.  [default: auto]",
+)
 @click.option(
     "-o",
     "--output",
@@ -291,7 +296,8 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
         done = "the start is already as likely as a clean image; no iteration was taken"
     parts = [f"{done} of {row['plan']['solver']} ({row['seconds']:.1f} s)"]
     if row["lam"] is not None:
-        parts.append(f"lam {output.number(row['lam'])}")
+        lams = row["lam"] if isinstance(row["lam"], list) else [row["lam"]]
+        parts.append(f"lam {' + '.join(map(output.number, lams))}")
     if row["sigma"] is not None:
         parts.append(f"noise {output.number(row['sigma'])}")
     if row["psnr_after"] is not None:

@@ -113,6 +113,7 @@ from ipx.parts.normal import NormalSystem as NormalSystem
 from ipx.parts.operator import Operator as Operator
 from ipx.parts.prior import OuterProx as OuterProx, Prior as Prior
 from ipx.parts.stack import from_scipy as from_scipy, vstack as vstack
+from ipx.parts.sum import Sum as Sum
 from ipx.parts.weights import Weights as Weights, load_weights as load_weights
 from ipx.planning.plan import Plan as Plan
 from ipx.planning.settings import SolveSettings as SolveSettings

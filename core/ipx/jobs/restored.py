@@ -56,7 +56,7 @@ class Restored:
             "output": str(where[MAIN]),
             "status": "doubtful" if doubtful else how.status[0],
             "plan": how.plan.to_json(),
-            "lam": None if how.lam is None else how.lam[0],
+            "lam": self._lam(),
             "sigma": None if level != level else level,
             "iterations": how.iterations[0],
             "seconds": how.seconds,
@@ -65,9 +65,17 @@ class Restored:
             "warnings": self.warnings,
         }
 
+    def _lam(self) -> float | list[float] | None:
+        """The weight of the one image; of a sum of priors one for each."""
+        lam = self.how.lam
+        if lam is None:
+            return None
+        return [each[0] for each in lam] if isinstance(lam[0], list) else lam[0]
+
     def chosen(self) -> Table:
         """The weight and the solver that were chosen in place of ``auto``, and the operator."""
-        found: Table = {"lam": "auto" if self.how.lam is None else self.how.lam[0]}
+        lam = self._lam()
+        found: Table = {"lam": "auto" if lam is None else lam}
         found["op"] = self.request.tree("op").to_mapping()
         if self.request.solver["name"] == AUTO:
             found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from torch import Tensor
 from ipx.declare.capabilities import Adjoint, Shape, Spectrum, using
 from ipx.declare.options import NoOptions
 from ipx.errors import ShapeError
-from ipx.numerics.spectral import Spectral
+from ipx.numerics.spectral import BasisName, Spectral
 from ipx.numerics.tensors import count
 from ipx.parts.linear import AnyLinear, LinearOperator, Made
 
@@ -33,11 +35,12 @@ class Stacked(Made):
         tail = () if self._flat else operators[0].data_shape[1:]
         super().__init__(operators[0].image_shape, (sum(self._sizes), *tail), operators)
 
-    def _join(self, data: Sequence[Tensor]) -> Tensor:
+    def joined(self, data: Sequence[Tensor]) -> Tensor:
+        """The data of the stack from those of each part."""
         return torch.cat([d.flatten(1) for d in data] if self._flat else list(data), dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._join([p.forward(x) for p in self.parts])
+        return self.joined([p.forward(x) for p in self.parts])
 
     def split(self, y: Tensor) -> list[Tensor]:
         """The data of each part."""
@@ -54,6 +57,12 @@ class Stacked(Made):
             first = first + s
         return first
 
+    def near(self, like: Tensor, basis: BasisName) -> Spectral | None:
+        """The sum of those of the parts, if all have one."""
+        found = [p.near(like, basis) for p in self.parts]
+        known = [s for s in found if s is not None]
+        return reduce(add, known) if len(known) == len(found) else None
+
     def preview(self, y: Tensor) -> Tensor:
         views = [p.preview(s) for p, s in zip(self.parts, self.split(y), strict=True)]
         return torch.stack(views).mean(0)
@@ -68,7 +77,7 @@ class Stacked(Made):
             else m.expand(1, *p.data_shape)
             for m, p in zip(masks, self.parts, strict=True)
         ]
-        return self._join(full)[0]
+        return self.joined(full)[0]
 
 
 def vstack(operators: Sequence[AnyLinear]) -> AnyLinear:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipx.declare.registry import registry
-from ipx.errors import OptionError
+from ipx.errors import UsageError
 from ipx.planning.parts import Parts
 from ipx.planning.plan import Plan, all_solvers, best, fits
 from ipx.planning.tree import solver_spec, tree
@@ -56,6 +56,8 @@ def matrix(
 ) -> Iterator[Row]:
     """The rows, with default options; an empty argument means every component of the kind.
 
+    A prior such as ``tv+wavelet`` is a sum.
+
     Raises:
         UnknownNameError: a name does not exist.
     """
@@ -63,7 +65,8 @@ def matrix(
     asked = {"operator": operators, "noise": noises, "prior": priors, "solver": solvers}
     for kind, names in asked.items():
         for name in names:
-            reg.get(kind, name)
+            for part in name.split("+") if kind == "prior" else (name,):
+                reg.get(kind, part)
     chosen = {kind: list(names) or reg.names(kind) for kind, names in asked.items()}
     for op in chosen["operator"]:
         for noise in chosen["noise"]:
@@ -73,8 +76,10 @@ def matrix(
 
 def _row(op: str, noise: str, prior: str, solvers: Sequence[str], exact: bool) -> Row:
     try:
-        parts = Parts.of(tree("operator", op), tree("noise", noise), tree("prior", prior))
-    except OptionError as e:  # one of them has an option without default
+        parts = Parts.of(
+            tree("operator", op), tree("noise", noise), tree("prior", prior.split("+"))
+        )
+    except UsageError as e:  # an option without default, or priors that have no sum
         return Row(op, noise, prior, None, {}, dict.fromkeys(solvers, str(e)))
     plans: dict[str, Plan] = {}
     refused: dict[str, str] = {}

@@ -40,7 +40,7 @@ class Parts:
         return cls(
             operator=op.name,
             noise=noise.name,
-            prior=prior.name,
+            prior=prior.title,
             data_caps=operator.capabilities | model.capabilities,
             prior_caps=regulariser.capabilities,
             op=operator.traits,

@@ -14,7 +14,7 @@ from ipx.declare.specs import AdapterSpec, Need, SolverSpec
 from ipx.errors import PlanError
 from ipx.planning.parts import Parts
 from ipx.planning.refusals import refused
-from ipx.planning.tree import Tree, solver_spec
+from ipx.planning.tree import PLUS, Tree, solver_spec
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,10 @@ class Plan:
     def lines(self) -> list[str]:
         """The plan in words, one bridge per line."""
         name, f = self.solver.name, f"{self.noise}({self.operator}(x), y)"
-        out = [f"{name}: minimise {f} + lam {self.prior}(x)"]
+        priors = self.prior.split(PLUS)
+        numbers = range(1, len(priors) + 1) if len(priors) > 1 else ("",)
+        terms = [f"lam{i} {prior}(x)" for i, prior in zip(numbers, priors, strict=True)]
+        out = [f"{name}: minimise {PLUS.join([f, *terms])}"]
         if self.solver.traits_for().own_prior:
             out = [f"{name}: {f} without a prior. {self.solver.summary}"]
         for b in self.bridges:

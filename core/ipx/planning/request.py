@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ipx.declare.kinds import ROLES
-from ipx.errors import UsageError
+from ipx.errors import OptionError, UsageError
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description, Tree, tree
@@ -25,8 +25,9 @@ class Request:
     Attributes:
         op: ``{"name": "blur", "sigma": 2}``, as for the other components; an operator may be
             composed, see `ipx.planning.tree`; by default identity.
-        prior: by default tv, or none for a solver that is a trained network.
-        lam: weight of the prior, or ``"auto"``.
+        prior: by default tv, or none for a solver that is a trained network; a sum of priors is
+            ``{"name": "sum", "parts": [...]}``.
+        lam: weight of the prior, of a sum one for each prior that has a weight, or ``"auto"``.
         settings: the rest.
         named: False if no operator was given.
     """
@@ -36,7 +37,7 @@ class Request:
     prior: Table = field(default_factory=dict)
     solver: Table = field(default_factory=lambda: {"name": AUTO})
     tuner: Table = field(default_factory=lambda: {"name": "discrepancy"})
-    lam: float | str = "auto"
+    lam: float | list[float] | str = AUTO
     settings: SolveSettings = field(default_factory=SolveSettings)
     named: bool = field(init=False, compare=False)
 
@@ -74,9 +75,10 @@ class Request:
         Raises:
             UsageError: unknown names or options, or nothing fits; says why and what does fit.
         """
-        if self.lam == "auto":
+        if self.lam == AUTO:
             self.tree("tuner")
         op, noise, prior, solver = map(self.tree, ("op", "noise", "prior", "solver"))
+        check_weights(self.lam, prior)
         return make_plan(op, noise, prior, solver, self.settings.exact)
 
 
@@ -96,15 +98,26 @@ def usual_prior(solver: Description) -> str:
     return "none" if tree("solver", solver).facts.traits.own_prior else PRIOR
 
 
-def one_prior(priors: list[Any]) -> Any:
-    """The one prior that was named, or None.
+def check_weights(lam: Any, prior: Tree) -> None:
+    """Check that ``lam`` is auto, or has a weight for each prior of a sum that has a weight.
 
     Raises:
-        UsageError: there are several; sums of priors are not available.
+        OptionError: it is another word.
+        UsageError: there are more or fewer weights.
     """
-    if len(priors) > 1:
+    if isinstance(lam, str):
+        if lam != AUTO:
+            raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}")
+        return
+    weighted = [part.title for part in prior.parts if part.facts.traits.weighted]
+    if len(weighted) < 2:  # then lam may be one value for each image of a batch
+        return
+    try:
+        given = len(lam)
+    except TypeError:
+        given = 1
+    if given != len(weighted):
         raise UsageError(
-            f"{len(priors)} priors are given and one is possible: sums of priors are not "
-            "available in this version"
+            f"prior {prior.title} takes {len(weighted)} weights, of {' and '.join(weighted)}, or "
+            f"auto for all; given: {given}"
         )
-    return priors[0] if priors else None

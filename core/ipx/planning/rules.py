@@ -1,7 +1,7 @@
-"""The algebra of linear operators: capabilities and traits of A @ B, A + B, [A; B], c A, A^T.
+"""The algebra of operators, A @ B, A + B, [A; B], c A, A^T, and of priors, R + S.
 
-The same rules serve plans, which see declarations, and operators made in code. Imports nothing
-heavy.
+The rules give capabilities and traits. The same rules serve plans, which see declarations, and
+components made in code. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ipx.declare.capabilities import Adjoint, Diagonal, Norm, NormalSolve, Sampled, Spectrum
+from ipx.declare.capabilities import (
+    Adjoint,
+    Diagonal,
+    Grad,
+    Norm,
+    NormalSolve,
+    Prox,
+    ProxConjugate,
+    QuadraticPrior,
+    Sampled,
+    Spectrum,
+    Value,
+)
 from ipx.declare.traits import Basis, Traits
 from ipx.errors import UsageError
 
@@ -77,11 +89,16 @@ def _pixel_by_pixel(parts: Sequence[Facts]) -> Facts:
 
 
 def _stack(parts: Sequence[Facts]) -> Facts:
-    common = frozenset.intersection(*(p.gram for p in parts)) - {"pixel"}
-    if not common or not all(p.has(Spectrum) for p in parts):
+    basis = _shared([p.gram for p in parts]) if all(p.has(Spectrum) for p in parts) else ""
+    if not basis:
         return Facts(frozenset({Adjoint}), _signed(parts))
-    basis: Basis = "any" if len(common) > 1 else "fft" if "fft" in common else "dct"
     return Facts(frozenset({Adjoint, Spectrum}), replace(_signed(parts), basis=basis))
+
+
+def _shared(grams: Sequence[frozenset[str]]) -> Basis:
+    """The transform in which the Gram matrices of all parts of a stack are diagonal."""
+    common = frozenset.intersection(*grams) - {"pixel"}
+    return "any" if len(common) > 1 else "fft" if "fft" in common else "dct" if common else ""
 
 
 def _scale(parts: Sequence[Facts]) -> Facts:
@@ -111,8 +128,11 @@ RULES: dict[str, Callable[[Sequence[Facts]], Facts]] = {
 }
 """Capabilities and traits of A @ B, A + B, [A; B], c A and A^T from those of their parts."""
 
-NAMED = ("compose", "sum", "stack")
-"""The rules that a request may name as an operator."""
+SUM = "sum"
+"""The rule for priors."""
+
+NAMED: dict[str, tuple[str, ...]] = {"operator": ("compose", SUM, "stack"), "prior": (SUM,)}
+"""The rules that a request may name in place of a component, by kind."""
 
 
 def made(rule: str, parts: Sequence[Facts], factor: float = 1.0) -> Facts:
@@ -130,3 +150,59 @@ def made(rule: str, parts: Sequence[Facts], factor: float = 1.0) -> Facts:
         raise UsageError(f"{rule} takes linear operators only")
     found = RULES[rule](parts)
     return found if factor >= 0 else replace(found, traits=replace(found.traits, signed=True))
+
+
+SPLIT = (ProxConjugate, QuadraticPrior, Prox)
+"""What makes a prior with a value a part g(Kx) of a sum, the first that it has."""
+
+
+def summed(parts: Sequence[Facts], names: Sequence[str]) -> Facts:
+    """Capabilities and traits of the sum of priors with weights >= 0.
+
+    It is g(Kx) with the stacked K of all parts, or smooth where all are. `part_gram` of it is what
+    the parts have in common.
+
+    Args:
+        parts: capabilities and traits of the priors.
+        names: theirs, for the message.
+
+    Raises:
+        UsageError: a part has no value, or no solver could take all of them.
+    """
+    for part, name in zip(parts, names, strict=True):
+        if not part.has(Value):
+            raise UsageError(
+                f"prior {name} has no value R(x), as a denoiser or a penalty on codes; a sum takes "
+                "priors that have one"
+            )
+    split = [any(p.has(c) for c in SPLIT) for p in parts]
+    smooth = [p.has(Grad) for p in parts]
+    if not (all(split) or all(smooth)):
+        rough, whole = names[smooth.index(False)], names[split.index(False)]
+        raise UsageError(
+            f"{rough} has no gradient and {whole} no proximal map: no solver takes the sum of both"
+        )
+    able = ({ProxConjugate} if all(split) else set()) | ({Grad} if all(smooth) else set())
+    traits = [p.traits for p in parts]
+    special = [t.start_from for t in traits if t.start_from != "preview"]
+    suits = [t.suits for t in traits if t.suits != "photograph"]
+    return Facts(
+        frozenset({Value, *able}),
+        Traits(
+            basis=_shared([_split_gram(p) for p in parts]) if all(split) else "",
+            weighted=any(t.weighted for t in traits),
+            informs=any(t.informs for t in traits),
+            pixelwise=all(t.pixelwise for t in traits),
+            convex=all(t.convex for t in traits),
+            oriented=any(t.oriented for t in traits),
+            unit=max(t.unit for t in traits),
+            start_from=special[0] if special else "preview",
+            suits=suits[0] if suits else "photograph",
+        ),
+    )
+
+
+def _split_gram(part: Facts) -> frozenset[str]:
+    """`part_gram` of a part of a sum; K = I for one that has a proximal map only."""
+    linear = part.has(ProxConjugate) or part.has(QuadraticPrior)
+    return part_gram(part.traits) if linear else frozenset(_bases("identity"))

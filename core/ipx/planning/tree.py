@@ -3,7 +3,8 @@
 A component is described by its name, by a table ``{"name": "blur", "sigma": 2}``, or by an
 instance. Operators may be composed: ``{"name": "compose", "parts": [A, B]}`` is A @ B (B acts
 first), ``"sum"`` is A + B, ``"stack"`` is [A; B]; the key ``"scale"`` multiplies an operator by a
-number. Imports nothing heavy.
+number. A list of priors, or ``{"name": "sum", "parts": [R, S]}``, is their sum. Imports nothing
+heavy.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from ipx.declare.registry import registry
 from ipx.declare.specs import PriorSpec, SolverSpec, Spec
 from ipx.declare.traits import Traits
 from ipx.errors import InputError, OptionError, UsageError
-from ipx.planning.rules import NAMED, Facts, made
+from ipx.planning.rules import NAMED, SUM, Facts, made, summed
 
 Description: TypeAlias = Any
-"""A name, a table with a name, an instance, or a `Tree`."""
+"""A name, a table with a name, an instance, a list of priors, or a `Tree`."""
+
+PLUS = " + "
+"""Between the names of the priors of a sum."""
 
 AUTO = "auto"
 """The name of a solver that the planner chooses."""
@@ -35,9 +39,9 @@ class Tree:
     Attributes:
         kind: the kind of component.
         name: as given; the name of the class for an instance.
-        spec: the declaration; None for composed operators, ``auto`` and instances.
+        spec: the declaration; None for what is composed, ``auto`` and instances.
         options: checked; None if there is no declaration.
-        parts: of a composed operator.
+        parts: of a composed operator, or a sum of priors.
         scale: factor of the operator.
         instance: the component, if it was made in code.
         given: names of the options that the description states; the others have their defaults.
@@ -54,13 +58,15 @@ class Tree:
 
     @property
     def facts(self) -> Facts:
-        """Capabilities and traits; for composed operators by the rules of `ipx.planning.rules`.
+        """Capabilities and traits; of what is composed by the rules of `ipx.planning.rules`.
 
         Raises:
-            UsageError: a part is not linear.
+            UsageError: a part is an operator that is not linear, or a prior that has no sum.
         """
         if self.instance is not None:
             return Facts(self.instance.capabilities, self.instance.traits)
+        if self.parts and self.kind == "prior":
+            return summed([p.facts for p in self.parts], [p.title for p in self.parts])
         if self.parts:
             found = made(self.name, [p.facts for p in self.parts])
         elif self.spec is not None:
@@ -68,6 +74,14 @@ class Tree:
         else:
             found = Facts(frozenset(), Traits())
         return found if self.scale == 1 else made("scale", [found], self.scale)
+
+    @property
+    def title(self) -> str:
+        """The name in messages: ``tv + wavelet`` for a sum of priors."""
+        if self.parts and self.kind == "prior":
+            return PLUS.join(p.title for p in self.parts)
+        title: str = getattr(self.instance, "title", self.name)
+        return title
 
     @property
     def silent(self) -> bool:
@@ -124,6 +138,9 @@ def tree(kind: str, description: Description) -> Tree:
         return description
     if isinstance(description, str):
         return _named(kind, description, {})
+    if kind == "prior" and isinstance(description, list | tuple) and description:
+        parts = {"parts": description}
+        return _named(kind, SUM, parts) if len(description) > 1 else tree(kind, description[0])
     if isinstance(description, Mapping):
         values = dict(description)
         name = values.pop("name", None)
@@ -145,12 +162,15 @@ def tree(kind: str, description: Description) -> Tree:
 
 
 def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:
+    composed = name in NAMED.get(kind, ())
     if kind == "operator":
         scale = _number(values.pop("scale", 1.0))
-        if name in NAMED:
-            return Tree(kind, name, parts=_parts(name, values), scale=scale)
+        if composed:
+            return Tree(kind, name, parts=_parts(kind, name, values), scale=scale)
         spec, options = _checked(kind, name, values)
         return Tree(kind, name, spec, options, scale=scale, given=_stated(values))
+    if composed:
+        return Tree(kind, name, parts=_flat(_parts(kind, name, values)))
     if kind == "solver" and name == AUTO:
         if values:
             raise OptionError("solver auto has no options; name a solver to set its options")
@@ -168,11 +188,16 @@ def _checked(kind: str, name: str, values: dict[str, Any]) -> tuple[Spec, Option
     return reg.get(kind, name), reg.options(kind, name, values)
 
 
-def _parts(name: str, values: dict[str, Any]) -> tuple[Tree, ...]:
+def _parts(kind: str, name: str, values: dict[str, Any]) -> tuple[Tree, ...]:
     parts = values.get("parts")
     if not isinstance(parts, list | tuple) or len(parts) < 2 or set(values) != {"parts"}:
-        raise InputError(f"operator {name} takes a list of at least two parts and nothing else")
-    return tuple(tree("operator", part) for part in parts)
+        raise InputError(f"{kind} {name} takes a list of at least two parts and nothing else")
+    return tuple(tree(kind, part) for part in parts)
+
+
+def _flat(parts: tuple[Tree, ...]) -> tuple[Tree, ...]:
+    """The parts of a sum, with those of sums among them."""
+    return tuple(p for part in parts for p in (part.parts or (part,)))
 
 
 def _number(value: Any) -> float:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
-from ipx.errors import PlanError
 from ipx.planning.plan import Plan, make_plan
-from ipx.planning.tree import tree
+from ipx.planning.tree import AUTO, Tree, tree
+from ipx.solving.build import build
 from ipx.solving.problem import Problem
 from ipx.solving.solver import Solver
 
@@ -17,15 +17,29 @@ def plan_for(problem: Problem, solver: Solver[Any, Any], exact: bool = False) ->
     """The plan for a problem and a solver made in code.
 
     Raises:
-        PlanError: they do not fit, or the problem has several priors.
+        PlanError: they do not fit.
+        UsageError: the problem has several priors that have no sum.
     """
-    if len(problem.terms) > 1:
-        raise PlanError("sums of priors cannot be solved in this version; take one prior")
+    return _plan(problem, tree("solver", solver), exact)
+
+
+def best_for(problem: Problem, exact: bool = False) -> tuple[Plan, Solver[Any, Any]]:
+    """The plan of the best solver for a problem made in code, and that solver.
+
+    Raises:
+        PlanError: no solver fits.
+    """
+    auto = tree("solver", AUTO)
+    plan = _plan(problem, auto, exact)
+    return plan, build("solver", replace(auto, spec=plan.solver))
+
+
+def _plan(problem: Problem, solver: Tree, exact: bool) -> Plan:
     return make_plan(
         tree("operator", problem.operator),
         tree("noise", problem.noise),
         tree("prior", problem.prior),
-        tree("solver", solver),
+        solver,
         exact,
         problem.hard,
     )

@@ -7,7 +7,6 @@ traits of the prior except those that it changes.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -29,18 +28,15 @@ from ipx.declare.capabilities import (
     ProxConjugate,
     Sampled,
     Scalar,
-    Shape,
     Value,
-    has,
     using,
 )
-from ipx.declare.options import NoOptions
 from ipx.numerics.tensors import column, image_norm, image_sum, per_image, vector
-from ipx.parts.linear import AnyLinear, Identity, LinearOperator, operator_norm
+from ipx.parts.linear import LinearOperator, operator_norm
 from ipx.parts.noise import Noise
 from ipx.parts.normal import NormalSystem
 from ipx.parts.operator import Operator
-from ipx.parts.prior import OuterProx, Prior
+from ipx.parts.wrapped import IdentityPart, Wrapped
 from ipx.solving.problem import Problem
 
 # ---------------------------------------------------------------- the data term
@@ -193,50 +189,6 @@ def dual(problem: Problem) -> Problem:
 
 
 # ---------------------------------------------------------------- the prior
-
-
-class Wrapped(Prior[NoOptions]):
-    """A wrapper of a prior: its traits, the capability ``gives``, and `Value` if it has that."""
-
-    provides = ()
-    gives: type
-
-    def __init__(self, prior: Prior[Any], **changed: Any) -> None:
-        super().__init__()
-        self.prior = prior
-        self.traits = replace(prior.traits, **changed)
-        kept = {Value} if has(prior, Value) else set()
-        self.capabilities = frozenset({self.gives, *kept})
-
-    @property
-    def unit(self) -> float:
-        """`Prior.unit` of the wrapped prior."""
-        return self.prior.unit
-
-    def typical(self, image_shape: Shape) -> float | None:
-        """`Prior.typical` of the wrapped prior."""
-        return self.prior.typical(image_shape)
-
-    def value(self, x: Tensor) -> Tensor:
-        """R(x)."""
-        return using(self.prior, Value).value(x)
-
-
-class IdentityPart(Wrapped, OuterProx[NoOptions]):
-    """A prior with a prox as g(Kx) with K = I."""
-
-    gives = ProxConjugate
-
-    def __init__(self, prior: Prior[Any]) -> None:
-        super().__init__(prior, basis="identity")
-
-    def linear_part(self, image_shape: Shape) -> AnyLinear:
-        """The identity."""
-        return Identity(image_shape)
-
-    def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
-        """prox of R."""
-        return using(self.prior, Prox).prox(u, t)
 
 
 class MoreauEnvelope(Wrapped):

@@ -17,6 +17,7 @@ from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
 from ipx.parts.stack import vstack
+from ipx.parts.sum import Sum
 from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.solver import Solver
 from ipx.solving.tuner import Tuner
@@ -27,6 +28,8 @@ def build(kind: str, description: Description) -> Any:
     described = tree(kind, description)
     if described.instance is not None:
         return described.instance
+    if described.parts:
+        return Sum([build(kind, part) for part in described.parts])
     assert described.spec is not None, "auto is no component"
     return registry().create(described.spec, options=described.options)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from ipx.solving.problem import Problem, noise_variance
 from ipx.solving.progress import Progress, Result
 from ipx.solving.solver import Solver
 from ipx.solving.stop import Stop, noise_reached, typical_reached
-from ipx.solving.tuner import Tuner
+from ipx.solving.tuner import Solve, Tuner
 
 TRIAL = 5.0
 """Trials of a tuner stop at this multiple of the tolerance, which halves their time.
@@ -41,13 +41,13 @@ class Weighed:
     """A solution and its weight.
 
     Attributes:
-        lam: one per image; None for a prior without weight.
+        lam: one per image; of a sum of priors such a list for each; None without a weight.
         result: the solution.
         trace: the trials of the tuner, see `ipx.Restoration`.
         remarks: those of the tuner, see `ipx.Tuned`.
     """
 
-    lam: list[float] | None
+    lam: list[Any] | None
     result: Result
     trace: list[dict[str, Any]]
     remarks: tuple[str, ...] = ()
@@ -68,32 +68,28 @@ def weigh(
     """
 
     def final(weight: float | Tensor) -> Result:
-        return _run(problem.with_lam(weight), algorithm, settings, observers, settings.tol)
+        return run(problem.with_lam(weight), algorithm, settings, observers, settings.tol)
 
     if not problem.prior.traits.weighted:
         return Weighed(None, final(1.0), [])
     if isinstance(lam, str):
-        if lam != "auto":
-            raise OptionError(f"lam must be a number >= 0 or auto, not {lam!r}")
-        told = _from_noise(problem)
+        told = from_noise(problem)
         if told is not None:
             return Weighed(told.tolist(), final(told), [])
         if not problem.hard:
             chooser: Tuner[Any] = build("tuner", tuner)
-            tuned = chooser.tune(
-                window or problem,
-                _trials(algorithm, settings, observers, chooser.most(problem)),
-            )
+            trials = Trials(settings, observers, chooser.most(problem))
+            tuned = chooser.tune(window or problem, trials.by(algorithm))
             # solved again from the default start: a record with this lam gives the same bits
             # and gradients take the weight for a constant
             done = final(tuned.lam.detach())
             return Weighed(tuned.lam.tolist(), done, tuned.trace, tuned.remarks)
         lam = NOISELESS_LAM
-    weights = _given(lam, problem.y)
+    weights = given(lam, problem.y)
     return Weighed(weights.tolist(), final(weights), [])
 
 
-def _run(
+def run(
     p: Problem,
     algorithm: Solver[Any, Any],
     settings: SolveSettings,
@@ -137,24 +133,34 @@ class _Trial(Observer):
         return replace(progress, phase="choosing lam", trial=self.number, trials=self.most)
 
 
-def _trials(
-    algorithm: Solver[Any, Any],
-    settings: SolveSettings,
-    observers: Sequence[AnyObserver],
-    most: int | None,
-) -> Callable[[Problem], Result]:
-    """The function that a tuner calls to solve with a weight."""
-    numbers = itertools.count(1)
+class Trials:
+    """Solves for tuners, numbered through.
 
-    def attempt(p: Problem) -> Result:
-        number = next(numbers)
-        tol = TRIAL * settings.tol if p.data.quadratic else settings.tol
-        return _run(p, algorithm, settings, [_Trial(o, number, most) for o in observers], tol)
+    Args:
+        settings: those of the solve.
+        observers: they are told of the steps of each trial.
+        most: the largest number of trials; None if it is unknown.
+    """
 
-    return attempt
+    def __init__(
+        self, settings: SolveSettings, observers: Sequence[AnyObserver], most: int | None
+    ) -> None:
+        self.settings, self.observers, self.most = settings, observers, most
+        self.numbers = itertools.count(1)
+
+    def by(self, algorithm: Solver[Any, Any]) -> Solve:
+        """The function that a tuner calls to solve with a weight."""
+
+        def attempt(p: Problem) -> Result:
+            number, tol = next(self.numbers), self.settings.tol
+            told = [_Trial(o, number, self.most) for o in self.observers]
+            tol = TRIAL * tol if p.data.quadratic else tol
+            return run(p, algorithm, self.settings, told, tol)
+
+        return attempt
 
 
-def _given(lam: Any, y: Tensor) -> Tensor:
+def given(lam: Any, y: Tensor) -> Tensor:
     """The weight as one number per image."""
     count = y.shape[0]
     try:
@@ -166,7 +172,7 @@ def _given(lam: Any, y: Tensor) -> Tensor:
     return weights.expand(count).contiguous()
 
 
-def _from_noise(problem: Problem) -> Tensor | None:
+def from_noise(problem: Problem) -> Tensor | None:
     """The weight, for a prior whose weight follows from the noise; None for the others."""
     share = share_of(problem.prior)
     if share is None:

@@ -15,7 +15,7 @@ from ipx.declare.capabilities import CodePenalty, Grad, Latent, Shape, Value, ha
 from ipx.declare.options import NoOptions
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
-from ipx.solving.bridges import Wrapped
+from ipx.parts.wrapped import Wrapped
 from ipx.solving.problem import Code, Problem
 
 CODE_UNIT = 3.0  # ratio of the standard deviations of a code (1) and of an image (about 1/3)

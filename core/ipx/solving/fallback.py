@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ def safer(done: Weighed, before: Tensor, solve: Callable[[Tensor], Weighed]) -> 
     Args:
         done: the solution with a weight that was chosen automatically.
         before: the data as an image, ``(B, C, H, W)``.
-        solve: solves again with weights ``(B,)``.
+        solve: solves again with weights like those of ``done``, ``(B,)`` or ``(priors, B)``.
     """
     bad = unsound(done.result.x, before)
     if done.lam is None or not bool(bad.any()):
@@ -45,9 +46,16 @@ def safer(done: Weighed, before: Tensor, solve: Callable[[Tensor], Weighed]) -> 
             break
     if lam.tolist() == done.lam:
         return done
-    grown = ", ".join(f"{v:.3g}" for v in lam.tolist())
+    grown = numbers(lam.tolist())
     told = (
         f"with the weight that was chosen the result is unsound; a larger one is taken ({grown}): "
         "the operator or the noise level may be wrong"
     )
     return replace(done, lam=lam.tolist(), result=result, remarks=(*done.remarks, told))
+
+
+def numbers(lam: list[Any]) -> str:
+    """Weights in words; those of each prior of a sum are separated by a plus."""
+    if lam and isinstance(lam[0], list):
+        return " + ".join(map(numbers, lam))
+    return ", ".join(f"{v:.3g}" for v in lam)

@@ -26,8 +26,8 @@ from ipx.parts.linear import AnyLinear, LinearOperator, operator_norm
 from ipx.parts.normal import NormalSystem
 from ipx.parts.operator import Operator
 from ipx.parts.prior import OuterProx, Prior
+from ipx.parts.wrapped import Wrapped
 from ipx.planning.rules import widened
-from ipx.solving.bridges import Wrapped
 from ipx.solving.problem import Code, Problem
 
 

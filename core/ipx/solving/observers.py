@@ -169,5 +169,16 @@ class Guard:
         if progress.last or due or not bool(finite.all()):
             finite = finite & torch.isfinite(progress.unknown.flatten(1)).all(1)
         if due and self.ceiling is not None:
-            finite = finite & ~(progress.objective > self.ceiling)
+            finite = finite & ~self._grown(progress, self.ceiling)
         return finite
+
+    def _grown(self, progress: Progress, ceiling: Tensor) -> Tensor:
+        """True per image whose objective is above the ceiling.
+
+        It is infinite where an iterate does not satisfy a constraint yet: then the data term tells.
+        """
+        reached = progress.objective
+        if bool(reached.isinf().any()):
+            data = progress.problem.data.value(progress.unknown)
+            reached = torch.where(reached.isinf(), data, reached)
+        return reached > ceiling

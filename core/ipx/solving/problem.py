@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from ipx.parts.linear import LinearOperator, operator_norm
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
+from ipx.parts.sum import Sum
 from ipx.planning.plan import Plan
 
 C = TypeVar("C")
@@ -132,7 +133,7 @@ class Problem:
             see `ipx.solve`.
         operator: the forward operator on the unknown.
         noise: the noise model, which defines the data term.
-        terms: the priors and their weights; one until sums of priors are available.
+        terms: the priors and their weights; `prior` and `lam` are those of their sum.
         x0: start ``(B, C, H, W)``, or a code ``(B, n)`` where that is the unknown;
             `preview` when None.
         hard: the data are free of noise; pixels measured by a diagonal operator keep their value.
@@ -181,7 +182,7 @@ class Problem:
         if not terms and prior is None:
             raise UsageError("a problem needs a prior; ipx.prior('none') is none")
         if prior is not None or lam is not None:
-            terms = (_changed(terms, prior, lam), *terms[1:])
+            terms = (_changed(terms, prior, lam),)
         known = operator.known(y)
         if known is not None:  # values that were not measured are set to zero
             y = torch.where(known, y, torch.zeros((), dtype=y.dtype))
@@ -202,13 +203,17 @@ class Problem:
 
     @property
     def prior(self) -> Prior[Any]:
-        """The prior of the first term."""
-        return self.terms[0].prior
+        """The prior; of several terms the weighted mean of their priors, a `Sum`."""
+        return self._whole.prior
 
     @property
     def lam(self) -> Scalar:
-        """The weight of the first term."""
-        return self.terms[0].lam
+        """The weight; of several terms the sum of theirs."""
+        return self._whole.lam
+
+    @cached_property
+    def _whole(self) -> Term:
+        return joined(self.terms)
 
     @property
     def physical(self) -> Operator[Any]:
@@ -246,11 +251,9 @@ class Problem:
     def objective(self, x: Tensor) -> Tensor:
         """f(x) + sum of lam R(x), ``(B,)``; NaN if a prior has no `Value`."""
         value = self.data.value(x)
-        for term in self.terms:
-            if not has(term.prior, Value):
-                return torch.full_like(value, torch.nan)
-            value = value + term.lam * term.prior.value(x)
-        return value
+        if not all(has(term.prior, Value) for term in self.terms):
+            return torch.full_like(value, torch.nan)
+        return value + self.lam * using(self.prior, Value).value(x)
 
     def preview(self) -> Tensor:
         """The data as an image, `ipx.Operator.preview` of what `ipx.Noise.centred` leaves."""
@@ -275,7 +278,10 @@ class Problem:
         return self._sharing(replace(self, terms=(Term(prior, lam),)))
 
     def changed(self, **values: Any) -> Problem:
-        """The same problem with other arguments of its constructor; nothing is shared."""
+        """The same problem with other arguments of its constructor; nothing is shared.
+
+        A ``prior`` or ``lam`` makes one term of several.
+        """
         return replace(self, **values)
 
     def with_way(self, capability: type, way: Way) -> Problem:
@@ -295,13 +301,36 @@ class Problem:
         return torch.where(seen, self.y / torch.where(seen, d, torch.ones_like(d)), x)
 
 
-def _changed(terms: tuple[Term, ...], prior: Prior[Any] | None, lam: Scalar | None) -> Term:
-    """The first term with another prior or weight."""
+def joined(terms: Sequence[Term]) -> Term:
+    """lam R(x) = sum of lam_i R_i(x), lam the sum of the lam_i; a single term itself.
+
+    Raises:
+        UsageError: the priors have no sum, see `ipx.planning.rules.summed`.
+    """
+    if len(terms) == 1:
+        return terms[0]
+    own = [term.lam for term in terms if term.prior.traits.weighted]
+    total = sum(own[1:], start=own[0]) if own else 1.0
+    priors = [term.prior for term in terms]
+    return Term(Sum(priors, [_share(term.lam, total) for term in terms]), total)
+
+
+def _share(lam: Scalar, total: Scalar) -> Scalar:
+    """lam / total, and 1 where there is no weight at all."""
+    if isinstance(lam, Tensor) or isinstance(total, Tensor):
+        whole = torch.as_tensor(total)
+        some = whole > 0
+        return torch.where(some, lam / torch.where(some, whole, 1.0), 1.0)
+    return lam / total if total > 0 else 1.0
+
+
+def _changed(terms: Sequence[Term], prior: Prior[Any] | None, lam: Scalar | None) -> Term:
+    """The terms as one, with another prior or weight."""
     if not terms:
         assert prior is not None
         return Term(prior, 1.0 if lam is None else lam)
-    first = terms[0]
-    return Term(prior or first.prior, first.lam if lam is None else lam)
+    whole = joined(terms)
+    return Term(prior or whole.prior, whole.lam if lam is None else lam)
 
 
 def known_count(problem: Problem) -> Tensor:

@@ -19,19 +19,21 @@ from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
+from ipx.parts.sum import Sum
 from ipx.planning.plan import Plan, make_plan
-from ipx.planning.request import usual_prior
+from ipx.planning.request import check_weights, usual_prior
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description, Tree, tree
-from ipx.solving.attach import attach
+from ipx.solving.attach import attach, best_for
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.choose_lam import Weighed, weigh
+from ipx.solving.choose_lams import is_several, weigh_sum
 from ipx.solving.cost import weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
-from ipx.solving.fallback import safer
+from ipx.solving.fallback import numbers, safer
 from ipx.solving.observers import AnyObserver, announce
-from ipx.solving.problem import Problem
+from ipx.solving.problem import Problem, Term
 from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
 from ipx.solving.starts import check_start, first_guess, lowest
@@ -53,7 +55,8 @@ class Restoration:
         before: the data as an image, `ipx.Problem.preview`, ``(B, C, H, W)``.
         status: per image, see `ipx.Result`.
         plan: the solver and its bridges.
-        lam: weight of the prior per image; None for a prior without weight.
+        lam: weight of the prior per image; of a sum of several priors with a weight such a list
+            for each; None for a prior without weight. `solve` takes the same as ``lam``.
         level: noise level per image, given or estimated, in the unit of the noise model: standard
             deviation in image units (gaussian), photons at intensity 1 (poisson), share of wrong
             values (impulse).
@@ -61,7 +64,8 @@ class Restoration:
             divided by their largest value, which ``warnings`` tell. ``lam`` is for that unit, too.
         trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
             per image. The criterion is ``log_ratio``, log of the data term over its target
-            (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv).
+            (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv). For a sum ``prior``
+            tells the one that is tried alone; the trials of all have a list for each in ``lam``.
         seconds: wall-clock time of the whole call.
         warnings: reasons to doubt the result, one line each.
         wrong: per image, true if it is surely wrong: far outside the range of the data.
@@ -72,7 +76,7 @@ class Restoration:
     before: Tensor
     status: list[Status]
     plan: Plan
-    lam: list[float] | None
+    lam: list[Any] | None
     level: list[float]
     result: Result
     trace: list[dict[str, Any]] = field(default_factory=list)
@@ -92,7 +96,7 @@ class Restoration:
 
     def __repr__(self) -> str:
         size = " x ".join(str(n) for n in self.x.shape)
-        weight = "" if self.lam is None else f", lam {', '.join(f'{v:.3g}' for v in self.lam)}"
+        weight = "" if self.lam is None else f", lam {numbers(self.lam)}"
         return (
             f"<Restoration {size} by {self.plan.solver.name} with prior {self.plan.prior}: "
             f"{', '.join(self.status)} after {', '.join(map(str, self.iterations))} iterations"
@@ -119,7 +123,7 @@ def solve(
     noise: Description = "gaussian",
     prior: Description | None = None,
     solver: Description = "auto",
-    lam: float | Sequence[float] | Tensor | str = "auto",
+    lam: float | Sequence[Any] | Tensor | str = "auto",
     tuner: Description = "discrepancy",
     image_shape: Shape | None = None,
     x0: Any = None,
@@ -139,10 +143,11 @@ def solve(
         op: forward operator: a name, a table ``{"name": "blur", "sigma": 2}``, or an instance.
         noise: noise model, likewise; its level is estimated from y unless it is given.
         prior: prior, likewise; by default ``"tv"``, or ``"none"`` for a solver that is a trained
-            network.
+            network. A list of priors is their sum.
         solver: solver, likewise; ``"auto"`` takes the best one that fits.
         lam: weight of the prior, >= 0, one or per image; ``"auto"`` derives it from the noise or
-            lets the tuner choose it.
+            lets the tuner choose it. With a sum of several priors that have a weight it is a list
+            of as many, each one or per image, in their order.
         tuner: the rule for ``lam="auto"``.
         image_shape: ``(C, H, W)`` of the result, where the data do not determine it.
         x0: start of the iterations, an image like the result.
@@ -171,6 +176,7 @@ def solve(
     _check_magnitude(y)
     with memory_errors():
         named = tree("prior", usual_prior(solver) if prior is None else prior)
+        check_weights(lam, named)
         plan, algorithm = _planned(op, noise, named, solver, s)
         shape = image_shape or image_shape_of(op, tuple(y.shape[1:]))
         if image_shape is None and axes is None and tree("operator", op).instance is None:
@@ -184,7 +190,7 @@ def solve(
         floor = rounding(image) if floor is None else floor
         made, scalable = build("noise", noise), model.traits.weighted or algorithm.traits.own_prior
         units = units_of(y, operator, made, scalable)
-        problem = _problem(y, operator, made, model, x0, floor, units)
+        problem = _problem(y, operator, made, model, named, x0, floor, units)
         solve_with = partial(_restarted, problem, plan, algorithm)
         done = solve_with(lam, tuner, s, observers)
         if isinstance(lam, str):
@@ -252,18 +258,24 @@ def _problem(
     operator: Operator[Any],
     noise: Noise[Any],
     prior: Prior[Any],
+    described: Tree,
     x0: Any,
     floor: Sequence[float],
     units: Units,
 ) -> Problem:
-    """The problem without a weight, in units near 1; an unknown noise level is estimated from y."""
+    """The problem without a weight, in units near 1; an unknown noise level is estimated from y.
+
+    A sum that is ``described`` by its parts has a weight for each, an instance one for all.
+    """
     y, noise, floor = units.divided(y), units.noise(noise), units.floor(floor)
     untold, hard = noise.level is None, noise.silent
     if untold:
         noise, quiet = noise.estimated(y, operator.known(y), floor), operator.quiet(y)
         noise = noise if quiet is None else noise.bounded(quiet)
     start = None if x0 is None else units.divided(to_tensor(x0, y.device, y.dtype)[0])
-    return Problem(y, operator, noise, prior, 0.0, start, hard, untold)
+    parts = prior.parts if isinstance(prior, Sum) and described.parts else (prior,)
+    terms = tuple(Term(part, 0.0) for part in parts)
+    return Problem(y, operator, noise, None, None, start, hard, untold, terms=terms)
 
 
 def _settings(settings: SolveSettings | None, changed: dict[str, Any]) -> SolveSettings:
@@ -287,12 +299,13 @@ def _restarted(
     problem: Problem,
     plan: Plan,
     algorithm: Solver[Any, Any],
-    lam: float | Sequence[float] | Tensor | str,
+    lam: float | Sequence[Any] | Tensor | str,
     tuner: Description,
     settings: SolveSettings,
     observers: Sequence[AnyObserver],
 ) -> Weighed:
     """Solve from each start and keep the lowest objective per image."""
+    whole, several = problem, is_several(problem)
     window, problem = _windowed(problem, plan)
     runs: list[Weighed] = []
     classical = partial(_classical, iterations=settings.iterations)
@@ -302,7 +315,12 @@ def _restarted(
         if problem.x0 is None:
             guess = first_guess(problem, settings.start, settings.seed + number, classical)
             begun = problem if guess is None else problem.with_lam(0.0, guess)
-        runs.append(weigh(begun, algorithm, lam, tuner, settings, observers, window))
+        if several:
+            whole = whole.changed(x0=begun.x0)
+            found = weigh_sum(whole, plan, algorithm, lam, tuner, settings, observers)
+        else:
+            found = weigh(begun, algorithm, lam, tuner, settings, observers, window)
+        runs.append(found)
         lam = lam if runs[0].lam is None else runs[0].lam  # objectives compare at one lam only
     return replace(runs[0], result=lowest([run.result for run in runs]))
 
@@ -312,13 +330,7 @@ def _classical(problem: Problem, iterations: int | None) -> Tensor:
 
     Each solve, also of the tuner, has at most as many iterations as the main one.
     """
-    plan = make_plan(
-        tree("operator", problem.operator),
-        tree("noise", problem.noise),
-        tree("prior", problem.prior),
-        tree("solver", AUTO),
-    )
-    algorithm = build("solver", _chosen(tree("solver", AUTO), plan))
+    plan, algorithm = best_for(problem)
     settings = SolveSettings(tol=1e-3, iterations=iterations)
     window, problem = _windowed(problem, plan)
     return weigh(problem, algorithm, "auto", "discrepancy", settings, window=window).result.x

@@ -47,6 +47,14 @@ class Tuner(Component[O], ABC):
         """
         return None
 
+    def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor | None:
+        """How good a solution is, ``(B,)``, lower is better; None, the default, if it cannot tell.
+
+        It compares solutions with different priors, for the weights of a sum. ``result`` is that
+        of ``problem`` with the weight `Problem.lam`.
+        """
+        return None
+
     @abstractmethod
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image of ``problem`` (whose own lam is ignored) and solve."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx.files.images import DIM, IDENTITY_HIGH
+from ipx.files.affine import DIM, IDENTITY_HIGH
 from ipx.numerics.tensors import image_norm, per_image
 from ipx.parts.linear import LinearOperator
 from ipx.parts.noise import Noise

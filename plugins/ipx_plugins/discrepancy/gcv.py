@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import LEAST_SIGMA, Problem, Result, Solve, Tuned, Tuner, noise_variance
+from ipx import LEAST_SIGMA, Problem, Result, Solve, Tuned, Tuner, noise_variance, vector
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 
@@ -34,8 +34,7 @@ class GCV(Tuner[GCVOptions]):
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve."""
-        count = coarse_count(problem)
-        noise = noise_variance(problem).sqrt().clamp_min(LEAST_SIGMA)
+        noise = self._noise(problem)
         points: list[list[tuple[float, float]]] = [[] for _ in noise]  # (log lam, score)
         log = torch.log(noise).clamp(LOWEST, HIGHEST)
         least = torch.full_like(log, math.inf)
@@ -45,8 +44,9 @@ class GCV(Tuner[GCVOptions]):
         active = torch.ones_like(log, dtype=torch.bool)
         for _ in range(self.options.evaluations):
             lam = log.exp()
-            result: Result = solve(problem.with_lam(lam, guess))
-            score = self._score(problem, result, solve, lam, noise, count)
+            weighted = problem.with_lam(lam, guess)
+            result: Result = solve(weighted)
+            score = self.score(weighted, result, solve)
             trace.append({"lam": lam.tolist(), "score": score.tolist()})
             better = active & (score < least)
             best = merge(best, result, better)
@@ -83,21 +83,18 @@ class GCV(Tuner[GCVOptions]):
             vertex = b + (near if c - b > b - a else -near)
         return min(max(vertex, a + near), c - near)
 
-    def _score(
-        self,
-        problem: Problem,
-        result: Result,
-        solve: Solve,
-        lam: Tensor,
-        noise: Tensor,
-        count: Tensor,
-    ) -> Tensor:
+    def _noise(self, problem: Problem) -> Tensor:
+        """The standard deviation of the noise, ``(B,)``."""
+        return noise_variance(problem).sqrt().clamp_min(LEAST_SIGMA)
+
+    def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor:
         """log |A x - y|^2 - 2 log(m - df) + const, ``(B,)``; `WORST` where m - df vanishes.
 
         There the residual vanishes too, and the score would be rounding error.
         """
-        misfit = coarse_misfit(problem, result)
-        free = free_values(problem, result, solve, lam, noise)
+        misfit, count = coarse_misfit(problem, result), coarse_count(problem)
+        lam = vector(problem.lam, misfit)
+        free = free_values(problem, result, solve, lam, self._noise(problem))
         tiny = torch.finfo(misfit.dtype).tiny
         score = torch.log(misfit.clamp_min(tiny)) - 2 * torch.log(free.clamp_min(tiny))
         return torch.where(free > _LEAST_FREE * count, score, torch.full_like(score, WORST))

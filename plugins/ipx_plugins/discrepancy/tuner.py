@@ -52,6 +52,10 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         first = GCV().most(problem) if self._estimated(problem) else 0
         return first + (2 if self._effective(problem) else 1) * self.options.evaluations
 
+    def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor:
+        """That of `GCV`."""
+        return GCV().score(problem, result, solve)
+
     def _estimated(self, problem: Problem) -> bool:
         """True if `GCV` is tried first."""
         o = self.options

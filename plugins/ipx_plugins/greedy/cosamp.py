@@ -55,7 +55,7 @@ class CoSaMP(Solver[ThresholdOptions, CoSaMPState]):
         before, after = image_norm(left), image_norm(problem.y - atoms.forward(fit))
         x = atoms.picture(torch.where(column(after < before, fit), fit, c))
         stalled = after > _PROGRESS * before
-        k = state.k if self.options.k is not None else grown(problem, state.k, stalled)
+        k = state.k if self.options.k is not None else grown(problem, state.k, x, stalled)
         return CoSaMPState(x, k)
 
     def residual(self, problem: Problem, before: CoSaMPState, after: CoSaMPState) -> Tensor:

@@ -55,7 +55,7 @@ class IHT(Solver[ThresholdOptions, IHTState]):
             mu = torch.where(good, mu, mu / 2)
         x = atoms.picture(fresh)
         stalled = relative(x - state.x, x) < _STALLED
-        k = state.k if self.options.k is not None else grown(problem, state.k, stalled)
+        k = state.k if self.options.k is not None else grown(problem, state.k, x, stalled)
         return IHTState(x, k)
 
     def residual(self, problem: Problem, before: IHTState, after: IHTState) -> Tensor:

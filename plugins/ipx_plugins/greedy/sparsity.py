@@ -8,7 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import Adjoint, Linear, NoOptions, Orthonormal, Prior, Problem, Shape, image_norm, using
+from ipx import (
+    Adjoint,
+    Linear,
+    NoOptions,
+    Orthonormal,
+    Prior,
+    Problem,
+    Shape,
+    image_norm,
+    known_count,
+    using,
+)
 from ipx_plugins.greedy import Sparse
 
 
@@ -75,9 +86,11 @@ def first_count(problem: Problem, k: int | None) -> Tensor:
     return torch.full((len(problem.y),), count, device=problem.y.device)
 
 
-def grown(problem: Problem, k: Tensor, stalled: Tensor) -> Tensor:
-    """k a third larger where the iterations stall, up to a third of the number of data."""
+def grown(problem: Problem, k: Tensor, x: Tensor, stalled: Tensor) -> Tensor:
+    """k a third larger where the iterations stall above the noise, up to a third of the data."""
     most = max(1, problem.y[0].numel() // 3)
+    level = problem.noise.expected(problem.y, known_count(problem))
+    stalled = stalled & (problem.data.value(x) > level)
     return torch.where(stalled, (k * 4 // 3 + 1).clamp_max(most), k)
 
 

@@ -44,7 +44,8 @@ from ipx.toolkit import (
     penalty,
     vector,
 )
-from ipx_plugins.solvers import ADMM_TOL, DATA_PENALTY, ADMMOptions
+from ipx_plugins.solvers import DATA_PENALTY, ADMMOptions
+from ipx_plugins.solvers.needs import ADMM_TOL
 
 AnyLinear = LinearOperator[Any]
 _QUICK = 8  # steps before the one increase of the penalties
