@@ -333,7 +333,11 @@ def _classical(problem: Problem, iterations: int | None) -> Tensor:
     plan, algorithm = best_for(problem)
     settings = SolveSettings(tol=1e-3, iterations=iterations)
     window, problem = _windowed(problem, plan)
-    return weigh(problem, algorithm, "auto", "discrepancy", settings, window=window).result.x
+
+    def solved(lam: Any) -> Weighed:
+        return weigh(problem, algorithm, lam, "discrepancy", settings, window=window)
+
+    return safer(solved("auto"), problem.preview(), solved).result.x
 
 
 def _windowed(problem: Problem, plan: Plan) -> tuple[Problem | None, Problem]:
