@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from ipx import LinearOperator, Shape, ShapeError, Spectral, irfft2
 from ipx_plugins.blur import BlurOptions
-from ipx_plugins.blur.psf import psf_for
+from ipx_plugins.blur.psf import core_of, psf_for
 
 
 class Blur(LinearOperator[BlurOptions]):
@@ -43,13 +43,14 @@ class Blur(LinearOperator[BlurOptions]):
             raise ShapeError(f"blur takes images (C, H, W), not of shape {self.image_shape}")
         channels, height, width = self.image_shape
         o = self.options
-        limit = _limit(o, height, width)
+        limit = None if o.open else min(height, width)
         self.psf = psf_for(o, limit)  # (h, w) float64, sum 1
         h, w = self.psf.shape
-        seen = (height, width)
+        # of an unknown scene the data must show as much as the PSF; of a Gaussian, its core
+        seen, least = (height, width), (h, w)
         if o.boundary == "unknown":
-            seen = (height - h + 1, width - w + 1)
-        if h > seen[0] or w > seen[1]:
+            seen, least = (height - h + 1, width - w + 1), core_of(o) or (h, w)
+        if least[0] > seen[0] or least[1] > seen[1]:
             raise ShapeError(
                 f"the PSF of {h} x {w} pixels is larger than the picture of {seen[0]} x {seen[1]}; "
                 "take a smaller PSF"
@@ -70,8 +71,7 @@ class Blur(LinearOperator[BlurOptions]):
         """The data's shape; for boundaries valid and unknown, larger by ``(h - 1, w - 1)``."""
         if not options.open:
             return data_shape
-        limit = None if options.boundary == "valid" else min(data_shape[-2:])
-        h, w = psf_for(options, limit).shape
+        h, w = psf_for(options, None).shape
         return (*data_shape[:-2], data_shape[-2] + h - 1, data_shape[-1] + w - 1)
 
     def _transfer(self, like: Tensor) -> Tensor:
@@ -197,13 +197,6 @@ class Blur(LinearOperator[BlurOptions]):
             return y
         (top, left), (bottom, right) = self._before, self._after
         return functional.pad(y, (left, right, top, bottom), mode="replicate")
-
-
-def _limit(options: BlurOptions, height: int, width: int) -> int | None:
-    """The largest side of a PSF that is cut to fit, for images of this size; None for any."""
-    if options.boundary == "unknown":  # the data are smaller by the side less 1
-        return (min(height, width) + 1) // 2
-    return None if options.open else min(height, width)
 
 
 def _extend(x: Tensor, axis: int, before: int, after: int, boundary: str) -> Tensor:

@@ -53,6 +53,15 @@ def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
     return psf / psf.sum()
 
 
+def core_of(options: BlurOptions) -> tuple[int, int] | None:
+    """Height and width that a Gaussian or Airy PSF may be cut to; None for the others."""
+    widths = {"gaussian": options.sigma, "airy": options.radius}
+    if options.kernel is not None or options.kind not in widths:
+        return None
+    side = 2 * math.ceil(widths[options.kind]) + 1
+    return side, side
+
+
 def _grid(reach: int) -> Tensor:
     return torch.arange(-reach, reach + 1, dtype=torch.float64)
 

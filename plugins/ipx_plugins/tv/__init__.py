@@ -43,7 +43,7 @@ class HuberTVOptions(TVOptions):
     width: float = opt(
         default=0.02,
         above=0.0,
-        max=1.0,
+        max=1000.0,
         help="Differences up to this count as squares: larger removes staircases, blurs edges.",
         unit="image range",
     )
