@@ -1,12 +1,15 @@
-"""Every operator x noise x prior x solver: it improves on the degraded picture, or is refused.
+"""Every operator x noise x prior: it improves on the degraded picture, or is refused.
 
-The components come from the registry, third parties' included: no list is kept here.
+So does every solver with Gaussian noise and blur; elsewhere one in six of the solvers is tried, by
+the names, so that each is met with every operator, noise and prior. The components come from the
+registry, third parties' included: no list is kept here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from zlib import crc32
 
 import pytest
 import torch
@@ -65,10 +68,16 @@ def combinations() -> Iterator[tuple[str, str, str]]:
         for noise in names("noise"):
             for prior in registry().all("prior"):
                 # a network takes seconds where others take milliseconds: Gaussian noise, and data
-                # like those that others see, only
+                # like those that others see, only; blur, and one other operator in three
                 plain = noise == "gaussian" and not op.traits_for().signed
-                if plain or prior.traits_for().suits != "face":
+                tried = op.name == "blur" or chosen(3, op.name, prior.name)
+                if (plain and tried) or prior.traits_for().suits != "face":
                     yield op.name, noise, prior.name
+
+
+def chosen(among: int, *words: str) -> bool:
+    """One in so many, by the names."""
+    return crc32(" ".join(words).encode()) % among == 0
 
 
 @cache
@@ -124,6 +133,8 @@ def test_improves_or_is_refused(op: str, noise: str, prior: str) -> None:
     before = quality(plain(op, y), truth)
     gains = {"auto": quality(best.x, truth) - before}
     for solver in () if suits == "face" else names("solver"):  # theirs: test_generative
+        if (op, noise) != ("blur", "gaussian") and not chosen(6, op, noise, prior, solver):
+            continue
         try:
             how = ipx.solve(
                 y,
