@@ -1,7 +1,7 @@
 """Every operator x noise x prior: it improves on the degraded picture, or is refused.
 
-Every prior is met with blur and Gaussian noise; of all other combinations one in five is tried, and
-of the solvers one in six, by the names. The components come from the
+Every prior is met with blur and Gaussian noise; of all other combinations one in 16 is tried, and
+of the solvers one in eight, by the names. The components come from the
 registry, third parties' included: no list is kept here.
 """
 
@@ -73,7 +73,7 @@ def combinations() -> Iterator[tuple[str, str, str]]:
                 face = prior.traits_for().suits == "face"
                 tried = not face or op.name == "blur" or chosen(3, op.name, prior.name)
                 if (op.name, noise) != ("blur", "gaussian"):
-                    tried = tried and chosen(5, op.name, noise, prior.name)
+                    tried = tried and chosen(16, op.name, noise, prior.name)
                 if tried and (plain or not face):
                     yield op.name, noise, prior.name
 
@@ -136,7 +136,7 @@ def test_improves_or_is_refused(op: str, noise: str, prior: str) -> None:
     before = quality(plain(op, y), truth)
     gains = {"auto": quality(best.x, truth) - before}
     for solver in () if suits == "face" else names("solver"):  # theirs: test_generative
-        if not chosen(6, op, noise, prior, solver):
+        if not chosen(8, op, noise, prior, solver):
             continue
         try:
             how = ipx.solve(
