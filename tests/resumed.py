@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,18 +17,24 @@ import ipx
 from ipx.declare.registry import registry
 from ipx.errors import MissingExtraError, PlanError
 
-PRIORS = ("tikhonov", "tv", "bm3d", "vae-joint", "none")
+PRIORS = ("tikhonov", "tv", "bm3d", "vae-joint", "whole-dct", "none")
+OPERATORS: tuple[dict[str, object], ...] = (
+    {"name": "blur"},
+    {"name": "compressed-sensing", "share": 0.5},
+    {"name": "tomography", "angles": 40},
+)
 STEPS = 5
 
 
 def problems() -> Iterator[tuple[str, ipx.Problem, ipx.Solver[Any, Any]]]:
     """Name, attached problem and solver; those whose weights do not come with them are left out."""
     x = torch.linspace(0.1, 0.9, 64).expand(1, 3, 64, 64).contiguous()
-    operator = ipx.operator("blur", (3, 64, 64))
     noise = ipx.noise("gaussian", sigma=0.02)
-    y = noise.sample(operator(x), torch.Generator().manual_seed(0))
     for spec in registry().all("solver"):
-        for name in PRIORS:
+        for choice, name in itertools.product(OPERATORS, PRIORS):
+            options = dict(choice)
+            operator = ipx.operator(str(options.pop("name")), (3, 64, 64), **options)
+            y = noise.sample(operator(x), torch.Generator().manual_seed(0))
             solver = registry().create(spec)
             problem = ipx.Problem(y, operator, noise, ipx.prior(name), 1e-3)
             try:
@@ -35,7 +42,7 @@ def problems() -> Iterator[tuple[str, ipx.Problem, ipx.Solver[Any, Any]]]:
                 solver.init(problem)
             except (PlanError, MissingExtraError):
                 continue
-            yield f"{spec.name}-{name}", problem, solver
+            yield spec.name, problem, solver
             break
 
 

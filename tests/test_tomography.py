@@ -136,7 +136,7 @@ def test_the_centre_needs_a_background_of_zero() -> None:
 
 @pytest.mark.slow
 def test_tv_beats_back_projection_at_few_angles() -> None:
-    x = phantom(64).float()
+    x = phantom(128).float()
     op = {"name": "tomography", "angles": 30}
     clean = ipx.degrade(x, op=op, noise={"name": "gaussian", "sigma": 0.0})
     noise = {"name": "gaussian", "sigma": 0.01 * float(clean.max())}
