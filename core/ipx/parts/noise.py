@@ -81,7 +81,8 @@ class Noise(Component[O], ABC):
     def deviation(self, y: Tensor) -> Tensor:
         """Standard deviation of the noise of each value of ``y``, in a shape that broadcasts to it.
 
-        Needs ``level``. By default that of Gaussian noise with the same expected data term, one per image.
+        Needs ``level``. By default that of Gaussian noise with the same expected data term, one
+        per image.
         """
         count = torch.full_like(y.flatten(1)[:, 0], y[0].numel())
         return per_image((2 * self.expected(y, count) / count).sqrt(), y)

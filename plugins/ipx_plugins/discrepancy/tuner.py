@@ -45,7 +45,7 @@ from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
 _LESS = math.log(0.8)  # of the variance of the noise, whose estimate is right to 20 %
-TEXTURE = 0.015  # a noise level below may be the texture of a photograph
+TEXTURE = 0.015  # a noise level below, twice it around holes, may be the texture of a photograph
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
 
 
@@ -118,7 +118,8 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         and degrees of freedom vanish together. Estimates count if they agree, exceed the texture
         of photographs, which they take for noise, and are made from pictures.
         """
-        certain = noise_variance(problem).sqrt() > TEXTURE
+        holes = problem.operator.known(problem.y) is not None
+        certain = noise_variance(problem).sqrt() > TEXTURE * (2 if holes else 1)
         pictures = not problem.operator.traits.signed and problem.data.quadratic
         if problem.noise.remarks or not pictures or not bool(certain.any()):
             return torch.zeros_like(certain)
