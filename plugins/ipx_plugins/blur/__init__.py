@@ -36,7 +36,14 @@ class BlurOptions(Options):
         above=0.0,
         max=500.0,
         unit="pixels",
-        help="Standard deviation (gaussian), cut at 4 sigma.",
+        help="Standard deviation (gaussian), cut at 4 sigma; with across, that along angle.",
+    )
+    across: float | None = opt(
+        default=None,
+        above=0.0,
+        max=500.0,
+        unit="pixels",
+        help="Standard deviation across the direction angle (gaussian); by default sigma.",
     )
     size: int = opt(default=9, min=1, max=4001, unit="pixels", help="Side of the square (uniform).")
     radius: float = opt(
@@ -54,7 +61,12 @@ class BlurOptions(Options):
         help="Length of the path (motion, random-motion).",
     )
     angle: float = opt(
-        default=0.0, unit="degrees", help="Direction (motion): 0 is to the right, 90 upwards."
+        default=0.0,
+        unit="degrees",
+        help="Direction (motion, gaussian with across): 0 is to the right, 90 upwards.",
+    )
+    axis: Literal["both", "horizontal", "vertical"] = opt(
+        default="both", help="Blur along both axes, or along one only (gaussian, uniform)."
     )
     seed: int = opt(default=0, min=0, help="Random seed of the path (random-motion).")
     boundary: Literal["circular", "zero", "reflect", "replicate", "valid", "unknown"] = opt(
@@ -67,12 +79,24 @@ class BlurOptions(Options):
     def __post_init__(self) -> None:
         if self.kind == "file" and self.kernel is None:
             raise OptionError("blur of kind file needs a PSF file; give option kernel")
+        if self.across is not None and (self.kind != "gaussian" or self.kernel is not None):
+            raise OptionError("option across goes with kind gaussian only")
+        if self.axis != "both" and (self.kind not in ("gaussian", "uniform") or self.kernel):
+            raise OptionError("option axis goes with kinds gaussian and uniform only")
+        if self.axis != "both" and self.across is not None:
+            raise OptionError("option axis is a blur along one axis, which has no across")
+
+    @property
+    def tilted(self) -> bool:
+        """True for a Gaussian whose axes are not those of the picture."""
+        return self.across not in (None, self.sigma) and self.angle % 90 != 0
 
     @property
     def symmetric(self) -> bool:
-        """True if the PSF is even along both axes for all values of the other options."""
+        """True if the PSF is even along both axes."""
         odd = self.kind == "uniform" and self.size % 2 == 1
-        return self.kernel is None and (odd or self.kind in ("gaussian", "disk", "airy"))
+        even = self.kind in ("disk", "airy") or (self.kind == "gaussian" and not self.tilted)
+        return self.kernel is None and (odd or even)
 
     @property
     def open(self) -> bool:
@@ -115,7 +139,8 @@ _SHAPE = {
 
 def _asks(options: BlurOptions) -> Ask:
     guess = options.kind != "random-motion"  # no default is near a random path
-    return Ask("the PSF", _SHAPE[options.kind], ("kernel",), guess)
+    more = ("across", "angle") if options.across is not None else ()
+    return Ask("the PSF", (*_SHAPE[options.kind], *more), ("kernel",), guess)
 
 
 @hookimpl
@@ -136,6 +161,8 @@ def ipx_components() -> Iterable[OperatorSpec]:
                 {"boundary": "replicate"},
                 {"boundary": "valid"},
                 {"boundary": "unknown"},
+                {"sigma": 2.0, "across": 1.0, "angle": 30.0, "boundary": "circular"},
+                {"axis": "horizontal"},
                 {"kind": "uniform"},
                 {"kind": "disk"},
                 {"kind": "motion"},
