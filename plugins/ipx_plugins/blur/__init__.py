@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ipx import (
     Adjoint,
@@ -20,6 +20,9 @@ from ipx import (
     hookimpl,
     opt,
 )
+
+if TYPE_CHECKING:
+    import click
 
 
 class BlurOptions(Options):
@@ -173,3 +176,11 @@ def ipx_components() -> Iterable[OperatorSpec]:
             source="mirrored borders: Ng, Chan, Tang, SIAM J. Sci. Comput. 21(3), 1999",
         )
     ]
+
+
+@hookimpl
+def ipx_commands(cli: click.Group) -> None:
+    """Add ``ipx psf``."""
+    from ipx_plugins.blur.command import psf
+
+    cli.add_command(psf)
