@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipx import InputError, ShapeError, read_array
+from ipx import InputError, OptionError, ShapeError, read_array
 from ipx_plugins.blur import BlurOptions
 
 _FINE = 8  # samples per pixel and axis when a PSF is rasterised
@@ -29,8 +29,14 @@ def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
         InputError: the PSF file cannot be used.
         ShapeError: the picture is smaller than the core of a Gaussian or Airy PSF.
     """
-    if options.kernel is not None:
+    if options.kernel == "auto":
+        raise OptionError("kernel auto is found from data; it is known in ipx solve only")
+    if isinstance(options.kernel, Path):
         return _from_file(options.kernel)
+    if options.taps is not None:
+        side = math.isqrt(len(options.taps))
+        taps = torch.tensor(options.taps, dtype=torch.float64).view(side, side)
+        return taps / taps.sum()
     if options.kind == "gaussian":
         psf = _gaussian(options, limit)
     elif options.kind == "airy":
@@ -53,7 +59,7 @@ def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
 
 def core_of(options: BlurOptions) -> tuple[int, int] | None:
     """Height and width that a Gaussian or Airy PSF may be cut to; None for the others."""
-    if options.kernel is not None or options.kind not in ("gaussian", "airy"):
+    if options.free or options.kind not in ("gaussian", "airy"):
         return None
     if options.kind == "airy":
         side = 2 * math.ceil(options.radius) + 1

@@ -76,6 +76,32 @@ def fit(picture: Array, size: int | None = None) -> Fitted:
     return found
 
 
+def fit_grid(picture: Array, grid: tuple[int, int], size: int | None = None) -> list[Fitted]:
+    """The PSFs of the parts of a picture, row by row, all of one size.
+
+    Args:
+        picture: see `fit`.
+        grid: rows and columns of parts.
+        size: side of the PSFs in pixels, odd; by default that of all spots together.
+
+    Raises:
+        InputError: a part has no isolated spot.
+    """
+    side = len(fit(picture).psf) if size is None else size
+    found = []
+    for i in range(grid[0]):
+        for j in range(grid[1]):
+            (top, bottom), (left, right) = (
+                (k * n // m, (k + 1) * n // m)
+                for k, n, m in zip((i, j), picture.shape, grid, strict=True)
+            )
+            try:
+                found.append(fit(picture[top:bottom, left:right], side))
+            except InputError as error:
+                raise InputError(f"part {i + 1},{j + 1} of the grid: {error}") from None
+    return found
+
+
 def _fitted(picture: Array, peaks: Array, heights: Array, radius: int, noise: float) -> Fitted:
     """The mean of the spots that stand alone in boxes of this half-width."""
     if 2 * radius + 1 > min(picture.shape):
