@@ -15,6 +15,7 @@ import ipx
 from command_line import call
 from ipx.declare.registry import registry
 from ipx.files import images
+from ipx.planning.tree import tree
 from ipx.solving.unknowns import settled
 from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.blind import centred, free_psf, likeness
@@ -32,7 +33,7 @@ def blurred(noise: float = 0.01, side: int = 256, **psf: Any) -> Tensor:
 
 def found(y: Tensor, **values: Any) -> tuple[BlurOptions, tuple[str, ...]]:
     told = settled({"name": "blur", "kernel": "auto", **values}, y)
-    options = ipx.planning.tree.tree("operator", told.op).options
+    options = tree("operator", told.op).options
     assert isinstance(options, BlurOptions)
     return options, told.remarks
 

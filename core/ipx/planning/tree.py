@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ipx.declare.kinds import KINDS
-from ipx.declare.options import AUTO, Options
+from ipx.declare.options import AUTO as AUTO, Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import PriorSpec, SolverSpec, Spec
 from ipx.declare.traits import Traits

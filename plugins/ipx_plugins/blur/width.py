@@ -28,7 +28,7 @@ RINGS = 36
 MISFIT = 0.2
 """Standard deviation of log power of photographs about the law, beside that of a periodogram."""
 
-SLOPE, SPREAD = 1.25, 0.2
+SLOPE, SPREAD = 1.3, 0.2
 """Mean and standard deviation of b among photographs."""
 
 SHARP = 0.4
