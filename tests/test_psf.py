@@ -14,6 +14,7 @@ from command_line import call
 from ipx.files import images
 from ipx_plugins.blur.operator import Blur
 from ipx_plugins.blur.spots import fit, fwhm
+from ipx_plugins.blur.varying import VaryingBlur
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -122,3 +123,26 @@ def test_where_there_is_no_psf(tmp_path: Path) -> None:
     with pytest.raises(ipx.InputError, match="does not fit"):
         fit(stars(2.0), 301)
     assert call("psf", tmp_path / "n.tif", "--size", "8").exit_code == 2
+
+
+def test_a_grid_of_psfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Narrow spots on the left, wide ones on the right."""
+    monkeypatch.chdir(tmp_path)
+    left, right = stars(1.2, count=25), stars(2.2, count=25)
+    both = np.concatenate([left, right], 1)
+    images.write("stars.tif", both[None].astype(np.float32))
+    told = call("psf", "stars.tif", "--grid", "1,2", "--size", "15", "--json")
+    assert told.exit_code == 0, told.stderr
+    widths = [part["fwhm"] for part in json.loads(told.stdout)["parts"]]
+    assert widths == pytest.approx([2.3548 * 1.2, 2.3548 * 2.2], rel=0.03)
+    blur = VaryingBlur((1, 64, 64), kernels=Path("stars-psf.npy"))
+    assert blur.psfs.shape == (1, 2, 15, 15)
+    assert "stars-psf.npy 1,2: " in call("psf", "stars.tif", "--grid", "1,2", "--force").stdout
+    for words, line in (
+        (["--grid", "x"], "such as 3,3"),
+        (["--grid", "2,2", "-o", "h.tif"], "are written to NPY"),
+        (["--grid", "9,9", "-o", "h.npy"], "of the grid"),
+    ):
+        wrong = call("psf", "stars.tif", *words)
+        assert wrong.exit_code != 0
+        assert line in wrong.stderr

@@ -111,10 +111,14 @@ def motion_row(name: str, kind: str) -> dict[str, float | bool]:
 def measured(path: Path) -> dict[str, dict[str, float | bool]]:
     """All figures; those in the file are not measured again, so that a run may be broken off."""
     rows = json.loads(path.read_text()) if path.exists() else {}
-    todo = {f"width {name} {sigma:g}": (width_row, name, sigma)
-            for name in PICTURES for sigma in (1.0, 2.0, 3.0)}  # fmt: skip
-    todo |= {f"motion {name} {kind}": (motion_row, name, kind)
-             for name in PICTURES for kind in MOTIONS}  # fmt: skip
+    todo = {
+        f"motion {name} {kind}": (motion_row, name, kind) for kind in MOTIONS for name in PICTURES
+    }
+    todo |= {
+        f"width {name} {sigma:g}": (width_row, name, sigma)
+        for name in PICTURES
+        for sigma in (1.0, 2.0, 3.0)
+    }
     for key, (make, *how) in todo.items():
         if key not in rows:
             rows[key] = make(*how)
