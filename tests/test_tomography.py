@@ -207,7 +207,7 @@ def test_files_through_the_command_line(tmp_path: Path) -> None:
     solved = run(cli, ["solve", str(data), "-o", str(out), *geometry, "--solver", "fbp",
                        "--truth", str(truth), "--dtype", "uint8", "--json"])  # fmt: skip
     assert solved.exit_code == 0, solved.output
-    row = json.loads(solved.output)
+    row = json.loads(solved.stdout)
     assert (row[0] if isinstance(row, list) else row)["psnr_after"] > 18
     assert images.read(out).shape == (1, 64, 64)
     config = json.loads(out.with_name("out.png.json").read_text())["config"]

@@ -153,20 +153,15 @@ class VaryingBlur(LinearOperator[VaryingBlurOptions]):
         (top, left), (bottom, right) = self._before, self._after
         return functional.pad(y, (left, right, top, bottom), mode="replicate")
 
-    def near(self, like: Tensor, basis: str) -> Spectral | None:
-        """The blur with the mean of the PSFs and circular borders."""
-        if basis != "fft":
-            return None
-        return Spectral("fft", self.buffer("near", like, lambda: self._power(self.image_shape)))
-
     def near_dual(self, like: Tensor) -> Spectral | None:
-        """The same among the data."""
-        return Spectral("fft", self.buffer("dual", like, lambda: self._power(self.data_shape)))
+        """The blur of the data with the mean of the PSFs and circular borders."""
+        return Spectral("fft", self.buffer("dual", like, self._power))
 
-    def _power(self, shape: Shape) -> Tensor:
-        """|H|^2 of the mean PSF."""
-        mean = self.psfs.mean((0, 1))
-        size = tuple(max(n, k) for n, k in zip(shape[-2:], mean.shape, strict=True))
+    def _power(self) -> Tensor:
+        """|H|^2 of the mean PSF, on the grid of the data."""
+        mean, (rows, columns) = self.psfs.mean((0, 1)), self.data_shape[-2:]
+        # a PSF that is larger than the data is cut: this is a preconditioner only
+        size = (rows, columns)
         power: Tensor = torch.fft.rfft2(mean, s=size).abs() ** 2
         return power
 
