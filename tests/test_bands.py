@@ -1,0 +1,178 @@
+"""Operators over bands: luminance, mosaic, visited spectra; the subspace of spectra."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from scipy.ndimage import convolve
+
+import ipx
+from ipx import OptionError, ShapeError
+from ipx.files import images
+from ipx.testing.scenes import spectral_cube
+from ipx_cli.main import cli
+from ipx_plugins.bands.luminance import Luminance
+from ipx_plugins.bands.mosaic import Mosaic
+from ipx_plugins.inpaint.operator import SpectralInpaint
+from small_operators import matrix, noise_like
+
+QUIET = {"name": "gaussian", "sigma": 0.01}
+
+
+def photograph(size: int = 64) -> torch.Tensor:
+    """A part of the bundled photograph, ``(1, 3, size, size)``."""
+    pixels = torch.from_numpy(images.bundled().pixels)[None]
+    return pixels[..., 60 : 60 + size, 80 : 80 + size].contiguous()
+
+
+def cube(bands: int = 24, side: int = 48) -> torch.Tensor:
+    return torch.from_numpy(spectral_cube(bands, side, side)).float()[None]
+
+
+# ---------------------------------------------------------------- luminance
+
+
+def test_luminance_has_the_weights_of_the_standards() -> None:
+    unit = torch.eye(3, dtype=torch.float64)[..., None, None]
+    assert Luminance((3, 1, 1)).forward(unit).flatten().tolist() == [0.299, 0.587, 0.114]
+    other = Luminance((3, 1, 1), standard="rec709").forward(unit)
+    assert other.flatten().tolist() == [0.2126, 0.7152, 0.0722]
+    grey = torch.full((1, 3, 2, 2), 0.4)
+    assert torch.allclose(Luminance((3, 2, 2)).forward(grey), grey[:, :1])
+    with pytest.raises(OptionError, match="weight for each band"):
+        Luminance((2, 4, 4), weights=[0.0, 0.0])
+
+
+def test_the_normal_equations_of_luminance_with_a_smooth_prior() -> None:
+    """(A^T A + D^T D) x = b against the dense pseudo-inverse; D^T D is singular."""
+    op, gradient = Luminance((3, 4, 5)), ipx.Gradient((3, 4, 5))
+    a, d = matrix(op), matrix(gradient)
+    x = noise_like((3, 4, 5), count=1)
+    b = (a.T @ a + d.T @ d) @ x.flatten()
+    found = op.solve_normal(b.reshape(1, 3, 4, 5), gradient.spectrum(x))
+    wanted = torch.linalg.pinv(a.T @ a + d.T @ d, rtol=1e-10) @ b
+    assert torch.allclose(found.flatten(), wanted, atol=1e-9)
+
+
+def test_known_colours_spread_over_the_grey_image() -> None:
+    truth = photograph()
+    op = {"name": "stack", "parts": [{"name": "luminance"}, {"name": "inpaint", "missing": 0.95}]}
+    y = ipx.degrade(truth, op=op, noise=QUIET)
+    how = ipx.solve(y, op=op, noise=QUIET, prior="tv", lam=0.003, image_shape=(3, 64, 64))
+    grey = Luminance((3, 64, 64)).preview(y[:, :1])
+    assert ipx.psnr(how.x, truth) > ipx.psnr(grey, truth) + 3
+
+
+# ---------------------------------------------------------------- mosaic
+
+
+@pytest.mark.parametrize("pattern", ["RGGB", "BGGR", "GRBG", "GBRG"])
+def test_mosaic_reads_the_colours_of_its_pattern(pattern: str) -> None:
+    op = Mosaic((3, 4, 6), pattern=pattern)
+    x = torch.arange(3.0)[None, :, None, None].expand(1, 3, 4, 6)
+    seen = "".join("RGB"[int(v)] for v in op.forward(x)[0, 0, :2, :2].flatten())
+    assert seen == pattern
+    part = op.part(1, 1, 2, 2).forward(x[..., 1:3, 1:3])
+    assert torch.equal(part, op.forward(x)[..., 1:3, 1:3])
+
+
+def test_the_preview_of_a_mosaic_is_bilinear() -> None:
+    """Against the masked convolutions of the textbook, away from the border."""
+    x = noise_like((3, 8, 10), count=1)
+    op = Mosaic((3, 8, 10))
+    raw, filters = op.forward(x)[0, 0].numpy(), op.filters(x).numpy()
+    cross, tent = (
+        np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4,
+        np.outer([1, 2, 1], [1, 2, 1]) / 4,
+    )
+    wanted = [convolve(raw * f, k) for f, k in zip(filters, (tent, cross, tent), strict=True)]
+    found = op.preview(op.forward(x))[0].numpy()
+    assert np.allclose(found[:, 1:-1, 1:-1], np.stack(wanted)[:, 1:-1, 1:-1])
+
+
+def test_demosaicking_beats_bilinear_interpolation_by_3_db() -> None:
+    truth = photograph()
+    y = ipx.degrade(truth, op="mosaic", noise=QUIET)
+    how = ipx.solve(y, op="mosaic", noise=QUIET, prior="drunet")
+    bilinear = Mosaic((3, 64, 64)).preview(y)
+    assert how.plan.bridges[0].exact
+    assert ipx.psnr(how.x, truth) > ipx.psnr(bilinear, truth) + 3
+
+
+def test_raw_files_are_demosaicked(tmp_path: Path) -> None:
+    truth, raw, out = (tmp_path / name for name in ("truth.png", "raw.tif", "out.png"))
+    images.write(truth, photograph(32)[0].numpy(), dtype="uint8")
+    for line in (
+        f"degrade {truth} -o {raw} --op mosaic --op.pattern GBRG",
+        f"solve {raw} -o {out} --op mosaic --op.pattern GBRG --prior tv --lam 0.01 --dtype uint8",
+    ):
+        done = CliRunner().invoke(cli, line.split())
+        assert done.exit_code == 0, done.stderr
+    assert images.read(raw).shape == (1, 32, 32)
+    found, clean = images.read(out).pixels, images.read(truth).pixels
+    assert float(ipx.psnr(found[None], clean[None], axes="BCHW")) > 22
+
+
+# ---------------------------------------------------------------- visited spectra
+
+
+@pytest.mark.parametrize("scan", ["random", "grid", "rows"])
+def test_a_scan_visits_its_share_in_all_bands(scan: str) -> None:
+    x = noise_like((5, 40, 60))
+    op = SpectralInpaint((5, 40, 60), scan=scan, share=0.1, seed=2)
+    seen = op.known(x)
+    assert seen.shape == (1, 40, 60)
+    assert float(seen.double().mean()) == pytest.approx(0.1, abs=0.01)
+    if scan == "rows":
+        assert bool((seen.all(-1) == seen.any(-1)).all())
+    assert torch.equal(op.forward(x), torch.where(seen, x, torch.zeros_like(x)))
+    assert not torch.equal(SpectralInpaint((5, 40, 60), scan=scan, seed=3).known(x), seen)
+
+
+def test_a_mask_file_holds_for_all_bands(tmp_path: Path) -> None:
+    known = np.random.default_rng(0).random((6, 7)) > 0.4
+    np.save(tmp_path / "m.npy", known)
+    op = SpectralInpaint((5, 6, 7), mask=tmp_path / "m.npy")
+    assert np.array_equal(op.known(torch.zeros(1, 5, 6, 7)).numpy(), known[None])
+
+
+def test_the_subspace_is_that_of_the_spectra() -> None:
+    truth = cube().double()
+    op = {"name": "spectral-inpaint", "share": 0.3}
+    y = ipx.degrade(truth, op=op, noise={"name": "gaussian", "sigma": 1e-3})
+    how = ipx.solve(
+        y, op=op, prior="tv", lam=1e-3, solver="subspace", noise=QUIET | {"sigma": 1e-3}
+    )
+    assert how.result.state.inner.x.shape[1] == 4  # the materials
+    spectra = truth[0].flatten(1)
+    v = torch.linalg.svd(spectra)[0][:, :4]
+    assert torch.allclose(v @ (v.T @ how.x[0].flatten(1)), how.x[0].flatten(1), atol=5e-3)
+
+
+def test_in_the_whole_space_it_is_the_minimiser() -> None:
+    """With as many components as bands, the solution without a subspace."""
+    y = ipx.degrade(cube(6, 24).double(), op="spectral-inpaint", noise=QUIET)
+    how = {"op": {"name": "spectral-inpaint", "share": 0.5}, "noise": QUIET, "prior": "smooth"}
+    whole = ipx.solve(y, lam=0.05, **how)
+    turned = ipx.solve(y, lam=0.05, solver={"name": "subspace", "rank": 6}, **how)
+    assert torch.allclose(whole.x, turned.x, atol=1e-4)
+
+
+def test_low_rank_and_smooth_beat_total_variation_by_2_db() -> None:
+    truth, noise = cube(), {"name": "gaussian", "sigma": 0.02}
+    op = {"name": "spectral-inpaint", "share": 0.1}
+    y = ipx.degrade(truth, op=op, noise=noise)
+    each = ipx.solve(y, op=op, noise=noise, prior={"name": "tv", "coupled": False}, lam=0.006)
+    how = ipx.solve(y, op=op, noise=noise, prior="smooth", solver="subspace")
+    assert ipx.psnr(how.x, truth) > ipx.psnr(each.x, truth) + 2
+
+
+def test_bands_that_are_seen_at_different_pixels_are_refused() -> None:
+    op = {"name": "inpaint", "kind": "values"}
+    y = ipx.degrade(cube(3, 16), op=op, noise=QUIET)
+    with pytest.raises(ShapeError, match="spectral-inpaint"):
+        ipx.solve(y, op=op, noise=QUIET, prior="tv", lam=0.1, solver="subspace")
