@@ -18,6 +18,7 @@ from ipx_cli.main import cli
 from ipx_plugins.bands.luminance import Luminance
 from ipx_plugins.bands.mosaic import Mosaic
 from ipx_plugins.inpaint.operator import SpectralInpaint
+from ipx_plugins.stripes.noise import Stripes
 from small_operators import matrix, noise_like
 
 QUIET = {"name": "gaussian", "sigma": 0.01}
@@ -176,3 +177,44 @@ def test_bands_that_are_seen_at_different_pixels_are_refused() -> None:
     y = ipx.degrade(cube(3, 16), op=op, noise=QUIET)
     with pytest.raises(ShapeError, match="spectral-inpaint"):
         ipx.solve(y, op=op, noise=QUIET, prior="tv", lam=0.1, solver="subspace")
+
+
+# ---------------------------------------------------------------- stripes
+
+
+def striped(sigma: float = 0.02, gain: float = 0.02, offset: float = 0.05) -> dict[str, object]:
+    return {"name": "stripes", "sigma": sigma, "gain": gain, "offset": offset}
+
+
+def test_the_fit_of_the_columns_is_the_constrained_ridge_regression() -> None:
+    """Against the dense solution: a and b, both without the slow cosines."""
+    noise = Stripes(sigma=0.1, gain=0.3, offset=0.2, period=6.0)
+    pred, y = (noise_like((1, 5, 8), seed=s, count=1) for s in (0, 1))
+    weight = 0.2 + noise_like((1, 5, 8), seed=2, count=1).abs()
+    rows, columns = np.divmod(np.arange(40), 8)
+    design = torch.zeros(40, 16, dtype=torch.float64)
+    design[range(40), columns] = (y - y.mean()).flatten()
+    design[range(40), 8 + columns] = 1.0
+    waves = torch.stack([torch.cos(torch.pi / 8 * k * (torch.arange(8) + 0.5)) for k in range(3)])
+    free = torch.linalg.svd(waves.double())[2][3:].T  # orthogonal to the slow cosines
+    basis = torch.block_diag(free, free)
+    d = design @ basis
+    ridge = torch.diag(torch.tensor([0.01 / 0.09 + 0.01 * 5] * 8 + [0.01 / 0.04] * 8).double())
+    left = d.T @ (weight.flatten()[:, None] * d) + basis.T @ ridge @ basis
+    wanted = basis @ torch.linalg.solve(left, d.T @ (weight * (pred - y)).flatten())
+    fit = noise.fit(pred, y, weight)
+    assert torch.allclose(torch.cat([fit.a.flatten(), fit.b.flatten()]), wanted, atol=1e-10)
+
+
+def test_the_noise_level_is_estimated_beside_the_stripes() -> None:
+    clean = torch.linspace(0.2, 0.8, 96, dtype=torch.float64).expand(1, 1, 96, 96)
+    y = ipx.degrade(clean, noise=striped(0.03))
+    assert float(Stripes().estimated(y).level) == pytest.approx(0.03, rel=0.08)
+
+
+def test_stripes_are_removed() -> None:
+    truth = photograph(96).mean(1, keepdim=True)
+    y = ipx.degrade(truth, noise=striped())
+    as_noise = ipx.solve(y, prior="tv", lam=0.01, noise={"name": "gaussian", "sigma": 0.02})
+    how = ipx.solve(y, prior="tv", lam=0.01, noise=striped())
+    assert ipx.psnr(how.x, truth) > ipx.psnr(as_noise.x, truth) + 4

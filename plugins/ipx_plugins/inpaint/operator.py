@@ -35,9 +35,7 @@ class Masked(LinearOperator[O]):
             raise ShapeError(f"a mask takes images (C, H, W), not of shape {self.image_shape}")
         known = self.mask()
         if not known.any():
-            raise InputError(
-                "the mask leaves nothing known; make it nonzero where pixels are known"
-            )
+            raise InputError("the mask leaves nothing known; it is nonzero where pixels are known")
         self._known = torch.from_numpy(np.ascontiguousarray(known))  # (1 or C, H, W)
 
     @abstractmethod

@@ -80,7 +80,7 @@ class Stripes(Noise[StripesOptions]):
         keep = 1 / (1 + step)
         return keep * v + (1 - keep) * (y + self.fit(v, y, keep).moved)
 
-    def fit(self, pred: Tensor, y: Tensor, weight: Tensor | None = None) -> Fit:
+    def fit(self, pred: Tensor, y: Tensor, weight: Scalar | None = None) -> Fit:
         """c for a prediction: pred is near y + a (y - m) + b, column by column.
 
         Args:
@@ -92,12 +92,12 @@ class Stripes(Noise[StripesOptions]):
             raise ShapeError("noise stripes is for data with rows and columns, (B, C, H, W)")
         rows = tuple(range(2, y.ndim - 1))
         centred = y - y.mean((*rows, -1), keepdim=True)
-        w = torch.ones_like(y) if weight is None else weight.expand_as(y)
+        w = torch.as_tensor(1.0 if weight is None else weight).to(y).expand_as(y)
         rest = w * (pred - y)
         sigma = SIMULATED if self.level is None else self.level
         each = y.new_ones(y.shape[0], 1, 1)
         ridge = (per_image(sigma, each) * each) ** 2
-        ra = ridge / self.options.gain**2
+        ra = ridge * (1 / self.options.gain**2 + y[0, 0, ..., 0].numel())
         rb = ridge / (per_image(self.offset, each) * each) ** 2
         tiny = torch.finfo(y.dtype).tiny
         aa = (w * centred**2).sum(rows) + ra + tiny

@@ -20,9 +20,10 @@ from ipx import (
     State,
     attach,
     best_for,
+    has,
     using,
 )
-from ipx_plugins.subspace import SubspaceOptions
+from ipx_plugins.subspace import Spectra, SubspaceOptions
 
 ABOVE = 1.1
 """Eigenvalues count as signal this far above the largest that noise alone has."""
@@ -105,17 +106,9 @@ class Subspace(Solver[SubspaceOptions, SubspaceState]):
         """V of each image ``(B, C, k)``, the problem in z with its plan attached, its solver."""
 
         def make() -> tuple[Tensor, Problem, Solver[Any, Any]]:
-            d = using(problem.operator, Diagonal).diagonal(problem.y)
-            if d.ndim < 3 or d.shape[0] != 1:
-                raise ShapeError(
-                    "solver subspace needs bands that are all measured at the same pixels; take "
-                    "operator spectral-inpaint, or another solver"
-                )
-            basis = components(problem, d, self.options.rank)
-            shape = (basis.shape[-1], *problem.image_shape[1:])
-            reduced = Problem(
-                turned(basis.mT, problem.y), Scale(shape, d), problem.noise, problem.prior, 1.0
-            )
+            across = _fused if has(problem.operator, Spectra) else _scaled
+            basis, operator, y = across(problem, self.options.rank)
+            reduced = Problem(y, operator, problem.noise, problem.prior, 1.0)
             plan, solver = best_for(reduced)
             return basis, attach(reduced, plan), solver
 
@@ -129,7 +122,33 @@ def turned(basis: Tensor, x: Tensor) -> Tensor:
     return torch.einsum("bkc,bchw->bkhw", basis, x)
 
 
-def components(problem: Problem, d: Tensor, rank: int | None) -> Tensor:
+Reduced = tuple[Tensor, LinearOperator[Any], Tensor]
+"""V, the operator on z, and its data."""
+
+
+def _scaled(problem: Problem, rank: int | None) -> Reduced:
+    """A x = d x with the same d for each band: d z = V^T y."""
+    d = using(problem.operator, Diagonal).diagonal(problem.y)
+    if d.ndim < 3 or d.shape[0] != 1:
+        raise ShapeError(
+            "solver subspace needs bands that are all measured at the same pixels; take operator "
+            "spectral-inpaint, or another solver"
+        )
+    seen = d[0] != 0
+    basis = components(problem, problem.y[:, :, seen] / d[0][seen], rank)
+    shape = (basis.shape[-1], *problem.image_shape[1:])
+    return basis, Scale(shape, d), turned(basis.mT, problem.y)
+
+
+def _fused(problem: Problem, rank: int | None) -> Reduced:
+    """A V, with the data as they are; one V for all images."""
+    seen = using(problem.operator, Spectra)
+    spectra = torch.cat(list(seen.spectra(problem.y)), -1)[None]
+    basis = components(problem, spectra, rank)
+    return basis.expand(problem.y.shape[0], -1, -1), seen.turned(basis[0]), problem.y
+
+
+def components(problem: Problem, spectra: Tensor, rank: int | None) -> Tensor:
     """The first eigenvectors of the second moments of the measured spectra, ``(B, C, k)``.
 
     Means are not removed: the mean spectrum is a component like others. Without a given rank those
@@ -137,12 +156,11 @@ def components(problem: Problem, d: Tensor, rank: int | None) -> Tensor:
     spectra (Marchenko and Pastur 1967); the largest number of all images.
 
     Args:
-        problem: data and noise level.
-        d: the diagonal of A, ``(1, H, W)``.
+        problem: with the noise level.
+        spectra: ``(B, C, n)``.
         rank: k, or None.
     """
-    seen = d[0] != 0
-    spectra = (problem.y[:, :, seen] / d[0][seen]).double()  # (B, C, n)
+    spectra = spectra.double()
     bands, count = spectra.shape[1:]
     values, vectors = torch.linalg.eigh(spectra @ spectra.mT / count)
     if rank is None:
@@ -150,7 +168,6 @@ def components(problem: Problem, d: Tensor, rank: int | None) -> Tensor:
         if noise.level is None:
             noise = noise.estimated(problem.y, problem.operator.known(problem.y))
         sigma = torch.as_tensor(noise.level, dtype=values.dtype, device=values.device)
-        edge = ABOVE * sigma**2 * (1 + math.sqrt(bands / count)) ** 2
-        above = values > (edge[:, None] if edge.ndim else edge)
-        rank = max(1, int(above.sum(1).max()))
+        edge = ABOVE * sigma.reshape(-1, 1) ** 2 * (1 + math.sqrt(bands / count)) ** 2
+        rank = max(1, int((values > edge).sum(1).max()))
     return vectors.flip(-1)[..., : min(rank, bands)].to(problem.y)
