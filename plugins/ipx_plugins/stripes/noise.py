@@ -92,7 +92,8 @@ class Stripes(Noise[StripesOptions]):
             raise ShapeError("noise stripes is for data with rows and columns, (B, C, H, W)")
         rows = tuple(range(2, y.ndim - 1))
         centred = y - y.mean((*rows, -1), keepdim=True)
-        w = torch.as_tensor(1.0 if weight is None else weight).to(y).expand_as(y)
+        w = y.new_ones(()) if weight is None else torch.as_tensor(weight, dtype=y.dtype)
+        w = w.to(y.device).expand_as(y)
         rest = w * (pred - y)
         sigma = SIMULATED if self.level is None else self.level
         each = y.new_ones(y.shape[0], 1, 1)

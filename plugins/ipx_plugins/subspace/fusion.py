@@ -12,28 +12,40 @@ unknowns for each of the H W / s^2 groups of frequencies.
 from __future__ import annotations
 
 import math
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ipx import InputError, LinearOperator, NormalSolve, Shape, ShapeError, Spectral, Traits
-from ipx import Adjoint, read_array
+from ipx import (
+    Adjoint,
+    InputError,
+    LinearOperator,
+    NormalSolve,
+    Shape,
+    ShapeError,
+    Spectral,
+    Traits,
+    read_array,
+)
 from ipx_plugins.subspace import FusionOptions, PansharpenOptions
+
+O = TypeVar("O", bound=PansharpenOptions)  # noqa: E741  # the options, as in Operator[O]
 
 AT_ONCE = 2**24
 """Entries of the matrices that are solved at once."""
 
 
-class Pansharpen(LinearOperator[PansharpenOptions]):
+class TwoInstruments(LinearOperator[O]):
     """A x, ``(C, H, W)`` to ``(1, 1, n)``: the imager's data, then the spectrometer's, in a row.
 
     `split` gives both as images, and `joined` makes data of them.
 
     Args:
         image_shape: ``(C, H, W)``, H and W multiples of the factor.
-        options: see `PansharpenOptions`.
+        options: those of a subclass.
         basis: V, ``(C, k)``: the operator is then A V on images ``(k, H, W)``; from `turned`.
 
     Raises:
@@ -43,7 +55,7 @@ class Pansharpen(LinearOperator[PansharpenOptions]):
     def __init__(
         self,
         image_shape: Shape,
-        options: PansharpenOptions | None = None,
+        options: O | None = None,
         *,
         basis: Tensor | None = None,
         **values: object,
@@ -68,7 +80,7 @@ class Pansharpen(LinearOperator[PansharpenOptions]):
         self.counts, self.data_shape = counts, (1, 1, sum(counts))
 
     @classmethod
-    def image_shape_of(cls, data_shape: Shape, options: PansharpenOptions) -> Shape:
+    def image_shape_of(cls, data_shape: Shape, options: Any) -> Shape:
         """From options ``bands`` and ``size``.
 
         Raises:
@@ -86,7 +98,7 @@ class Pansharpen(LinearOperator[PansharpenOptions]):
         return (o.bands, *size)
 
     @classmethod
-    def channels_of(cls, options: PansharpenOptions) -> int:
+    def channels_of(cls, options: Any) -> int:
         """The channels of the imager."""
         return 1
 
@@ -246,7 +258,7 @@ class Pansharpen(LinearOperator[PansharpenOptions]):
         """Those of the spectrometer."""
         return self.split(y)[1].flatten(2)
 
-    def turned(self, basis: Tensor) -> Pansharpen:
+    def turned(self, basis: Tensor) -> TwoInstruments[O]:
         """A V."""
         shape = (basis.shape[1], *self.size)
         made = type(self)(shape, self.options, basis=basis)
@@ -255,15 +267,16 @@ class Pansharpen(LinearOperator[PansharpenOptions]):
         return made
 
 
-class Fusion(Pansharpen):
-    """The same with several channels of the imager, and with PSFs whose width depends on the band."""
+class Pansharpen(TwoInstruments[PansharpenOptions]):
+    """A panchromatic imager, and no blur but the coarse pixels of the other."""
 
-    options: FusionOptions  # type: ignore[assignment]  # those of the declaration
+
+class Fusion(TwoInstruments[FusionOptions]):
+    """Several channels of the imager, and PSFs whose width depends on the band."""
 
     @classmethod
-    def channels_of(cls, options: PansharpenOptions) -> int:
+    def channels_of(cls, options: Any) -> int:
         """Option ``channels``, or the rows of the file of responses."""
-        assert isinstance(options, FusionOptions)
         return options.channels if options.responses is None else len(_responses(options))
 
     def _mixing(self) -> Tensor:
