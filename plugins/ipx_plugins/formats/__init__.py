@@ -48,7 +48,7 @@ def ipx_components() -> Iterable[IOSpec]:
         IOSpec(
             name="npy",
             target="ipx_plugins.formats.npy:NPY",
-            summary="A NumPy array (H, W) or (H, W, C): grey, colour, alpha as a fourth, or many bands.",
+            summary="A NumPy array (H, W) or (H, W, C): grey, colour, with alpha, many bands.",
             suffixes=(".npy",),
             dtypes=REALS + WHOLE,
             layouts=("L", "RGB", "RGBA", "bands"),
