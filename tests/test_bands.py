@@ -168,7 +168,7 @@ def test_in_the_whole_space_it_is_the_minimiser() -> None:
 
 
 def test_low_rank_and_smooth_beat_total_variation_by_2_db() -> None:
-    truth, noise = cube(32), {"name": "gaussian", "sigma": 0.1}
+    truth, noise = cube(32, 40), {"name": "gaussian", "sigma": 0.1}
     op = {"name": "spectral-inpaint", "share": 0.1}
     y = ipx.degrade(truth, op=op, noise=noise)
     low_rank = {"name": "low-rank", "block": None, "patch": 1}
@@ -239,9 +239,9 @@ def fused(bands: int, **options: object) -> tuple[Fusion, torch.Tensor]:
 
 def test_the_data_are_those_of_blurred_bands() -> None:
     """Against circular convolutions in space and means of blocks."""
-    op, x = fused(4, factor=2, channels=2, imager_sigma=(0.7, 1.3), spectrometer_sigma=(1.0, 2.0))
+    op, x = fused(4, factor=2, channels=2, imager_sigma=(1.3, 1.6), spectrometer_sigma=(1.5, 2.0))
     sharp, few = op.split(op.forward(x))
-    for ends, seen in (((0.7, 1.3), sharp), ((1.0, 2.0), few)):
+    for ends, seen in (((1.3, 1.6), sharp), ((1.5, 2.0), few)):
         bands = []
         for band, sigma in zip(x.unbind(1), torch.linspace(*ends, 4), strict=True):
             blur = ipx.operator("blur", (1, 8, 12), sigma=float(sigma), boundary="circular")
@@ -250,7 +250,7 @@ def test_the_data_are_those_of_blurred_bands() -> None:
         wanted = torch.stack([blurred[:, :2].mean(1), blurred[:, 2:].mean(1)], 1)
         if seen is few:
             wanted = torch.nn.functional.avg_pool2d(blurred, 2)
-        assert torch.allclose(seen, wanted, atol=2e-2)  # sampled against continuous Gaussians
+        assert torch.allclose(seen, wanted, atol=2e-3)  # sampled against continuous Gaussians
     assert torch.equal(op.joined(sharp, few), op.forward(x))
 
 
@@ -268,12 +268,9 @@ def test_the_fused_system_is_solved_in_fourier_space(factor: int) -> None:
         assert torch.allclose(inside.adjoint(inside.forward(z)) + penalty, x, atol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("name", "more"), [("spectral-fusion", {"channels": 3}), ("pansharpen", {})]
-)
-def test_fusion_beats_bicubic_interpolation_by_5_db(name: str, more: dict[str, int]) -> None:
+def test_fusion_beats_bicubic_interpolation_by_5_db() -> None:
     truth = cube()
-    op = {"name": name, "bands": 24, "factor": 4, **more}
+    op = {"name": "spectral-fusion", "bands": 24, "factor": 4, "channels": 3}
     y = ipx.degrade(truth, op=op, noise=QUIET)
     prior = {"name": "smooth", "boundary": "circular"}
     how = ipx.solve(y, op=op, noise=QUIET, prior=prior, solver="subspace")

@@ -74,6 +74,7 @@ class TwoInstruments(LinearOperator[O]):
         if height % s or width % s:
             raise ShapeError(f"{height} x {width} pixels are no multiple of the factor {s}")
         self.basis = basis
+        self._kept: dict[tuple[torch.dtype, torch.device, int], Tensor] = {}  # of `_gram`
         self.mixing = self._mixing()  # L, (m, C)
         self.coarse = (height // s, width // s)
         counts = (self.mixing.shape[0] * height * width, self.bands * math.prod(self.coarse))
@@ -203,7 +204,11 @@ class TwoInstruments(LinearOperator[O]):
         step = max(1, AT_ONCE // ((s * s * bands) ** 2 * self.coarse[1]))
         for top in range(0, rows, step):
             cut = slice(top, top + step)
-            gram = self._gram(b, cut)  # (g, w, n, n)
+            key = (b.dtype, b.device, top)
+            gram = self._kept.get(key)  # (g, w, n, n)
+            gram = self._gram(b, cut) if gram is None else gram
+            if step >= rows:
+                self._kept[key] = gram
             for image in range(b.shape[0]):
                 own = w[min(image, len(w) - 1), ..., cut, :, :].permute(1, 3, 0, 2).flatten(2)
                 system = gram + torch.diag_embed(own.repeat_interleave(bands, -1))
