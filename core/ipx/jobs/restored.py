@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,7 +135,7 @@ def restored(
     done = Restored(request, how, y.detach().cpu().numpy(), warnings=[*how.warnings])
     if truth is not None:
         before, after = how.before.cpu(), how.x.cpu()
-        measures = {"psnr": psnr, "ssim": ssim}
+        measures: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"psnr": psnr, "ssim": ssim}
         if truth.shape[1] >= FEWEST:
             measures["sam"] = spectral_angle
             done.metrics["psnr_bands"] = psnr_of_bands(after, truth)[0].tolist()

@@ -71,7 +71,8 @@ def spectral_angle(x: Tensor, ref: Tensor) -> Tensor:
     cosine = (x * ref).sum(1).flatten(1) / lengths.clamp_min(1e-300)
     angle = torch.rad2deg(torch.arccos(cosine.clamp(-1, 1)))
     seen = lengths > 0
-    return torch.where(seen, angle, 0.0).sum(1) / seen.sum(1).clamp_min(1)
+    mean: Tensor = torch.where(seen, angle, 0.0).sum(1) / seen.sum(1).clamp_min(1)
+    return mean
 
 
 def log_error(x: Tensor, ref: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ def spectra(bands: int, materials: int = 4, seed: int = 0) -> NDArray[np.float64
             for _ in range(2)
         )
         found.append(0.5 * np.exp(-rng.uniform(1, 4) * at) + step + lines)
-    return np.stack(found) / np.max(found)
+    return np.asarray(np.stack(found) / np.max(found))
 
 
 def abundances(height: int, width: int, materials: int = 4, seed: int = 0) -> NDArray[np.float64]:
@@ -51,7 +51,7 @@ def abundances(height: int, width: int, materials: int = 4, seed: int = 0) -> ND
     logits = np.stack([near[k::materials].sum(0) for k in range(materials)])
     slope = rng.normal(0, 1, (materials, 2, 1, 1))
     share = logits * np.exp(0.7 * (slope[:, 0] * rows + slope[:, 1] * columns))
-    return share / share.sum(0)
+    return np.asarray(share / share.sum(0))
 
 
 def spectral_cube(
@@ -63,4 +63,4 @@ def spectral_cube(
         ``(bands, height, width)`` in [0, 1], of rank ``materials``.
     """
     maps = abundances(height, width, materials, seed)
-    return np.einsum("kc,khw->chw", spectra(bands, materials, seed), maps)
+    return np.asarray(np.einsum("kc,khw->chw", spectra(bands, materials, seed), maps))

@@ -44,7 +44,7 @@ def visited(options: SpectralInpaintOptions, image_shape: Shape) -> Mask:
     """
     _, height, width = image_shape
     if options.mask is not None:
-        return from_file(options.mask, image_shape).any(axis=0, keepdims=True)
+        return np.asarray(from_file(options.mask, image_shape).any(axis=0, keepdims=True))
     rng, share = np.random.default_rng(options.seed), options.share
     known = np.zeros((1, height, width), dtype=bool)
     if options.scan == "rows":

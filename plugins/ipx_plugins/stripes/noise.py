@@ -1,11 +1,12 @@
 """y_ij = g_j x_ij + o_j + n_ij, the columns' gains and offsets eliminated.
 
-Solved for x, the model is x_ij = y_ij + a_j (y_ij - m) + b_j - n_ij, up to products of small
-numbers, with the mean m of y. It is linear in a and b. With normal priors of these the data term is
+Solved for x, the model is x_ij = y_ij + a_j y_ij + b_j - n_ij, up to products of small numbers. It
+is linear in a and b. With normal priors of these the data term is
 
     f(x) = min over a, b of 1/2 |x - y - Y c|^2 + sigma^2/2 (|a|^2 / gain^2 + |b|^2 / offset^2),
 
-c = (a, b) and Y c = a_j (y_ij - m) + b_j. What varies slowly across the columns cannot be told from
+c = (a, b) and Y c = a_j y_ij + b_j, and a density of x in place of y adds H sigma^2 |a|^2 / 2 (the
+logarithm of its Jacobian, to second order). What varies slowly across the columns cannot be told from
 the scene: a and b have no components in the cosines of long periods. So c is a ridge regression
 with a few linear constraints, two unknowns a column, in closed form.
 """
@@ -30,7 +31,10 @@ MAD = 0.6745
 
 @dataclass(frozen=True)
 class Fit:
-    """The columns' coefficients, ``(B, C, W)`` each, and Y c, of the shape of the data."""
+    """The columns' coefficients, ``(B, C, W)`` each, and Y c, of the shape of the data.
+
+    ``b`` is the offset at the mean of y.
+    """
 
     a: Tensor
     b: Tensor
@@ -91,7 +95,8 @@ class Stripes(Noise[StripesOptions]):
         if y.ndim < 4:
             raise ShapeError("noise stripes is for data with rows and columns, (B, C, H, W)")
         rows = tuple(range(2, y.ndim - 1))
-        centred = y - y.mean((*rows, -1), keepdim=True)
+        mean = y.mean((*rows, -1), keepdim=True)
+        centred, m = y - mean, mean.flatten(2)  # Y c = a (y - m) + (b + a m)
         w = y.new_ones(()) if weight is None else torch.as_tensor(weight, dtype=y.dtype)
         w = w.to(y.device).expand_as(y)
         rest = w * (pred - y)
@@ -101,15 +106,15 @@ class Stripes(Noise[StripesOptions]):
         ra = ridge * (1 / self.options.gain**2 + y[0, 0, ..., 0].numel())
         rb = ridge / (per_image(self.offset, each) * each) ** 2
         tiny = torch.finfo(y.dtype).tiny
-        aa = (w * centred**2).sum(rows) + ra + tiny
-        ab, bb = (w * centred).sum(rows), w.sum(rows) + rb + tiny
+        aa = (w * centred**2).sum(rows) + ra + rb * m * m + tiny
+        ab, bb = (w * centred).sum(rows) - rb * m, w.sum(rows) + rb + tiny
         det = (aa * bb - ab * ab).clamp_min(tiny)
         aa, ab, bb = bb / det, -ab / det, aa / det  # the inverse
         ta, tb = (centred * rest).sum(rows), rest.sum(rows)
         a, b = self._fast(y, (aa, ab, bb), (aa * ta + ab * tb, ab * ta + bb * tb))
         wide = (*a.shape[:2], *(1,) * len(rows), a.shape[-1])
         moved = a.reshape(wide) * centred + b.reshape(wide)
-        return Fit(a, b, moved, 0.5 * image_sum(ra * a * a + rb * b * b))
+        return Fit(a, b, moved, 0.5 * image_sum(ra * a * a + rb * (b - a * m) ** 2))
 
     def _fast(
         self, y: Tensor, inverse: tuple[Tensor, Tensor, Tensor], free: tuple[Tensor, Tensor]
@@ -133,7 +138,8 @@ class Stripes(Noise[StripesOptions]):
         count = min(width, int(2 * width / self.options.period) + 1)
         at = torch.arange(width, dtype=torch.float64) + 0.5
         waves = torch.cos(torch.pi / width * at[:, None] * torch.arange(count))
-        return (waves / waves.norm(dim=0)).to(y)
+        unit: Tensor = waves / waves.norm(dim=0)
+        return unit.to(y)
 
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
         """count sigma^2 / 2, ``(B,)``: the penalties make up for what a and b explain."""

@@ -1,3 +1,5 @@
+# mypy: disable-error-code="empty-body"
+# `Spectra` is a contract; operators implement it
 """Images of many bands by their principal components; fusion of two instruments."""
 
 from __future__ import annotations

@@ -129,7 +129,8 @@ class TwoInstruments(LinearOperator[O]):
         left = self.mixing if self.basis is None else self.mixing[:, :, None] * self._v
         if self.basis is None:
             return left[:, :, None, None] * blur
-        return torch.einsum("mck,chw->mkhw", left, blur)
+        mixed: Tensor = torch.einsum("mck,chw->mkhw", left, blur)
+        return mixed
 
     @property
     def _v(self) -> Tensor:
@@ -163,7 +164,8 @@ class TwoInstruments(LinearOperator[O]):
         if self.basis is None:
             return x
         v = self.buffer("basis", x.real, lambda: self._v).to(x.dtype)
-        return torch.einsum("kc,bkhw->bchw" if back else "ck,bkhw->bchw", v, x)
+        mixed: Tensor = torch.einsum("kc,bkhw->bchw" if back else "ck,bkhw->bchw", v, x)
+        return mixed
 
     def _folded(self, x: Tensor) -> Tensor:
         """``(..., H, W)`` as aliases and groups, ``(..., s, H/s, s, W/s)``."""
@@ -188,7 +190,8 @@ class TwoInstruments(LinearOperator[O]):
         back = self._mix(self._h(y).conj() * spectrum, back=True)
         own = torch.fft.fft2(sharp)
         back = back + torch.einsum("mkhw,bmhw->bkhw", self._q(y).to(own.dtype), own)
-        return torch.fft.ifft2(back).real
+        out: Tensor = torch.fft.ifft2(back).real
+        return out
 
     def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
         """x with (A^T A + W) x = b, the same W for each band.
@@ -215,7 +218,8 @@ class TwoInstruments(LinearOperator[O]):
                 one = right[image, :, :, cut].permute(2, 4, 1, 3, 0)
                 x = torch.linalg.solve(system, one.flatten(2).unsqueeze(-1))
                 out[image, :, :, cut] = x.reshape(one.shape).permute(4, 2, 0, 3, 1)
-        return torch.fft.ifft2(out.reshape(b.shape[0], bands, *self.size)).real
+        x = torch.fft.ifft2(out.reshape(b.shape[0], bands, *self.size)).real
+        return x
 
     def _gram(self, like: Tensor, cut: slice) -> Tensor:
         """A^T A of some rows of groups, ``(g, W/s, s^2 k, s^2 k)``: aliases, then bands."""
@@ -248,7 +252,7 @@ class TwoInstruments(LinearOperator[O]):
 
     def split(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """The images of imager and spectrometer."""
-        sharp, few = y.flatten(1).split(self.counts, 1)
+        sharp, few = torch.split(y.flatten(1), self.counts, 1)
         return (
             sharp.reshape(y.shape[0], -1, *self.size),
             few.reshape(y.shape[0], -1, *self.coarse),

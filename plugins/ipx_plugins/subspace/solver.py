@@ -119,7 +119,8 @@ class Subspace(Solver[SubspaceOptions, SubspaceState]):
 
 def turned(basis: Tensor, x: Tensor) -> Tensor:
     """Each spectrum s as V s: ``(B, C, H, W)`` by V ``(B, K, C)`` to ``(B, K, H, W)``."""
-    return torch.einsum("bkc,bchw->bkhw", basis, x)
+    out: Tensor = torch.einsum("bkc,bchw->bkhw", basis, x)
+    return out
 
 
 Reduced = tuple[Tensor, LinearOperator[Any], Tensor]
