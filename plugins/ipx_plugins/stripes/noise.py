@@ -6,9 +6,9 @@ is linear in a and b. With normal priors of these the data term is
     f(x) = min over a, b of 1/2 |x - y - Y c|^2 + sigma^2/2 (|a|^2 / gain^2 + |b|^2 / offset^2),
 
 c = (a, b) and Y c = a_j y_ij + b_j, and a density of x in place of y adds H sigma^2 |a|^2 / 2 (the
-logarithm of its Jacobian, to second order). What varies slowly across the columns cannot be told from
-the scene: a and b have no components in the cosines of long periods. So c is a ridge regression
-with a few linear constraints, two unknowns a column, in closed form.
+logarithm of its Jacobian, to second order). What varies slowly across the columns cannot be told
+from the scene: a and b have no components in the cosines of long periods. So c is a ridge
+regression with a few linear constraints, two unknowns a column, in closed form.
 """
 
 from __future__ import annotations

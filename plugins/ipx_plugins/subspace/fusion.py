@@ -218,8 +218,8 @@ class TwoInstruments(LinearOperator[O]):
                 one = right[image, :, :, cut].permute(2, 4, 1, 3, 0)
                 x = torch.linalg.solve(system, one.flatten(2).unsqueeze(-1))
                 out[image, :, :, cut] = x.reshape(one.shape).permute(4, 2, 0, 3, 1)
-        x = torch.fft.ifft2(out.reshape(b.shape[0], bands, *self.size)).real
-        return x
+        whole: Tensor = torch.fft.ifft2(out.reshape(b.shape[0], bands, *self.size))
+        return whole.real
 
     def _gram(self, like: Tensor, cut: slice) -> Tensor:
         """A^T A of some rows of groups, ``(g, W/s, s^2 k, s^2 k)``: aliases, then bands."""
