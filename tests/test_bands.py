@@ -16,6 +16,8 @@ from ipx import InputError, OptionError, ShapeError
 from ipx.files import images
 from ipx.numerics.metrics import psnr_of_bands, spectral_angle
 from ipx.testing.scenes import spectral_cube
+from ipx.training.data import Pictures
+from ipx.training.settings import Data
 from ipx_cli.main import cli
 from ipx_plugins.bands.luminance import Luminance
 from ipx_plugins.bands.mosaic import Mosaic
@@ -329,3 +331,9 @@ def test_spectral_angle() -> None:
     other = torch.tensor([3.0, 1.0, 0.0, 1.0]).reshape(1, 2, 1, 2)  # (3, 0) and (1, 1)
     assert float(spectral_angle(one, other)) == pytest.approx(22.5)
     assert psnr_of_bands(one, one * 0.9)[0].tolist() == pytest.approx([23.0103, 23.0103])
+
+
+def test_models_do_not_train_on_many_bands(tmp_path: Path) -> None:
+    images.write(tmp_path / "a.npy", cube(8, 16)[0].numpy(), dtype="float32")
+    with pytest.raises(InputError, match="has 8 bands; use grey or colour"):
+        Pictures(Data(data=tmp_path), 3)
