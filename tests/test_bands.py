@@ -170,7 +170,7 @@ def test_in_the_whole_space_it_is_the_minimiser() -> None:
 
 
 def test_low_rank_and_smooth_beat_total_variation_by_2_db() -> None:
-    truth, noise = cube(32, 40), {"name": "gaussian", "sigma": 0.1}
+    truth, noise = cube(32), {"name": "gaussian", "sigma": 0.1}
     op = {"name": "spectral-inpaint", "share": 0.1}
     y = ipx.degrade(truth, op=op, noise=noise)
     low_rank = {"name": "low-rank", "block": None, "patch": 1}
@@ -242,12 +242,14 @@ def fused(bands: int, **options: object) -> tuple[Fusion, torch.Tensor]:
 
 def test_the_data_are_those_of_blurred_bands() -> None:
     """Against circular convolutions in space and means of blocks."""
-    op, x = fused(4, factor=2, channels=2, imager_sigma=(1.3, 1.6), spectrometer_sigma=(1.5, 2.0))
+    widths = {"imager_sigma": (1.3, 1.6), "spectrometer_sigma": (1.5, 2.0)}
+    op = Fusion((4, 16, 24), bands=4, size=(16, 24), factor=2, channels=2, **widths)
+    x = noise_like((4, 16, 24))
     sharp, few = op.split(op.forward(x))
     for ends, seen in (((1.3, 1.6), sharp), ((1.5, 2.0), few)):
         bands = []
         for band, sigma in zip(x.unbind(1), torch.linspace(*ends, 4), strict=True):
-            blur = ipx.operator("blur", (1, 8, 12), sigma=float(sigma), boundary="circular")
+            blur = ipx.operator("blur", (1, 16, 24), sigma=float(sigma), boundary="circular")
             bands.append(blur.forward(band[:, None]))
         blurred = torch.cat(bands, 1)
         wanted = torch.stack([blurred[:, :2].mean(1), blurred[:, 2:].mean(1)], 1)

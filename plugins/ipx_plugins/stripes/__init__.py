@@ -18,7 +18,7 @@ class StripesOptions(Options):
         unit="image range",
     )
     gain: float = opt(
-        default=0.05, above=0.0, max=1.0, help="Standard deviation of the gains of the columns."
+        default=0.05, above=0.0, max=0.2, help="Standard deviation of the gains of the columns."
     )
     offset: float = opt(
         default=0.05,
@@ -46,7 +46,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             options=StripesOptions,
             provides=(NoiseGrad, NoiseProx),
             traits=Traits(level="sigma"),
-            examples=({"gain": 0.2, "offset": 0.01, "period": 8.0},),
+            examples=({"gain": 0.1, "offset": 0.01, "period": 8.0},),
             summary="A gain and an offset of each column, found with the image; Gaussian noise.",
             source="variable projection: Golub, Pereyra, SIAM J. Numer. Anal. 10(2), 1973",
         )
