@@ -200,7 +200,7 @@ def striped(sigma: float = 0.02, gain: float = 0.02, offset: float = 0.05) -> di
 
 def test_the_fit_of_the_columns_is_the_constrained_ridge_regression() -> None:
     """Against the dense solution: a and b, both without the slow cosines."""
-    noise = Stripes(sigma=0.1, gain=0.3, offset=0.2, period=6.0)
+    noise = Stripes(sigma=0.1, gain=0.2, offset=0.2, period=6.0)
     pred, y = (noise_like((1, 5, 8), seed=s, count=1) for s in (0, 1))
     weight = 0.2 + noise_like((1, 5, 8), seed=2, count=1).abs()
     columns = np.arange(40) % 8
@@ -211,7 +211,7 @@ def test_the_fit_of_the_columns_is_the_constrained_ridge_regression() -> None:
     free = torch.linalg.svd(waves.double())[2][3:].T  # orthogonal to the slow cosines
     basis = torch.block_diag(free, free)
     d = design @ basis
-    ridge = torch.diag(torch.tensor([0.01 / 0.09 + 0.01 * 5] * 8 + [0.01 / 0.04] * 8).double())
+    ridge = torch.diag(torch.tensor([0.01 / 0.04 + 0.01 * 5] * 8 + [0.01 / 0.04] * 8).double())
     left = d.T @ (weight.flatten()[:, None] * d) + basis.T @ ridge @ basis
     wanted = basis @ torch.linalg.solve(left, d.T @ (weight * (pred - y)).flatten())
     fit = noise.fit(pred, y, weight)

@@ -150,7 +150,8 @@ class TwoInstruments(LinearOperator[O]):
             box = torch.zeros(n, dtype=torch.float64)
             box[: self.options.factor] = 1 / self.options.factor
             lines.append(torch.fft.fft(box).conj())
-        return self._gaussians(self._sigmas()[1]) * lines[0][:, None] * lines[1]
+        box = lines[0][:, None] * lines[1]
+        return self._gaussians(self._sigmas()[1]) * box
 
     def _q(self, like: Tensor) -> Tensor:
         return self.buffer("imager", like, self._imager)
@@ -252,7 +253,7 @@ class TwoInstruments(LinearOperator[O]):
 
     def split(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """The images of imager and spectrometer."""
-        sharp, few = torch.split(y.flatten(1), self.counts, 1)
+        sharp, few = torch.split(y.flatten(1), list(self.counts), 1)
         return (
             sharp.reshape(y.shape[0], -1, *self.size),
             few.reshape(y.shape[0], -1, *self.coarse),

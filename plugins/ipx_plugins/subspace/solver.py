@@ -171,4 +171,5 @@ def components(problem: Problem, spectra: Tensor, rank: int | None) -> Tensor:
         sigma = torch.as_tensor(noise.level, dtype=values.dtype, device=values.device)
         edge = ABOVE * sigma.reshape(-1, 1) ** 2 * (1 + math.sqrt(bands / count)) ** 2
         rank = max(1, int((values > edge).sum(1).max()))
-    return vectors.flip(-1)[..., : min(rank, bands)].to(problem.y)
+    first: Tensor = vectors.flip(-1)[..., : min(rank, bands)]
+    return first.to(problem.y)
