@@ -150,8 +150,8 @@ class TwoInstruments(LinearOperator[O]):
             box = torch.zeros(n, dtype=torch.float64)
             box[: self.options.factor] = 1 / self.options.factor
             lines.append(torch.fft.fft(box).conj())
-        box = lines[0][:, None] * lines[1]
-        return self._gaussians(self._sigmas()[1]) * box
+        mean: Tensor = lines[0][:, None] * lines[1]
+        return self._gaussians(self._sigmas()[1]) * mean
 
     def _q(self, like: Tensor) -> Tensor:
         return self.buffer("imager", like, self._imager)
