@@ -339,3 +339,11 @@ def test_models_do_not_train_on_many_bands(tmp_path: Path) -> None:
     images.write(tmp_path / "a.npy", cube(8, 16)[0].numpy(), dtype="float32")
     with pytest.raises(InputError, match="has 8 bands; use grey or colour"):
         Pictures(Data(data=tmp_path), 3)
+
+
+def test_priors_without_colours_are_refused_for_luminance() -> None:
+    y = ipx.degrade(photograph(16), op="luminance", noise=QUIET)
+    with pytest.raises(ipx.PlanError, match="does not know how they go together"):
+        ipx.solve(y, op="luminance", prior="tv", lam=0.1)
+    kept = ipx.solve(y, op="luminance", prior="drunet", noise=QUIET).x
+    assert float((kept.amax(1) - kept.amin(1)).max()) < 0.1  # grey

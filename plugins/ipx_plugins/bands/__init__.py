@@ -70,7 +70,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.bands.luminance:Luminance",
             options=LuminanceOptions,
             provides=(Adjoint, NormalSolve, Norm, Local),
-            traits=Traits(basis="any"),
+            traits=Traits(basis="any", mixes=True),
             examples=({"standard": "rec709"}, {"weights": [0.5, 2.0, 1.0]}),
             summary="Grey of a colour image: a weighted sum of its bands.",
             source="Rec. ITU-R BT.601-7, BT.709-6",
