@@ -160,6 +160,19 @@ def test_the_subspace_is_that_of_the_spectra() -> None:
     assert torch.allclose(v @ (v.T @ how.x[0].flatten(1)), how.x[0].flatten(1), atol=5e-3)
 
 
+def test_each_image_of_a_batch_has_its_own_subspace() -> None:
+    rich, noise = cube(8, 24), {"name": "gaussian", "sigma": 0.02}
+    poor = rich.mean(1, keepdim=True).expand_as(rich)  # of one spectrum
+    op = {"name": "spectral-inpaint", "share": 0.5}
+    y = ipx.degrade(torch.cat([rich, poor]), op=op, noise=noise)
+    how = {"op": op, "noise": noise, "prior": "smooth", "solver": "subspace", "lam": 0.02}
+    both, alone = ipx.solve(y, **how).x, [ipx.solve(y[i : i + 1], **how).x for i in range(2)]
+    assert torch.allclose(both, torch.cat(alone), atol=1e-5)
+    pair = {"name": "pansharpen", "bands": 8}
+    with pytest.raises(ShapeError, match="one image at a time"):
+        ipx.solve(ipx.degrade(rich.expand(2, -1, -1, -1), op=pair), **(how | {"op": pair}))
+
+
 def test_in_the_whole_space_it_is_the_minimiser() -> None:
     """With as many components as bands, the solution without a subspace."""
     y = ipx.degrade(cube(6, 24).double(), op="spectral-inpaint", noise=QUIET)

@@ -112,7 +112,7 @@ class Subspace(Solver[SubspaceOptions, SubspaceState]):
             plan, solver = best_for(reduced)
             return basis, attach(reduced, plan), solver
 
-        basis, reduced, solver = problem.derived("subspace", make)
+        basis, reduced, solver = problem.derived(("subspace", self.options.rank), make)
         start = None if problem.x0 is None else turned(basis.mT, problem.x0)
         return basis, reduced.with_lam(problem.lam, start), solver
 
@@ -142,11 +142,12 @@ def _scaled(problem: Problem, rank: int | None) -> Reduced:
 
 
 def _fused(problem: Problem, rank: int | None) -> Reduced:
-    """A V, with the data as they are; one V for all images."""
+    """A V, with the data as they are."""
+    if problem.y.shape[0] > 1:  # each image has its own V
+        raise ShapeError("solver subspace restores data of two instruments one image at a time")
     seen = using(problem.operator, Spectra)
-    spectra = torch.cat(list(seen.spectra(problem.y)), -1)[None]
-    basis = components(problem, spectra, rank)
-    return basis.expand(problem.y.shape[0], -1, -1), seen.turned(basis[0]), problem.y
+    basis = components(problem, seen.spectra(problem.y), rank)
+    return basis, seen.turned(basis[0]), problem.y
 
 
 def components(problem: Problem, spectra: Tensor, rank: int | None) -> Tensor:
@@ -154,7 +155,7 @@ def components(problem: Problem, spectra: Tensor, rank: int | None) -> Tensor:
 
     Means are not removed: the mean spectrum is a component like others. Without a given rank those
     are taken whose eigenvalue is above all those of noise alone, sigma^2 (1 + sqrt(C / n))^2 for n
-    spectra (Marchenko and Pastur 1967); the largest number of all images.
+    spectra (Marchenko and Pastur 1967). An image with fewer of them than others has zeros in their place.
 
     Args:
         problem: with the noise level.
@@ -164,12 +165,15 @@ def components(problem: Problem, spectra: Tensor, rank: int | None) -> Tensor:
     spectra = spectra.double()
     bands, count = spectra.shape[1:]
     values, vectors = torch.linalg.eigh(spectra @ spectra.mT / count)
+    values, vectors = values.flip(-1), vectors.flip(-1)
     if rank is None:
         noise = problem.noise
         if noise.level is None:
             noise = noise.estimated(problem.y, problem.operator.known(problem.y))
         sigma = torch.as_tensor(noise.level, dtype=values.dtype, device=values.device)
         edge = ABOVE * sigma.reshape(-1, 1) ** 2 * (1 + math.sqrt(bands / count)) ** 2
-        rank = max(1, int((values > edge).sum(1).max()))
-    first: Tensor = vectors.flip(-1)[..., : min(rank, bands)]
+        above = values > edge
+        above[:, 0] = True
+        vectors, rank = vectors * above[:, None], int(above.sum(1).max())
+    first: Tensor = vectors[..., : min(rank, bands)]
     return first.to(problem.y)
