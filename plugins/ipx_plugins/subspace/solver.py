@@ -155,7 +155,8 @@ def components(problem: Problem, spectra: Tensor, rank: int | None) -> Tensor:
 
     Means are not removed: the mean spectrum is a component like others. Without a given rank those
     are taken whose eigenvalue is above all those of noise alone, sigma^2 (1 + sqrt(C / n))^2 for n
-    spectra (Marchenko and Pastur 1967). An image with fewer of them than others has zeros in their place.
+    spectra (Marchenko and Pastur 1967). An image with fewer of them than others has zeros in their
+    place.
 
     Args:
         problem: with the noise level.
