@@ -360,3 +360,19 @@ def test_priors_without_colours_are_refused_for_luminance() -> None:
         ipx.solve(y, op="luminance", prior="tv", lam=0.1)
     kept = ipx.solve(y, op="luminance", prior="drunet", noise=QUIET).x
     assert float((kept.amax(1) - kept.amin(1)).max()) < 0.1  # grey
+
+
+def test_two_instruments_through_the_command_line(tmp_path: Path) -> None:
+    truth, data, out = (tmp_path / f"{name}.npy" for name in ("truth", "data", "out"))
+    images.write(truth, cube(8, 32)[0].numpy(), dtype="float32")
+    pair = "--op spectral-fusion --op.bands 8 --op.channels 2"
+    for line in (
+        f"degrade {truth} -o {data} {pair} --noise.sigma 0.01",
+        f"solve {data} -o {out} {pair} --noise.sigma 0.01 --prior smooth --prior.boundary circular "
+        f"--solver subspace --lam 0.004 --truth {truth} --json",
+    ):
+        done = CliRunner().invoke(cli, line.split())
+        assert done.exit_code == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert images.read(out).shape == (8, 32, 32)
+    assert row["psnr_after"] > row["psnr_before"] + 3
