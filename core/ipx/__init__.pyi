@@ -139,6 +139,7 @@ from ipx.solving.problem import (
     Problem as Problem,
     Term as Term,
     known_count as known_count,
+    noise_deviation as noise_deviation,
     noise_variance as noise_variance,
 )
 from ipx.solving.progress import Progress as Progress, Result as Result

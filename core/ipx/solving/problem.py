@@ -342,9 +342,17 @@ def known_count(problem: Problem) -> Tensor:
 
 
 def noise_variance(problem: Problem) -> Tensor:
-    """Variance of the noise of a measured value, per image ``(B,)``.
+    """Twice the expected data term of a value, per image ``(B,)``.
 
-    For other than Gaussian noise it is twice the expected data term of a value.
+    It is the unit of lam. For Gaussian noise it is the variance; for others see `noise_deviation`.
     """
     count = known_count(problem)
     return 2 * problem.noise.expected(problem.y, count) / count
+
+
+def noise_deviation(problem: Problem) -> Tensor:
+    """Root mean square of the noise of the measured values, in the unit of y, ``(B,)``."""
+    known, square = problem.operator.known(problem.y), problem.noise.deviation(problem.y) ** 2
+    square = square.expand_as(problem.y)
+    square = square if known is None else torch.where(known, square, torch.zeros_like(square))
+    return (square.flatten(1).sum(1) / known_count(problem).clamp_min(1)).sqrt()
