@@ -91,6 +91,13 @@ class Noise(Component[O], ABC):
         """
         return y
 
+    def trusted(self, y: Tensor) -> Tensor | None:
+        """True for values that the data term uses, shape of ``y``; None, the default, for all.
+
+        The others, such as detected impulses, say nothing; priors fill them in.
+        """
+        return None
+
     def scaled(self, by: Tensor) -> Noise[O] | None:
         """This model for data divided by ``by`` ``(B,)``.
 

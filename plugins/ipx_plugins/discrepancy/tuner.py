@@ -24,7 +24,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import LEAST_SIGMA, Diagonal, Problem, Result, Solve, Tuned, Tuner, has
+from ipx import (
+    LEAST_SIGMA,
+    Diagonal,
+    NoiseGrad,
+    Problem,
+    Result,
+    Solve,
+    Tuned,
+    Tuner,
+    has,
+)
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as FREE_LOWEST, WORST
@@ -42,6 +52,16 @@ def at_bound(lam: Tensor, low: float, high: float) -> Tensor:
 def _steady(problem: Problem) -> bool:
     """True if minimisers follow small changes of the data: a convex prior, or pixels apart."""
     return problem.prior.traits.convex or has(problem.physical, Diagonal)
+
+
+def _least(problem: Problem) -> Tensor:
+    """The data term of errors of size `LEAST_SIGMA` and random sign, ``(B,)``."""
+    y = problem.y
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2.0 - 1.0
+    error, known = LEAST_SIGMA * signs.to(y), problem.operator.known(y)
+    centre = problem.noise.centred(y)
+    return problem.noise.nll(centre + (error if known is None else error * known), y)
 
 
 class Discrepancy(Tuner[DiscrepancyOptions]):
@@ -63,8 +83,12 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         return told and _steady(problem)
 
     def _effective(self, problem: Problem) -> bool:
-        """True if the degrees of freedom are taken off."""
-        return self.options.effective and _steady(problem)
+        """True if the degrees of freedom are taken off.
+
+        A data term with kinks fits most values exactly; its misfit does not follow from them.
+        """
+        smooth = problem.data.quadratic or has(problem.noise, NoiseGrad)
+        return self.options.effective and smooth and _steady(problem)
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
@@ -99,7 +123,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         """
         count = coarse_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
-        expected = expected.maximum(0.5 * count * LEAST_SIGMA**2)
+        expected = expected.maximum(_least(problem))
         log = torch.log(self._first(expected, count))
         low = torch.full_like(log, float("-inf"))
         high = torch.full_like(log, float("inf"))
