@@ -328,7 +328,7 @@ def test_a_failure_is_told_and_the_rest_is_done(
     def failing(case: Any) -> Any:
         raise ipx.InputError("no luck")
 
-    monkeypatch.setattr("ipx_plugins.seeds.methods._biharmonic", failing)
+    monkeypatch.setattr("ipx_plugins.seeds.methods._solved", failing)
     few = ("--quick", "-q", "--count", 1, "--tasks", "pixels", "--methods", "degraded,biharmonic")
     done = bench(*few, "-o", tmp_path)
     assert (done.exit_code, done.stdout) == (1, "")

@@ -138,6 +138,7 @@ from ipx.solving.problem import (
     DataTerm as DataTerm,
     Problem as Problem,
     Term as Term,
+    kinked as kinked,
     known_count as known_count,
     noise_variance as noise_variance,
 )

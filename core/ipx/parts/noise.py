@@ -91,6 +91,10 @@ class Noise(Component[O], ABC):
         """
         return y
 
+    def variance(self, y: Tensor) -> Tensor | None:
+        """Variance of a value, ``(B,)``, where `expected` does not tell it; None, the default."""
+        return None
+
     def trusted(self, y: Tensor) -> Tensor | None:
         """True for values that the data term uses, shape of ``y``; None, the default, for all.
 

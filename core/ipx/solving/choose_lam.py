@@ -19,7 +19,7 @@ from ipx.planning.tree import Description
 from ipx.solving.build import build
 from ipx.solving.loop import iterate
 from ipx.solving.observers import AnyObserver, BestSoFar, History, Observer
-from ipx.solving.problem import Problem, noise_variance
+from ipx.solving.problem import Problem, kinked, noise_variance
 from ipx.solving.progress import Progress, Result
 from ipx.solving.solver import Solver
 from ipx.solving.stop import Stop, noise_reached, typical_reached
@@ -33,7 +33,10 @@ noise around holes, cross-validation mistakes unfinished iterations for a fit.
 """
 
 NOISELESS_LAM = 1e-3
-"""Weight of the prior for data free of noise, where it only fills in what was not measured."""
+"""Weight of the prior for data free of noise, where it only fills in what was not measured.
+
+So it is for data known up to an interval: the prior chooses among the images that fit.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def weigh(
         told = from_noise(problem)
         if told is not None:
             return Weighed(told.tolist(), final(told), [])
-        if not problem.hard:
+        if not (problem.hard or problem.noise.traits.interval):
             chooser: Tuner[Any] = build("tuner", tuner)
             trials = Trials(settings, observers, chooser.most(problem))
             tuned = chooser.tune(window or problem, trials.by(algorithm))
@@ -173,11 +176,15 @@ def given(lam: Any, y: Tensor) -> Tensor:
 
 
 def from_noise(problem: Problem) -> Tensor | None:
-    """The weight, for a prior whose weight follows from the noise; None for the others."""
+    """The weight, for a prior whose weight follows from the noise; None for the others.
+
+    It is in proportion to the variance, and to the standard deviation for a `kinked` data term.
+    """
     share = share_of(problem.prior)
     if share is None:
         return None
-    return share * noise_variance(problem).clamp_min(LEAST_SIGMA**2)
+    variance = noise_variance(problem).clamp_min(LEAST_SIGMA**2)
+    return share * (variance.sqrt() if kinked(problem) else variance)
 
 
 def share_of(prior: Prior[Any]) -> float | None:

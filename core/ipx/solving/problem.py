@@ -15,6 +15,7 @@ from ipx.declare.capabilities import (
     DataGrad,
     DataProx,
     Diagonal,
+    NoiseGrad,
     Quadratic,
     Scalar,
     Shape,
@@ -344,7 +345,21 @@ def known_count(problem: Problem) -> Tensor:
 def noise_variance(problem: Problem) -> Tensor:
     """Variance of the noise of a measured value, per image ``(B,)``.
 
-    For other than Gaussian noise it is twice the expected data term of a value.
+    For other than Gaussian noise it is twice the expected data term of a value; for a data term
+    that is `kinked`, the square of that of a value; or what `Noise.variance` tells.
     """
+    told = problem.noise.variance(problem.y)
+    if told is not None:
+        return told
     count = known_count(problem)
-    return 2 * problem.noise.expected(problem.y, count) / count
+    each = problem.noise.expected(problem.y, count) / count
+    return each**2 if kinked(problem) else 2 * each
+
+
+def kinked(problem: Problem) -> bool:
+    """True if the data term has no gradient, such as |A x - y|_1.
+
+    It then grows as the deviation, not as its square: near a deviation s it is as curved as 1 / s
+    times 1/2 |A x - y|^2.
+    """
+    return not (has(problem.noise, NoiseGrad) or has(problem.noise, Quadratic))

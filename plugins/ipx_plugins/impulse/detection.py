@@ -18,6 +18,7 @@ _THRESHOLDS = (
     10 / 255,
     5 / 255,
 )  # for centre weights 1, 3, 5, 7
+_HIDDEN = 3.0  # multiple of the spread within which impulses are not detected
 _SPREAD = 0.6  # multiple of the median absolute deviation that is added to them
 
 
@@ -64,6 +65,16 @@ def distances(y: Tensor, holes: bool = False) -> tuple[Tensor, Tensor]:
         allowed.append(threshold + _SPREAD * spread)
     shape = (*y.shape, len(_THRESHOLDS))
     return torch.cat(away, -1).reshape(shape), torch.cat(allowed, -1).reshape(shape)
+
+
+def hidden(y: Tensor, holes: bool = False) -> Tensor:
+    """How far from the truth a random impulse may be without being detected, shape of y.
+
+    That is the smallest threshold and 3 times the spread of the neighbourhood, which is what
+    impulses in photographs show.
+    """
+    least = distances(y, holes)[1].amin(-1)
+    return least + (_HIDDEN - _SPREAD) * (least - _THRESHOLDS[-1]) / _SPREAD
 
 
 def neighbours(y: Tensor, known: Tensor | None) -> Tensor:

@@ -14,20 +14,19 @@ from torch import Tensor
 
 from ipx import Noise, Scalar, image_sum, per_image
 from ipx_plugins.impulse import ImpulseOptions
-from ipx_plugins.impulse.detection import credible, distances, neighbours
+from ipx_plugins.impulse.detection import credible, hidden, neighbours
 
 _FAR = 0.1  # values that differ more from their neighbours, see `_distance`, are wrong
 _BLACK = 0.02  # zeros are wrong only where the local median is above this
 
 
 class Impulse(Noise[ImpulseOptions]):
-    """f = |m (pred - y)|_1, m the mask `trusted`; ``level`` is the share of wrong values, in [0, 1].
+    """f = |m (pred - y)|_1, m the mask `trusted`; ``level`` is the share of wrong values.
 
     ``holes`` is True where some values are unknown.
     """
 
     holes = False
-
     simulated = 0.1
     _latest: tuple[weakref.ref[Tensor], Tensor] | None = None  # the last data, and their mask
 
@@ -69,15 +68,15 @@ class Impulse(Noise[ImpulseOptions]):
         u). The distance is 1/2 for salt and pepper, ``u^2 / 2 + (1 - u)^2 / 2`` for random values
         and u for dead ones. The last two are averaged over the data, used in place of u.
 
-        Salt and pepper and dead values are all detected. A random value within T of u is not, T
-        what `distances` allows: their distances sum to T^2.
+        Salt and pepper and dead values are all detected. A random value within T = `hidden` of u is
+        not: the distances of such values have the mean T^2.
         """
         level = self.level if self.level is not None else self._share(y, None)
         amount = torch.as_tensor(per_image(level, count), dtype=y.dtype, device=y.device)
         if self.options.detect:
             if self.options.kind != "random":
                 return torch.zeros_like(count)
-            return amount * image_sum((y != 0) * distances(y, self.holes)[1].amin(-1) ** 2)
+            return amount * image_sum((y != 0) * hidden(y, self.holes) ** 2)
         if self.options.kind == "salt-pepper":
             return 0.5 * amount * count
         if self.options.kind == "dead":

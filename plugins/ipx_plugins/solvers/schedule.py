@@ -20,6 +20,7 @@ from ipx import (
     Matching,
     Problem,
     has,
+    kinked,
     using,
 )
 from ipx.toolkit import is_identity, vector
@@ -32,11 +33,9 @@ _LEAST_PENALTY = 1e-6
 def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> Tensor:
     """Sigma of each step and image, ``(steps, B)``, decreasing."""
     lam = vector(problem.lam, like)
-    low = (
-        (lam / DENOISER_SHARE).sqrt()
-        if options.sigma_end is None
-        else vector(options.sigma_end, lam)
-    )
+    share = lam / DENOISER_SHARE
+    low = share if kinked(problem) else share.sqrt()
+    low = low if options.sigma_end is None else vector(options.sigma_end, lam)
     low = low.clamp_min(LEAST_SIGMA)
     first = options.sigma_start
     if first is None:
