@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from skimage.restoration import inpaint_biharmonic, richardson_lucy
 from torch.nn import functional
@@ -98,3 +99,58 @@ def test_total_variation_smooths_what_fits_too_well() -> None:
         for tv in (0.0, 0.01)
     ]
     assert float(psnr(found[1], clean)) > float(psnr(found[0], clean)) + 1
+
+
+@pytest.mark.parametrize("order", ["structure", "pixels"])
+def test_a_periodic_texture_is_copied(order: str) -> None:
+    rows, columns = torch.meshgrid(torch.arange(40), torch.arange(40), indexing="ij")
+    clean = (0.5 + 0.3 * torch.sin(rows * torch.pi / 4) * (columns % 5 > 1)).double()[None, None]
+    op = Inpaint((1, 40, 40), kind="box", box=(7, 9))
+    solver = {"name": "exemplar", "order": order, "tolerance": 0.0}
+    found = ipx.solve(op(clean), op=op, solver=solver)
+    assert torch.allclose(found.x, clean, atol=1e-6)
+    assert float(psnr(ipx.solve(op(clean), op=op, solver="harmonic").x, clean)) < 40
+
+
+def test_exemplar_needs_a_whole_patch() -> None:
+    op = Inpaint(SHAPE, kind="pixels", missing=0.7)
+    with pytest.raises(ipx.PlanError, match="no patch of 9 x 9 pixels"):
+        ipx.solve(op(camera(32)), op=op, solver="exemplar")
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((1, 32, 32), "pixels"), ((6, 16, 16), "values")])
+def test_svt_completes_a_matrix_of_low_rank(shape: tuple[int, ...], kind: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows, rank = (32, 2) if shape[0] == 1 else (6, 1)
+    left = torch.rand(rows, rank, generator=generator, dtype=torch.float64)
+    right = torch.rand(rank, 1024 // 4 if rank == 1 else 32, generator=generator).double()
+    clean = (left @ right).reshape(1, *shape)
+    op = Inpaint(shape, kind=kind, missing=0.4)
+    found = ipx.solve(op(clean), op=op, solver="svt", prior="none").x
+    assert float((found - clean).norm() / clean.norm()) < 0.01
+
+
+def test_em_finds_the_greatest_marginal_likelihood() -> None:
+    """y ~ N(0, sigma^2 + 1 / theta) has its maximum at 1 / theta = mean y^2 - sigma^2."""
+    y = torch.randn(2, 1, 64, 64, generator=torch.Generator().manual_seed(0)).double()
+    y = y * torch.tensor([0.5, 0.2]).double().view(2, 1, 1, 1)
+    how = ipx.solve(
+        y, noise={"name": "gaussian", "sigma": 0.1}, prior={"name": "tikhonov", "about": "zero"},
+        tuner={"name": "em", "tol": 1e-6},
+    )  # fmt: skip
+    exact = 0.01 / (y.square().flatten(1).mean(1) - 0.01)
+    assert how.lam is not None
+    assert torch.allclose(torch.tensor(how.lam).double(), exact, rtol=1e-3)
+    with pytest.raises(ipx.OptionError, match="tuner em is for"):
+        ipx.solve(y, noise={"name": "gaussian", "sigma": 0.1}, prior="tv", tuner="em")
+
+
+def test_condat_vu_keeps_bounds_and_finds_the_minimum() -> None:
+    y = ipx.degrade(camera(32), op="blur", noise={"name": "gaussian", "sigma": 0.1}, seed=1)
+    how = {"op": "blur", "noise": {"name": "gaussian", "sigma": 0.1}, "lam": 0.02}
+    prior = ["tv", {"name": "range", "lower": 0.2, "upper": 0.7}]
+    found = ipx.solve(y, prior=prior, solver="condat-vu", tol=1e-6, iterations=3000, **how)
+    assert 0.2 <= float(found.x.min())
+    assert float(found.x.max()) <= 0.7
+    other = ipx.solve(y, prior=prior, solver="admm", tol=1e-6, iterations=3000, **how)
+    assert float((found.x - other.x).abs().max()) < 2e-3
