@@ -29,6 +29,13 @@ class QuantisationOptions(Options):
         help="Distance of two levels. By default it is the smallest difference of two values of "
         "the data, and 1/7 in simulations, which is 3 bits.",
     )
+    narrow: float = opt(
+        default=0.2,
+        min=0.0,
+        max=0.5,
+        help="Half the width of the interval, as a share of the step. 0.5 holds for sure, less is "
+        "nearer to the truth for most.",
+    )
 
 
 @hookimpl
@@ -53,7 +60,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             provides=(NoiseProx,),
             traits=Traits(level="step", interval=True, drawn=False),
             examples=({"step": 0.2},),
-            summary="Rounding to few levels: Ax is within half a step of y.",
+            summary="Rounding to few levels: Ax is within an interval around y.",
             source="Weiss, Blanc-Feraud, Aubert, SIAM J. Sci. Comput. 31(3), 2009",
         ),
     ]

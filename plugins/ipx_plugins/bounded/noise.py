@@ -27,6 +27,7 @@ class _Interval(Noise[_O]):
     """f = sum of max(|pred - y| - r, 0), r = `radius`."""
 
     usual = 0.1  # level in simulations
+    moment = 3.0  # level^2 over the variance
 
     def radius(self, y: Tensor) -> Scalar:
         """Half the width of the interval, to broadcast against y."""
@@ -47,12 +48,12 @@ class _Interval(Noise[_O]):
         return v - away.sign() * torch.minimum(over, step)
 
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
-        """0: the truth is within the interval."""
+        """0: the truth is within the interval, or nearly so."""
         return torch.zeros_like(count)
 
     def variance(self, y: Tensor) -> Tensor:
-        """That of a uniform variable, radius^2 / 3, ``(B,)``."""
-        return vector(self.radius(y[:, :1].flatten(1)[:, :1]), y).reshape(-1) ** 2 / 3
+        """That of a uniform variable, ``(B,)``."""
+        return vector(self._level(), y) ** 2 / self.moment
 
 
 class Uniform(_Interval[UniformOptions]):
@@ -88,10 +89,11 @@ class Quantisation(_Interval[QuantisationOptions]):
     """y = level round(x / level)."""
 
     usual = 1 / 7
+    moment = 12.0
 
     def radius(self, y: Tensor) -> Scalar:
-        """level / 2."""
-        return per_image(self._level(), y) / 2
+        """narrow x level."""
+        return per_image(self._level(), y) * self.options.narrow
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         """``clean`` rounded to multiples of the step, by default 1/7."""

@@ -20,6 +20,8 @@ from ipx_plugins.jpeg.transform import blocks, from_planes, joined, steps, to_pl
 
 _USUAL = 10  # quality in simulations
 _GRID = 0.1  # mean distance from multiples of the steps, in steps, of a picture that was compressed
+_WIDE, _FEW = 2.5 / 255, 4  # steps and number of coefficients that tell the quality
+_NEAR = 1.15  # times the least distance from a grid: finer grids fit as well
 _VARIANCE = 0.02  # of the error of a coefficient, in squared steps, in the mean
 
 
@@ -126,16 +128,19 @@ def _quality(luma: Tensor) -> int:
     """The lowest quality whose steps fit ``(1, 1, H, W)``."""
     rows, columns = (n - n % 8 for n in luma.shape[-2:])
     coefficients = blocks(luma.detach()[..., :rows, :columns] - 0.5)
+    if float(coefficients.abs().max()) < 0.5 / 255:
+        return 100  # grey all over, which is on every grid
+    fits: list[tuple[int, float]] = []
     for quality in range(1, 97):
-        step = steps(quality, False).to(luma)
+        step = steps(quality, False).to(luma).expand_as(coefficients)
         levels = coefficients / step
-        some = levels.abs() > 0.5  # zeros are multiples of everything
-        wide = some & (step > 2.5 / 255)
-        if not bool(wide.any()):
-            continue
-        off = (levels - levels.round()).abs()[wide]
-        if float(off.mean()) < _GRID and int(wide.sum()) >= 4:
-            return quality
+        off = (levels - levels.round()).abs()
+        told = (levels.abs() > 0.5) & (step > _WIDE)  # zeros are multiples of everything
+        if int(told.sum()) >= _FEW and float(off[told].mean()) < _GRID:
+            fits.append((quality, float((off * step)[told].mean())))
+    if fits:
+        least = min(away for _, away in fits)
+        return next(quality for quality, away in fits if away <= _NEAR * least)
     raise InputError(
         "the JPEG quality cannot be estimated: the coefficients of 8 x 8 pixels are on no grid, as "
         "of a picture that was cut or resized; give noise jpeg the quality"
