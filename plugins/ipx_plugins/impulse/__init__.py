@@ -45,7 +45,11 @@ def ipx_components() -> Iterable[NoiseSpec]:
             options=ImpulseOptions,
             provides=(NoiseProx,),
             traits=Traits(level="amount"),
-            examples=({"kind": "random"}, {"kind": "dead"}, {"detect": False}),
+            examples=(
+                {"kind": "dead"},
+                {"detect": False},
+                {"kind": "random", "detect": False},
+            ),
             summary="Salt and pepper, random or dead values: |Ax - y|_1 over credible values.",
             source="Nikolova, JMIV 20, 2004; Chan, Ho, Nikolova, IEEE TIP 14, 2005",
         )

@@ -69,7 +69,8 @@ class Impulse(Noise[ImpulseOptions]):
         and u for dead ones. The last two are averaged over the data, used in place of u.
 
         Salt and pepper and dead values are all detected. A random value within T = `hidden` of u is
-        not: the distances of such values have the mean T^2.
+        not: the distances of such values have the mean T^2. On photographs this is right within a
+        factor of two.
         """
         level = self.level if self.level is not None else self._share(y, None)
         amount = torch.as_tensor(per_image(level, count), dtype=y.dtype, device=y.device)

@@ -19,9 +19,11 @@ from ipx_plugins.jpeg import JPEGOptions
 from ipx_plugins.jpeg.transform import blocks, from_planes, joined, steps, to_planes
 
 _USUAL = 10  # quality in simulations
-_GRID = 0.1  # mean distance from multiples of the steps, in steps, of a picture that was compressed
+_GRID = (
+    0.1  # median distance from multiples of the steps, in steps, of a picture that was compressed
+)
 _WIDE, _FEW = 2.5 / 255, 4  # steps and number of coefficients that tell the quality
-_NEAR = 1.15  # times the least distance from a grid: finer grids fit as well
+_NEAR = 1.5  # times the least distance from a grid: finer grids fit as well
 _VARIANCE = 0.02  # of the error of a coefficient, in squared steps, in the mean
 
 
@@ -136,8 +138,8 @@ def _quality(luma: Tensor) -> int:
         levels = coefficients / step
         off = (levels - levels.round()).abs()
         told = (levels.abs() > 0.5) & (step > _WIDE)  # zeros are multiples of everything
-        if int(told.sum()) >= _FEW and float(off[told].mean()) < _GRID:
-            fits.append((quality, float((off * step)[told].mean())))
+        if int(told.sum()) >= _FEW and float(off[told].median()) < _GRID:
+            fits.append((quality, float((off * step)[told].median())))
     if fits:
         least = min(away for _, away in fits)
         return next(quality for quality, away in fits if away <= _NEAR * least)
