@@ -13,6 +13,7 @@ class UniformOptions(Options):
     width: float | None = opt(
         default=None,
         min=0.0,
+        max=1e6,
         unit="intensity",
         help="Largest size of the noise, which is uniform between -width and width. By default "
         "it is estimated from the data, and 0.1 in simulations.",

@@ -120,9 +120,10 @@ class Quantisation(_Interval[QuantisationOptions]):
 
 def _step(image: Tensor) -> Tensor:
     """The smallest difference of two values that differ, 0 if there is none."""
-    gaps = image.detach().flatten().unique().diff()
+    gaps = image.detach().flatten().sort().values.diff()
     gaps = gaps[gaps > _FEWEST]
-    return gaps.min() if len(gaps) else gaps.new_zeros(())
+    least: Tensor = gaps.min() if len(gaps) else torch.zeros(()).to(image)
+    return least
 
 
 def _deviation(y: Tensor, known: Tensor | None) -> Tensor:

@@ -21,7 +21,7 @@ class JPEGOptions(Options):
         default=False, help="Colours are stored at half the resolution (4:2:0)."
     )
     narrow: float = opt(
-        default=0.3,
+        default=0.1,
         min=0.0,
         max=0.5,
         help="Half the width of the interval of a coefficient, as a share of its step. 0.5 holds "

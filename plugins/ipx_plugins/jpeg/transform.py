@@ -61,9 +61,11 @@ def blocks(x: Tensor) -> Tensor:
     x = functional.pad(x.flatten(0, -3)[:, None], pad, mode="replicate").reshape(
         *x.shape[:-2], height + pad[3], width + pad[1]
     )
-    cut = x.unflatten(-1, (-1, SIDE)).unflatten(-3, (-1, SIDE)).transpose(-2, -3)
+    rows, columns = (n // SIDE for n in x.shape[-2:])
+    cut = x.reshape(*x.shape[:-2], rows, SIDE, columns, SIDE).transpose(-2, -3)
     matrix = _cosines(x)
-    return matrix @ cut @ matrix.mT
+    made: Tensor = matrix @ cut @ matrix.mT
+    return made
 
 
 def joined(c: Tensor, height: int, width: int) -> Tensor:

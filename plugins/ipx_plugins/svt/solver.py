@@ -82,7 +82,8 @@ class SVT(Solver[SVTOptions, SVTState]):
         """D_tau(x)."""
         u, s, v = torch.linalg.svd(self._matrices(x), full_matrices=False)
         less = (s - column(tau, s)).clamp_min(0.0)
-        return ((u * less[..., None, :]) @ v).reshape(x.shape)
+        made: Tensor = ((u * less[..., None, :]) @ v).reshape(x.shape)
+        return made
 
     def _tau(self, y: Tensor, seen: Tensor) -> Tensor:
         """tau, ``(B,)``."""
