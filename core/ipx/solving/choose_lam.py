@@ -80,11 +80,11 @@ def weigh(
     if not problem.prior.traits.weighted:
         return Weighed(None, final(1.0), [])
     if isinstance(lam, str):
-        told = from_noise(problem)
-        if told is not None:
-            return Weighed(told.tolist(), final(told), [])
-        interval = problem.noise.traits.interval
-        if not (problem.hard or interval):
+        derived = from_noise(problem)
+        if derived is not None:
+            return Weighed(derived.tolist(), final(derived), [])
+        told = fixed(problem)
+        if told is None:
             chooser: Tuner[Any] = build("tuner", tuner)
             trials = Trials(settings, observers, chooser.most(problem))
             tuned = chooser.tune(window or problem, trials.by(algorithm))
@@ -92,7 +92,7 @@ def weigh(
             # and gradients take the weight for a constant
             done = final(tuned.lam.detach())
             return Weighed(tuned.lam.tolist(), done, tuned.trace, tuned.remarks)
-        lam = INTERVAL_LAM if interval else NOISELESS_LAM
+        lam = told
     weights = given(lam, problem.y)
     return Weighed(weights.tolist(), final(weights), [])
 
@@ -178,6 +178,13 @@ def given(lam: Any, y: Tensor) -> Tensor:
     if len(weights) not in (1, count) or not bool(((weights >= 0) & weights.isfinite()).all()):
         raise OptionError(f"lam must be >= 0, one number or one for each of {count} image(s)")
     return weights.expand(count).contiguous()
+
+
+def fixed(problem: Problem) -> float | None:
+    """The weight for data free of noise, or known up to an interval; None where it is searched."""
+    if problem.hard:
+        return NOISELESS_LAM
+    return INTERVAL_LAM if problem.noise.traits.interval else None
 
 
 def from_noise(problem: Problem) -> Tensor | None:
