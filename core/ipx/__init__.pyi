@@ -141,6 +141,7 @@ from ipx.solving.problem import (
     DataTerm as DataTerm,
     Problem as Problem,
     Term as Term,
+    kinked as kinked,
     known_count as known_count,
     noise_deviation as noise_deviation,
     noise_variance as noise_variance,

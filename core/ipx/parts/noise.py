@@ -84,7 +84,8 @@ class Noise(Component[O], ABC):
         per image.
         """
         count = torch.full_like(y.flatten(1)[:, 0], y[0].numel())
-        variance = 2 * self.expected(y, count) / count
+        told = self.variance(y)
+        variance = 2 * self.expected(y, count) / count if told is None else told
         return variance.sqrt().view(-1, *[1] * (y.ndim - 1))
 
     def bounded(self, quiet: Tensor) -> Noise[O]:
@@ -100,6 +101,17 @@ class Noise(Component[O], ABC):
         The data as an image and the start of the iterations are made of it. By default ``y``.
         """
         return y
+
+    def variance(self, y: Tensor) -> Tensor | None:
+        """Variance of a value, ``(B,)``, where `expected` does not tell it; None, the default."""
+        return None
+
+    def trusted(self, y: Tensor) -> Tensor | None:
+        """True for values that the data term uses, shape of ``y``; None, the default, for all.
+
+        The others, such as detected impulses, say nothing; priors fill them in.
+        """
+        return None
 
     def scaled(self, by: Tensor) -> Noise[O] | None:
         """This model for data divided by ``by`` ``(B,)``.

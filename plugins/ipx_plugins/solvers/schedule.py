@@ -21,6 +21,7 @@ from ipx import (
     Matching,
     Problem,
     has,
+    kinked,
     noise_deviation,
     noise_variance,
     using,
@@ -35,11 +36,9 @@ _LEAST_PENALTY = 1e-6
 def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> Tensor:
     """Sigma of each step and image, ``(steps, B)``, decreasing."""
     lam = vector(problem.lam, like)
-    low = (
-        (lam * unit(problem) / DENOISER_SHARE).sqrt()
-        if options.sigma_end is None
-        else vector(options.sigma_end, lam)
-    )
+    share = lam / DENOISER_SHARE
+    low = share if kinked(problem) else (share * unit(problem)).sqrt()
+    low = low if options.sigma_end is None else vector(options.sigma_end, lam)
     low = low.clamp_min(LEAST_SIGMA)
     first = options.sigma_start
     if first is None:
@@ -92,9 +91,9 @@ def _keeps(problem: Problem) -> bool:
 
 
 def has_holes(problem: Problem) -> bool:
-    """True if pixels are missing."""
-    known = problem.operator.known(problem.y)
-    return known is not None and not bool(known.all())
+    """True if pixels are missing, or their values are not trusted."""
+    masks = (problem.operator.known(problem.y), problem.noise.trusted(problem.y))
+    return any(mask is not None and not bool(mask.all()) for mask in masks)
 
 
 def sigma_at(table: Tensor, step: int) -> Tensor:
