@@ -140,6 +140,7 @@ from ipx.solving.problem import (
     Term as Term,
     kinked as kinked,
     known_count as known_count,
+    noise_deviation as noise_deviation,
     noise_variance as noise_variance,
 )
 from ipx.solving.progress import Progress as Progress, Result as Result

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Scalar
+from ipx.numerics.tensors import per_image
 from ipx.parts.component import Component, O
 
 
@@ -77,6 +78,15 @@ class Noise(Component[O], ABC):
                 octave 1 (the finest), 2, ...; empty if they are negligible.
         """
 
+    def deviation(self, y: Tensor) -> Tensor:
+        """Standard deviation of the noise of each value of ``y``, in a shape that broadcasts to it.
+
+        Needs ``level``. By default that of Gaussian noise with the same expected data term, one
+        per image.
+        """
+        count = torch.full_like(y.flatten(1)[:, 0], y[0].numel())
+        return per_image((2 * self.expected(y, count) / count).sqrt(), y)
+
     def bounded(self, quiet: Tensor) -> Noise[O]:
         """This estimated model, with no more noise than ``quiet`` ``(B, M)`` shows.
 
@@ -90,10 +100,6 @@ class Noise(Component[O], ABC):
         The data as an image and the start of the iterations are made of it. By default ``y``.
         """
         return y
-
-    def variance(self, y: Tensor) -> Tensor | None:
-        """Variance of a value, ``(B,)``, where `expected` does not tell it; None, the default."""
-        return None
 
     def trusted(self, y: Tensor) -> Tensor | None:
         """True for values that the data term uses, shape of ``y``; None, the default, for all.

@@ -8,7 +8,9 @@ pixels). With it, Tikhonov denoising gets exactly the Wiener weight.
 
 For a blur the criterion is nearly flat below the best weight (smaller weights leave white noise
 too), so a sigma 1 % too low would make lam far too small. The target is therefore 1.5 % higher, and
-where sigma was estimated from the same picture, `GCV` chooses lam.
+where sigma was estimated from the same picture, `GCV` chooses lam. The expected divergence of
+photons is less certain than that even if their number is told: `GCV` chooses lam for them too,
+unless the operator leaves pixels apart. There it has a second minimum at 0 for few photons.
 
 A prior that is not convex gets the classical rule, without the degrees of freedom, unless the
 operator leaves pixels apart. A probe moves its result from one local minimum to another, or along
@@ -34,6 +36,7 @@ from ipx import (
     Tuned,
     Tuner,
     has,
+    noise_variance,
 )
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
@@ -41,6 +44,8 @@ from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as 
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
+_LESS = math.log(0.8)  # of the variance of the noise, whose estimate is right to 20 %
+TEXTURE = 0.015  # a noise level below, twice it around holes, may be the texture of a photograph
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
 
 
@@ -78,9 +83,11 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
 
     def _estimated(self, problem: Problem) -> bool:
         """True if `GCV` is tried first."""
-        o = self.options
-        told = problem.estimated and o.estimated == "gcv" and problem.data.quadratic
-        return told and _steady(problem)
+        if self.options.estimated != "gcv" or not _steady(problem):
+            return False
+        if problem.data.quadratic:
+            return problem.estimated
+        return has(problem.noise, NoiseGrad) and not has(problem.physical, Diagonal)
 
     def _effective(self, problem: Problem) -> bool:
         """True if the degrees of freedom are taken off.
@@ -93,10 +100,11 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
 
-        If a Gaussian noise level was estimated, `GCV` chooses lam, unless option estimated is
-        trust, or the prior is not convex. The criterion grows with lam. Where it stays below its
-        target for every weight tried (data that any smooth picture fits), the largest weight is
-        taken; where it stays above, the smallest.
+        If a Gaussian noise level was estimated, or photons went through a blur, `GCV` chooses lam,
+        unless it leaves too little noise, option estimated is trust, or the prior is not convex.
+        The criterion grows with lam. Where it stays below its target for every weight tried (data
+        that any smooth picture fits), the largest weight is taken; where it stays above, the
+        smallest.
         """
         if self._estimated(problem):
             free = GCV().tune(problem, solve)
@@ -105,6 +113,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             known = torch.where(scores < WORST, scores, scores.amin(0))
             decided = (known.amax(0) - known.amin(0) > 1e-3).to(problem.y.device)
             decided = decided & ~at_bound(free.lam, math.exp(FREE_LOWEST), math.exp(FREE_HIGHEST))
+            decided = decided & ~self._too_small(problem, free, solve)
             if bool(decided.all()):
                 return free
             told = self._from_level(problem, solve, decided)
@@ -115,6 +124,24 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
                 remarks=told.remarks,
             )
         return self._from_level(problem, solve)
+
+    def _too_small(self, problem: Problem, free: Tuned, solve: Solve) -> Tensor:
+        """True where the noise that `GCV` leaves is far less than all estimates say, ``(B,)``.
+
+        Shrinkage by a prior that is not quadratic gives it a minimum near lam = 0, where residual
+        and degrees of freedom vanish together. Estimates count if they agree, exceed the texture
+        of photographs, which they take for noise, and are made from pictures.
+        """
+        holes = problem.operator.known(problem.y) is not None
+        certain = noise_variance(problem).sqrt() > TEXTURE * (2 if holes else 1)
+        pictures = not problem.operator.traits.signed and problem.data.quadratic
+        if problem.noise.remarks or not pictures or not bool(certain.any()):
+            return torch.zeros_like(certain)
+        count = coarse_count(problem)
+        expected = problem.noise.expected(problem.y, count)
+        expected = expected.maximum(0.5 * count * LEAST_SIGMA**2)
+        gap = self._gap(problem, free.result, solve, free.lam, expected, count)
+        return certain & (gap < _LESS)
 
     def _from_level(self, problem: Problem, solve: Solve, decided: Tensor | None = None) -> Tuned:
         """The result at the root of the criterion, with the noise level as given.
@@ -194,8 +221,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         value = coarse_misfit(problem, result)
         target = expected
         if self._effective(problem):
-            spread = (2 * expected / count).sqrt()
-            free = free_values(problem, result, solve, lam, spread)
+            free = free_values(problem, result, solve, lam)
             target = expected * (free / count).clamp(1e-3, 1.0)
         tiny = torch.finfo(value.dtype).tiny
         return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny))

@@ -3,7 +3,8 @@
 A denoiser D(x, sigma) takes the place of the proximal map of sigma^2 R. Where classical splitting
 has the threshold lam / rho, plug-and-play has sigma^2 = lam / rho, and sigma decreases instead of
 rho increasing. For lam = `DENOISER_SHARE` times the variance of the noise, which is DPIR's rule and
-that of lam="auto", the last sigma is the noise standard deviation.
+that of lam="auto", the last sigma is the noise standard deviation. lam is in the unit of the data
+term; `unit` brings it to that of sigma.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from ipx import (
     Matching,
     Problem,
     has,
-    kinked,
+    noise_deviation,
+    noise_variance,
     using,
 )
 from ipx.toolkit import is_identity, vector
@@ -33,9 +35,11 @@ _LEAST_PENALTY = 1e-6
 def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> Tensor:
     """Sigma of each step and image, ``(steps, B)``, decreasing."""
     lam = vector(problem.lam, like)
-    share = lam / DENOISER_SHARE
-    low = share if kinked(problem) else share.sqrt()
-    low = low if options.sigma_end is None else vector(options.sigma_end, lam)
+    low = (
+        (lam * unit(problem) / DENOISER_SHARE).sqrt()
+        if options.sigma_end is None
+        else vector(options.sigma_end, lam)
+    )
     low = low.clamp_min(LEAST_SIGMA)
     first = options.sigma_start
     if first is None:
@@ -47,6 +51,23 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> T
     if options.schedule == "linear":
         return torch.lerp(high, low, share)
     return high * (low / high) ** share
+
+
+def unit(problem: Problem) -> Tensor:
+    """Variance of the noise over its `ipx.noise_variance`, ``(B,)``; 1 for Gaussian noise.
+
+    It is about the inverse of the second derivative of the data term: the mean intensity for
+    photons.
+    """
+    one = torch.ones_like(problem.y.flatten(1)[:, 0])
+    if problem.data.quadratic or problem.noise.silent:
+        return one
+    tiny = torch.finfo(one.dtype).tiny
+
+    def found() -> Tensor:
+        return noise_deviation(problem) ** 2 / noise_variance(problem).clamp_min(tiny)
+
+    return problem.derived("unit of sigma", found)
 
 
 def steps_of(problem: Problem, options: PnPOptions, holes: int = 24) -> int:
