@@ -84,8 +84,7 @@ class Noise(Component[O], ABC):
         per image.
         """
         count = torch.full_like(y.flatten(1)[:, 0], y[0].numel())
-        told = self.variance(y)
-        variance = 2 * self.expected(y, count) / count if told is None else told
+        variance = 2 * self.expected(y, count) / count
         return variance.sqrt().view(-1, *[1] * (y.ndim - 1))
 
     def bounded(self, quiet: Tensor) -> Noise[O]:
@@ -101,10 +100,6 @@ class Noise(Component[O], ABC):
         The data as an image and the start of the iterations are made of it. By default ``y``.
         """
         return y
-
-    def variance(self, y: Tensor) -> Tensor | None:
-        """Variance of a value, ``(B,)``, where `expected` does not tell it; None, the default."""
-        return None
 
     def trusted(self, y: Tensor) -> Tensor | None:
         """True for values that the data term uses, shape of ``y``; None, the default, for all.

@@ -19,7 +19,7 @@ from ipx.planning.tree import Description
 from ipx.solving.build import build
 from ipx.solving.loop import iterate
 from ipx.solving.observers import AnyObserver, BestSoFar, History, Observer
-from ipx.solving.problem import Problem, kinked, noise_variance
+from ipx.solving.problem import Problem, noise_variance
 from ipx.solving.progress import Progress, Result
 from ipx.solving.solver import Solver
 from ipx.solving.stop import Stop, noise_reached, typical_reached
@@ -188,15 +188,11 @@ def fixed(problem: Problem) -> float | None:
 
 
 def from_noise(problem: Problem) -> Tensor | None:
-    """The weight, for a prior whose weight follows from the noise; None for the others.
-
-    It is in proportion to the variance, and to the standard deviation for a `kinked` data term.
-    """
+    """The weight, for a prior whose weight follows from the noise; None for the others."""
     share = share_of(problem.prior)
     if share is None:
         return None
-    variance = noise_variance(problem).clamp_min(LEAST_SIGMA**2)
-    return share * (variance.sqrt() if kinked(problem) else variance)
+    return share * noise_variance(problem).clamp_min(LEAST_SIGMA**2)
 
 
 def share_of(prior: Prior[Any]) -> float | None:

@@ -23,6 +23,7 @@ from ipx.declare.capabilities import (
     has,
     using,
 )
+from ipx.declare.traits import LEAST_SIGMA
 from ipx.errors import PlanError, ShapeError, UsageError
 from ipx.files.arrays import batch_of
 from ipx.parts.linear import LinearOperator, operator_norm
@@ -343,17 +344,23 @@ def known_count(problem: Problem) -> Tensor:
 
 
 def noise_variance(problem: Problem) -> Tensor:
-    """Twice the expected data term of a value, per image ``(B,)``, the unit of lam.
+    """Twice the expected data term of a value, per image ``(B,)``; `noise_deviation` if `kinked`.
 
-    For Gaussian noise it is the variance; for others see `noise_deviation`. For a data term that is
-    `kinked` it is the square of that of a value, and what `Noise.variance` tells comes first.
+    It is the unit of lam. For Gaussian noise it is the variance; for others see `noise_deviation`.
     """
-    told = problem.noise.variance(problem.y)
-    if told is not None:
-        return told
+    if kinked(problem):
+        return noise_deviation(problem).clamp_min(LEAST_SIGMA)
     count = known_count(problem)
-    each = problem.noise.expected(problem.y, count) / count
-    return each**2 if kinked(problem) else 2 * each
+    return 2 * problem.noise.expected(problem.y, count) / count
+
+
+def kinked(problem: Problem) -> bool:
+    """True if the data term has no gradient, such as |A x - y|_1.
+
+    It then grows as the deviation, not as its square: at a deviation s it is about as curved as
+    1 / s times 1/2 |A x - y|^2.
+    """
+    return not (has(problem.noise, NoiseGrad) or has(problem.noise, Quadratic))
 
 
 def noise_deviation(problem: Problem) -> Tensor:
@@ -362,12 +369,3 @@ def noise_deviation(problem: Problem) -> Tensor:
     square = square.expand_as(problem.y)
     square = square if known is None else torch.where(known, square, torch.zeros_like(square))
     return (square.flatten(1).sum(1) / known_count(problem).clamp_min(1)).sqrt()
-
-
-def kinked(problem: Problem) -> bool:
-    """True if the data term has no gradient, such as |A x - y|_1.
-
-    It then grows as the deviation, not as its square: near a deviation s it is as curved as 1 / s
-    times 1/2 |A x - y|^2.
-    """
-    return not (has(problem.noise, NoiseGrad) or has(problem.noise, Quadratic))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import InputError, Noise, Options, Scalar, image_sum, per_image, vector
+from ipx import InputError, Noise, Options, Scalar, column, image_sum, per_image, vector
 from ipx_plugins.bounded import QuantisationOptions, UniformOptions
 
 _O = TypeVar("_O", bound=Options)
@@ -51,9 +51,10 @@ class _Interval(Noise[_O]):
         """0: the truth is within the interval, or nearly so."""
         return torch.zeros_like(count)
 
-    def variance(self, y: Tensor) -> Tensor:
-        """That of a uniform variable, ``(B,)``."""
-        return vector(self._level(), y) ** 2 / self.moment
+    def deviation(self, y: Tensor) -> Tensor:
+        """That of a uniform variable, one per image."""
+        each: Tensor = column(vector(self._level(), y), y) / self.moment**0.5
+        return each
 
 
 class Uniform(_Interval[UniformOptions]):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ipx import Noise, Scalar, image_sum, per_image
+from ipx import Noise, Scalar, column, image_sum, per_image
 from ipx_plugins.impulse import ImpulseOptions
 from ipx_plugins.impulse.detection import credible, hidden, neighbours
 
@@ -87,6 +87,11 @@ class Impulse(Noise[ImpulseOptions]):
         u = y.clamp(0, 1)
         holes = y[0].numel() - count  # unknown values are 0 in y: 1/2 each
         return amount * (image_sum(0.5 * (u**2 + (1 - u) ** 2)) - 0.5 * holes)
+
+    def deviation(self, y: Tensor) -> Tensor:
+        """The expected data term of a value: the mean deviation, one per image."""
+        count = torch.full_like(y.flatten(1)[:, 0], y[0].numel())
+        return column(self.expected(y, count) / count, y)
 
     def estimated(
         self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()

@@ -104,9 +104,11 @@ class JPEG(Noise[JPEGOptions]):
         """0: the truth is about within the intervals."""
         return torch.zeros_like(count)
 
-    def variance(self, y: Tensor) -> Tensor:
-        """What denoisers are to remove besides the projection, ``(B,)``, from the steps of luma."""
-        return _VARIANCE * (self._steps(y, False) ** 2).flatten(1).mean(1)
+    def deviation(self, y: Tensor) -> Tensor:
+        """What denoisers are to remove besides the projection, from the steps of luma."""
+        return (
+            (_VARIANCE * (self._steps(y, False) ** 2).flatten(1).mean(1)).sqrt().view(-1, 1, 1, 1)
+        )
 
     def estimated(
         self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()

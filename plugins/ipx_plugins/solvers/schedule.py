@@ -21,7 +21,6 @@ from ipx import (
     Matching,
     Problem,
     has,
-    kinked,
     noise_deviation,
     noise_variance,
     using,
@@ -36,9 +35,11 @@ _LEAST_PENALTY = 1e-6
 def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> Tensor:
     """Sigma of each step and image, ``(steps, B)``, decreasing."""
     lam = vector(problem.lam, like)
-    share = lam / DENOISER_SHARE
-    low = share if kinked(problem) else (share * unit(problem)).sqrt()
-    low = low if options.sigma_end is None else vector(options.sigma_end, lam)
+    low = (
+        (lam * unit(problem) / DENOISER_SHARE).sqrt()
+        if options.sigma_end is None
+        else vector(options.sigma_end, lam)
+    )
     low = low.clamp_min(LEAST_SIGMA)
     first = options.sigma_start
     if first is None:

@@ -85,6 +85,12 @@ class Speckle(Noise[SpeckleOptions]):
         shape = torch.as_tensor(per_image(looks, count), dtype=count.dtype, device=count.device)
         return count * (torch.log(shape) - torch.digamma(shape))
 
+    def deviation(self, y: Tensor) -> Tensor:
+        """y / sqrt(looks)."""
+        looks = self.level if self.level is not None else self.estimated(y).level
+        assert looks is not None
+        return y.clamp_min(_LEAST) / torch.as_tensor(per_image(looks, y)) ** 0.5
+
     def curvature(self, y: Tensor) -> Scalar:
         """The curvature of the parabola, at the least y of each image, ``(B,)``."""
         least = y.clamp_min(_LEAST).flatten(1).amin(1)
