@@ -13,6 +13,7 @@ regression with a few linear constraints, two unknowns a column, in closed form.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -150,16 +151,22 @@ class Stripes(Noise[StripesOptions]):
     def estimated(
         self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
     ) -> Stripes:
-        """sigma from the median of second differences along columns and rows; offsets cancel."""
+        """sigma from the median of second differences along columns and rows; offsets cancel.
+
+        Of fewer than three rows it is an upper bound, along the rows alone.
+        """
         if self.level is not None:
             return self
-        rows = y.flatten(2, -2)
-        down = rows[..., 2:, :] - 2 * rows[..., 1:-1, :] + rows[..., :-2, :]
-        both = down[..., 2:] - 2 * down[..., 1:-1] + down[..., :-2]
-        if both.numel() == 0:
-            raise ShapeError("the noise level needs at least 3 x 3 pixels; give option sigma")
+        detail, norm = y.flatten(2, -2), 1.0
+        if detail.shape[-1] < 3:
+            raise ShapeError("the noise level needs at least 3 columns; give option sigma")
+        for axis in (-2, -1):
+            count = detail.shape[axis] - 2
+            if count > 0:
+                left, middle, right = (detail.narrow(axis, i, count) for i in range(3))
+                detail, norm = left - 2 * middle + right, norm * math.sqrt(6)
         made = type(self)(self.options)
-        found = both.abs().flatten(1).median(1).values / (6 * MAD)  # 6: the norm of the filter
+        found = detail.abs().flatten(1).median(1).values / (norm * MAD)
         made.level, made.offset = found.clamp_min(min(floor, default=0.0)), self.offset
         return made
 
