@@ -166,7 +166,7 @@ def report(rows: dict[str, dict[str, float | bool]]) -> str:
         "A straight line of 12 pixels at 30 degrees. What is restored with the found PSF may be "
         "moved: its PSNR is that of the best shift, by quarters of a pixel.\n\n"
         f"At least 1 dB better than the data in {better} of {len(motions)}; worse by more than "
-        f"0.2 dB without a word in {worse}.\n\n"
+        f"0.2 dB, and not said to be undecided, in {worse}.\n\n"
         "| picture | blurred | known PSF | found PSF | halves agree "
         f"| said to be undecided | CPU seconds |\n{head[4:]}{two}"
     )

@@ -65,8 +65,8 @@ def _free(data: Array, options: BlurOptions) -> Estimate:
     share = float((psf > 0.05 * psf.max()).sum())
     found = f"a PSF of {share:.0f} pixels found in the data"
     remarks = [
-        f"{found}; it is not exact, and a larger --lam may ring less; those of its halves agree to "
-        f"{alike:.0%}"
+        f"{found}, not exactly: compare the result with the input, and try a larger --lam; those "
+        f"of its halves agree to {alike:.0%}"
     ]
     if alike < ALIKE:
         remarks.append(
