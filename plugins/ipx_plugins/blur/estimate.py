@@ -64,7 +64,10 @@ def _free(data: Array, options: BlurOptions) -> Estimate:
     alike = _halves(grey, support)
     share = float((psf > 0.05 * psf.max()).sum())
     found = f"a PSF of {share:.0f} pixels found in the data"
-    remarks = [f"{found}; those of its halves agree to {alike:.0%}"]
+    remarks = [
+        f"{found}, not exactly: compare the result with the input, and try a larger --lam; those "
+        f"of its halves agree to {alike:.0%}"
+    ]
     if alike < ALIKE:
         remarks.append(
             "the data do not decide the PSF: compare with the input, give --op.support, or a "
