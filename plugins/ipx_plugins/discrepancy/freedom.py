@@ -10,13 +10,20 @@ from ipx import Problem, Result, Solve, image_dot, image_sum, known_count
 
 
 def free_values(
-    problem: Problem, result: Result, solve: Solve, lam: Tensor, spread: Tensor
-) -> Tensor:
-    """Residual degrees of freedom m - df of m data, ``(B,)``.
+    problem: Problem,
+    result: Result,
+    solve: Solve,
+    lam: Tensor,
+    spread: Tensor,
+    before: Result | None = None,
+) -> tuple[Tensor, Result]:
+    """Residual degrees of freedom m - df of m data, ``(B,)``, and the solution for the probe.
 
     df is the trace of the Jacobian of y -> A x(y), from one probe b of random signs (Ramani, Blu,
     Unser 2008): ``m - df = b . (b - (A x(y + e b) - A x(y)) / e)``. e is a tenth of ``spread``,
-    the noise standard deviation ``(B,)``. This takes a second solve, started at ``result``.
+    the noise standard deviation ``(B,)``. This takes a second solve, with the steps of ``result``
+    from the start of ``problem``. It goes on from ``before``, the solution for the probe of the
+    trial that ``result`` went on from.
     """
     y = problem.y
     generator = torch.Generator().manual_seed(0)
@@ -26,11 +33,12 @@ def free_values(
     if known is not None:
         probe = probe * known
     size = (0.1 * spread).view(-1, *([1] * (y.ndim - 1)))
-    moved = problem.changed(y=y + size * probe, lam=lam, x0=result.unknown)
-    after = solve(moved).unknown
+    moved = problem.changed(y=y + size * probe, lam=lam)
+    probed = solve(moved, after=before, twin=result)
+    after = probed.unknown
     forward = problem.operator.forward
     change = (forward(after) - forward(result.unknown)) / size
-    return image_dot(probe.expand_as(y), coarse(problem, probe - change))
+    return image_dot(probe.expand_as(y), coarse(problem, probe - change)), probed
 
 
 def blocks(problem: Problem) -> int:

@@ -109,10 +109,11 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         best: Result | None = None
         active = torch.ones_like(log, dtype=torch.bool)
         trace: list[dict[str, Any]] = []
-        guess = problem.x0
+        result: Result | None = None
+        probed: Result | None = None
         for _ in range(self.options.evaluations):
-            result = solve(problem.with_lam(log.exp(), guess))
-            gap = self._gap(problem, result, solve, log.exp(), expected, count)
+            result = solve(problem.with_lam(log.exp()), after=result)
+            gap, probed = self._gap(problem, result, solve, log.exp(), expected, count, probed)
             trace.append({"lam": log.exp().tolist(), "log_ratio": gap.tolist()})
             better = active & (gap.abs() < best_gap)
             best = merge(best, result, better)
@@ -134,7 +135,6 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             if not bool(active.any()):
                 break
             log = torch.where(active, nxt, log)
-            guess = result.unknown
         assert best is not None
         lost = low.isinf() & (best_gap > _FAR) & (log <= math.log(1.01 * _LOWEST))
         lost = lost if decided is None else lost & ~decided
@@ -165,13 +165,14 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         lam: Tensor,
         expected: Tensor,
         count: Tensor,
-    ) -> Tensor:
-        """log(data term / target), ``(B,)``."""
+        before: Result | None,
+    ) -> tuple[Tensor, Result | None]:
+        """log(data term / target), ``(B,)``, and the solution for the probe, if there is one."""
         value = coarse_misfit(problem, result)
-        target = expected
+        target, probed = expected, None
         if self._effective(problem):
             spread = (2 * expected / count).sqrt()
-            free = free_values(problem, result, solve, lam, spread)
+            free, probed = free_values(problem, result, solve, lam, spread, before)
             target = expected * (free / count).clamp(1e-3, 1.0)
         tiny = torch.finfo(value.dtype).tiny
-        return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny))
+        return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny)), probed
