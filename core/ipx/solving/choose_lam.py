@@ -167,16 +167,18 @@ class Trials:
     def by(self, algorithm: Solver[Any, Any]) -> Solve:
         """The function that a tuner calls to solve with a weight."""
 
-        def attempt(p: Problem, after: Result | None = None, twin: Result | None = None) -> Result:
+        def attempt(
+            problem: Problem, after: Result | None = None, twin: Result | None = None
+        ) -> Result:
             number = next(self.numbers)
             told = [_Trial(o, number, self.most) for o in self.observers]
-            looser = TRIAL if p.data.quadratic else 1.0
+            looser = TRIAL if problem.data.quadratic else 1.0
             if not algorithm.resumes:
                 start = twin or after
-                p = p if start is None else p.changed(x0=start.unknown)
-                return run(p, algorithm, self.settings, told, looser)
-            state = None if after is None else algorithm.resumed(p, after.state)
-            return run(p, algorithm, self.settings, told, looser, state, twin)
+                begun = problem if start is None else problem.changed(x0=start.unknown)
+                return run(begun, algorithm, self.settings, told, looser)
+            state = None if after is None else algorithm.resumed(problem, after.state)
+            return run(problem, algorithm, self.settings, told, looser, state, twin)
 
         return attempt
 

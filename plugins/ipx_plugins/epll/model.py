@@ -34,7 +34,8 @@ class Mixture(nn.Module):
         """log w_k + log N(c; k), ``(N, K)``, of coordinates ``(N, d)``."""
         squares = [(c @ w.mT).square().sum(1) for w in self.whiten]
         constant = torch.linalg.slogdet(self.whiten)[1] - 0.5 * c.shape[1] * math.log(2 * math.pi)
-        return self.log_weights.log_softmax(0) + constant - 0.5 * torch.stack(squares, 1)
+        told: Tensor = self.log_weights.log_softmax(0) + constant - 0.5 * torch.stack(squares, 1)
+        return told
 
     def coordinates(self, pictures: Tensor, stride: int) -> Tensor:
         """Coordinates of patches of grey pictures ``(B, 1, H, W)``: ``(B, N, d)``."""
@@ -94,4 +95,5 @@ class PatchMixture(Model[MixtureOptions]):
         assert isinstance(net, Mixture)
         c = net.coordinates(batch, self.options.side // 2)
         told = net(c.flatten(0, 1)).logsumexp(1) / c.shape[-1]
-        return -told.view(len(batch), -1).mean(1)
+        nats: Tensor = -told.view(len(batch), -1).mean(1)
+        return nats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -109,7 +110,7 @@ class EPLL(Prior[EPLLOptions]):
         """Wiener estimates of patches ``(C, N, side^2)``; their means stay."""
         q = basis(mixture.side).to(patches)
         out = []
-        for part in patches.flatten(0, 1).split(_CHUNK):
+        for part in torch.split(patches.flatten(0, 1), _CHUNK):
             c = part @ q.mT
             with torch.no_grad():
                 which = mixture.likeliest(c, noise)
@@ -134,5 +135,6 @@ def _principal(tensors: dict[str, Tensor], rank: int, like: Tensor) -> Axes:
     variance = 1 / precision
     rest = variance[:, rank:].mean(1) if rank < d else variance[:, -1]
     weights = tensors["log_weights"].double().log_softmax(0)
-    parts = (weights, axes[..., :rank].contiguous(), variance[:, :rank], rest)
-    return Axes(*(p.to(like) for p in parts), side=round((d + 1) ** 0.5))
+    kept = axes[..., :rank].contiguous().to(like)
+    side = math.isqrt(d + 1)
+    return Axes(weights.to(like), kept, variance[:, :rank].to(like), rest.to(like), side)
