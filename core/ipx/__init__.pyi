@@ -110,7 +110,10 @@ from ipx.parts.linear import (
 from ipx.parts.model import Model as Model
 from ipx.parts.noise import Noise as Noise
 from ipx.parts.normal import NormalSystem as NormalSystem
-from ipx.parts.operator import Operator as Operator
+from ipx.parts.operator import (
+    Estimate as Estimate,
+    Operator as Operator,
+)
 from ipx.parts.prior import OuterProx as OuterProx, Prior as Prior
 from ipx.parts.stack import from_scipy as from_scipy, vstack as vstack
 from ipx.parts.sum import Sum as Sum
@@ -138,6 +141,7 @@ from ipx.solving.problem import (
     DataTerm as DataTerm,
     Problem as Problem,
     Term as Term,
+    kinked as kinked,
     known_count as known_count,
     noise_deviation as noise_deviation,
     noise_variance as noise_variance,

@@ -36,6 +36,9 @@ class Traits:
         basis: operator: the transform of its `Spectrum` or `NormalSolve`; prior: the transform
             in which K^T K is diagonal, K its linear or quadratic part.
         counts: noise: the data are counts, for example of photons.
+        interval: noise: the data term is 0 within an interval around the data; a small weight of
+            the prior is then right, whatever the width.
+        drawn: noise: samples are random; False for a rule such as rounding.
         level: noise: name of the option that holds the noise level.
         weighted: prior: lam has an effect (False for no prior and for constraints).
         informs: prior: it carries information about images (False for no prior).
@@ -65,6 +68,8 @@ class Traits:
     mixes: bool = False
     basis: Basis = ""
     counts: bool = False
+    interval: bool = False
+    drawn: bool = True
     level: str = ""
     weighted: bool = True
     informs: bool = True

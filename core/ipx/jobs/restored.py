@@ -77,7 +77,7 @@ class Restored:
         """The weight and the solver that were chosen in place of ``auto``, and the operator."""
         lam = self._lam()
         found: Table = {"lam": "auto" if lam is None else lam}
-        found["op"] = self.request.tree("op").to_mapping()
+        found["op"] = tree("operator", self.how.op).to_mapping()
         if self.request.solver["name"] == AUTO:
             found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
         return found
@@ -133,7 +133,8 @@ def restored(
         axes="CHW",
     )
     done = Restored(request, how, y.detach().cpu().numpy(), warnings=[*how.warnings])
-    if truth is not None:
+    if truth is not None and clean is not None:
+        check_truth(clean, tuple(how.x.shape[1:]))
         before, after = how.before.cpu(), how.x.cpu()
         measures: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"psnr": psnr, "ssim": ssim}
         if truth.shape[1] >= FEWEST:

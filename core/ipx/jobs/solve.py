@@ -101,7 +101,8 @@ def _clean(truth: Path, picture: Picture, request: Request) -> Picture:
     depths = {"uint8", "uint16"}  # each has its own range
     if not depths & {clean.dtype, picture.dtype} and not _complex(request):
         clean = images.read(truth, (picture.offset, picture.offset + picture.scale))
-    check_truth(clean, view_shape_of(request.op, picture.shape))
+    if not request.tree("op").unknown:
+        check_truth(clean, view_shape_of(request.op, picture.shape))
     return clean
 
 

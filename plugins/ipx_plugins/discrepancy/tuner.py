@@ -59,6 +59,16 @@ def _steady(problem: Problem) -> bool:
     return problem.prior.traits.convex or has(problem.physical, Diagonal)
 
 
+def _least(problem: Problem) -> Tensor:
+    """The data term of errors of size `LEAST_SIGMA` and random sign, ``(B,)``."""
+    y = problem.y
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2.0 - 1.0
+    error, known = LEAST_SIGMA * signs.to(y), problem.operator.known(y)
+    centre = problem.noise.centred(y)
+    return problem.noise.nll(centre + (error if known is None else error * known), y)
+
+
 class Discrepancy(Tuner[DiscrepancyOptions]):
     """Finds the root of the criterion in log lam, image by image, by the Illinois method."""
 
@@ -80,8 +90,12 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         return has(problem.noise, NoiseGrad) and not has(problem.physical, Diagonal)
 
     def _effective(self, problem: Problem) -> bool:
-        """True if the degrees of freedom are taken off."""
-        return self.options.effective and _steady(problem)
+        """True if the degrees of freedom are taken off.
+
+        A data term with kinks fits most values exactly; its misfit does not follow from them.
+        """
+        smooth = problem.data.quadratic or has(problem.noise, NoiseGrad)
+        return self.options.effective and smooth and _steady(problem)
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
@@ -136,7 +150,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         """
         count = coarse_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
-        expected = expected.maximum(0.5 * count * LEAST_SIGMA**2)
+        expected = expected.maximum(_least(problem))
         log = torch.log(self._first(expected, count))
         low = torch.full_like(log, float("-inf"))
         high = torch.full_like(log, float("inf"))
