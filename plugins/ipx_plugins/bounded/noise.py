@@ -53,7 +53,8 @@ class _Interval(Noise[_O]):
 
     def deviation(self, y: Tensor) -> Tensor:
         """That of a uniform variable, one per image."""
-        return column(vector(self._level(), y), y) / self.moment**0.5
+        made: Tensor = column(vector(self._level(), y), y) / self.moment**0.5
+        return made
 
 
 class Uniform(_Interval[UniformOptions]):
