@@ -24,7 +24,6 @@ from ipx_plugins.impulse.noise import Impulse
 from ipx_plugins.jpeg.noise import JPEG
 from ipx_plugins.jpeg.transform import blocks, joined, steps
 from ipx_plugins.speckle.noise import Speckle
-from ipx_plugins.stripe.noise import Stripe
 
 
 def camera(size: int = 64) -> Tensor:
@@ -120,18 +119,6 @@ def test_speckle_is_the_likelihood_of_gamma_variables() -> None:
     drawn = Speckle(looks=looks).sample(clean, torch.Generator().manual_seed(0))
     assert float((drawn / clean).var()) == pytest.approx(1 / looks, rel=0.05)
     assert float(Speckle().estimated(drawn).level) == pytest.approx(looks, rel=0.1)  # type: ignore[arg-type]
-
-
-def test_stripe_is_the_likelihood_of_offsets_and_noise() -> None:
-    r = torch.randn(1, 1, 6, 4, generator=torch.Generator().manual_seed(0)).double()
-    noise = Stripe(offset=0.3, sigma=0.1)
-    covariance = 0.01 * torch.eye(6).double() + 0.09
-    direct = 0.005 * torch.einsum("bchw,hk,bckw->b", r, torch.linalg.inv(covariance), r)
-    assert torch.allclose(noise.nll(r, torch.zeros_like(r)), direct)
-
-
-def test_stripes_are_removed() -> None:
-    assert gain({"name": "stripe", "offset": 0.1}, {"name": "stripe"}, prior="tv") > 3.0
 
 
 def test_jpeg_is_that_of_pillow() -> None:

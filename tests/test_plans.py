@@ -23,8 +23,13 @@ from ipx.solving.problem import Problem
 
 FACES = {"face": (3, 64, 64)}
 SMALL = (3, 24, 24)
-SHAPES = {"compressed-sensing": (1, 48, 48), "tomography": (1, 48, 48)}
-"""Of operators that do not take `SMALL`."""
+SHAPES = {
+    "compressed-sensing": (1, 48, 48),
+    "tomography": (1, 48, 48),
+    "pansharpen": SMALL,
+    "spectral-fusion": SMALL,
+}
+"""Of operators that do not take `SMALL` and faces."""
 ALGEBRA: tuple[dict[str, Any], ...] = (
     {"name": "stack", "parts": [{"name": "blur", "boundary": "circular"}] * 2},
     {"name": "stack", "parts": ["blur", {"name": "blur", "boundary": "circular"}]},

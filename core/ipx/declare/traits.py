@@ -31,6 +31,8 @@ class Traits:
             files hold them as complex numbers.
         absolute: operator: zero in its data means zero, as in projections; files of floats are
             scaled where they exceed `ipx.files.affine.LARGEST`, and never shifted.
+        mixes: operator: its data are sums over bands; only a prior that knows how bands go together
+            can take them apart.
         basis: operator: the transform of its `Spectrum` or `NormalSolve`; prior: the transform
             in which K^T K is diagonal, K its linear or quadratic part.
         counts: noise: the data are counts, for example of photons.
@@ -63,6 +65,7 @@ class Traits:
     signed: bool = False
     complex: bool = False
     absolute: bool = False
+    mixes: bool = False
     basis: Basis = ""
     counts: bool = False
     interval: bool = False

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Scalar
-from ipx.numerics.tensors import per_image
 from ipx.parts.component import Component, O
 
 
@@ -85,7 +84,8 @@ class Noise(Component[O], ABC):
         per image.
         """
         count = torch.full_like(y.flatten(1)[:, 0], y[0].numel())
-        return per_image((2 * self.expected(y, count) / count).sqrt(), y)
+        variance = 2 * self.expected(y, count) / count
+        return variance.sqrt().view(-1, *[1] * (y.ndim - 1))
 
     def bounded(self, quiet: Tensor) -> Noise[O]:
         """This estimated model, with no more noise than ``quiet`` ``(B, M)`` shows.

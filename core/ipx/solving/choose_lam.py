@@ -21,8 +21,8 @@ from ipx.solving.loop import iterate
 from ipx.solving.observers import AnyObserver, BestSoFar, History, Observer
 from ipx.solving.problem import Problem, noise_variance
 from ipx.solving.progress import Progress, Result
-from ipx.solving.solver import Solver
-from ipx.solving.stop import Stop, noise_reached, typical_reached
+from ipx.solving.solver import Solver, State
+from ipx.solving.stop import Stop, noise_reached, steps_made, typical_reached
 from ipx.solving.tuner import Solve, Tuner
 
 TRIAL = 5.0
@@ -75,7 +75,7 @@ def weigh(
     """
 
     def final(weight: float | Tensor) -> Result:
-        return run(problem.with_lam(weight), algorithm, settings, observers, settings.tol)
+        return run(problem.with_lam(weight), algorithm, settings, observers)
 
     if not problem.prior.traits.weighted:
         return Weighed(None, final(1.0), [])
@@ -102,22 +102,38 @@ def run(
     algorithm: Solver[Any, Any],
     settings: SolveSettings,
     observers: Sequence[AnyObserver],
-    tol: float,
+    looser: float = 1.0,
+    state: State | None = None,
+    twin: Result | None = None,
 ) -> Result:
-    """One run; it stops early at the noise level without a weight, or at `Prior.typical`."""
+    """One run; it stops early at the noise level without a weight, or at `Prior.typical`.
+
+    Args:
+        p: the problem.
+        algorithm: the solver.
+        settings: its iterations and tolerance.
+        observers: see `ipx.iterate`.
+        looser: a factor of the tolerance.
+        state: the start.
+        twin: take the same number of steps as this run, image by image.
+    """
     settled = p.prior.traits.weighted or p.hard or algorithm.traits.own_prior
     early: Stop | None = None if settled else noise_reached()
     ready: Stop | None = None
     if p.prior.typical(p.image_shape) is not None:
         early = ready = typical_reached()
+    tol = looser * (algorithm.tolerance(p) if settings.tol is None else settings.tol)
+    iterations = settings.iterations
+    if twin is not None:
+        iterations, tol, early, ready = int(twin.iterations.max()), 0.0, steps_made(twin), None
     looking: list[AnyObserver] = list(observers)
     if settings.keep == "best":
         looking.append(BestSoFar())
     if observers:
         looking.append(History())
     return iterate(
-        p, algorithm, iterations=settings.iterations, tol=tol, stop=early, ready=ready,
-        observers=looking,
+        p, algorithm, iterations=iterations, tol=tol, stop=early, ready=ready,
+        observers=looking, state=state,
     )  # fmt: skip
 
 
@@ -159,11 +175,18 @@ class Trials:
     def by(self, algorithm: Solver[Any, Any]) -> Solve:
         """The function that a tuner calls to solve with a weight."""
 
-        def attempt(p: Problem) -> Result:
-            number, tol = next(self.numbers), self.settings.tol
+        def attempt(
+            problem: Problem, after: Result | None = None, twin: Result | None = None
+        ) -> Result:
+            number = next(self.numbers)
             told = [_Trial(o, number, self.most) for o in self.observers]
-            tol = TRIAL * tol if p.data.quadratic else tol
-            return run(p, algorithm, self.settings, told, tol)
+            looser = TRIAL if problem.data.quadratic else 1.0
+            if not algorithm.resumes:
+                start = twin or after
+                begun = problem if start is None else problem.changed(x0=start.unknown)
+                return run(begun, algorithm, self.settings, told, looser)
+            state = None if after is None else algorithm.resumed(problem, after.state)
+            return run(problem, algorithm, self.settings, told, looser, state, twin)
 
         return attempt
 

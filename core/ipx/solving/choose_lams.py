@@ -77,7 +77,7 @@ def weigh_sum(
         lams = search.lams()
         trace, remarks = search.trace, tuple(dict.fromkeys(search.remarks))
     made = attach(with_weights(problem, lams), plan)
-    result = run(made, algorithm, settings, observers, settings.tol)
+    result = run(made, algorithm, settings, observers)
     return Weighed([each.tolist() for each in lams], result, trace, remarks)
 
 

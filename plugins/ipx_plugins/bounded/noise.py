@@ -53,8 +53,8 @@ class _Interval(Noise[_O]):
 
     def deviation(self, y: Tensor) -> Tensor:
         """That of a uniform variable, one per image."""
-        made: Tensor = column(vector(self._level(), y), y) / self.moment**0.5
-        return made
+        each: Tensor = column(vector(self._level(), y), y) / self.moment**0.5
+        return each
 
 
 class Uniform(_Interval[UniformOptions]):

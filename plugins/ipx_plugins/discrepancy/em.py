@@ -65,7 +65,7 @@ class EM(Tuner[EMOptions]):
         for _ in range(self.options.evaluations):
             weighted = problem.with_lam(lam)
             result: Result = solve(weighted)
-            free = free_values(weighted, result, solve, lam)
+            free, _ = free_values(weighted, result, solve, lam)
             free = free.clamp(_LEAST_SHARE * count, (1 - _LEAST_SHARE) * count)
             size = 2 * using(prior, Value).value(result.unknown)
             theta = (count - free) / size.clamp_min(1e-12)

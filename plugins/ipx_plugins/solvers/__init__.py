@@ -94,7 +94,12 @@ class ADMMOptions(Options):
     data_rho: float | None = opt(
         default=None, above=0.0, help="Penalty on the copy w of the data term, if there is one."
     )
-    relaxation: float = opt(default=1.8, min=1.0, max=1.99, help="Over-relaxation factor.")
+    relaxation: float | None = opt(
+        default=None,
+        min=1.0,
+        max=1.99,
+        help="Over-relaxation factor; by default 1.8, for redundant frames 1.5.",
+    )
 
 
 class HQSOptions(Options):
