@@ -78,7 +78,7 @@ def test_an_observer_begins_anew_with_every_run() -> None:
 def test_observers_of_solve_are_told_of_trials_and_count_the_last_run_only() -> None:
     clean = torch.rand(1, 1, 4, 4, generator=torch.Generator().manual_seed(2))
     clean = clean.repeat_interleave(4, 2).repeat_interleave(4, 3)
-    noise = {"name": "gaussian", "sigma": 0.1}
+    noise = {"name": "gaussian", "sigma": 0.05}
     y = ipx.degrade(clean, op="blur", noise=noise)
     trials: list[tuple[int, int]] = []
     seen, watch = Seen(), ipx.Statistics()

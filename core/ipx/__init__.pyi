@@ -120,7 +120,7 @@ from ipx.parts.sum import Sum as Sum
 from ipx.parts.weights import Weights as Weights, load_weights as load_weights
 from ipx.planning.plan import Plan as Plan
 from ipx.planning.settings import SolveSettings as SolveSettings
-from ipx.solving.attach import attach as attach, plan_for as plan_for
+from ipx.solving.attach import attach as attach, best_for as best_for, plan_for as plan_for
 from ipx.solving.build import (
     model as model,
     noise as noise,
@@ -141,6 +141,7 @@ from ipx.solving.problem import (
     DataTerm as DataTerm,
     Problem as Problem,
     Term as Term,
+    kinked as kinked,
     known_count as known_count,
     noise_deviation as noise_deviation,
     noise_variance as noise_variance,

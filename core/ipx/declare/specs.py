@@ -300,7 +300,7 @@ class IOSpec(Spec):
         suffixes: file extensions, lower case, with the dot; the default first.
         dtypes: sample types that it stores, the default first; empty for a read-only format.
         layouts: grey ``L``, colour ``RGB``, with alpha ``LA`` ``RGBA``, with colours multiplied
-            by alpha ``La`` ``RGBa`` (the names of Pillow).
+            by alpha ``La`` ``RGBa`` (the names of Pillow); five or more ``bands``.
         magic: regular expression that the first bytes of its files match; empty if the suffix
             alone identifies them.
         lossless: pixels come back bit for bit; only such files are read as masks and PSFs.

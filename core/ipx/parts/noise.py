@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Scalar
-from ipx.numerics.tensors import per_image
 from ipx.parts.component import Component, O
 
 
@@ -85,7 +84,8 @@ class Noise(Component[O], ABC):
         per image.
         """
         count = torch.full_like(y.flatten(1)[:, 0], y[0].numel())
-        return per_image((2 * self.expected(y, count) / count).sqrt(), y)
+        variance = 2 * self.expected(y, count) / count
+        return variance.sqrt().view(-1, *[1] * (y.ndim - 1))
 
     def bounded(self, quiet: Tensor) -> Noise[O]:
         """This estimated model, with no more noise than ``quiet`` ``(B, M)`` shows.
@@ -100,6 +100,13 @@ class Noise(Component[O], ABC):
         The data as an image and the start of the iterations are made of it. By default ``y``.
         """
         return y
+
+    def trusted(self, y: Tensor) -> Tensor | None:
+        """True for values that the data term uses, shape of ``y``; None, the default, for all.
+
+        The others, such as detected impulses, say nothing; priors fill them in.
+        """
+        return None
 
     def scaled(self, by: Tensor) -> Noise[O] | None:
         """This model for data divided by ``by`` ``(B,)``.

@@ -20,7 +20,12 @@ class SolveSettings(Options):
         max=10_000_000,
         help="Largest number of iterations; by default that of the solver.",
     )
-    tol: float = opt(default=1e-4, min=0.0, help="Stop at this fixed-point residual; 0: never.")
+    tol: float | None = opt(
+        default=None,
+        min=0.0,
+        help="Stop at this fixed-point residual, 0: never; by default that of the solver, mostly "
+        "1e-4.",
+    )
     start: str = opt(
         default="auto",
         help="Start: auto (the prior's default), preview (the data as an image), mean or random "

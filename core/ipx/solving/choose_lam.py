@@ -21,8 +21,8 @@ from ipx.solving.loop import iterate
 from ipx.solving.observers import AnyObserver, BestSoFar, History, Observer
 from ipx.solving.problem import Problem, noise_variance
 from ipx.solving.progress import Progress, Result
-from ipx.solving.solver import Solver
-from ipx.solving.stop import Stop, noise_reached, typical_reached
+from ipx.solving.solver import Solver, State
+from ipx.solving.stop import Stop, noise_reached, steps_made, typical_reached
 from ipx.solving.tuner import Solve, Tuner
 
 TRIAL = 5.0
@@ -34,6 +34,13 @@ noise around holes, cross-validation mistakes unfinished iterations for a fit.
 
 NOISELESS_LAM = 1e-3
 """Weight of the prior for data free of noise, where it only fills in what was not measured."""
+
+INTERVAL_LAM = 0.2
+"""Weight for data known up to an interval, where the prior chooses among the images that fit.
+
+The data term is the distance from the interval. With total variation, whose slope in a pixel is at
+most 4, a weight below 1/4 leaves that of the distance larger, and no pixel outside.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,15 +75,16 @@ def weigh(
     """
 
     def final(weight: float | Tensor) -> Result:
-        return run(problem.with_lam(weight), algorithm, settings, observers, settings.tol)
+        return run(problem.with_lam(weight), algorithm, settings, observers)
 
     if not problem.prior.traits.weighted:
         return Weighed(None, final(1.0), [])
     if isinstance(lam, str):
-        told = from_noise(problem)
-        if told is not None:
-            return Weighed(told.tolist(), final(told), [])
-        if not problem.hard:
+        derived = from_noise(problem)
+        if derived is not None:
+            return Weighed(derived.tolist(), final(derived), [])
+        told = fixed(problem)
+        if told is None:
             chooser: Tuner[Any] = build("tuner", tuner)
             trials = Trials(settings, observers, chooser.most(problem))
             tuned = chooser.tune(window or problem, trials.by(algorithm))
@@ -84,7 +92,7 @@ def weigh(
             # and gradients take the weight for a constant
             done = final(tuned.lam.detach())
             return Weighed(tuned.lam.tolist(), done, tuned.trace, tuned.remarks)
-        lam = NOISELESS_LAM
+        lam = told
     weights = given(lam, problem.y)
     return Weighed(weights.tolist(), final(weights), [])
 
@@ -94,22 +102,38 @@ def run(
     algorithm: Solver[Any, Any],
     settings: SolveSettings,
     observers: Sequence[AnyObserver],
-    tol: float,
+    looser: float = 1.0,
+    state: State | None = None,
+    twin: Result | None = None,
 ) -> Result:
-    """One run; it stops early at the noise level without a weight, or at `Prior.typical`."""
+    """One run; it stops early at the noise level without a weight, or at `Prior.typical`.
+
+    Args:
+        p: the problem.
+        algorithm: the solver.
+        settings: its iterations and tolerance.
+        observers: see `ipx.iterate`.
+        looser: a factor of the tolerance.
+        state: the start.
+        twin: take the same number of steps as this run, image by image.
+    """
     settled = p.prior.traits.weighted or p.hard or algorithm.traits.own_prior
     early: Stop | None = None if settled else noise_reached()
     ready: Stop | None = None
     if p.prior.typical(p.image_shape) is not None:
         early = ready = typical_reached()
+    tol = looser * (algorithm.tolerance(p) if settings.tol is None else settings.tol)
+    iterations = settings.iterations
+    if twin is not None:
+        iterations, tol, early, ready = int(twin.iterations.max()), 0.0, steps_made(twin), None
     looking: list[AnyObserver] = list(observers)
     if settings.keep == "best":
         looking.append(BestSoFar())
     if observers:
         looking.append(History())
     return iterate(
-        p, algorithm, iterations=settings.iterations, tol=tol, stop=early, ready=ready,
-        observers=looking,
+        p, algorithm, iterations=iterations, tol=tol, stop=early, ready=ready,
+        observers=looking, state=state,
     )  # fmt: skip
 
 
@@ -151,11 +175,18 @@ class Trials:
     def by(self, algorithm: Solver[Any, Any]) -> Solve:
         """The function that a tuner calls to solve with a weight."""
 
-        def attempt(p: Problem) -> Result:
-            number, tol = next(self.numbers), self.settings.tol
+        def attempt(
+            problem: Problem, after: Result | None = None, twin: Result | None = None
+        ) -> Result:
+            number = next(self.numbers)
             told = [_Trial(o, number, self.most) for o in self.observers]
-            tol = TRIAL * tol if p.data.quadratic else tol
-            return run(p, algorithm, self.settings, told, tol)
+            looser = TRIAL if problem.data.quadratic else 1.0
+            if not algorithm.resumes:
+                start = twin or after
+                begun = problem if start is None else problem.changed(x0=start.unknown)
+                return run(begun, algorithm, self.settings, told, looser)
+            state = None if after is None else algorithm.resumed(problem, after.state)
+            return run(problem, algorithm, self.settings, told, looser, state, twin)
 
         return attempt
 
@@ -170,6 +201,13 @@ def given(lam: Any, y: Tensor) -> Tensor:
     if len(weights) not in (1, count) or not bool(((weights >= 0) & weights.isfinite()).all()):
         raise OptionError(f"lam must be >= 0, one number or one for each of {count} image(s)")
     return weights.expand(count).contiguous()
+
+
+def fixed(problem: Problem) -> float | None:
+    """The weight for data free of noise, or known up to an interval; None where it is searched."""
+    if problem.hard:
+        return NOISELESS_LAM
+    return INTERVAL_LAM if problem.noise.traits.interval else None
 
 
 def from_noise(problem: Problem) -> Tensor | None:

@@ -65,7 +65,8 @@ class Restoration:
             divided by their largest value, which ``warnings`` tell. ``lam`` is for that unit, too.
         trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
             per image. The criterion is ``log_ratio``, log of the data term over its target
-            (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv). For a sum ``prior``
+            (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv), beside ``noise``,
+            |A x - y| / sqrt(m - df). For a sum ``prior``
             tells the one that is tried alone; the trials of all have a list for each in ``lam``.
         op: the operator, with what was found in place of ``auto``.
         seconds: wall-clock time of the whole call.

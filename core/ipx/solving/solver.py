@@ -34,6 +34,9 @@ class State:
 
 S = TypeVar("S", bound=State)
 
+TOL = 1e-4
+"""The usual residual at which an image stops."""
+
 
 class Solver(Component[O], ABC, Generic[O, S]):
     """An iterative algorithm.
@@ -43,12 +46,14 @@ class Solver(Component[O], ABC, Generic[O, S]):
             class that no plugin declares.
         iterations: the default budget.
         one_shot: True if one step is the whole algorithm (a closed form).
+        resumes: True if `resumed` is implemented.
     """
 
     kind = "solver"
     needs: tuple[Need, ...] = ()
     iterations: ClassVar[int] = 300
     one_shot: ClassVar[bool] = False
+    resumes: ClassVar[bool] = False
 
     def __init__(self, options: O | None = None, **values: Any) -> None:
         super().__init__(options, **values)
@@ -58,6 +63,17 @@ class Solver(Component[O], ABC, Generic[O, S]):
     def budget(self, problem: Problem) -> int:
         """The default number of steps for this problem: ``iterations``."""
         return self.iterations
+
+    def tolerance(self, problem: Problem) -> float:
+        """The default residual at which an image stops: `TOL`."""
+        return TOL
+
+    def resumed(self, problem: Problem, state: S) -> S:
+        """A state of the same problem with another lam, or slightly other data, as a start.
+
+        The trials of a tuner go on from each other by it, where ``resumes`` is True.
+        """
+        return state
 
     def schedule(self, problem: Problem) -> int | None:
         """The number of steps after which the algorithm is complete, whatever the residual.

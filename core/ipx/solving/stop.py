@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ipx.solving.problem import known_count
-from ipx.solving.progress import Progress
+from ipx.solving.progress import Progress, Result
 
 Stop = Callable[[Progress], Tensor]
 """A function of `ipx.Progress`: true for each image that is done, ``(B,)``."""
@@ -46,6 +46,11 @@ def typical_reached() -> Stop:
         return p.objective <= level
 
     return rule
+
+
+def steps_made(twin: Result) -> Stop:
+    """Done after as many steps as another run of the same images, image by image."""
+    return lambda p: twin.iterations <= p.iteration
 
 
 def any_of(*rules: Stop) -> Stop:

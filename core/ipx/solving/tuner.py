@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -13,8 +12,24 @@ from ipx.parts.component import Component, O
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result
 
-Solve = Callable[[Problem], Result]
-"""Solves a problem from its start to convergence; a tuner calls it with several weights."""
+
+class Solve(Protocol):
+    """Solves a problem to convergence; a tuner calls it with several weights."""
+
+    def __call__(
+        self, problem: Problem, after: Result | None = None, twin: Result | None = None
+    ) -> Result:
+        """The solution.
+
+        Args:
+            problem: with its weight.
+            after: the solution of the same problem with another weight, or slightly other data.
+                The solver goes on from it, if it can (`ipx.Solver.resumed`).
+            twin: the solution with slightly other data. The same steps are taken, so that the
+                difference of both tells the derivative before either has converged. A solver that
+                cannot go on from a state starts at this solution instead, and converges.
+        """
+        ...
 
 
 @dataclass(frozen=True)

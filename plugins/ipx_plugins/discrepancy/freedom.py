@@ -9,12 +9,20 @@ from torch.nn import functional
 from ipx import LEAST_SIGMA, Problem, Result, Solve, image_dot, image_sum, known_count
 
 
-def free_values(problem: Problem, result: Result, solve: Solve, lam: Tensor) -> Tensor:
-    """Residual degrees of freedom m - df of m data, ``(B,)``.
+def free_values(
+    problem: Problem,
+    result: Result,
+    solve: Solve,
+    lam: Tensor,
+    before: Result | None = None,
+) -> tuple[Tensor, Result]:
+    """Residual degrees of freedom m - df of m data, ``(B,)``, and the solution for the probe.
 
     df is the trace of the Jacobian of y -> A x(y), from one probe b of random signs (Ramani, Blu,
     Unser 2008): ``m - df = b . (b - (A x(y + e b) - A x(y)) / e)``. e is a tenth of the noise
-    standard deviation of each value. This takes a second solve, started at ``result``.
+    standard deviation of each value. This takes a second solve, with the steps of ``result`` from
+    the start of ``problem``. It goes on from ``before``, the solution for the probe of the trial
+    that ``result`` went on from.
     """
     y = problem.y
     generator = torch.Generator().manual_seed(0)
@@ -27,11 +35,12 @@ def free_values(problem: Problem, result: Result, solve: Solve, lam: Tensor) -> 
         probe = torch.where(dark, probe.abs(), probe)
     if known is not None:
         probe = probe * known
-    moved = problem.changed(y=y + size * probe, lam=lam, x0=result.unknown)
-    after = solve(moved).unknown
+    moved = problem.changed(y=y + size * probe, lam=lam)
+    probed = solve(moved, after=before, twin=result)
+    after = probed.unknown
     forward = problem.operator.forward
     change = (forward(after) - forward(result.unknown)) / size
-    return image_dot(probe.expand_as(y), coarse(problem, probe - change))
+    return image_dot(probe.expand_as(y), coarse(problem, probe - change)), probed
 
 
 def blocks(problem: Problem) -> int:

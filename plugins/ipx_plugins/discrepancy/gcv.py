@@ -42,14 +42,15 @@ class GCV(Tuner[GCVOptions]):
         least = torch.full_like(log, math.inf)
         chosen, best = log.clone(), None
         trace: list[dict[str, Any]] = []
-        guess = problem.x0
+        result: Result | None = None
+        probed: Result | None = None
         active = torch.ones_like(log, dtype=torch.bool)
         for _ in range(self.options.evaluations):
             lam = log.exp()
-            weighted = problem.with_lam(lam, guess)
-            result: Result = solve(weighted)
-            score = self.score(weighted, result, solve)
-            trace.append({"lam": lam.tolist(), "score": score.tolist()})
+            weighted = problem.with_lam(lam)
+            result = solve(weighted, after=result)
+            score, left, probed = self._scored(weighted, result, solve, probed)
+            trace.append({"lam": lam.tolist(), "score": score.tolist(), "noise": left.tolist()})
             better = active & (score < least)
             best = merge(best, result, better)
             chosen, least = torch.where(better, log, chosen), torch.where(better, score, least)
@@ -62,7 +63,6 @@ class GCV(Tuner[GCVOptions]):
                 break
             fresh = torch.tensor([0.0 if v is None else v for v in proposed]).to(log)
             log = torch.where(active, fresh, log)
-            guess = result.unknown
         assert best is not None
         return Tuned(lam=chosen.exp(), result=best, trace=trace)
 
@@ -90,9 +90,16 @@ class GCV(Tuner[GCVOptions]):
 
         There the residual vanishes too, and the score would be rounding error.
         """
+        return self._scored(problem, result, solve, None)[0]
+
+    def _scored(
+        self, problem: Problem, result: Result, solve: Solve, before: Result | None
+    ) -> tuple[Tensor, Tensor, Result]:
+        """The score, |A x - y| / sqrt(m - df), and the solution for the probe."""
         misfit, count = coarse_misfit(problem, result), coarse_count(problem)
         lam = vector(problem.lam, misfit)
-        free = free_values(problem, result, solve, lam)
+        free, probed = free_values(problem, result, solve, lam, before)
         tiny = torch.finfo(misfit.dtype).tiny
         score = torch.log(misfit.clamp_min(tiny)) - 2 * torch.log(free.clamp_min(tiny))
-        return torch.where(free > _LEAST_FREE * count, score, torch.full_like(score, WORST))
+        score = torch.where(free > _LEAST_FREE * count, score, torch.full_like(score, WORST))
+        return score, (2 * misfit / free.clamp_min(tiny)).sqrt(), probed

@@ -44,7 +44,7 @@ from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as 
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
-_LESS = math.log(0.8)  # of the variance of the noise, whose estimate is right to 20 %
+_LESS = 0.9  # the estimate is right to 10 %
 TEXTURE = 0.015  # a noise level below, twice it around holes, may be the texture of a photograph
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
 
@@ -57,6 +57,16 @@ def at_bound(lam: Tensor, low: float, high: float) -> Tensor:
 def _steady(problem: Problem) -> bool:
     """True if minimisers follow small changes of the data: a convex prior, or pixels apart."""
     return problem.prior.traits.convex or has(problem.physical, Diagonal)
+
+
+def _least(problem: Problem) -> Tensor:
+    """The data term of errors of size `LEAST_SIGMA` and random sign, ``(B,)``."""
+    y = problem.y
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2.0 - 1.0
+    error, known = LEAST_SIGMA * signs.to(y), problem.operator.known(y)
+    centre = problem.noise.centred(y)
+    return problem.noise.nll(centre + (error if known is None else error * known), y)
 
 
 class Discrepancy(Tuner[DiscrepancyOptions]):
@@ -80,8 +90,12 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         return has(problem.noise, NoiseGrad) and not has(problem.physical, Diagonal)
 
     def _effective(self, problem: Problem) -> bool:
-        """True if the degrees of freedom are taken off."""
-        return self.options.effective and _steady(problem)
+        """True if the degrees of freedom are taken off.
+
+        A data term with kinks fits most values exactly; its misfit does not follow from them.
+        """
+        smooth = problem.data.quadratic or has(problem.noise, NoiseGrad)
+        return self.options.effective and smooth and _steady(problem)
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
@@ -99,7 +113,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             known = torch.where(scores < WORST, scores, scores.amin(0))
             decided = (known.amax(0) - known.amin(0) > 1e-3).to(problem.y.device)
             decided = decided & ~at_bound(free.lam, math.exp(FREE_LOWEST), math.exp(FREE_HIGHEST))
-            decided = decided & ~self._too_small(problem, free, solve)
+            decided = decided & ~self._too_small(problem, free)
             if bool(decided.all()):
                 return free
             told = self._from_level(problem, solve, decided)
@@ -111,7 +125,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             )
         return self._from_level(problem, solve)
 
-    def _too_small(self, problem: Problem, free: Tuned, solve: Solve) -> Tensor:
+    def _too_small(self, problem: Problem, free: Tuned) -> Tensor:
         """True where the noise that `GCV` leaves is far less than all estimates say, ``(B,)``.
 
         Shrinkage by a prior that is not quadratic gives it a minimum near lam = 0, where residual
@@ -119,15 +133,16 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         of photographs, which they take for noise, and are made from pictures.
         """
         holes = problem.operator.known(problem.y) is not None
-        certain = noise_variance(problem).sqrt() > TEXTURE * (2 if holes else 1)
+        sigma = noise_variance(problem).sqrt()
+        certain = sigma > TEXTURE * (2 if holes else 1)
         pictures = not problem.operator.traits.signed and problem.data.quadratic
         if problem.noise.remarks or not pictures or not bool(certain.any()):
             return torch.zeros_like(certain)
-        count = coarse_count(problem)
-        expected = problem.noise.expected(problem.y, count)
-        expected = expected.maximum(0.5 * count * LEAST_SIGMA**2)
-        gap = self._gap(problem, free.result, solve, free.lam, expected, count)
-        return certain & (gap < _LESS)
+        lam, left = (
+            torch.tensor([t[key] for t in free.trace]).to(sigma) for key in ("lam", "noise")
+        )
+        trial = (lam - free.lam).abs().argmin(0, keepdim=True)
+        return certain & (left.gather(0, trial)[0] < _LESS * sigma)
 
     def _from_level(self, problem: Problem, solve: Solve, decided: Tensor | None = None) -> Tuned:
         """The result at the root of the criterion, with the noise level as given.
@@ -136,7 +151,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         """
         count = coarse_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
-        expected = expected.maximum(0.5 * count * LEAST_SIGMA**2)
+        expected = expected.maximum(_least(problem))
         log = torch.log(self._first(expected, count))
         low = torch.full_like(log, float("-inf"))
         high = torch.full_like(log, float("inf"))
@@ -146,10 +161,11 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         best: Result | None = None
         active = torch.ones_like(log, dtype=torch.bool)
         trace: list[dict[str, Any]] = []
-        guess = problem.x0
+        result: Result | None = None
+        probed: Result | None = None
         for _ in range(self.options.evaluations):
-            result = solve(problem.with_lam(log.exp(), guess))
-            gap = self._gap(problem, result, solve, log.exp(), expected, count)
+            result = solve(problem.with_lam(log.exp()), after=result)
+            gap, probed = self._gap(problem, result, solve, log.exp(), expected, count, probed)
             trace.append({"lam": log.exp().tolist(), "log_ratio": gap.tolist()})
             better = active & (gap.abs() < best_gap)
             best = merge(best, result, better)
@@ -171,7 +187,6 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             if not bool(active.any()):
                 break
             log = torch.where(active, nxt, log)
-            guess = result.unknown
         assert best is not None
         lost = low.isinf() & (best_gap > _FAR) & (log <= math.log(1.01 * _LOWEST))
         lost = lost if decided is None else lost & ~decided
@@ -202,12 +217,13 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         lam: Tensor,
         expected: Tensor,
         count: Tensor,
-    ) -> Tensor:
-        """log(data term / target), ``(B,)``."""
+        before: Result | None,
+    ) -> tuple[Tensor, Result | None]:
+        """log(data term / target), ``(B,)``, and the solution for the probe, if there is one."""
         value = coarse_misfit(problem, result)
-        target = expected
+        target, probed = expected, None
         if self._effective(problem):
-            free = free_values(problem, result, solve, lam)
+            free, probed = free_values(problem, result, solve, lam, before)
             target = expected * (free / count).clamp(1e-3, 1.0)
         tiny = torch.finfo(value.dtype).tiny
-        return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny))
+        return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny)), probed

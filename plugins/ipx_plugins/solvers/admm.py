@@ -15,6 +15,7 @@ Systems without a closed form are solved by warm-started conjugate gradients.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,6 +50,18 @@ from ipx_plugins.solvers.needs import ADMM_TOL
 
 AnyLinear = LinearOperator[Any]
 _QUICK = 8  # steps before the one increase of the penalties
+
+REDUNDANT_TOL = 1e-3
+"""The default tolerance for a redundant frame.
+
+The image is within 0.01 dB of the minimiser then. The last parts of the multiplier, near the null
+space of K^T, converge like 1/k and do not change it visibly.
+"""
+
+
+def _redundant(part: AnyLinear) -> bool:
+    """True for a K with more than four values a pixel, such as undecimated wavelets."""
+    return math.prod(part.data_shape) > 4 * math.prod(part.image_shape)
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,24 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
     """ADMM in scaled form, over-relaxed (Boyd et al. 2011, section 3)."""
 
     iterations = 200
+    resumes = True
+
+    def tolerance(self, problem: Problem) -> float:
+        """`REDUNDANT_TOL` for a redundant frame K, else the usual one."""
+        redundant = _redundant(self._way(problem).part)
+        return REDUNDANT_TOL if redundant else super().tolerance(problem)
+
+    def resumed(self, problem: Problem, state: ADMMState) -> ADMMState:
+        """The state with the later penalty for this lam.
+
+        rho is a multiple of lam, so that u keeps the multiplier relative to lam.
+        """
+        s = state
+        if self.options.rho is None:
+            s = s if s.own or s.steps >= _QUICK else self._sharpened(s)
+            rho = penalty(problem, s.x)
+            s = replace(s, rho=rho if s.own else SHARPER * rho)
+        return replace(s, steps=max(s.steps, _QUICK))
 
     def init(self, problem: Problem) -> ADMMState:
         """The start x; z and w are proxes there, and the multipliers hold the differences."""
@@ -145,8 +176,9 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
 
     def step(self, problem: Problem, state: ADMMState) -> ADMMState:
         """Update x, then w and z, then the multipliers."""
-        s, prior, over = state, using(problem.prior, ProxConjugate), self.options.relaxation
+        s, prior = state, using(problem.prior, ProxConjugate)
         way, copy = self._way(problem), state.copy
+        over = self._relaxation(way)
         back = way.part.adjoint(s.z - s.u)
         if copy is None or way.front is None:
             b = problem.data.way(DataQuadratic).back + column(s.rho, back) * back
@@ -177,12 +209,18 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
     def _copy(self, problem: Problem, way: _Way, copy: Copy, x: Tensor) -> Copy:
         """Update w by the prox of f (w = x) or that of the noise (w = Fx), and its multiplier."""
         assert way.front is not None
-        moved = torch.lerp(copy.w, way.front.forward(x), self.options.relaxation) + copy.v
+        moved = torch.lerp(copy.w, way.front.forward(x), self._relaxation(way)) + copy.v
         if way.split:
             w = problem.data.way(DataSplit).prox(moved, 1 / copy.eta)
         else:
             w = problem.data.prox(moved, 1 / copy.eta, guess=copy.w)
         return replace(copy, w=w, v=moved - w)
+
+    def _relaxation(self, way: _Way) -> float:
+        given = self.options.relaxation
+        if given is None:
+            return 1.5 if _redundant(way.part) else 1.8
+        return given
 
     def _sharpened(self, s: ADMMState) -> ADMMState:
         """The state with the larger penalties of the later steps."""

@@ -92,9 +92,9 @@ def _keeps(problem: Problem) -> bool:
 
 
 def has_holes(problem: Problem) -> bool:
-    """True if pixels are missing."""
-    known = problem.operator.known(problem.y)
-    return known is not None and not bool(known.all())
+    """True if pixels are missing, or their values are not trusted."""
+    masks = (problem.operator.known(problem.y), problem.noise.trusted(problem.y))
+    return any(mask is not None and not bool(mask.all()) for mask in masks)
 
 
 def sigma_at(table: Tensor, step: int) -> Tensor:
