@@ -11,6 +11,9 @@ from torch import Tensor
 BOUNDARIES = ("circular", "zero", "reflect", "replicate", "valid")
 PSFS: tuple[dict[str, Any], ...] = (
     {"kind": "gaussian", "sigma": 1.1},
+    {"kind": "gaussian", "sigma": 1.2, "across": 0.6, "angle": 25.0},
+    {"kind": "gaussian", "sigma": 1.2, "axis": "vertical"},
+    {"kind": "uniform", "size": 3, "axis": "horizontal"},
     {"kind": "uniform", "size": 3},
     {"kind": "uniform", "size": 4},
     {"kind": "disk", "radius": 2.2},

@@ -68,6 +68,36 @@ def test_psf_shapes() -> None:
     )
 
 
+def test_a_gaussian_has_the_covariance_of_its_axes() -> None:
+    """sigma^2 d d^T + across^2 n n^T, d the direction of angle, upwards in the picture."""
+    h = psf_for(BlurOptions(sigma=4.0, across=1.5, angle=30.0), None)
+    up, right = (torch.arange(n).double() - n // 2 for n in h.shape)
+    up = -up[:, None]
+    d, n = np.array([np.cos(np.pi / 6), 0.5]), np.array([-0.5, np.cos(np.pi / 6)])
+    wanted = 16 * np.outer(d, d) + 2.25 * np.outer(n, n)
+    found = [[(h * a * b).sum() for b in (right, up)] for a in (right, up)]
+    assert np.allclose(np.array(found, float), wanted, rtol=3e-3)
+    straight = psf_for(BlurOptions(sigma=4.0, across=1.5, angle=90.0), None)
+    assert straight.shape == (33, 13)
+    assert ipx.has(Blur((1, 40, 40), sigma=2.0, across=1.0, angle=90.0), ipx.Spectrum)
+    tilted = Blur((1, 40, 40), sigma=2.0, across=1.0, angle=30.0)
+    assert not ipx.has(tilted, ipx.Spectrum)  # a mirrored border mirrors the angle
+
+
+def test_a_blur_along_one_axis() -> None:
+    line = psf_for(BlurOptions(sigma=1.5, axis="horizontal"), None)
+    assert line.shape == (1, 13)
+    whole = psf_for(BlurOptions(sigma=1.5), None)
+    other = psf_for(BlurOptions(sigma=1.5, axis="vertical"), None)
+    assert torch.allclose(other * line, whole, atol=1e-15)
+    assert psf_for(BlurOptions(kind="uniform", size=4, axis="vertical"), None).shape == (4, 1)
+    for values in ({"kind": "disk", "axis": "vertical"}, {"kind": "motion", "across": 1.0}):
+        with pytest.raises(ipx.OptionError, match="goes with kind"):
+            BlurOptions(**values)
+    with pytest.raises(ipx.OptionError, match="no across"):
+        BlurOptions(axis="vertical", across=1.0)
+
+
 def test_valid_sees_no_border() -> None:
     x = noise_like((1, 20, 18))
     valid = Blur((1, 20, 18), kind="disk", boundary="valid")

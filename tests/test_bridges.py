@@ -13,6 +13,8 @@ import ipx
 from ipx.declare.registry import registry
 from ipx.planning.matrix import matrix
 from ipx.planning.request import Request
+from ipx.solving.bridges import Elementwise
+from ipx.solving.splitting import SplitProx
 from small_problems import F64, Edges, Outliers, Ridge, Robust, Small, Sparse, White, problem
 
 
@@ -47,6 +49,7 @@ def used(p: ipx.Problem, solver: str, **how: Any) -> dict[str, str]:
         ("blur-zero", Ridge(), White(), "direct", {"DataQuadratic": "normal-cg"}),
         ("blur", Ridge(), Robust(), "lbfgs", {"DataGrad": "chain-rule"}),
         ("blur", Edges(), Outliers(), "pdhg", {"DataDual": "dual"}),
+        ("blur", Small(), Outliers(), "hqs", {"DataProx": "split-prox"}),
         ("blur", Sparse(), White(), "lbfgs", {"Grad": "moreau-envelope", "DataGrad": "chain-rule"}),
         ("blur", Edges(), White(), "fista", {"Prox": "dual-prox", "DataGrad": "chain-rule"}),
     ],
@@ -164,3 +167,13 @@ def test_an_approximate_bridge_is_the_last_choice_and_refused_where_exactness_is
     with pytest.raises(ipx.PlanError, match="no DataProx, only an approximate one"):
         ipx.plan_for(p, ipx.solver("hqs"), exact=True)
     assert bool(ipx.iterate(p, ipx.solver("hqs"), iterations=3).x.isfinite().all())
+
+
+def test_the_prox_by_splitting_is_that_of_each_value() -> None:
+    """For a diagonal operator there is a closed form to compare with."""
+    p = problem("inpaint", Small(), 0.1, noise=Outliers())
+    direct = Elementwise(p.operator, p.noise, p.y)
+    split = SplitProx(p.operator, p.noise, p.y)
+    v = torch.rand(p.start().shape, generator=torch.Generator().manual_seed(0), dtype=F64)
+    for t in (0.01, 0.2, 5.0):
+        assert torch.allclose(split.prox(v, t), direct.prox(v, t), atol=5e-3)

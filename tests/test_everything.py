@@ -40,6 +40,10 @@ LEVELS = {
 }
 
 
+COLOURED = ("luminance", "mosaic", "pansharpen", "spectral-fusion")
+"""Operators of colour images only."""
+
+
 def picture(suits: str) -> Tensor:
     """A small photograph, one of single bright points, or a face."""
     if suits == "face":
@@ -86,6 +90,8 @@ def chosen(among: int, *words: str) -> bool:
 @cache
 def measured(op: str, noise: str, suits: str) -> tuple[Tensor, Tensor]:
     truth = picture(suits)
+    if op in COLOURED and truth.shape[1] == 1:
+        truth = truth * torch.tensor([0.9, 0.7, 0.5]).view(1, 3, 1, 1)
     model = {"name": noise, **LEVELS[suits].get(noise, {})}
     return truth, ipx.degrade(truth, op=op, noise=model, seed=3)
 

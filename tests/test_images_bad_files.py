@@ -115,9 +115,9 @@ BAD = {
         tiff_bytes(np.zeros((4, 16, 16), np.uint8), photometric="minisblack", volumetric=True),
         "stack of 4 pages",
     ),
-    "tiff five": (
-        tiff_bytes(np.zeros((8, 8, 5), np.uint8), photometric="minisblack", planarconfig="contig"),
-        "5 channels",
+    "tiff four": (
+        tiff_bytes(np.zeros((8, 8, 4), np.uint8), photometric="minisblack", planarconfig="contig"),
+        "4 channels",
     ),
     "tiff two": (
         tiff_bytes(
@@ -149,7 +149,7 @@ BAD = {
     "npy one": (npy_bytes(np.zeros(9)), r"has shape \(9,\)"),
     "npy four": (npy_bytes(np.zeros((1, 3, 9, 9))), r"\(H, W, 3\)"),
     "npy two": (npy_bytes(np.zeros((9, 9, 2))), "2 channels"),
-    "npy five": (npy_bytes(np.zeros((9, 9, 5))), "5 channels"),
+    "npy stack": (npy_bytes(np.zeros((5, 9, 9))), "save each image of a stack"),
     "npy first": (npy_bytes(np.zeros((3, 9, 9))), "move the channels last"),
     "npy complex": (npy_bytes(np.zeros((9, 9), complex)), "complex128"),
     "npy object": (npy_bytes(np.full((2, 2), None)), "Python objects"),

@@ -275,3 +275,16 @@ def test_the_weight_zero_is_a_weight(op: str, solver: str, prior: str) -> None:
     assert bool(done.x.isfinite().all())
     if op == "identity":  # else it is the inverse filter, with the noise amplified
         assert float((done.x - y).abs().mean()) < 0.2
+
+
+def test_photons_are_denoised_at_the_strength_of_their_noise() -> None:
+    """Not at that of the unit of lam, which is the strength at intensity 1: 2 dB less here."""
+    x = photograph(96)[..., 20:84, 20:84]
+    noise = {"name": "poisson", "peak": 30.0}
+    y = ipx.degrade(x, noise=noise, seed=1)
+    how: dict[str, Any] = {"noise": noise, "prior": "drunet", "solver": "pnp-hqs"}
+    usual = ipx.solve(y, **how)
+    assert usual.lam is not None
+    for factor in (0.5, 2.0):
+        other = ipx.solve(y, lam=factor * usual.lam[0], **how)
+        assert psnr(usual.x, x) > psnr(other.x, x) - 0.2

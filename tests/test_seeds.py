@@ -241,9 +241,9 @@ def test_fit_finds_the_subspace() -> None:
 
 def test_batches_do_not_matter(pictures: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     case = measure(pictures, "pixels", 0.02, 0)
-    whole = restore(METHODS["harmonic"], case, How())
+    whole = restore(METHODS["wiener"], case, How())
     monkeypatch.setattr("ipx_plugins.seeds.methods.CHUNK", 2)
-    parts = restore(METHODS["harmonic"], case, How())
+    parts = restore(METHODS["wiener"], case, How())
     assert torch.allclose(whole.x, parts.x, atol=1e-4)
     assert parts.lam == pytest.approx(whole.lam, rel=1e-3)
     assert parts.status == whole.status
@@ -325,10 +325,10 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_a_failure_is_told_and_the_rest_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(case: Any) -> Any:
+    def failing(*case: Any) -> Any:
         raise ipx.InputError("no luck")
 
-    monkeypatch.setattr("ipx_plugins.seeds.methods._biharmonic", failing)
+    monkeypatch.setattr("ipx_plugins.seeds.methods._solved", failing)
     few = ("--quick", "-q", "--count", 1, "--tasks", "pixels", "--methods", "degraded,biharmonic")
     done = bench(*few, "-o", tmp_path)
     assert (done.exit_code, done.stdout) == (1, "")

@@ -203,12 +203,15 @@ def test_files_through_the_command_line(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     told = run(cli, ["rotation-centre", str(data), "--json"])
     assert abs(json.loads(told.output)["centre"] - 1.5) < 0.5, told.output
+    geometry[-1] = "auto"
     solved = run(cli, ["solve", str(data), "-o", str(out), *geometry, "--solver", "fbp",
                        "--truth", str(truth), "--dtype", "uint8", "--json"])  # fmt: skip
     assert solved.exit_code == 0, solved.output
-    row = json.loads(solved.output)
+    row = json.loads(solved.stdout)
     assert (row[0] if isinstance(row, list) else row)["psnr_after"] > 18
     assert images.read(out).shape == (1, 64, 64)
+    config = json.loads(out.with_name("out.png.json").read_text())["config"]
+    assert abs(config["op"]["centre"] - 1.5) < 0.5
 
 
 def test_the_zero_of_a_sinogram_is_kept(tmp_path: Path) -> None:

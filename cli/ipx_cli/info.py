@@ -142,6 +142,7 @@ def _option(i: OptionInfo) -> dict[str, Any]:
         "unit": i.unit or None,
         "choices": list(i.choices) or None,
         "optional": i.optional,
+        "auto": i.auto,
         "length": i.length,
     }
 

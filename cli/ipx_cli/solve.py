@@ -303,5 +303,7 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
     if row["psnr_after"] is not None:
         parts.append(f"PSNR {row['psnr_before']:.2f} -> {row['psnr_after']:.2f} dB")
         parts.append(f"SSIM {row['ssim_before']:.3f} -> {row['ssim_after']:.3f}")
+    if row.get("sam_after") is not None:
+        parts.append(f"SAM {row['sam_before']:.2f} -> {row['sam_after']:.2f} degrees")
     parts += [path for name, path in row.get("outputs", {}).items() if path != row["output"]]
     click.echo(f"{row['input']} -> {row['output']}: {', '.join(parts)}")

@@ -70,6 +70,8 @@ class OptionValue(click.ParamType):  # type: ignore[type-arg]  # not generic in 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """``NUMBER``, ``a|b``, ``INTEGER,INTEGER``."""
         one = "|".join(self.info.choices) or _WORDS[self.info.kind]
+        if self.info.auto:
+            one = f"auto|{one}"
         if self.info.length is None:
             return one
         return ",".join([one] * self.info.length) if self.info.length else f"{one},..."

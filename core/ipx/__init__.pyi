@@ -110,14 +110,17 @@ from ipx.parts.linear import (
 from ipx.parts.model import Model as Model
 from ipx.parts.noise import Noise as Noise
 from ipx.parts.normal import NormalSystem as NormalSystem
-from ipx.parts.operator import Operator as Operator
+from ipx.parts.operator import (
+    Estimate as Estimate,
+    Operator as Operator,
+)
 from ipx.parts.prior import OuterProx as OuterProx, Prior as Prior
 from ipx.parts.stack import from_scipy as from_scipy, vstack as vstack
 from ipx.parts.sum import Sum as Sum
 from ipx.parts.weights import Weights as Weights, load_weights as load_weights
 from ipx.planning.plan import Plan as Plan
 from ipx.planning.settings import SolveSettings as SolveSettings
-from ipx.solving.attach import attach as attach, plan_for as plan_for
+from ipx.solving.attach import attach as attach, best_for as best_for, plan_for as plan_for
 from ipx.solving.build import (
     model as model,
     noise as noise,
@@ -138,7 +141,9 @@ from ipx.solving.problem import (
     DataTerm as DataTerm,
     Problem as Problem,
     Term as Term,
+    kinked as kinked,
     known_count as known_count,
+    noise_deviation as noise_deviation,
     noise_variance as noise_variance,
 )
 from ipx.solving.progress import Progress as Progress, Result as Result

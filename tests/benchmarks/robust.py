@@ -1,12 +1,14 @@
 """Defaults on images that nobody tuned for: is any result below the data, or below `smooth`?
 
-    python tests/benchmarks/robust.py [--every N] [--json FILE] [--against FILE] [--named]
+    python tests/benchmarks/robust.py [--minutes M] [--json FILE] [--against FILE] [--named]
 
 Twelve images (photographs, text, line art, saturated, dim 16 bit, star field, tiny, odd sizes, grey
 and colour) in eight degradations, at four noise levels, each stored as PNG, 16-bit TIFF or JPEG and
 restored with four priors; the operator is told, sigma and lam are not. A row is one image and one
-degradation. ``--every N`` takes each N-th cell. ``--against`` compares with an earlier ``--json``.
-``--named`` measures the named cases only and replaces their table at the end of this page.
+degradation. The cells come in a random order, the same each time; after ``--minutes`` the page is
+made of those that were reached. Cells that the file of ``--json`` holds are not measured again.
+``--against`` compares with the ``--json`` of an earlier version. ``--named`` measures the named
+cases only and replaces their table at the end of this page.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import argparse
 import io
 import itertools
 import json
+import math
+import random
 import tempfile
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +135,11 @@ def restored(y: Tensor, floor: tuple[float, ...], op: dict[str, Any], prior: str
     return ipx.solve(y, op=op, floor=floor, **how)
 
 
-def cells(every: int) -> Iterator[tuple[str, str, float, str]]:
-    """Image, degradation, sigma, prior: each ``every``-th."""
+def cells() -> list[tuple[str, str, float, str]]:
+    """Image, degradation, sigma, prior, so that any first few are a fair sample."""
     whole = list(itertools.product(pictures(), OPERATORS, SIGMAS, PRIORS))
-    yield from whole[:: every or 1]
+    random.Random(0).shuffle(whole)
+    return whole
 
 
 def measure(picture: str, degradation: str, sigma: float, prior: str, folder: Path) -> Any:
@@ -160,11 +165,10 @@ def report(found: dict[str, Any], old: dict[str, Any]) -> str:
     """The page, with a comparison if there is an earlier measurement."""
     ran = {k: v for k, v in found.items() if "refused" not in v}
     lower = {k: v for k, v in ran.items() if v["after"] < max(v["before"], v["smooth"]) - 0.3}
-    every = len(list(cells(1)))
     quiet = sum(not v["warnings"] for v in lower.values())
     lines = [
         (__doc__ or "").strip(),
-        f"\n{len(found)} of {every} cells, {len(found) - len(ran)} refused. Above the data: "
+        f"\n{len(found)} of {len(cells())} cells, {len(found) - len(ran)} refused. Above the data: "
         f"{sum(v['after'] > v['before'] for v in ran.values())} of {len(ran)}. More than 0.3 dB "
         f"below the data or `smooth`: {len(lower)}, {quiet} of them without a warning:",
         "\n| image | degradation | sigma | prior | data | smooth | restored | warned |",
@@ -204,7 +208,7 @@ def named(folder: Path) -> str:
 def main() -> None:
     """Measure, print the table, compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--against", type=Path)
     parser.add_argument("--named", action="store_true")
@@ -215,12 +219,15 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             page.write_text(rest + HEADING + "\n" + named(Path(folder)))
         return
-    found: dict[str, Any] = {}
+    found = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
+    end = time.monotonic() + 60 * args.minutes
     with tempfile.TemporaryDirectory() as folder:
-        for cell in cells(args.every):
-            found[" | ".join(map(str, cell))] = measure(*cell, Path(folder))
-    if args.json:
-        args.json.write_text(json.dumps(found, indent=1))
+        for cell in cells():
+            key = " | ".join(map(str, cell))
+            if key not in found and time.monotonic() < end:
+                found[key] = measure(*cell, Path(folder))
+                if args.json:
+                    args.json.write_text(json.dumps(found, indent=1))
     old = json.loads(args.against.read_text()) if args.against else {}
     publish("robust", "Defaults on images that nobody tuned for", report(found, old))
     if kept:

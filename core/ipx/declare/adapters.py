@@ -21,6 +21,9 @@ For total variation the relative error of the prox is then at most 12 times this
 and 75 times for t = 0.3 (64 to 65,536 pixels).
 """
 
+SPLIT_TOL = 1e-3
+"""Relative change at which the inner iterations of the bridge ``split-prox`` stop."""
+
 BUILTIN: tuple[AdapterSpec, ...] = (
     AdapterSpec(
         name="chain-rule",
@@ -82,6 +85,18 @@ BUILTIN: tuple[AdapterSpec, ...] = (
         exact=True,
         tolerance=CG_TOL,
         cost=30,
+    ),
+    AdapterSpec(
+        name="split-prox",
+        target="ipx.solving.splitting:split_prox",
+        summary="Prox of the data term by ADMM with w = A x and the prox of the noise.",
+        side="data",
+        gives=cap.DataProx,
+        needs=(cap.Adjoint, cap.NoiseProx),
+        lacks=(cap.NoiseGrad, cap.Quadratic),  # a gradient costs less
+        exact=True,
+        tolerance=SPLIT_TOL,
+        cost=40,
     ),
     AdapterSpec(
         name="normal-equations",

@@ -23,6 +23,8 @@ from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 from ipx.errors import OptionError, did_you_mean
 
 _O = TypeVar("_O", bound="Options")
+AUTO = "auto"
+"""The value of an option that is found from the data."""
 _SCALARS: tuple[type, ...] = (bool, int, float, str, Path)
 
 
@@ -66,6 +68,7 @@ class OptionInfo:
     choices: tuple[str, ...] = ()
     optional: bool = False  # None is allowed
     length: int | None = None  # of a tuple; 0 for any length; None for other types
+    auto: bool = False  # the word auto is allowed: found from the data
 
     @property
     def required(self) -> bool:
@@ -93,6 +96,8 @@ class OptionInfo:
             if self.optional:
                 return None
             raise OptionError(f"option {self.name} needs a value")
+        if self.auto and isinstance(value, str) and value == AUTO:
+            return AUTO
         if self.length is None:
             return self._check_one(value)
         if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
@@ -272,12 +277,13 @@ class NoOptions(Options):
 
 def _info(field: dataclasses.Field[Any], hint: Any) -> OptionInfo:
     """Read one dataclass field; raises `OptionError` if its type is not supported."""
-    optional = False
+    optional = auto = False
     if get_origin(hint) in (Union, types.UnionType):
-        rest = [a for a in get_args(hint) if a is not type(None)]
+        optional, auto = type(None) in get_args(hint), Literal["auto"] in get_args(hint)
+        rest = [a for a in get_args(hint) if a not in (type(None), Literal["auto"])]
         if len(rest) != 1:
             raise OptionError(f"option {field.name}: a union of types is not supported")
-        optional, hint = len(rest) < len(get_args(hint)), rest[0]
+        hint = rest[0]
     length: int | None = None
     if get_origin(hint) is tuple:
         args = get_args(hint)
@@ -292,7 +298,7 @@ def _info(field: dataclasses.Field[Any], hint: Any) -> OptionInfo:
     if hint not in _SCALARS:
         raise OptionError(
             f"option {field.name} has the unsupported type {hint!r}; use bool, int, float, str, "
-            "Path, Literal[...], tuple[...] of these, or one of these | None"
+            "Path, Literal[...], tuple[...] of these, or one of these | None or | Literal['auto']"
         )
     meta = field.metadata
     if "help" not in meta:
@@ -310,4 +316,5 @@ def _info(field: dataclasses.Field[Any], hint: Any) -> OptionInfo:
         choices,
         optional,
         length,
+        auto,
     )

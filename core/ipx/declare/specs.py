@@ -115,7 +115,10 @@ class Spec:
         Raises:
             PluginError: when the module or the class does not exist.
         """
-        module, _, name = self.target.partition(":")
+        return self._load(self.target)
+
+    def _load(self, target: str) -> Any:
+        module, _, name = target.partition(":")
         try:
             loaded = getattr(importlib.import_module(module), name)
         except ImportError as e:
@@ -127,7 +130,7 @@ class Spec:
                 f"{self.kind} {self.name} of plugin {self.plugin}: module {module} has no {name}"
             ) from None
         if not callable(loaded):
-            raise PluginError(f"{self.target} is neither a class nor a function")
+            raise PluginError(f"{target} is neither a class nor a function")
         return loaded
 
 
@@ -161,11 +164,23 @@ class OperatorSpec(Spec):
         asks: what real data need to be told, for its options.
         measured: defaults of options for real data, where they differ from those of simulations:
             used for files that `ipx degrade` has not written.
+        estimate: ``"package.module:function"`` that finds the options whose value is ``auto`` from
+            the data y ``(1, C, H, W)`` and the options: it returns an `ipx.Estimate`. Capabilities
+            and traits do not depend on what it finds.
     """
 
     kind: ClassVar[str] = "operator"
     asks: Callable[[Any], Ask | None] = _no_ask
     measured: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    estimate: str = ""
+
+    def load_estimate(self) -> Any:
+        """Import the function ``estimate``.
+
+        Raises:
+            PluginError: when there is none.
+        """
+        return self._load(self.estimate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +300,7 @@ class IOSpec(Spec):
         suffixes: file extensions, lower case, with the dot; the default first.
         dtypes: sample types that it stores, the default first; empty for a read-only format.
         layouts: grey ``L``, colour ``RGB``, with alpha ``LA`` ``RGBA``, with colours multiplied
-            by alpha ``La`` ``RGBa`` (the names of Pillow).
+            by alpha ``La`` ``RGBa`` (the names of Pillow); five or more ``bands``.
         magic: regular expression that the first bytes of its files match; empty if the suffix
             alone identifies them.
         lossless: pixels come back bit for bit; only such files are read as masks and PSFs.

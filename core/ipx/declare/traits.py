@@ -31,9 +31,14 @@ class Traits:
             files hold them as complex numbers.
         absolute: operator: zero in its data means zero, as in projections; files of floats are
             scaled where they exceed `ipx.files.affine.LARGEST`, and never shifted.
+        mixes: operator: its data are sums over bands; only a prior that knows how bands go together
+            can take them apart.
         basis: operator: the transform of its `Spectrum` or `NormalSolve`; prior: the transform
             in which K^T K is diagonal, K its linear or quadratic part.
         counts: noise: the data are counts, for example of photons.
+        interval: noise: the data term is 0 within an interval around the data; a small weight of
+            the prior is then right, whatever the width.
+        drawn: noise: samples are random; False for a rule such as rounding.
         level: noise: name of the option that holds the noise level.
         weighted: prior: lam has an effect (False for no prior and for constraints).
         informs: prior: it carries information about images (False for no prior).
@@ -60,8 +65,11 @@ class Traits:
     signed: bool = False
     complex: bool = False
     absolute: bool = False
+    mixes: bool = False
     basis: Basis = ""
     counts: bool = False
+    interval: bool = False
+    drawn: bool = True
     level: str = ""
     weighted: bool = True
     informs: bool = True

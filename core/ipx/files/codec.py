@@ -13,7 +13,7 @@ import numpy as np
 from ipx.declare.registry import registry
 from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, IpxError
-from ipx.files.format import Array, Format, Raster, wrong_channels
+from ipx.files.format import Array, Format, Raster, is_image, wrong_channels
 from ipx.files.limits import check_pixels
 from ipx.files.lookup import label
 
@@ -61,7 +61,7 @@ def _checked(raster: Raster) -> Array:
         raise InputError(f"has no pixels, its shape is {samples.shape}")
     if samples.dtype.kind not in "buif" or samples.dtype.itemsize > 8:
         raise InputError(f"holds {samples.dtype} values; save real numbers of at most 64 bits")
-    if samples.shape[2] - raster.alpha not in (1, 3):
+    if not is_image(samples.shape[2] - raster.alpha):
         raise InputError(f"has {wrong_channels(samples.shape[2])}")
     check_pixels(samples.shape[1], samples.shape[0])
     if samples.dtype == bool:

@@ -13,14 +13,17 @@ from ipx.files.limits import check_size as check_size
 
 Array: TypeAlias = npt.NDArray[Any]
 
+FEWEST = 5
+"""Bands from which on an image of many bands is neither grey nor colour, with alpha or not."""
+
 
 @dataclass(frozen=True, eq=False)
 class Raster:
     """The samples of one image as a file stores them, neither scaled nor rotated.
 
     Attributes:
-        samples: ``(H, W, S)``: grey or RGB, then alpha if there is one. Real numbers of at most 64
-            bits; booleans are black and white.
+        samples: ``(H, W, S)``: grey or RGB, then alpha if there is one; or `FEWEST` or more bands.
+            Real numbers of at most 64 bits; booleans are black and white.
         alpha: the last sample is alpha.
         premultiplied: the colours are stored multiplied by alpha.
         icc: the colour profile.
@@ -38,7 +41,7 @@ class Raster:
 
     @property
     def layout(self) -> str:
-        """As in `IOSpec.layouts`: ``L``, ``RGB``, ``LA``, ``RGBA``, ``La`` or ``RGBa``."""
+        """As in `IOSpec.layouts`: ``L``, ``RGB``, ``LA``, ``RGBA``, ``La``, ``RGBa``, ``bands``."""
         return layout_of(self.samples.shape[2] - self.alpha, self.alpha, self.premultiplied)
 
     @property
@@ -96,9 +99,19 @@ class Format:
 
 def layout_of(colours: int, alpha: bool, premultiplied: bool = False) -> str:
     """The layout with this number of colours, see `IOSpec.layouts`."""
+    if colours >= FEWEST:
+        return "bands"
     return ("L" if colours == 1 else "RGB") + ("a" if alpha and premultiplied else "A" * alpha)
+
+
+def is_image(channels: int) -> bool:
+    """True if images in files may have so many channels: grey, colour, or many bands."""
+    return channels in (1, 3) or channels >= FEWEST
 
 
 def wrong_channels(count: int) -> str:
     """The error text for a number of samples per pixel that no image has."""
-    return f"{count} channels; an image has 1 (grey) or 3 (RGB), and alpha or not"
+    return (
+        f"{count} channels; an image has 1 (grey) or 3 (RGB), and alpha or not, or {FEWEST} or "
+        "more bands"
+    )

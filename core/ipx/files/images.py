@@ -21,7 +21,7 @@ from ipx.errors import InputError, MemoryExhaustedError
 from ipx.files import codec
 from ipx.files.affine import EXACT, affine, top
 from ipx.files.atomic import check_folder, one_line, write_atomic
-from ipx.files.format import Array, Raster, layout_of
+from ipx.files.format import FEWEST, Array, Raster, is_image, layout_of
 from ipx.files.lookup import (
     by_content,
     by_suffix,
@@ -39,8 +39,8 @@ class Picture:
     """An image as read from a file: upright, its colours mapped to nominal [0, 1].
 
     Attributes:
-        pixels: ``(C, H, W)``, C 1 or 3; float32, or float64 if the file has more than 24
-            significant bits. ``value in the file = pixels * scale + offset``.
+        pixels: ``(C, H, W)``, C 1, 3 or more than 4; float32, or float64 if the file has more than
+            24 significant bits. ``value in the file = pixels * scale + offset``.
         alpha: ``(H, W)``, upright, with the values of the file; None if there is none.
         dtype: type of the samples in the file: uint8, uint16, float32, ...
         scale: file units per unit of ``pixels``: 255, 65535, 1, or the range of the values.
@@ -175,7 +175,7 @@ def encoded(
 
     Args:
         path: the file; its extension determines the format.
-        pixels: ``(C, H, W)``, C 1 or 3, in nominal [0, 1].
+        pixels: ``(C, H, W)``, C 1, 3 or more than 4, in nominal [0, 1].
         like: the input whose depth, range, alpha and profile the output takes.
         dtype: type of the samples in place of that of ``like``; [0, 1] is then mapped to the full
             range of an unsigned integer, and unchanged for floats.
@@ -186,8 +186,11 @@ def encoded(
     """
     spec, name = _target(path, like, dtype)
     pixels = np.asarray(pixels)
-    if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or not pixels.size:
-        raise InputError(f"{path}: an image is (1, H, W) or (3, H, W), not {pixels.shape}")
+    if pixels.ndim != 3 or not is_image(pixels.shape[0]) or not pixels.size:
+        raise InputError(
+            f"{path}: an image is (1, H, W), (3, H, W) or ({FEWEST} or more, H, W), not "
+            f"{pixels.shape}"
+        )
     if not np.isfinite(pixels).all():
         raise InputError(f"{path}: not written, the image has values that are NaN or infinite")
     alpha = _keeps_alpha(path, spec, pixels.shape[0], like)
@@ -267,7 +270,7 @@ def _keeps_alpha(
         InputError: the format cannot hold the image.
     """
     plain = layout_of(colours, False)
-    what = "grey" if colours == 1 else "colour"
+    what = "grey" if colours == 1 else "colour" if colours == 3 else f"{colours} bands"
     if plain not in spec.layouts:
         raise InputError(f"{path}: {label(spec)} cannot hold {what}; write {_others('', plain)}")
     if like is None or like.alpha is None:

@@ -13,7 +13,7 @@ from ipx.declare.specs import IOSpec
 from ipx.errors import InputError
 from ipx.files import codec
 from ipx.files.atomic import write_atomic
-from ipx.files.format import Array, Raster
+from ipx.files.format import Array, Raster, is_image
 from ipx.files.lookup import by_suffix, formats, listing
 
 Column: TypeAlias = tuple[str, Array, str]
@@ -65,8 +65,8 @@ def drawn(path: str | os.PathLike[str], columns: Sequence[Column]) -> bytes:
 
     Args:
         path: the file; its extension determines the format.
-        columns: ``(title, image (C, H, W) in [0, 1] with C 1 or 3, subtitle)`` each; a subtitle
-            may have several lines.
+        columns: ``(title, image (C, H, W) in [0, 1], subtitle)`` each; a subtitle may have several
+            lines. Many bands are shown in false colour, see `false_colour`.
 
     Raises:
         InputError: no columns, a wrong number of channels, or a wrong format.
@@ -120,13 +120,22 @@ def brightening(pictures: Sequence[Array]) -> float:
 def _eight_bit(path: str | os.PathLike[str], picture: Array) -> Array:
     """``(C, H, W)`` in [0, 1] as ``(H, W, 3)`` uint8; NaN is black."""
     picture = np.asarray(picture)
-    if picture.ndim != 3 or picture.shape[0] not in (1, 3) or not picture.size:
-        raise InputError(
-            f"{path}: a panel shows images (1, H, W) or (3, H, W), not {picture.shape}"
-        )
+    if picture.ndim != 3 or not is_image(picture.shape[0]) or not picture.size:
+        raise InputError(f"{path}: a panel shows images (C, H, W), not {picture.shape}")
+    picture = false_colour(picture)
     shown = np.nan_to_num(picture.astype(np.float64), nan=0, posinf=1, neginf=0).clip(0, 1)
     values = np.rint(255 * shown).astype(np.uint8).transpose(1, 2, 0)
     return np.broadcast_to(values, (*values.shape[:2], 3))
+
+
+def false_colour(picture: Array) -> Array:
+    """Many bands ``(C, H, W)`` as red, green and blue: the means of the last, middle, first third.
+
+    Grey and colour images are left as they are.
+    """
+    if picture.shape[0] <= 3:
+        return picture
+    return np.stack([third.mean(0) for third in np.array_split(picture, 3)][::-1])
 
 
 def _repeat(picture: Array, times: int) -> Array:

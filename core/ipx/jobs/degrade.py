@@ -55,7 +55,9 @@ def degrade_file(
         began = time.perf_counter()
         clean = torch.from_numpy(picture.pixels)
         clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
-        y = degrade(clean, op=request.op, noise=request.noise, seed=s.seed, device=s.device).cpu()
+        y = degrade(
+            clean, op=request.op, noise=request.noise, seed=s.seed, device=s.device, axes="CHW"
+        ).cpu()
         seconds = time.perf_counter() - began
         data = y.numpy()
         clipped = 0.0

@@ -25,6 +25,7 @@ from ipx.solving.cost import Work, weighed
 from ipx.solving.observers import Observer
 from ipx.solving.progress import Progress
 from ipx.solving.restore import solve
+from ipx.solving.unknowns import settled
 
 SMALL, LARGE = 96, 288
 """Sides of the crops, in pixels of the data: one is restored, in the other steps are timed."""
@@ -90,7 +91,8 @@ def _data(request: Request, source: Path) -> Tensor:
 def _work(request: Request, y: Tensor) -> Work:
     plan, asked = request.plan(), request.tree("solver")
     named = replace(asked, spec=plan.solver) if asked.name == AUTO else asked
-    operator = operator_from(request.op, image_shape_of(request.op, tuple(y.shape[1:])))
+    op = settled(request.op, y).op
+    operator = operator_from(op, image_shape_of(op, tuple(y.shape[1:])))
     noise, prior = build("noise", request.noise), build("prior", request.prior)
     algorithm = build("solver", named)
     return weighed(plan, operator, noise, prior, algorithm, request.tuner, request.lam, y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ipx.errors import InputError
 from ipx.files import panel
-from ipx.files.format import Array
+from ipx.files.format import FEWEST, Array, is_image
 from ipx.files.images import Picture
 from ipx.jobs.records import MAIN
 from ipx.jobs.reporter import Reporter, Reporting
-from ipx.numerics.metrics import psnr, ssim
+from ipx.numerics.metrics import psnr, psnr_of_bands, spectral_angle, ssim
 from ipx.planning.request import Request, Table
 from ipx.planning.tree import AUTO, tree
 from ipx.solving.observers import AnyObserver
@@ -32,7 +32,8 @@ class Restored:
         request: the restoration.
         how: the result of `ipx.solve`.
         data: the degraded image, ``(C, H, W)``.
-        metrics: PSNR (dB) and SSIM before and after; None without a truth.
+        metrics: PSNR (dB) and SSIM before and after; None without a truth. Of many bands also
+            the spectral angle (degrees), and the PSNR of each band after.
         warnings: notes on the result for the row and the record, one line each.
     """
 
@@ -76,15 +77,14 @@ class Restored:
         """The weight and the solver that were chosen in place of ``auto``, and the operator."""
         lam = self._lam()
         found: Table = {"lam": "auto" if lam is None else lam}
-        found["op"] = self.request.tree("op").to_mapping()
+        found["op"] = tree("operator", self.how.op).to_mapping()
         if self.request.solver["name"] == AUTO:
             found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
         return found
 
     def drawn(self, path: Path, clean: Picture | None) -> bytes:
         """The content of the panel at ``path``: degraded, restored and truth side by side."""
-        grey_or_colour = self.data.shape[0] in (1, 3)
-        shown = self.data if grey_or_colour else self.how.before[0].cpu().numpy()
+        shown = self.data if is_image(self.data.shape[0]) else self.how.before[0].cpu().numpy()
         columns = [
             ("degraded", shown, self._figures("before")),
             ("restored", self.pictures[MAIN], self._figures("after")),
@@ -130,11 +130,17 @@ def restored(
         settings=request.settings,
         observers=[*observers, *looking],
         floor=floor,
+        axes="CHW",
     )
     done = Restored(request, how, y.detach().cpu().numpy(), warnings=[*how.warnings])
-    if truth is not None:
+    if truth is not None and clean is not None:
+        check_truth(clean, tuple(how.x.shape[1:]))
         before, after = how.before.cpu(), how.x.cpu()
-        for name, measure in (("psnr", psnr), ("ssim", ssim)):
+        measures: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"psnr": psnr, "ssim": ssim}
+        if truth.shape[1] >= FEWEST:
+            measures["sam"] = spectral_angle
+            done.metrics["psnr_bands"] = psnr_of_bands(after, truth)[0].tolist()
+        for name, measure in measures.items():
             done.metrics[f"{name}_before"] = float(measure(before, truth)[0])
             done.metrics[f"{name}_after"] = float(measure(after, truth)[0])
     return done

@@ -45,6 +45,36 @@ def psnr(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
     return -10 * torch.log10((x - ref).square().flatten(1).mean(1))
 
 
+def psnr_of_bands(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
+    """PSNR of each channel, ``(B, C)``, see `psnr`."""
+    x, ref = _pair(x, ref, clip)
+    return -10 * torch.log10((x - ref).square().flatten(2).mean(2))
+
+
+def spectral_angle(x: Tensor, ref: Tensor) -> Tensor:
+    """Mean angle between the spectra of two images in degrees, whatever their lengths.
+
+    Args:
+        x: images ``(B, C, H, W)``, C > 1.
+        ref: the truth, same shape.
+
+    Returns:
+        ``(B,)`` float64 in [0, 180]; pixels where a spectrum is zero are left out.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    Source: Kruse et al., "The spectral image processing system", Remote Sens. Environ. 44, 1993.
+    """
+    x, ref = _pair(x, ref, clip=False)
+    lengths = (x.norm(dim=1) * ref.norm(dim=1)).flatten(1)
+    cosine = (x * ref).sum(1).flatten(1) / lengths.clamp_min(1e-300)
+    angle = torch.rad2deg(torch.arccos(cosine.clamp(-1, 1)))
+    seen = lengths > 0
+    mean: Tensor = torch.where(seen, angle, 0.0).sum(1) / seen.sum(1).clamp_min(1)
+    return mean
+
+
 def log_error(x: Tensor, ref: Tensor) -> Tensor:
     """log10 of the mean square error, for training: -PSNR / 10, saturating at 50 dB, ``(B,)``.
 

@@ -77,6 +77,16 @@ class Noise(Component[O], ABC):
                 octave 1 (the finest), 2, ...; empty if they are negligible.
         """
 
+    def deviation(self, y: Tensor) -> Tensor:
+        """Standard deviation of the noise of each value of ``y``, in a shape that broadcasts to it.
+
+        Needs ``level``. By default that of Gaussian noise with the same expected data term, one
+        per image.
+        """
+        count = torch.full_like(y.flatten(1)[:, 0], y[0].numel())
+        variance = 2 * self.expected(y, count) / count
+        return variance.sqrt().view(-1, *[1] * (y.ndim - 1))
+
     def bounded(self, quiet: Tensor) -> Noise[O]:
         """This estimated model, with no more noise than ``quiet`` ``(B, M)`` shows.
 
@@ -90,6 +100,13 @@ class Noise(Component[O], ABC):
         The data as an image and the start of the iterations are made of it. By default ``y``.
         """
         return y
+
+    def trusted(self, y: Tensor) -> Tensor | None:
+        """True for values that the data term uses, shape of ``y``; None, the default, for all.
+
+        The others, such as detected impulses, say nothing; priors fill them in.
+        """
+        return None
 
     def scaled(self, by: Tensor) -> Noise[O] | None:
         """This model for data divided by ``by`` ``(B,)``.

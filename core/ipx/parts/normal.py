@@ -51,7 +51,7 @@ class NormalSystem:
             return False
         if not basis:  # without a transform of its own it solves with W = rho I only
             return part is None or has(part, Diagonal)
-        return weight.basis in ("any", basis)
+        return basis == "any" or weight.basis in ("any", basis)
 
     def _pixelwise(self, part: AnyLinear | None) -> bool:
         return has(self.linear, Diagonal) and (part is None or has(part, Diagonal))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -10,6 +12,21 @@ from torch import Tensor
 from ipx.declare.capabilities import Shape
 from ipx.errors import ShapeError
 from ipx.parts.component import Component, O
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an operator found out about itself from the data.
+
+    Attributes:
+        options: values of options, in place of those that were ``auto``, and of any others.
+        remarks: what was found and how sure it is, one line each.
+        outputs: images by name, ``(1, C, H, W)``, to be handed out with the restored one.
+    """
+
+    options: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()
+    outputs: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Operator(Component[O], ABC):

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from ipx.declare.capabilities import (
     DataQuadratic,
+    Denoise,
     Diagonal,
+    Latent,
     NoiseGrad,
     ProxConjugate,
     Quadratic,
@@ -48,6 +50,10 @@ def _outliers(p: Parts, s: SolverSpec) -> bool:
     return not (smooth or p.prior_traits.weighted or p.noiseless or s.traits_for().own_prior)
 
 
+def _mixed(p: Parts, s: SolverSpec) -> bool:
+    return p.op.mixes and not ({Denoise, Latent} & p.prior_caps or s.traits_for().own_prior)
+
+
 def _inverted_noise(p: Parts, s: SolverSpec) -> bool:
     one_shot = any(DataQuadratic in n.data and QuadraticPrior in n.prior for n in s.needs)
     return not p.prior_traits.informs and one_shot and not p.noiseless
@@ -62,6 +68,12 @@ REFUSALS: tuple[tuple[Rule, str], ...] = (
     (_negative_counts, "{noise} counts, and data of {operator} may be negative"),
     (_second_prior, "it regularises by itself; take prior none"),
     (_nothing_known, "without a prior {operator} leaves each pixel as it was measured"),
+    (
+        _mixed,
+        "{operator} adds up bands, and {prior} does not know how they go together; take a model of "
+        "such images, such as glow-map, or a denoiser, such as drunet, which leaves them grey; or "
+        "a stack with an operator that measures some of the bands",
+    ),
     (
         _only_scaled,
         "{noise} data determine the sum of an image well, and {prior} only scales it down; "

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ipx.declare.capabilities import Box
 from ipx.declare.kinds import ROLES
 from ipx.errors import OptionError, UsageError
 from ipx.planning.plan import Plan, make_plan
@@ -90,12 +91,17 @@ CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def usual_prior(solver: Description) -> str:
-    """The default prior for a solver; ``none`` for a trained network, which has its own.
+    """The default prior for a solver.
+
+    It is ``none`` for one that has its own, and for one that takes bounds at most.
 
     Raises:
         UnknownNameError: there is no such solver.
     """
-    return "none" if tree("solver", solver).facts.traits.own_prior else PRIOR
+    described = tree("solver", solver)
+    needs = getattr(described.spec, "needs", ())
+    bounds = bool(needs) and all(Box in need.prior for need in needs)
+    return "none" if bounds or described.facts.traits.own_prior else PRIOR
 
 
 def check_weights(lam: Any, prior: Tree) -> None:

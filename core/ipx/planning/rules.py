@@ -84,7 +84,8 @@ def _pixel_by_pixel(parts: Sequence[Facts]) -> Facts:
     diagonal = {Diagonal} if all(p.has(Diagonal) for p in parts) else set()
     # the first part makes the data; in a sum all are alike
     first = parts[0].traits
-    traits = replace(_signed(parts), complex=first.complex, absolute=first.absolute)
+    mixes = any(p.traits.mixes for p in parts)
+    traits = replace(_signed(parts), complex=first.complex, absolute=first.absolute, mixes=mixes)
     return Facts(frozenset({Adjoint, *diagonal}), traits)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ipx.declare.kinds import KINDS
-from ipx.declare.options import Options
+from ipx.declare.options import AUTO as AUTO, Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import PriorSpec, SolverSpec, Spec
 from ipx.declare.traits import Traits
@@ -27,9 +27,6 @@ Description: TypeAlias = Any
 
 PLUS = " + "
 """Between the names of the priors of a sum."""
-
-AUTO = "auto"
-"""The name of a solver that the planner chooses."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +96,13 @@ class Tree:
             spec, options = self.instance.declaration, self.instance.options
         return spec.preferred(options) if isinstance(spec, PriorSpec) else ()
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The options that are to be found from the data, also of parts."""
+        own = () if self.options is None else type(self.options).infos().values()
+        names = [i.name for i in own if i.auto and getattr(self.options, i.name) == AUTO]
+        return (*names, *(name for part in self.parts for name in part.unknown))
+
     def to_mapping(self) -> dict[str, Any]:
         """Plain values: id, all options, absolute paths. `tree` reads all but instances back."""
         if self.instance is not None:
@@ -124,7 +128,7 @@ class Tree:
             return []
         infos = type(self.options).infos()
         single = [n for n, i in infos.items() if i.kind is Path and i.length is None]
-        return [n for n in single if getattr(self.options, n) is not None]
+        return [n for n in single if getattr(self.options, n) not in (None, AUTO)]
 
 
 def tree(kind: str, description: Description) -> Tree:

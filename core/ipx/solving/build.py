@@ -51,8 +51,22 @@ def image_shape_of(description: Description, data_shape: Shape) -> Shape:
     if described.parts:  # composed: the last part acts first
         return reduce(lambda s, part: image_shape_of(part, s), described.parts, data_shape)
     assert described.spec is not None
+    check_known(described)
     shape: Shape = described.spec.load().image_shape_of(data_shape, described.options)
     return shape
+
+
+def check_known(described: Tree) -> None:
+    """Check that nothing of an operator is to be found from data.
+
+    Raises:
+        UsageError: an option is ``auto``.
+    """
+    if described.unknown:
+        raise UsageError(
+            f"option {described.unknown[0]} of operator {described.name} is auto: it is found from "
+            "the data of ipx solve, for an operator that is no part of another; give its value"
+        )
 
 
 def view_shape_of(op: Description, data_shape: Shape) -> Shape:
@@ -72,6 +86,7 @@ def operator_from(description: Description, image_shape: Shape) -> Operator[Any]
         made = _algebra(described, image_shape)
     else:
         assert described.spec is not None
+        check_known(described)
         made = registry().create(described.spec, tuple(image_shape), options=described.options)
     return made if described.scale == 1 else Scaled(described.scale, _linear(made, "scale"))
 

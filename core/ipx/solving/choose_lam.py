@@ -35,6 +35,13 @@ noise around holes, cross-validation mistakes unfinished iterations for a fit.
 NOISELESS_LAM = 1e-3
 """Weight of the prior for data free of noise, where it only fills in what was not measured."""
 
+INTERVAL_LAM = 0.2
+"""Weight for data known up to an interval, where the prior chooses among the images that fit.
+
+The data term is the distance from the interval. With total variation, whose slope in a pixel is at
+most 4, a weight below 1/4 leaves that of the distance larger, and no pixel outside.
+"""
+
 
 @dataclass(frozen=True)
 class Weighed:
@@ -73,10 +80,11 @@ def weigh(
     if not problem.prior.traits.weighted:
         return Weighed(None, final(1.0), [])
     if isinstance(lam, str):
-        told = from_noise(problem)
-        if told is not None:
-            return Weighed(told.tolist(), final(told), [])
-        if not problem.hard:
+        derived = from_noise(problem)
+        if derived is not None:
+            return Weighed(derived.tolist(), final(derived), [])
+        told = fixed(problem)
+        if told is None:
             chooser: Tuner[Any] = build("tuner", tuner)
             trials = Trials(settings, observers, chooser.most(problem))
             tuned = chooser.tune(window or problem, trials.by(algorithm))
@@ -84,7 +92,7 @@ def weigh(
             # and gradients take the weight for a constant
             done = final(tuned.lam.detach())
             return Weighed(tuned.lam.tolist(), done, tuned.trace, tuned.remarks)
-        lam = NOISELESS_LAM
+        lam = told
     weights = given(lam, problem.y)
     return Weighed(weights.tolist(), final(weights), [])
 
@@ -193,6 +201,13 @@ def given(lam: Any, y: Tensor) -> Tensor:
     if len(weights) not in (1, count) or not bool(((weights >= 0) & weights.isfinite()).all()):
         raise OptionError(f"lam must be >= 0, one number or one for each of {count} image(s)")
     return weights.expand(count).contiguous()
+
+
+def fixed(problem: Problem) -> float | None:
+    """The weight for data free of noise, or known up to an interval; None where it is searched."""
+    if problem.hard:
+        return NOISELESS_LAM
+    return INTERVAL_LAM if problem.noise.traits.interval else None
 
 
 def from_noise(problem: Problem) -> Tensor | None:

@@ -21,7 +21,7 @@ from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import Description
 from ipx.solving.attach import attach, best_for
 from ipx.solving.build import build
-from ipx.solving.choose_lam import NOISELESS_LAM, Trials, Weighed, from_noise, given, run
+from ipx.solving.choose_lam import Trials, Weighed, fixed, from_noise, given, run
 from ipx.solving.observers import AnyObserver
 from ipx.solving.problem import Problem, Term
 from ipx.solving.solver import Solver
@@ -69,9 +69,9 @@ def weigh_sum(
     remarks: tuple[str, ...] = ()
     if not isinstance(lam, str):
         lams = [given(each, problem.y) for each in lam]
-    elif problem.hard:
+    elif (told := fixed(problem)) is not None:
         terms = _weighted(problem)
-        lams = [given(NOISELESS_LAM / len(terms), problem.y)] * len(terms)
+        lams = [given(told / len(terms), problem.y)] * len(terms)
     else:
         search = Search(problem, plan, algorithm, tuner, settings, observers)
         lams = search.lams()

@@ -32,6 +32,7 @@ def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], list[b
     """
     problem = result.problem
     found: list[str] = []
+    x, before = x.detach(), before.detach()
     shares, far = _outside(x, before)
     some = float(shares.amax())
     if some > SOME:

@@ -15,6 +15,7 @@ from ipx.declare.capabilities import (
     DataGrad,
     DataProx,
     Diagonal,
+    NoiseGrad,
     Quadratic,
     Scalar,
     Shape,
@@ -22,6 +23,7 @@ from ipx.declare.capabilities import (
     has,
     using,
 )
+from ipx.declare.traits import LEAST_SIGMA
 from ipx.errors import PlanError, ShapeError, UsageError
 from ipx.files.arrays import batch_of
 from ipx.parts.linear import LinearOperator, operator_norm
@@ -342,9 +344,28 @@ def known_count(problem: Problem) -> Tensor:
 
 
 def noise_variance(problem: Problem) -> Tensor:
-    """Variance of the noise of a measured value, per image ``(B,)``.
+    """Twice the expected data term of a value, per image ``(B,)``; `noise_deviation` if `kinked`.
 
-    For other than Gaussian noise it is twice the expected data term of a value.
+    It is the unit of lam. For Gaussian noise it is the variance; for others see `noise_deviation`.
     """
+    if kinked(problem):
+        return noise_deviation(problem).clamp_min(LEAST_SIGMA)
     count = known_count(problem)
     return 2 * problem.noise.expected(problem.y, count) / count
+
+
+def kinked(problem: Problem) -> bool:
+    """True if the data term has no gradient, such as |A x - y|_1.
+
+    It then grows as the deviation, not as its square: at a deviation s it is about as curved as
+    1 / s times 1/2 |A x - y|^2.
+    """
+    return not (has(problem.noise, NoiseGrad) or has(problem.noise, Quadratic))
+
+
+def noise_deviation(problem: Problem) -> Tensor:
+    """Root mean square of the noise of the measured values, in the unit of y, ``(B,)``."""
+    known, square = problem.operator.known(problem.y), problem.noise.deviation(problem.y) ** 2
+    square = square.expand_as(problem.y)
+    square = square if known is None else torch.where(known, square, torch.zeros_like(square))
+    return (square.flatten(1).sum(1) / known_count(problem).clamp_min(1)).sqrt()

@@ -38,6 +38,7 @@ from ipx.solving.progress import Result, Status
 from ipx.solving.solver import Solver
 from ipx.solving.starts import check_start, first_guess, lowest
 from ipx.solving.units import Units, units_of
+from ipx.solving.unknowns import Settled, settled
 from ipx.solving.windows import window_of
 
 SMALLEST, LARGEST = 1e-9, 1e15
@@ -64,8 +65,10 @@ class Restoration:
             divided by their largest value, which ``warnings`` tell. ``lam`` is for that unit, too.
         trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
             per image. The criterion is ``log_ratio``, log of the data term over its target
-            (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv). For a sum ``prior``
+            (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv), beside ``noise``,
+            |A x - y| / sqrt(m - df). For a sum ``prior``
             tells the one that is tried alone; the trials of all have a list for each in ``lam``.
+        op: the operator, with what was found in place of ``auto``.
         seconds: wall-clock time of the whole call.
         warnings: reasons to doubt the result, one line each.
         wrong: per image, true if it is surely wrong: far outside the range of the data.
@@ -80,6 +83,7 @@ class Restoration:
     level: list[float]
     result: Result
     trace: list[dict[str, Any]] = field(default_factory=list)
+    op: Description = None
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     wrong: list[bool] = field(default_factory=list)
@@ -175,6 +179,8 @@ def solve(
     y, back = to_tensor(image, s.device, precision, axes, s.samples)
     _check_magnitude(y)
     with memory_errors():
+        found = settled(op, y)
+        op = found.op
         named = tree("prior", usual_prior(solver) if prior is None else prior)
         check_weights(lam, named)
         plan, algorithm = _planned(op, noise, named, solver, s)
@@ -196,7 +202,7 @@ def solve(
         if isinstance(lam, str):
             before = problem.preview()
             done = safer(done, before, lambda v: solve_with(v, tuner, s, observers))
-        return _restoration(done, problem, units, back, began)
+        return _restoration(done, problem, units, back, began, found)
 
 
 def _planned(
@@ -228,7 +234,12 @@ def _check(
 
 
 def _restoration(
-    done: Weighed, problem: Problem, units: Units, back: Callable[[Tensor], Any], began: float
+    done: Weighed,
+    problem: Problem,
+    units: Units,
+    back: Callable[[Tensor], Any],
+    began: float,
+    operator: Settled,
 ) -> Restoration:
     """The solution, with what led to it; ``back`` gives it the type of the data."""
     result, noise, view = done.result, problem.noise, problem.operator.view
@@ -239,7 +250,7 @@ def _restoration(
     outputs = {name: units.restored(x) for name, x in outputs.items()}
     return Restoration(
         image=back(outputs["restored"]),
-        outputs=outputs,
+        outputs={**outputs, **operator.outputs},
         before=units.restored(before),
         status=result.status,
         plan=result.plan,
@@ -247,8 +258,9 @@ def _restoration(
         level=_level(units.level(noise), before.shape[0]),
         result=result,
         trace=done.trace,
+        op=operator.op,
         seconds=seconds,
-        warnings=[*units.remarks, *noise.remarks, *done.remarks, *found],
+        warnings=[*operator.remarks, *units.remarks, *noise.remarks, *done.remarks, *found],
         wrong=wrong,
     )
 

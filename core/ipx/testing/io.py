@@ -19,7 +19,7 @@ from ipx.files.images import read, write
 from ipx.files.lookup import by_content, by_suffix
 from ipx.testing.common import Checks, Named, require
 
-LAYOUTS = {"L": 1, "LA": 2, "La": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}
+LAYOUTS = {"L": 1, "LA": 2, "La": 2, "RGB": 3, "RGBA": 4, "RGBa": 4, "bands": 5}
 """Kinds of picture, and their samples a pixel."""
 
 SIZES = ((13, 17), (1, 1), (1, 6), (6, 1))
@@ -89,7 +89,7 @@ class WrittenChecks(FormatChecks):
 
     def files(self) -> None:
         """Through `ipx.files.images`: written, read, and refused in one line when cut off."""
-        layouts = [LAYOUTS[name] for name in ("L", "RGB") if name in self.spec.layouts]
+        layouts = [LAYOUTS[name] for name in ("L", "RGB", "bands") if name in self.spec.layouts]
         dtypes = [name for name in self.spec.dtypes if np.dtype(name).itemsize <= 4]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / ("a" + self.spec.suffixes[0])

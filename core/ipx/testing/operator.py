@@ -113,9 +113,10 @@ class OperatorChecks(Checks):
         """(A^T A + W) z = x for z = ``solve_normal(x, W)``; W = rho I, or W = F^T gram F."""
         a, x, k = self.made, self.x, draw(6, 1, 1, *self.x.shape[-2:])
         weights = [Spectral("any", torch.full_like(k[..., :1, :1], rho)) for rho in (1e-2, 10.0)]
-        if self.traits.basis in ("fft", "dct"):
-            gram = torch.fft.rfft2(k).abs() ** 2 if self.traits.basis == "fft" else k
-            weights.append(Spectral(self.traits.basis, gram + 0.1))
+        if self.traits.basis in ("fft", "any"):
+            weights.append(Spectral("fft", torch.fft.rfft2(k).abs() ** 2 + 0.1))
+        if self.traits.basis in ("dct", "any"):
+            weights.append(Spectral("dct", k + 0.1))
         for w in weights:
             z = a.solve_normal(x, w)
             wz = w.inverse(w.gram * w.forward(z), (x.shape[-2], x.shape[-1]))

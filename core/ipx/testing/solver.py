@@ -124,7 +124,9 @@ class SolverChecks(Checks):
                 before, after = problem.objective(start), problem.objective(result.x)
                 close(result.objective, after, 1e-12, "reported objective")
             less = "diverged" not in result.status and (after < before).all()
-            require(less, f"{what} {before.tolist()} became {after.tolist()}")
+            # a plain method may be what the operator shows its data by, such as an interpolation
+            same = self.made.one_shot and torch.equal(result.x, start)
+            require(same or less, f"{what} {before.tolist()} became {after.tolist()}")
 
     def resume(self) -> None:
         """A state that was saved and read back goes on with the same bits."""

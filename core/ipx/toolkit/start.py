@@ -11,7 +11,7 @@ from ipx.solving.problem import Problem
 
 
 def filled_start(problem: Problem) -> Tensor:
-    """``problem.start()`` with unmeasured pixels filled in, ``(B, C, H, W)``.
+    """``problem.start()`` with unmeasured and untrusted pixels filled in, ``(B, C, H, W)``.
 
     A hole left at zero costs an iterative solver most of its steps. A given start ``x0`` and a
     code are returned unchanged.
@@ -21,7 +21,9 @@ def filled_start(problem: Problem) -> Tensor:
         return problem.start()
     x = problem.physical.preview(problem.y)
     d = operator.diagonal(x)
-    seen = (d != 0).to(x.dtype).expand_as(x)
+    trusted = problem.noise.trusted(problem.y)
+    seen = (d != 0).expand_as(x) if trusted is None else (d != 0) & trusted
+    seen = seen.to(x.dtype)
     if bool(seen.all()):
         return problem.unknown(x)
     return problem.unknown(_pull_push(x * seen, seen))

@@ -191,11 +191,11 @@ def _load(settings: Data, channels: int) -> Iterator[tuple[str, Array]]:
         for file in pictures_in(path):
             if any(_matches(file.name, p) for p in settings.exclude):
                 continue
-            picture = _coloured(_bytes(read(file).pixels), channels)
+            picture = _coloured(file.name, _bytes(read(file).pixels), channels)
             yield from _tiled(file.name, picture, settings.tiles)
     elif path.suffix in (".npy", ".npz"):
         for i, picture in enumerate(_arrays(path)):
-            yield f"{i:06d}", _coloured(picture, channels)
+            yield f"{i:06d}", _coloured(f"{i:06d}", picture, channels)
     else:
         raise InputError(f"{path}: is neither a folder nor an NPY or NPZ file")
 
@@ -244,10 +244,12 @@ def _arrays(path: Path) -> Array:
     return many
 
 
-def _coloured(picture: Array, channels: int) -> Array:
+def _coloured(name: str, picture: Array, channels: int) -> Array:
     """``(C, H, W)`` with C = channels."""
     if picture.shape[0] == channels:
         return np.ascontiguousarray(picture)
+    if picture.shape[0] not in (1, 3):
+        raise InputError(f"{name}: has {picture.shape[0]} bands; use grey or colour images")
     if channels == 3:
         return picture.repeat(3, 0)
     grey: Array = np.tensordot(LUMA, picture, 1)[None].round().astype(np.uint8)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ipx import LinearOperator, Shape, ShapeError, Spectral, irfft2
 from ipx_plugins.blur import BlurOptions
+from ipx_plugins.blur.borders import extended, folded
 from ipx_plugins.blur.psf import core_of, psf_for
 
 
@@ -118,17 +119,13 @@ class Blur(LinearOperator[BlurOptions]):
         """P x, ``(B, C, *extended)``."""
         if self.options.open:
             return x
-        for axis in (-2, -1):
-            x = _extend(x, axis, self._before[axis], self._after[axis], self.options.boundary)
-        return x
+        return extended(x, self._before, self._after, self.options.boundary)
 
     def _fold(self, p: Tensor) -> Tensor:
         """P^T p, ``(B, C, H, W)``."""
         if self.options.open:
             return p.contiguous()
-        for axis in (-1, -2):
-            p = _fold(p, axis, self._before[axis], self._after[axis], self.options.boundary)
-        return p.contiguous()
+        return folded(p, self._before, self._after, self.options.boundary)
 
     def spectrum(self, like: Tensor) -> Spectral:
         """Eigenvalues of A^T A: |H|^2 (circular) or the squared cosine transform of h (reflect)."""
@@ -197,43 +194,3 @@ class Blur(LinearOperator[BlurOptions]):
             return y
         (top, left), (bottom, right) = self._before, self._after
         return functional.pad(y, (left, right, top, bottom), mode="replicate")
-
-
-def _extend(x: Tensor, axis: int, before: int, after: int, boundary: str) -> Tensor:
-    """Extend one axis by ``before`` and ``after`` pixels."""
-    if before + after == 0:
-        return x
-    n = x.shape[axis]
-    if boundary == "reflect":
-        head, tail = (
-            x.narrow(axis, 0, before).flip(axis),
-            x.narrow(axis, n - after, after).flip(axis),
-        )
-    else:
-        shape = list(x.shape)
-        shape[axis] = before
-        head = x.narrow(axis, 0, 1).expand(shape)
-        shape[axis] = after
-        tail = x.narrow(axis, n - 1, 1).expand(shape)
-        if boundary == "zero":
-            head, tail = torch.zeros_like(head), torch.zeros_like(tail)
-    return torch.cat([head, x, tail], dim=axis)
-
-
-def _fold(p: Tensor, axis: int, before: int, after: int, boundary: str) -> Tensor:
-    """The adjoint of `_extend`."""
-    if before + after == 0:
-        return p
-    n = p.shape[axis] - before - after
-    x = p.narrow(axis, before, n)
-    if boundary == "zero":
-        return x
-    x = x.clone()
-    head, tail = p.narrow(axis, 0, before), p.narrow(axis, before + n, after)
-    if boundary == "reflect":
-        x.narrow(axis, 0, before).add_(head.flip(axis))
-        x.narrow(axis, n - after, after).add_(tail.flip(axis))
-    else:
-        x.narrow(axis, 0, 1).add_(head.sum(axis, keepdim=True))
-        x.narrow(axis, n - 1, 1).add_(tail.sum(axis, keepdim=True))
-    return x

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipx import InputError, ShapeError, read_array
+from ipx import InputError, OptionError, ShapeError, read_array
 from ipx_plugins.blur import BlurOptions
 
 _FINE = 8  # samples per pixel and axis when a PSF is rasterised
@@ -29,19 +29,23 @@ def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
         InputError: the PSF file cannot be used.
         ShapeError: the picture is smaller than the core of a Gaussian or Airy PSF.
     """
-    if options.kernel is not None:
+    if options.kernel == "auto":
+        raise OptionError("kernel auto is found from data; it is known in ipx solve only")
+    if isinstance(options.kernel, Path):
         return _from_file(options.kernel)
+    if options.taps is not None:
+        side = math.isqrt(len(options.taps))
+        taps = torch.tensor(options.taps, dtype=torch.float64).view(side, side)
+        return taps / taps.sum()
     if options.kind == "gaussian":
-        x = _grid(_reach(4 * options.sigma, options.sigma, limit))
-        line = torch.exp(-0.5 * (x / options.sigma) ** 2)
-        psf = torch.outer(line, line)
+        psf = _gaussian(options, limit)
     elif options.kind == "airy":
         # (2 J1(v) / v)^2, first zero at v = 3.8317 (Born, Wolf, 8.5.2); four rings hold 95 %
         x = _grid(_reach(4 * options.radius, options.radius, limit))
         v = (3.8317059702 / options.radius * torch.hypot(x[:, None], x)).clamp_min(1e-9)
         psf = (2 * torch.special.bessel_j1(v) / v) ** 2
     elif options.kind == "uniform":
-        psf = torch.ones(options.size, options.size, dtype=torch.float64)
+        psf = torch.ones(_sides(options, options.size), dtype=torch.float64)
     elif options.kind == "disk":
         psf = _disk(options.radius)
     elif options.kind == "motion":
@@ -55,11 +59,41 @@ def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
 
 def core_of(options: BlurOptions) -> tuple[int, int] | None:
     """Height and width that a Gaussian or Airy PSF may be cut to; None for the others."""
-    widths = {"gaussian": options.sigma, "airy": options.radius}
-    if options.kernel is not None or options.kind not in widths:
+    if options.free or options.kind not in ("gaussian", "airy"):
         return None
-    side = 2 * math.ceil(widths[options.kind]) + 1
-    return side, side
+    if options.kind == "airy":
+        side = 2 * math.ceil(options.radius) + 1
+        return side, side
+    rows, columns = _spread(options)
+    return 2 * math.ceil(rows) + 1, 2 * math.ceil(columns) + 1
+
+
+def _sides(options: BlurOptions, side: int) -> tuple[int, int]:
+    """Height and width of a PSF of this side that blurs along the chosen axes."""
+    return {"both": (side, side), "horizontal": (1, side), "vertical": (side, 1)}[options.axis]
+
+
+def _spread(options: BlurOptions) -> tuple[float, float]:
+    """Standard deviations of a Gaussian along rows and columns; 0 along an axis without blur."""
+    if options.across is None:
+        rows, columns = options.axis != "horizontal", options.axis != "vertical"
+        return rows * options.sigma, columns * options.sigma
+    sine, cosine = (abs(f(math.radians(options.angle))) for f in (math.sin, math.cos))
+    along, across = options.sigma, options.across
+    return math.hypot(sine * along, cosine * across), math.hypot(cosine * along, sine * across)
+
+
+def _gaussian(options: BlurOptions, limit: int | None) -> Tensor:
+    """A Gaussian, not yet normalised; ``sigma`` along ``angle`` and ``across`` at a right angle."""
+    rows, columns = (_grid(_reach(4 * s, s, limit)) for s in _spread(options))
+    across = options.sigma if options.across is None else options.across
+    sine, cosine = math.sin(math.radians(options.angle)), math.cos(math.radians(options.angle))
+    if options.across is None:
+        sine, cosine = 0.0, 1.0
+    # rows count downwards, angles go upwards
+    along = cosine * columns - sine * rows[:, None]
+    beside = sine * columns + cosine * rows[:, None]
+    return torch.exp(-0.5 * ((along / options.sigma) ** 2 + (beside / across) ** 2))
 
 
 def _grid(reach: int) -> Tensor:

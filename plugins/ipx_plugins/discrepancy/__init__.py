@@ -1,4 +1,4 @@
-"""Tuners that choose lam: the discrepancy principle and generalised cross-validation."""
+"""Tuners that choose lam: discrepancy principle, generalised cross-validation, EM."""
 
 from __future__ import annotations
 
@@ -37,6 +37,13 @@ class GCVOptions(Options):
     evaluations: int = opt(default=12, min=3, max=1000, help="Largest number of weights tried.")
 
 
+class EMOptions(Options):
+    """Expectation maximisation."""
+
+    tol: float = opt(default=0.01, above=0.0, help="Relative precision of lam.")
+    evaluations: int = opt(default=40, min=2, max=1000, help="Largest number of weights tried.")
+
+
 @hookimpl
 def ipx_components() -> Iterable[TunerSpec]:
     """Declare the tuners."""
@@ -54,5 +61,12 @@ def ipx_components() -> Iterable[TunerSpec]:
             options=GCVOptions,
             summary="Generalised cross-validation: needs no noise level.",
             source="Golub, Heath, Wahba, Technometrics 21, 1979; probe: Girard 1989",
+        ),
+        TunerSpec(
+            name="em",
+            target="ipx_plugins.discrepancy.em:EM",
+            options=EMOptions,
+            summary="EM for Gaussian noise and a quadratic prior: greatest marginal likelihood.",
+            source="Molina, Katsaggelos, Mateos, IEEE TIP 8(2), 1999; MacKay 1992",
         ),
     ]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import Problem, Result, Solve, image_dot, image_sum, known_count
+from ipx import LEAST_SIGMA, Problem, Result, Solve, image_dot, image_sum, known_count
 
 
 def free_values(
@@ -14,25 +14,27 @@ def free_values(
     result: Result,
     solve: Solve,
     lam: Tensor,
-    spread: Tensor,
     before: Result | None = None,
 ) -> tuple[Tensor, Result]:
     """Residual degrees of freedom m - df of m data, ``(B,)``, and the solution for the probe.
 
     df is the trace of the Jacobian of y -> A x(y), from one probe b of random signs (Ramani, Blu,
-    Unser 2008): ``m - df = b . (b - (A x(y + e b) - A x(y)) / e)``. e is a tenth of ``spread``,
-    the noise standard deviation ``(B,)``. This takes a second solve, with the steps of ``result``
-    from the start of ``problem``. It goes on from ``before``, the solution for the probe of the
-    trial that ``result`` went on from.
+    Unser 2008): ``m - df = b . (b - (A x(y + e b) - A x(y)) / e)``. e is a tenth of the noise
+    standard deviation of each value. This takes a second solve, with the steps of ``result`` from
+    the start of ``problem``. It goes on from ``before``, the solution for the probe of the trial
+    that ``result`` went on from.
     """
     y = problem.y
     generator = torch.Generator().manual_seed(0)
     signs = torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2.0 - 1.0
     probe = signs.to(y)
     known = problem.operator.known(y)
+    size = 0.1 * problem.noise.deviation(y).clamp_min(LEAST_SIGMA)
+    if not problem.data.quadratic:  # there are no negative counts: dark values are moved up
+        dark = problem.noise.centred(y) < size
+        probe = torch.where(dark, probe.abs(), probe)
     if known is not None:
         probe = probe * known
-    size = (0.1 * spread).view(-1, *([1] * (y.ndim - 1)))
     moved = problem.changed(y=y + size * probe, lam=lam)
     probed = solve(moved, after=before, twin=result)
     after = probed.unknown

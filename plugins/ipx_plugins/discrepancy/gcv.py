@@ -3,9 +3,11 @@
     lam = argmin |A x_lam - y|^2 / (m - df_lam)^2
 
 (Golub, Heath, Wahba 1979; for nonlinear estimates df comes from a random probe, Girard 1989,
-Ramani et al. 2008). For blurred data the noise estimate |A x - y|^2 / (m - df) hardly depends on
-lam over a wide range. GCV then chooses the smoothest picture in this range, whereas a rule that
-uses an estimated sigma is sensitive to errors of one per cent.
+Ramani et al. 2008). For photons the squares are divided by the variance of each value, to which
+twice the Kullback-Leibler divergence is near (Bardsley, Goldes, Inverse Problems 25, 2009). For
+blurred data the noise estimate |A x - y|^2 / (m - df) hardly depends on lam over a wide range. GCV
+then chooses the smoothest picture in this range, whereas a rule that uses an estimated sigma is
+sensitive to errors of one per cent.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class GCV(Tuner[GCVOptions]):
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve."""
-        noise = self._noise(problem)
+        noise = noise_variance(problem).sqrt().clamp_min(LEAST_SIGMA)
         points: list[list[tuple[float, float]]] = [[] for _ in noise]  # (log lam, score)
         log = torch.log(noise).clamp(LOWEST, HIGHEST)
         least = torch.full_like(log, math.inf)
@@ -47,8 +49,8 @@ class GCV(Tuner[GCVOptions]):
             lam = log.exp()
             weighted = problem.with_lam(lam)
             result = solve(weighted, after=result)
-            score, probed = self._scored(weighted, result, solve, probed)
-            trace.append({"lam": lam.tolist(), "score": score.tolist()})
+            score, left, probed = self._scored(weighted, result, solve, probed)
+            trace.append({"lam": lam.tolist(), "score": score.tolist(), "noise": left.tolist()})
             better = active & (score < least)
             best = merge(best, result, better)
             chosen, least = torch.where(better, log, chosen), torch.where(better, score, least)
@@ -83,10 +85,6 @@ class GCV(Tuner[GCVOptions]):
             vertex = b + (near if c - b > b - a else -near)
         return min(max(vertex, a + near), c - near)
 
-    def _noise(self, problem: Problem) -> Tensor:
-        """The standard deviation of the noise, ``(B,)``."""
-        return noise_variance(problem).sqrt().clamp_min(LEAST_SIGMA)
-
     def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor:
         """log |A x - y|^2 - 2 log(m - df) + const, ``(B,)``; `WORST` where m - df vanishes.
 
@@ -96,13 +94,12 @@ class GCV(Tuner[GCVOptions]):
 
     def _scored(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
-    ) -> tuple[Tensor, Result]:
-        """The score, and the solution for the probe; see `free_values`."""
+    ) -> tuple[Tensor, Tensor, Result]:
+        """The score, |A x - y| / sqrt(m - df), and the solution for the probe."""
         misfit, count = coarse_misfit(problem, result), coarse_count(problem)
         lam = vector(problem.lam, misfit)
-        noise = self._noise(problem)
-        free, probed = free_values(problem, result, solve, lam, noise, before)
+        free, probed = free_values(problem, result, solve, lam, before)
         tiny = torch.finfo(misfit.dtype).tiny
         score = torch.log(misfit.clamp_min(tiny)) - 2 * torch.log(free.clamp_min(tiny))
         score = torch.where(free > _LEAST_FREE * count, score, torch.full_like(score, WORST))
-        return score, probed
+        return score, (2 * misfit / free.clamp_min(tiny)).sqrt(), probed

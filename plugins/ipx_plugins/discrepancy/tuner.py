@@ -8,7 +8,9 @@ pixels). With it, Tikhonov denoising gets exactly the Wiener weight.
 
 For a blur the criterion is nearly flat below the best weight (smaller weights leave white noise
 too), so a sigma 1 % too low would make lam far too small. The target is therefore 1.5 % higher, and
-where sigma was estimated from the same picture, `GCV` chooses lam.
+where sigma was estimated from the same picture, `GCV` chooses lam. The expected divergence of
+photons is less certain than that even if their number is told: `GCV` chooses lam for them too,
+unless the operator leaves pixels apart. There it has a second minimum at 0 for few photons.
 
 A prior that is not convex gets the classical rule, without the degrees of freedom, unless the
 operator leaves pixels apart. A probe moves its result from one local minimum to another, or along
@@ -24,13 +26,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx import LEAST_SIGMA, Diagonal, Problem, Result, Solve, Tuned, Tuner, has
+from ipx import (
+    LEAST_SIGMA,
+    Diagonal,
+    NoiseGrad,
+    Problem,
+    Result,
+    Solve,
+    Tuned,
+    Tuner,
+    has,
+    noise_variance,
+)
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as FREE_LOWEST, WORST
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
+_LESS = 0.9  # the estimate is right to 10 %
+TEXTURE = 0.015  # a noise level below, twice it around holes, may be the texture of a photograph
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
 
 
@@ -42,6 +57,16 @@ def at_bound(lam: Tensor, low: float, high: float) -> Tensor:
 def _steady(problem: Problem) -> bool:
     """True if minimisers follow small changes of the data: a convex prior, or pixels apart."""
     return problem.prior.traits.convex or has(problem.physical, Diagonal)
+
+
+def _least(problem: Problem) -> Tensor:
+    """The data term of errors of size `LEAST_SIGMA` and random sign, ``(B,)``."""
+    y = problem.y
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2.0 - 1.0
+    error, known = LEAST_SIGMA * signs.to(y), problem.operator.known(y)
+    centre = problem.noise.centred(y)
+    return problem.noise.nll(centre + (error if known is None else error * known), y)
 
 
 class Discrepancy(Tuner[DiscrepancyOptions]):
@@ -58,21 +83,28 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
 
     def _estimated(self, problem: Problem) -> bool:
         """True if `GCV` is tried first."""
-        o = self.options
-        told = problem.estimated and o.estimated == "gcv" and problem.data.quadratic
-        return told and _steady(problem)
+        if self.options.estimated != "gcv" or not _steady(problem):
+            return False
+        if problem.data.quadratic:
+            return problem.estimated
+        return has(problem.noise, NoiseGrad) and not has(problem.physical, Diagonal)
 
     def _effective(self, problem: Problem) -> bool:
-        """True if the degrees of freedom are taken off."""
-        return self.options.effective and _steady(problem)
+        """True if the degrees of freedom are taken off.
+
+        A data term with kinks fits most values exactly; its misfit does not follow from them.
+        """
+        smooth = problem.data.quadratic or has(problem.noise, NoiseGrad)
+        return self.options.effective and smooth and _steady(problem)
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
 
-        If a Gaussian noise level was estimated, `GCV` chooses lam, unless option estimated is
-        trust, or the prior is not convex. The criterion grows with lam. Where it stays below its
-        target for every weight tried (data that any smooth picture fits), the largest weight is
-        taken; where it stays above, the smallest.
+        If a Gaussian noise level was estimated, or photons went through a blur, `GCV` chooses lam,
+        unless it leaves too little noise, option estimated is trust, or the prior is not convex.
+        The criterion grows with lam. Where it stays below its target for every weight tried (data
+        that any smooth picture fits), the largest weight is taken; where it stays above, the
+        smallest.
         """
         if self._estimated(problem):
             free = GCV().tune(problem, solve)
@@ -81,6 +113,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             known = torch.where(scores < WORST, scores, scores.amin(0))
             decided = (known.amax(0) - known.amin(0) > 1e-3).to(problem.y.device)
             decided = decided & ~at_bound(free.lam, math.exp(FREE_LOWEST), math.exp(FREE_HIGHEST))
+            decided = decided & ~self._too_small(problem, free)
             if bool(decided.all()):
                 return free
             told = self._from_level(problem, solve, decided)
@@ -92,6 +125,25 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             )
         return self._from_level(problem, solve)
 
+    def _too_small(self, problem: Problem, free: Tuned) -> Tensor:
+        """True where the noise that `GCV` leaves is far less than all estimates say, ``(B,)``.
+
+        Shrinkage by a prior that is not quadratic gives it a minimum near lam = 0, where residual
+        and degrees of freedom vanish together. Estimates count if they agree, exceed the texture
+        of photographs, which they take for noise, and are made from pictures.
+        """
+        holes = problem.operator.known(problem.y) is not None
+        sigma = noise_variance(problem).sqrt()
+        certain = sigma > TEXTURE * (2 if holes else 1)
+        pictures = not problem.operator.traits.signed and problem.data.quadratic
+        if problem.noise.remarks or not pictures or not bool(certain.any()):
+            return torch.zeros_like(certain)
+        lam, left = (
+            torch.tensor([t[key] for t in free.trace]).to(sigma) for key in ("lam", "noise")
+        )
+        trial = (lam - free.lam).abs().argmin(0, keepdim=True)
+        return certain & (left.gather(0, trial)[0] < _LESS * sigma)
+
     def _from_level(self, problem: Problem, solve: Solve, decided: Tensor | None = None) -> Tuned:
         """The result at the root of the criterion, with the noise level as given.
 
@@ -99,7 +151,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         """
         count = coarse_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
-        expected = expected.maximum(0.5 * count * LEAST_SIGMA**2)
+        expected = expected.maximum(_least(problem))
         log = torch.log(self._first(expected, count))
         low = torch.full_like(log, float("-inf"))
         high = torch.full_like(log, float("inf"))
@@ -171,8 +223,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         value = coarse_misfit(problem, result)
         target, probed = expected, None
         if self._effective(problem):
-            spread = (2 * expected / count).sqrt()
-            free, probed = free_values(problem, result, solve, lam, spread, before)
+            free, probed = free_values(problem, result, solve, lam, before)
             target = expected * (free / count).clamp(1e-3, 1.0)
         tiny = torch.finfo(value.dtype).tiny
         return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny)), probed

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ipx import Format, InputError, Raster
-from ipx.files.format import Array, wrong_channels
+from ipx.files.format import Array, is_image, wrong_channels
 
 
 class NPY(Format):
@@ -21,10 +21,12 @@ class NPY(Format):
             raise InputError(
                 f"has shape {samples.shape}; an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
             )
-        if samples.ndim == 3 and samples.shape[2] not in (1, 3, 4) and samples.size:
-            first = samples.shape[0] in (1, 3, 4)
-            hint = "; move the channels last" if first else "; save each image of a stack alone"
-            raise InputError(f"has shape {samples.shape}: {wrong_channels(samples.shape[2])}{hint}")
+        if samples.ndim == 3 and samples.size and not _channels_last(*samples.shape):
+            first = is_image(samples.shape[0]) or samples.shape[0] == 4
+            hint = "; save each image of a stack alone"
+            hint += ", or move the channels last" if first else ""
+            what = wrong_channels(samples.shape[2])
+            raise InputError(f"has shape {samples.shape}: {what}, in the last axis{hint}")
         samples = samples.reshape(*samples.shape[:2], -1) if samples.size else samples
         return Raster(samples, alpha=samples.ndim == 3 and samples.shape[2] == 4)
 
@@ -46,6 +48,17 @@ class NPY(Format):
         if not isinstance(array, np.ndarray):
             raise InputError("holds several arrays; save one")
         return array
+
+
+def _channels_last(height: int, width: int, channels: int) -> bool:
+    """True for ``(H, W, C)``: of many bands where H and W are more alike than W and C.
+
+    Otherwise it is a stack of images, or has the bands first.
+    """
+    if channels in (1, 3, 4) or not is_image(channels):
+        return channels in (1, 3, 4)
+    lines = min(height, width) == 1
+    return lines or abs(math.log(height / width)) <= abs(math.log(width / channels))
 
 
 def _check(data: bytes) -> None:

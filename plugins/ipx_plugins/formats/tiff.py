@@ -12,7 +12,7 @@ import tifffile
 from tifffile import PHOTOMETRIC
 
 from ipx import Format, InputError, Raster
-from ipx.files.format import Array, check_size, wrong_channels
+from ipx.files.format import FEWEST, Array, check_size, wrong_channels
 from ipx_plugins.formats.common import ORIENTATION, padded_jpeg
 
 ICC = 34675
@@ -109,7 +109,8 @@ def _raster(page: tifffile.TiffPage, size: int) -> Raster:
         alpha = samples.shape[2] == colours + 1 and (
             extra in ([1], [2]) or (colours == 3 and extra in ([], [0]))
         )
-        if samples.shape[2] != colours + alpha:
+        bands = colours == 1 and samples.shape[2] >= FEWEST
+        if not bands and samples.shape[2] != colours + alpha:
             raise InputError(wrong_channels(samples.shape[2]))
     return Raster(
         samples,

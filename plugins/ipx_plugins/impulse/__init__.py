@@ -29,6 +29,10 @@ class ImpulseOptions(Options):
         help="Fraction of wrong values. By default it is estimated from the data, and 0.1 in "
         "simulations.",
     )
+    detect: bool = opt(
+        default=True,
+        help="Leave out values that are surely wrong, and let the prior fill them in.",
+    )
 
 
 @hookimpl
@@ -41,7 +45,12 @@ def ipx_components() -> Iterable[NoiseSpec]:
             options=ImpulseOptions,
             provides=(NoiseProx,),
             traits=Traits(level="amount"),
-            summary="Salt and pepper, random or dead values: |Ax - y|_1.",
-            source="Nikolova, J. Math. Imaging Vis. 20, 2004",
+            examples=(
+                {"kind": "dead"},
+                {"detect": False},
+                {"kind": "random", "detect": False},
+            ),
+            summary="Salt and pepper, random or dead values: |Ax - y|_1 over credible values.",
+            source="Nikolova, JMIV 20, 2004; Chan, Ho, Nikolova, IEEE TIP 14, 2005",
         )
     ]

@@ -1,28 +1,34 @@
 """Impulse noise: each value is replaced with probability ``amount`` by one unrelated to it.
 
-The data term is ``|pred - y|_1``. Its minimiser fits most values exactly and ignores the wrong ones
-(Nikolova 2004).
+The data term is ``|pred - y|_1`` over the values that are no detected impulses. Its minimiser fits
+most values exactly and ignores the wrong ones that were not detected (Nikolova 2004).
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from ipx import Noise, Scalar, image_sum, per_image
+from ipx import Noise, Scalar, column, image_sum, per_image
 from ipx_plugins.impulse import ImpulseOptions
+from ipx_plugins.impulse.detection import credible, hidden, neighbours
 
 _FAR = 0.1  # values that differ more from their neighbours, see `_distance`, are wrong
 _BLACK = 0.02  # zeros are wrong only where the local median is above this
 
 
 class Impulse(Noise[ImpulseOptions]):
-    """f = |pred - y|_1. ``level`` is the fraction of wrong values, in [0, 1]."""
+    """f = |m (pred - y)|_1, m the mask `trusted`; ``level`` is the share of wrong values.
 
+    ``holes`` is True where some values are unknown.
+    """
+
+    holes = False
     simulated = 0.1
+    _latest: tuple[weakref.ref[Tensor], Tensor] | None = None  # the last data, and their mask
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         """``clean`` with wrong values, drawn on the CPU; their fraction is 0.1 by default."""
@@ -35,23 +41,43 @@ class Impulse(Noise[ImpulseOptions]):
             value = torch.zeros_like(value)
         return torch.where(hit < per_image(amount, clean), value, clean)
 
+    def trusted(self, y: Tensor) -> Tensor | None:
+        """True for values that are no detected impulses, see `credible`; None without detection."""
+        if not self.options.detect:
+            return None
+        if self._latest is None or self._latest[0]() is not y:
+            with torch.no_grad():
+                self._latest = (weakref.ref(y), credible(y, self.options.kind, self.holes))
+        return self._latest[1]
+
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
-        """|pred - y|_1 per image, ``(B,)``."""
-        return image_sum((pred - y).abs())
+        """|pred - y|_1 over the trusted values per image, ``(B,)``."""
+        away, mask = (pred - y).abs(), self.trusted(y)
+        return image_sum(away if mask is None else away * mask)
 
     def prox(self, v: Tensor, y: Tensor, t: Scalar) -> Tensor:
-        """y + soft(v - y, t): v moved towards y by at most t."""
+        """y + soft(v - y, t): v moved towards y by at most t; v where y is not trusted."""
         step = torch.as_tensor(per_image(t, v), dtype=v.dtype, device=v.device)
-        return v + torch.minimum(torch.maximum(y - v, -step), step)
+        moved, mask = v + torch.minimum(torch.maximum(y - v, -step), step), self.trusted(y)
+        return moved if mask is None else torch.where(mask, moved, v)
 
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
-        """count x amount x (mean distance of a wrong value from the true one u), ``(B,)``.
+        """What undetected impulses are expected to leave, ``(B,)``.
 
-        The distance is 1/2 for salt and pepper, ``u^2 / 2 + (1 - u)^2 / 2`` for random values and
-        u for dead ones. The last two are averaged over the data, used in place of u.
+        Without detection it is count x amount x (mean distance of a wrong value from the true one
+        u). The distance is 1/2 for salt and pepper, ``u^2 / 2 + (1 - u)^2 / 2`` for random values
+        and u for dead ones. The last two are averaged over the data, used in place of u.
+
+        Salt and pepper and dead values are all detected. A random value within T = `hidden` of u is
+        not: the distances of such values have the mean T^2. On photographs this is right within a
+        factor of two.
         """
         level = self.level if self.level is not None else self._share(y, None)
         amount = torch.as_tensor(per_image(level, count), dtype=y.dtype, device=y.device)
+        if self.options.detect:
+            if self.options.kind != "random":
+                return torch.zeros_like(count)
+            return amount * image_sum((y != 0) * hidden(y, self.holes) ** 2)
         if self.options.kind == "salt-pepper":
             return 0.5 * amount * count
         if self.options.kind == "dead":
@@ -62,6 +88,11 @@ class Impulse(Noise[ImpulseOptions]):
         holes = y[0].numel() - count  # unknown values are 0 in y: 1/2 each
         return amount * (image_sum(0.5 * (u**2 + (1 - u) ** 2)) - 0.5 * holes)
 
+    def deviation(self, y: Tensor) -> Tensor:
+        """The expected data term of a value: the mean deviation, one per image."""
+        count = torch.full_like(y.flatten(1)[:, 0], y[0].numel())
+        return column(self.expected(y, count) / count, y)
+
     def estimated(
         self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
     ) -> Impulse:
@@ -70,6 +101,7 @@ class Impulse(Noise[ImpulseOptions]):
             return self
         made = Impulse(self.options)
         made.level = self._share(y, known)
+        made.holes = known is not None and not bool(known.all())
         return made
 
     def _share(self, y: Tensor, known: Tensor | None) -> Tensor:
@@ -94,29 +126,14 @@ class Impulse(Noise[ImpulseOptions]):
         return share.clamp_max(1.0)
 
 
-def _near(y: Tensor, known: Tensor | None) -> Tensor:
-    """The neighbourhood of each value, itself included, on a new last axis; NaN where unknown.
-
-    Neighbourhoods are 3 x 3 for pictures, and 5 values in a row for other data.
-    """
-    picture = y if y.ndim == 4 else y.reshape(y.shape[0], 1, 1, -1)
-    if known is not None:
-        nan = torch.full((), torch.nan, dtype=y.dtype, device=y.device)
-        picture = torch.where(known.expand_as(y).reshape(picture.shape), picture, nan)
-    rows, columns = (3, 3) if picture.shape[-2] > 1 else (1, 5)
-    border = (columns // 2, columns // 2, rows // 2, rows // 2)
-    padded = functional.pad(picture, border, value=torch.nan)
-    return padded.unfold(-2, rows, 1).unfold(-2, columns, 1).flatten(-2)
-
-
 def _median(y: Tensor, known: Tensor | None) -> Tensor:
     """Median of the known values of each neighbourhood; NaN where there are none."""
-    return _near(y, known).nanmedian(-1).values.reshape(y.shape)
+    return neighbours(y, known).nanmedian(-1).values.reshape(y.shape)
 
 
 def _distance(y: Tensor, known: Tensor | None) -> Tensor:
     """Distance of each value from the third closest of its 8 neighbours (3/8 of fewer)."""
-    near = _near(y, known)
+    near = neighbours(y, known)
     middle = near.shape[-1] // 2
     away = (near - near[..., middle : middle + 1]).abs()
     away = torch.cat([away[..., :middle], away[..., middle + 1 :]], -1)

@@ -61,6 +61,24 @@ class InpaintOptions(Options):
             raise OptionError("inpaint of kind text needs words to write; option words is empty")
 
 
+class SpectralInpaintOptions(Options):
+    """The visited pixels. A mask file overrides all other options."""
+
+    scan: Literal["random", "grid", "rows"] = opt(
+        default="random",
+        help="Random pixels, a random pixel in each cell of a square grid, or random whole rows.",
+    )
+    share: float = opt(default=0.1, above=0.0, max=1.0, help="Fraction of the pixels visited.")
+    mask: Path | None = opt(
+        default=None, help="Mask file, PNG, TIFF or NPY, nonzero where a pixel was visited."
+    )
+    seed: int = opt(default=0, min=0, max=2**40, help="Random seed of the scan.")
+
+
+def _asks_visited(options: SpectralInpaintOptions) -> Ask:
+    return Ask("which pixels were visited", ("seed",), ("mask",))
+
+
 def _asks(options: InpaintOptions) -> Ask:
     what = "which pixels are missing"
     if options.kind == "box":
@@ -72,7 +90,7 @@ def _asks(options: InpaintOptions) -> Ask:
 
 @hookimpl
 def ipx_components() -> Iterable[OperatorSpec]:
-    """Declare the operator."""
+    """Declare the operators."""
     return [
         OperatorSpec(
             name="inpaint",
@@ -82,5 +100,15 @@ def ipx_components() -> Iterable[OperatorSpec]:
             provides=(Adjoint, Diagonal, Norm, Local),
             examples=({"kind": "values"}, {"kind": "box"}, {"kind": "scratches"}, {"kind": "text"}),
             summary="Missing pixels: random, a box, scratches, text, or a mask file.",
-        )
+        ),
+        OperatorSpec(
+            name="spectral-inpaint",
+            target="ipx_plugins.inpaint.operator:SpectralInpaint",
+            options=SpectralInpaintOptions,
+            asks=_asks_visited,
+            provides=(Adjoint, Diagonal, Norm, Local),
+            examples=({"scan": "grid", "share": 0.3}, {"scan": "rows", "share": 0.3}),
+            summary="All bands of some pixels, as of a scan with an electron beam.",
+            source="Monier, Oberlin et al., IEEE Trans. Comput. Imaging 4(2), 2018",
+        ),
     ]

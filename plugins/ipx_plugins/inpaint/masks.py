@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ipx import InputError, Shape, ShapeError, read_array
-from ipx_plugins.inpaint import InpaintOptions
+from ipx_plugins.inpaint import InpaintOptions, SpectralInpaintOptions
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -24,7 +24,7 @@ def mask_for(options: InpaintOptions, image_shape: Shape) -> Mask:
     """
     _, height, width = image_shape
     if options.mask is not None:
-        return _from_file(options.mask, image_shape)
+        return from_file(options.mask, image_shape)
     if options.kind in ("pixels", "values"):
         shape = image_shape if options.kind == "values" else (1, height, width)
         random: Mask = np.random.default_rng(options.seed).random(shape) >= options.missing
@@ -33,6 +33,33 @@ def mask_for(options: InpaintOptions, image_shape: Shape) -> Mask:
         return _box(options, height, width)
     drawing = _scratches if options.kind == "scratches" else _text
     return ~np.asarray(drawing(options, height, width), dtype=bool)[None]
+
+
+def visited(options: SpectralInpaintOptions, image_shape: Shape) -> Mask:
+    """The pixels that a scan visits, ``(1, H, W)``.
+
+    Raises:
+        ShapeError: the mask file does not fit the picture.
+        InputError: the mask file cannot be read or holds NaN.
+    """
+    _, height, width = image_shape
+    if options.mask is not None:
+        return np.asarray(from_file(options.mask, image_shape).any(axis=0, keepdims=True))
+    rng, share = np.random.default_rng(options.seed), options.share
+    known = np.zeros((1, height, width), dtype=bool)
+    if options.scan == "rows":
+        known[:, rng.permutation(height)[: max(1, round(share * height))]] = True
+    elif options.scan == "random":
+        known.flat[rng.permutation(known.size)[: max(1, round(share * known.size))]] = True
+    else:  # one pixel in each cell of a grid
+        rows, columns = (
+            np.linspace(0, n, max(1, round(n * share**0.5)) + 1) for n in (height, width)
+        )
+        shape = (len(rows) - 1, len(columns) - 1)
+        row = rows[:-1, None] + rng.random(shape) * np.diff(rows)[:, None]
+        column = columns[None, :-1] + rng.random(shape) * np.diff(columns)
+        known[0, row.astype(int), column.astype(int)] = True
+    return known
 
 
 def _box(options: InpaintOptions, height: int, width: int) -> Mask:
@@ -78,7 +105,7 @@ def _text(options: InpaintOptions, height: int, width: int) -> Image.Image:
     return canvas
 
 
-def _from_file(path: Path, image_shape: Shape) -> Mask:
+def from_file(path: Path, image_shape: Shape) -> Mask:
     """Mask, known where the file ``(H, W)``, ``(H, W, C)`` or, in NPY, ``(C, H, W)`` is nonzero.
 
     Alpha is ignored. If the number of channels differs from that of the picture, a pixel is known

@@ -49,6 +49,11 @@ def _divergence(mean: Tensor) -> Tensor:
     return torch.where(mean < _FEW, some * (mean / 1e-4).clamp_max(1.0), many)
 
 
+def _local(y: Tensor) -> Tensor:
+    """The mean over 5 x 5 values of pictures; other data as they are."""
+    return functional.avg_pool2d(y, 5, 1, 2, count_include_pad=False) if y.ndim == 4 else y
+
+
 class _Photons(Noise[_P]):
     """Base of both models: the divergence of y - offset + c from pred + c, c = peak sigma^2.
 
@@ -133,11 +138,15 @@ class _Photons(Noise[_P]):
         """
         made = self if self.level is not None else cast("_Photons[_P]", self.estimated(y))
         _, counted, _ = made._parts(y, y)
-        photons = counted * per_image(made._peak(), y)
-        if y.ndim == 4:
-            photons = functional.avg_pool2d(photons, 5, 1, 2, count_include_pad=False)
+        photons = _local(counted) * per_image(made._peak(), y)
         each = _divergence(photons).flatten(1).mean(1)
         return count * each / per_image(made._peak(), count)
+
+    def deviation(self, y: Tensor) -> Tensor:
+        """sqrt(p / peak) with p the local mean of the data and of the read-out noise."""
+        made = self if self.level is not None else cast("_Photons[_P]", self.estimated(y))
+        _, counted, eps = made._parts(y, y)
+        return (torch.maximum(_local(counted), eps) / per_image(made._peak(), y)).sqrt()
 
     def curvature(self, y: Tensor) -> Scalar:
         """max(y, eps) / eps^2, the curvature of the parabola, per image ``(B,)``."""

@@ -31,6 +31,7 @@ class Method:
         title: heading of the row.
         name: name of a prior, or of a function in methods.py.
         function: True if the name is that of a function.
+        solver: the solver of a method without a prior.
         model: the generative model whose weights it needs.
         tasks: the tasks it applies to; all if empty.
     """
@@ -38,6 +39,7 @@ class Method:
     title: str
     name: str
     function: bool = False
+    solver: str = ""
     model: str = ""
     tasks: tuple[str, ...] = ()
 
@@ -60,9 +62,9 @@ def _of(model: str, title: str, *formulations: str) -> dict[str, Method]:
 
 METHODS = {
     "degraded": Method("degraded", "degraded", function=True),
-    "bicubic": Method("bicubic", "bicubic", function=True, tasks=("sr2", "sr4")),
-    "harmonic": Method("harmonic", "smooth", tasks=MASKS),
-    "biharmonic": Method("biharmonic", "biharmonic", function=True, tasks=MASKS),
+    "bicubic": Method("bicubic", "none", solver="bicubic", tasks=("sr2", "sr4")),
+    "harmonic": Method("harmonic", "none", solver="harmonic", tasks=MASKS),
+    "biharmonic": Method("biharmonic", "none", solver="biharmonic", tasks=MASKS),
     "wiener": Method("Wiener", "smooth", tasks=GRIDS),
     "tv": Method("TV", "tv"),
     "wavelet": Method("wavelet", "wavelet"),

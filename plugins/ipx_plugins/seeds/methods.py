@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -129,8 +128,7 @@ def restore(method: Method, case: Case, how: How, lam: list[float] | None = None
         some = case.part(chunk)
         weights = None if lam is None else lam[chunk]
         if method.function:
-            run = {"degraded": _degraded, "bicubic": _bicubic, "biharmonic": _biharmonic}
-            made = _pca(some, how, weights) if method.name == "pca" else run[method.name](some)
+            made = _pca(some, how, weights) if method.name == "pca" else _degraded(some)
         else:
             made = _solved(method, some, how, weights)
         parts.append((made, len(some.y)))
@@ -163,7 +161,10 @@ def _solved(method: Method, case: Case, how: How, lam: list[float] | None) -> Ou
     generator = getattr(prior, "generator", None) if method.model else None
     weight: Any = lam if lam is not None else "auto" if how.lam is None else how.lam
     with counted(generator) as calls:
-        r = ipx.solve(case.y, op=case.operator, noise=case.noise, prior=prior, lam=weight, **values)
+        r = ipx.solve(
+            case.y, op=case.operator, noise=case.noise, prior=prior, lam=weight,
+            solver=method.solver or "auto", **values,
+        )  # fmt: skip
     return Outcome(
         x=r.x,
         lam=r.lam,
@@ -212,27 +213,6 @@ def _degraded(case: Case) -> Outcome:
     """The data as a picture: coarse pixels are repeated, missing ones are zero."""
     size = tuple(case.truth.shape[2:])
     return _plain(functional.interpolate(case.y, size=size, mode="nearest"), "none")
-
-
-def _bicubic(case: Case) -> Outcome:
-    """Bicubic interpolation, with coarse pixels at the centres of their blocks."""
-    size = tuple(case.truth.shape[2:])
-    x = functional.interpolate(case.y, size=size, mode="bicubic", align_corners=False)
-    return _plain(x, "bicubic")
-
-
-def _biharmonic(case: Case) -> Outcome:
-    """Biharmonic inpainting of scikit-image (Damelin and Hoang 2018); known pixels are kept."""
-    from skimage.restoration import inpaint_biharmonic
-
-    known = cast(Tensor, case.operator.known(case.y)).expand(1, *case.truth.shape[1:])
-    hole = ~known[0, 0].cpu().numpy()
-    pictures = [
-        inpaint_biharmonic(y.cpu().double().numpy().transpose(1, 2, 0), hole, channel_axis=-1)
-        for y in case.y
-    ]
-    stacked = np.stack([p.transpose(2, 0, 1) for p in pictures])
-    return _plain(torch.from_numpy(stacked).to(case.y), "biharmonic")
 
 
 def _pca(case: Case, how: How, lam: list[float] | None) -> Outcome:

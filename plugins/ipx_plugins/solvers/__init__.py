@@ -16,6 +16,7 @@ from ipx import (
 from ipx_plugins.solvers.needs import (
     ADAM,
     ADMM,
+    CONDAT_VU,
     DIFFPIR,
     DIRECT,
     DIRECT_TOL,
@@ -124,6 +125,17 @@ class PDHGOptions(Options):
     relaxation: float = opt(
         default=1.9, min=1.0, max=1.99, help="Over-relaxation factor; at most 1.4 if linearised."
     )
+
+
+class CondatVuOptions(Options):
+    """Primal-dual steps with the gradient of the data term."""
+
+    sigma: float | None = opt(
+        default=None,
+        above=0.0,
+        help="Dual step; tau follows from it. By default 20 lam.",
+    )
+    relaxation: float = opt(default=1.4, min=1.0, max=1.45, help="Over-relaxation factor.")
 
 
 class LBFGSOptions(Options):
@@ -276,6 +288,14 @@ def ipx_components() -> Iterable[SolverSpec]:
             summary="Primal-dual hybrid gradient: products with A and K, no linear system.",
             needs=PDHG,
             source="Chambolle, Pock, JMIV 2011; Condat, JOTA 2013; Vu, ACM 2013",
+        ),
+        SolverSpec(
+            name="condat-vu",
+            target=here + "condat_vu:CondatVu",
+            options=CondatVuOptions,
+            summary="Primal-dual with the gradient of the data term; bounds in a sum hold exactly.",
+            needs=CONDAT_VU,
+            source="Condat, JOTA 158, 2013, algorithm 3.1; Vu, Adv. Comput. Math. 38, 2013",
         ),
         SolverSpec(
             name="lbfgs",

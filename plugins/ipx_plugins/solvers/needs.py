@@ -59,6 +59,11 @@ FISTA = (
     Need((DataGrad, Quadratic), (Prox,), rank=60),
     Need((DataGrad,), (Prox,), rank=51),
 )
+# pdhg decides by itself what is dualised; this one always takes the gradient, and bounds exactly
+CONDAT_VU = (
+    Need((DataGrad, Quadratic), (ProxConjugate,), rank=4),
+    Need((DataGrad,), (ProxConjugate,), rank=3),
+)
 LBFGS = (Need((DataGrad,), (Grad,), rank=40),)
 GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)

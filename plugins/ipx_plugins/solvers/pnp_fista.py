@@ -18,7 +18,7 @@ from ipx import (
 )
 from ipx.toolkit import column, descend, filled_start, first_step, momentum
 from ipx_plugins.solvers import PnPFISTAOptions
-from ipx_plugins.solvers.schedule import denoised, settled, sigma_at, sigmas
+from ipx_plugins.solvers.schedule import denoised, settled, sigma_at, sigmas, unit
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class PnPFISTA(Solver[PnPFISTAOptions, PnPFISTAState]):
         g, step = descend(problem, s.v, s.step)
         moved = s.v - column(step, s.v) * g
         # prox_{s lam R} is the denoiser at sqrt(s lam), where lam decreases with sigma
-        sigma = (step * DENOISER_SHARE).sqrt() * sigma_at(s.table, s.steps)
+        sigma = (step * DENOISER_SHARE / unit(problem)).sqrt() * sigma_at(s.table, s.steps)
         x, matches = denoised(problem, self.options, moved, sigma, s.steps, s.matches)
         change = image_norm(x - s.x)
         drop = (image_dot(s.v - x, x - s.x) > 0) | (change > s.change)

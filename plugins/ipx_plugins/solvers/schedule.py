@@ -3,7 +3,8 @@
 A denoiser D(x, sigma) takes the place of the proximal map of sigma^2 R. Where classical splitting
 has the threshold lam / rho, plug-and-play has sigma^2 = lam / rho, and sigma decreases instead of
 rho increasing. For lam = `DENOISER_SHARE` times the variance of the noise, which is DPIR's rule and
-that of lam="auto", the last sigma is the noise standard deviation.
+that of lam="auto", the last sigma is the noise standard deviation. lam is in the unit of the data
+term; `unit` brings it to that of sigma.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from ipx import (
     Matching,
     Problem,
     has,
+    noise_deviation,
+    noise_variance,
     using,
 )
 from ipx.toolkit import is_identity, vector
@@ -33,7 +36,7 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> T
     """Sigma of each step and image, ``(steps, B)``, decreasing."""
     lam = vector(problem.lam, like)
     low = (
-        (lam / DENOISER_SHARE).sqrt()
+        (lam * unit(problem) / DENOISER_SHARE).sqrt()
         if options.sigma_end is None
         else vector(options.sigma_end, lam)
     )
@@ -48,6 +51,23 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> T
     if options.schedule == "linear":
         return torch.lerp(high, low, share)
     return high * (low / high) ** share
+
+
+def unit(problem: Problem) -> Tensor:
+    """Variance of the noise over its `ipx.noise_variance`, ``(B,)``; 1 for Gaussian noise.
+
+    It is about the inverse of the second derivative of the data term: the mean intensity for
+    photons.
+    """
+    one = torch.ones_like(problem.y.flatten(1)[:, 0])
+    if problem.data.quadratic or problem.noise.silent:
+        return one
+    tiny = torch.finfo(one.dtype).tiny
+
+    def found() -> Tensor:
+        return noise_deviation(problem) ** 2 / noise_variance(problem).clamp_min(tiny)
+
+    return problem.derived("unit of sigma", found)
 
 
 def steps_of(problem: Problem, options: PnPOptions, holes: int = 24) -> int:
@@ -72,9 +92,9 @@ def _keeps(problem: Problem) -> bool:
 
 
 def has_holes(problem: Problem) -> bool:
-    """True if pixels are missing."""
-    known = problem.operator.known(problem.y)
-    return known is not None and not bool(known.all())
+    """True if pixels are missing, or their values are not trusted."""
+    masks = (problem.operator.known(problem.y), problem.noise.trusted(problem.y))
+    return any(mask is not None and not bool(mask.all()) for mask in masks)
 
 
 def sigma_at(table: Tensor, step: int) -> Tensor:

@@ -198,7 +198,11 @@ class SuperResolution(LinearOperator[SuperResolutionOptions]):
         return irfft2(x, size)
 
     def preview(self, y: Tensor) -> Tensor:
-        """Bicubic interpolation onto the fine grid."""
+        """`interpolated`."""
+        return self.interpolated(y)
+
+    def interpolated(self, y: Tensor) -> Tensor:
+        """Bicubic interpolation, with coarse pixels at the centres of their blocks."""
         return functional.interpolate(
             y, scale_factor=self.options.factor, mode="bicubic", align_corners=False
         )

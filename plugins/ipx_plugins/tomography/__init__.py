@@ -65,13 +65,13 @@ class TomographyOptions(Options):
         unit="pixels",
         help="Distance of neighbouring bins; for a fan as projected onto the rotation axis.",
     )
-    centre: float = opt(
+    centre: float | Literal["auto"] = opt(
         default=0.0,
         min=-1e6,
         max=1e6,
         unit="bins",
-        help="Offset of the rotation axis from the middle of the detector; see ipx "
-        "rotation-centre.",
+        help="Offset of the rotation axis from the middle of the detector; auto finds it as ipx "
+        "rotation-centre does.",
     )
     size: int | None = opt(
         default=None,
@@ -90,6 +90,8 @@ class TomographyOptions(Options):
     def __post_init__(self) -> None:
         if self.at is not None and not self.at:
             raise OptionError("option at needs an angle")
+        if self.centre == "auto" and self.beam != "parallel":
+            raise OptionError("centre auto is for parallel rays; give the centre of a fan")
 
     @property
     def degrees(self) -> tuple[float, ...]:
@@ -99,6 +101,17 @@ class TomographyOptions(Options):
         usual = 180.0 if self.beam == "parallel" else 360.0
         whole = usual if self.range is None else self.range
         return tuple(self.first + whole * i / self.angles for i in range(self.angles))
+
+    @property
+    def offset(self) -> float:
+        """The option ``centre`` as a number.
+
+        Raises:
+            OptionError: it is still to be found.
+        """
+        if self.centre == "auto":
+            raise OptionError("centre auto is found from a sinogram; it is known in ipx solve only")
+        return self.centre
 
     def source(self, side: int) -> float:
         """Distance of the source from the rotation axis in pixels; infinite for parallel rays.
@@ -153,6 +166,7 @@ def ipx_components() -> Iterable[OperatorSpec | SolverSpec]:
             target=here + "operator:Tomography",
             options=TomographyOptions,
             asks=_asks,
+            estimate=here + "centre:estimate",
             provides=(Adjoint, Norm, FilteredBackprojection),
             traits=Traits(absolute=True),
             examples=(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from ipx import InputError
+from ipx import Estimate, InputError
+from ipx_plugins.tomography import TomographyOptions
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -37,3 +39,14 @@ def rotation_centre(sinogram: Array, degrees: Array) -> float:
     weight = np.sqrt(mass / mass.mean())
     found = np.linalg.lstsq(waves * weight[:, None], moments * weight, rcond=None)[0]
     return float(found[0])
+
+
+def estimate(y: Tensor, options: TomographyOptions) -> Estimate:
+    """The option ``centre`` of the sinogram ``(1, C, angles, bins)``."""
+    rows = y[0].double().mean(0).cpu().numpy()
+    if len(rows) != len(options.degrees):
+        raise InputError(
+            f"the sinogram has {len(rows)} rows for {len(options.degrees)} angles; give --op.angles"
+        )
+    found = round(rotation_centre(rows, np.asarray(options.degrees)), 3)
+    return Estimate({"centre": found}, (f"rotation centre {found:g} bins found in the data",))

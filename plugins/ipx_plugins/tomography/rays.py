@@ -48,7 +48,7 @@ class Rays:
         count = side if options.bins is None else options.bins
         angles = torch.tensor(options.degrees, dtype=torch.float64) * (math.pi / 180)
         index = torch.arange(count, dtype=torch.float64)
-        bins = (index - (count - 1) / 2 - options.centre) * options.spacing
+        bins = (index - (count - 1) / 2 - options.offset) * options.spacing
         return cls(side, angles, bins, options.spacing, options.source(side))
 
     @property

@@ -1,0 +1,83 @@
+"""The transform of JPEG: colours, blocks of 8 x 8 pixels, cosine transform, tables of steps."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SIDE = 8
+_LUMA = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+_CHROMA = (
+    (17, 18, 24, 47, 99, 99, 99, 99),
+    (18, 21, 26, 66, 99, 99, 99, 99),
+    (24, 26, 56, 99, 99, 99, 99, 99),
+    (47, 66, 99, 99, 99, 99, 99, 99),
+    *((99,) * 8,) * 4,
+)
+_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+
+
+def steps(quality: int, chroma: bool) -> Tensor:
+    """The steps of quantisation ``(8, 8)``, for values in [0, 1] (ITU-T T.81, annex K.1)."""
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    base = torch.tensor(_CHROMA if chroma else _LUMA, dtype=torch.float64)
+    return torch.floor((base * scale + 50) / 100).clamp(1, 255) / 255
+
+
+def to_planes(x: Tensor) -> Tensor:
+    """Luma and two chromas of RGB, black at 0; other images unchanged, ``(B, C, H, W)``."""
+    if x.shape[1] != 3:
+        return x
+    return torch.einsum("ij,bjhw->bihw", torch.tensor(_YCC).to(x), x)
+
+
+def from_planes(p: Tensor) -> Tensor:
+    """The inverse of `to_planes`."""
+    if p.shape[1] != 3:
+        return p
+    inverse = torch.linalg.inv(torch.tensor(_YCC, dtype=torch.float64))
+    return torch.einsum("ij,bjhw->bihw", inverse.to(p), p)
+
+
+def blocks(x: Tensor) -> Tensor:
+    """Coefficients of blocks ``(..., h, w, 8, 8)`` of ``(..., H, W)``; edges are repeated.
+
+    The transform is orthonormal. Half is subtracted first, as JPEG subtracts 128.
+    """
+    height, width = x.shape[-2:]
+    pad = (0, -width % SIDE, 0, -height % SIDE)
+    x = functional.pad(x.flatten(0, -3)[:, None], pad, mode="replicate").reshape(
+        *x.shape[:-2], height + pad[3], width + pad[1]
+    )
+    rows, columns = (n // SIDE for n in x.shape[-2:])
+    cut = x.reshape(*x.shape[:-2], rows, SIDE, columns, SIDE).transpose(-2, -3)
+    matrix = _cosines(x)
+    made: Tensor = matrix @ cut @ matrix.mT
+    return made
+
+
+def joined(c: Tensor, height: int, width: int) -> Tensor:
+    """The inverse of `blocks`, cut to ``(..., height, width)``."""
+    matrix = _cosines(c)
+    cut = (matrix.mT @ c @ matrix).transpose(-2, -3)
+    return cut.flatten(-4, -3).flatten(-2)[..., :height, :width]
+
+
+def _cosines(like: Tensor) -> Tensor:
+    """The orthonormal DCT-II of 8 values."""
+    k = torch.arange(SIDE, dtype=torch.float64)
+    matrix = torch.cos(math.pi / SIDE * torch.outer(k, k + 0.5)) * math.sqrt(2 / SIDE)
+    matrix[0] /= math.sqrt(2)
+    return matrix.to(like)

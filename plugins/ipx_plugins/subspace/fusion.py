@@ -1,0 +1,314 @@
+"""Two instruments see one scene: an imager of few channels, a spectrometer of coarse pixels.
+
+    Y_m = L M(X) + noise,    Y_h = S H(X) + noise
+
+M and H blur each band with its own PSF, L adds up bands to the channels of the imager, S takes the
+means of s x s pixels. Borders are circular. In Fourier space a pixel of the spectrum of Y_h sees
+the s^2 frequencies that are aliased to it; so A^T A couples these and the bands, nothing else
+(Guilloteau et al. 2020). With X = V z, z of k bands, (A^T A + W) z = b is one system of s^2 k
+unknowns for each of the H W / s^2 groups of frequencies.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ipx import (
+    Adjoint,
+    InputError,
+    LinearOperator,
+    NormalSolve,
+    Shape,
+    ShapeError,
+    Spectral,
+    Traits,
+    read_array,
+)
+from ipx_plugins.subspace import FusionOptions, PansharpenOptions
+
+O = TypeVar("O", bound=PansharpenOptions)  # noqa: E741  # the options, as in Operator[O]
+
+AT_ONCE = 2**24
+"""Entries of the matrices that are solved at once."""
+
+
+class TwoInstruments(LinearOperator[O]):
+    """A x, ``(C, H, W)`` to ``(1, 1, n)``: the imager's data, then the spectrometer's, in a row.
+
+    `split` gives both as images, and `joined` makes data of them.
+
+    Args:
+        image_shape: ``(C, H, W)``, H and W multiples of the factor.
+        options: those of a subclass.
+        basis: V, ``(C, k)``: the operator is then A V on images ``(k, H, W)``; from `turned`.
+
+    Raises:
+        ShapeError: the image does not fit the options.
+    """
+
+    def __init__(
+        self,
+        image_shape: Shape,
+        options: O | None = None,
+        *,
+        basis: Tensor | None = None,
+        **values: object,
+    ) -> None:
+        super().__init__(image_shape, options, **values)
+        o, s = self.options, self.options.factor
+        if len(self.image_shape) != 3:
+            raise ShapeError(f"fusion takes images (C, H, W), not of shape {self.image_shape}")
+        self.bands = self.image_shape[0] if basis is None else basis.shape[0]
+        height, width = self.size = (self.image_shape[1], self.image_shape[2])
+        if self.bands != o.bands or self.size != (o.size or (height, height)):
+            raise ShapeError(
+                f"for an image of {self.bands} bands and {height} x {width} pixels give bands "
+                f"{self.bands} and size {height},{width}"
+            )
+        if height % s or width % s:
+            raise ShapeError(f"{height} x {width} pixels are no multiple of the factor {s}")
+        self.basis = basis
+        self._kept: dict[tuple[torch.dtype, torch.device, int], Tensor] = {}  # of `_gram`
+        self.mixing = self._mixing()  # L, (m, C)
+        self.coarse = (height // s, width // s)
+        counts = (self.mixing.shape[0] * height * width, self.bands * math.prod(self.coarse))
+        self.counts, self.data_shape = counts, (1, 1, sum(counts))
+
+    @classmethod
+    def image_shape_of(cls, data_shape: Shape, options: Any) -> Shape:
+        """From options ``bands`` and ``size``.
+
+        Raises:
+            ShapeError: no image has such data.
+        """
+        o, count = options, math.prod(data_shape)
+        whole = cls.channels_of(o) + o.bands / o.factor**2
+        side = round(math.sqrt(count / whole))
+        size = o.size or (side, side)
+        if round(math.prod(size) * whole) != count:
+            raise ShapeError(
+                f"{count} numbers are no data of an image of {o.bands} bands and {size[0]} x "
+                f"{size[1]} pixels at factor {o.factor}; give bands, size and factor"
+            )
+        return (o.bands, *size)
+
+    @classmethod
+    def channels_of(cls, options: Any) -> int:
+        """The channels of the imager."""
+        return 1
+
+    def _mixing(self) -> Tensor:
+        """L: the means of equal runs of bands, with the weights of the bands."""
+        weights = torch.ones(self.bands, dtype=torch.float64)
+        if self.options.weights is not None:
+            if len(self.options.weights) != self.bands or not any(self.options.weights):
+                raise ShapeError(f"{self.bands} bands need {self.bands} weights, not all zero")
+            weights = torch.tensor(self.options.weights, dtype=torch.float64)
+        m = self.channels_of(self.options)
+        if m > self.bands:
+            raise ShapeError(f"an imager of {m} channels needs {m} bands, not {self.bands}")
+        channel = torch.arange(self.bands) * m // self.bands
+        mixing = weights * (channel == torch.arange(m)[:, None])
+        return mixing / mixing.sum(1, keepdim=True).clamp_min(1e-12)
+
+    def _sigmas(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Widths of the PSFs of imager and spectrometer, at the first and at the last band."""
+        return (0.0, 0.0), (0.0, 0.0)
+
+    # ------------------------------------------------------------ in Fourier space
+
+    def _imager(self) -> Tensor:
+        """Q = L M V for each frequency, real, ``(m, k, H, W)``."""
+        blur = self._gaussians(self._sigmas()[0])
+        left = self.mixing if self.basis is None else self.mixing[:, :, None] * self._v
+        if self.basis is None:
+            return left[:, :, None, None] * blur
+        mixed: Tensor = torch.einsum("mck,chw->mkhw", left, blur)
+        return mixed
+
+    @property
+    def _v(self) -> Tensor:
+        assert self.basis is not None
+        return self.basis.double().cpu()
+
+    def _gaussians(self, ends: tuple[float, float]) -> Tensor:
+        """Transfer functions of Gaussians, their widths linear in the band, ``(C, H, W)``."""
+        sigma = torch.linspace(*ends, self.bands, dtype=torch.float64)[:, None, None]
+        y, x = (torch.fft.fftfreq(n, dtype=torch.float64) for n in self.size)
+        return torch.exp(-2 * (math.pi * sigma) ** 2 * (y[:, None] ** 2 + x**2))
+
+    def _spectrometer(self) -> Tensor:
+        """Transfer function of H and of the means of s x s pixels, ``(C, H, W)`` complex."""
+        lines = []
+        for n in self.size:
+            box = torch.zeros(n, dtype=torch.float64)
+            box[: self.options.factor] = 1 / self.options.factor
+            lines.append(torch.fft.fft(box).conj())
+        mean: Tensor = lines[0][:, None] * lines[1]
+        return self._gaussians(self._sigmas()[1]) * mean
+
+    def _q(self, like: Tensor) -> Tensor:
+        return self.buffer("imager", like, self._imager)
+
+    def _h(self, like: Tensor) -> Tensor:
+        both = self.buffer("spectrometer", like, lambda: torch.view_as_real(self._spectrometer()))
+        return torch.view_as_complex(both.contiguous())
+
+    def _mix(self, x: Tensor, back: bool = False) -> Tensor:
+        """V x, or V^T x."""
+        if self.basis is None:
+            return x
+        v = self.buffer("basis", x.real, lambda: self._v).to(x.dtype)
+        mixed: Tensor = torch.einsum("kc,bkhw->bchw" if back else "ck,bkhw->bchw", v, x)
+        return mixed
+
+    def _folded(self, x: Tensor) -> Tensor:
+        """``(..., H, W)`` as aliases and groups, ``(..., s, H/s, s, W/s)``."""
+        s = self.options.factor
+        return x.reshape(*x.shape[:-2], s, self.coarse[0], s, self.coarse[1])
+
+    # ------------------------------------------------------------ A, A^T and A^T A + W
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Both data in a row, ``(B, 1, 1, n)``."""
+        spectrum = torch.fft.fft2(x)
+        sharp = torch.einsum("mkhw,bkhw->bmhw", self._q(x).to(spectrum.dtype), spectrum)
+        seen = self._folded(self._h(x) * self._mix(spectrum)).sum((-4, -2))
+        few = torch.fft.ifft2(seen / self.options.factor**2).real
+        return self.joined(torch.fft.ifft2(sharp).real, few)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """A^T y, the shape of the image."""
+        sharp, few = self.split(y)
+        s = self.options.factor
+        spectrum = torch.fft.fft2(few).repeat(1, 1, s, s)
+        back = self._mix(self._h(y).conj() * spectrum, back=True)
+        own = torch.fft.fft2(sharp)
+        back = back + torch.einsum("mkhw,bmhw->bkhw", self._q(y).to(own.dtype), own)
+        out: Tensor = torch.fft.ifft2(back).real
+        return out
+
+    def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
+        """x with (A^T A + W) x = b, the same W for each band.
+
+        Args:
+            b: right-hand side.
+            weight: W, a multiple of the identity or diagonal in the real FFT.
+        """
+        w = self._folded(self._whole(weight, b))
+        right = self._folded(torch.fft.fft2(b))
+        out = torch.empty_like(right)
+        rows, bands, s = self.coarse[0], b.shape[1], self.options.factor
+        step = max(1, AT_ONCE // ((s * s * bands) ** 2 * self.coarse[1]))
+        for top in range(0, rows, step):
+            cut = slice(top, top + step)
+            key = (b.dtype, b.device, top)
+            gram = self._kept.get(key)  # (g, w, n, n)
+            gram = self._gram(b, cut) if gram is None else gram
+            if step >= rows:
+                self._kept[key] = gram
+            for image in range(b.shape[0]):
+                own = w[min(image, len(w) - 1), ..., cut, :, :].permute(1, 3, 0, 2).flatten(2)
+                system = gram + torch.diag_embed(own.repeat_interleave(bands, -1))
+                one = right[image, :, :, cut].permute(2, 4, 1, 3, 0)
+                x = torch.linalg.solve(system, one.flatten(2).unsqueeze(-1))
+                out[image, :, :, cut] = x.reshape(one.shape).permute(4, 2, 0, 3, 1)
+        whole: Tensor = torch.fft.ifft2(out.reshape(b.shape[0], bands, *self.size))
+        return whole.real
+
+    def _gram(self, like: Tensor, cut: slice) -> Tensor:
+        """A^T A of some rows of groups, ``(g, W/s, s^2 k, s^2 k)``: aliases, then bands."""
+        s = self.options.factor
+        q = self._folded(self._q(like))[..., cut, :, :]  # (m, k, s, g, s, w)
+        h = self._folded(self._h(like))[..., cut, :, :]  # (C, s, g, s, w)
+        q = q.permute(3, 5, 2, 4, 0, 1).flatten(2, 3)  # (g, w, s^2, m, k)
+        h = h.permute(2, 4, 1, 3, 0).flatten(2, 3)  # (g, w, s^2, C)
+        own = torch.diag_embed((q.mT @ q).movedim(2, -1))  # (g, w, k, k, a, a)
+        own = own.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+        v = torch.eye(self.bands) if self.basis is None else self._v
+        seen = (h.unsqueeze(-1) * v.to(h)).movedim(3, 2).flatten(3, 4) / s  # (g, w, C, s^2 k)
+        return own + seen.mH @ seen
+
+    def _whole(self, weight: Spectral, like: Tensor) -> Tensor:
+        """Eigenvalues of W on all frequencies, ``(B or 1, H, W)``."""
+        half = weight.within("fft").gram + like.new_zeros(1, 1, 1, self.size[1] // 2 + 1)
+        if weight.scalar:
+            return half[:, 0, :1, :1].expand(-1, *self.size)
+        half = (half + like.new_zeros(1, 1, self.size[0], 1))[:, 0]
+        rest = half[..., 1 : (self.size[1] + 1) // 2].flip(-1)
+        rest = torch.cat([rest[..., :1, :], rest[..., 1:, :].flip(-2)], -2)
+        return torch.cat([half, rest], -1)
+
+    # ------------------------------------------------------------ the two data
+
+    def joined(self, sharp: Tensor, few: Tensor) -> Tensor:
+        """Data ``(B, 1, 1, n)`` of the images ``(B, m, H, W)`` and ``(B, C, H/s, W/s)``."""
+        return torch.cat([sharp.flatten(1), few.flatten(1)], 1)[:, None, None]
+
+    def split(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The images of imager and spectrometer."""
+        sharp, few = torch.split(y.flatten(1), list(self.counts), 1)
+        return (
+            sharp.reshape(y.shape[0], -1, *self.size),
+            few.reshape(y.shape[0], -1, *self.coarse),
+        )
+
+    def preview(self, y: Tensor) -> Tensor:
+        """Bicubic interpolation of the spectrometer's data."""
+        few = interpolate(self.split(y)[1], size=self.size, mode="bicubic", align_corners=False)
+        return self._mix(few, back=True)
+
+    def spectra(self, y: Tensor) -> Tensor:
+        """Those of the spectrometer."""
+        return self.split(y)[1].flatten(2)
+
+    def turned(self, basis: Tensor) -> TwoInstruments[O]:
+        """A V."""
+        shape = (basis.shape[1], *self.size)
+        made = type(self)(shape, self.options, basis=basis)
+        made.capabilities = frozenset({Adjoint, NormalSolve})
+        made.traits = Traits(basis="fft")
+        return made
+
+
+class Pansharpen(TwoInstruments[PansharpenOptions]):
+    """A panchromatic imager, and no blur but the coarse pixels of the other."""
+
+
+class Fusion(TwoInstruments[FusionOptions]):
+    """Several channels of the imager, and PSFs whose width depends on the band."""
+
+    @classmethod
+    def channels_of(cls, options: Any) -> int:
+        """Option ``channels``, or the rows of the file of responses."""
+        return options.channels if options.responses is None else len(_responses(options))
+
+    def _mixing(self) -> Tensor:
+        """L, from the file if there is one."""
+        if self.options.responses is None:
+            return super()._mixing()
+        found = _responses(self.options)
+        if found.shape[1] != self.bands:
+            raise ShapeError(
+                f"{self.options.responses} has the responses of {found.shape[1]} bands, the image "
+                f"has {self.bands}"
+            )
+        return torch.from_numpy(found)
+
+    def _sigmas(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        return self.options.imager_sigma, self.options.spectrometer_sigma
+
+
+def _responses(options: FusionOptions) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """The file of responses, ``(m, C)``."""
+    assert options.responses is not None
+    found = read_array(options.responses, "responses").astype(np.float64)
+    if found.ndim != 2 or not np.isfinite(found).all() or not found.any():
+        raise InputError(f"{options.responses}: responses are numbers (channels, bands)")
+    return found
