@@ -42,23 +42,26 @@ def _dct_matrix(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def _dct_last(x: Tensor) -> Tensor:
-    """Orthonormal DCT-II along the last axis by one FFT of the same length (Makhoul 1980)."""
+    """Orthonormal DCT-II along the last axis by one real FFT of the same length (Makhoul 1980)."""
     n = x.shape[-1]
     v = torch.cat([x[..., ::2], x[..., 1::2].flip(-1)], dim=-1)
-    c: Tensor = (torch.fft.fft(v, dim=-1) * _dct_phase(n, x.dtype, x.device)).real
-    return c
+    c = torch.fft.rfft(v, dim=-1) * _dct_phase(n, x.dtype, x.device)[: n // 2 + 1]
+    # the spectrum of real values is c_k - i c_{n-k}
+    return torch.cat([c.real, -c.imag[..., 1 : (n + 1) // 2].flip(-1)], dim=-1)
 
 
 def _idct_last(c: Tensor) -> Tensor:
-    """Inverse of `_dct_last`, whose complex spectrum before ``.real`` is c_k - i c_{n-k}."""
+    """Inverse of `_dct_last`, through the half spectrum c_k - i c_{n-k}."""
     n = c.shape[-1]
-    mirrored = torch.zeros_like(c)
-    mirrored[..., 1:] = c[..., 1:].flip(-1)
-    v = torch.fft.ifft(torch.complex(c, -mirrored) / _dct_phase(n, c.dtype, c.device), dim=-1).real
+    half = n // 2 + 1
+    mirrored = torch.zeros_like(c[..., :half])
+    mirrored[..., 1:] = c[..., n - half + 1 :].flip(-1)
+    spectrum = torch.complex(c[..., :half], -mirrored) / _dct_phase(n, c.dtype, c.device)[:half]
+    v = torch.fft.irfft(spectrum, n=n, dim=-1)
     out = torch.empty_like(c)
-    half = (n + 1) // 2
-    out[..., ::2] = v[..., :half]
-    out[..., 1::2] = v[..., half:].flip(-1)
+    even = (n + 1) // 2
+    out[..., ::2] = v[..., :even]
+    out[..., 1::2] = v[..., even:].flip(-1)
     return out
 
 
