@@ -352,7 +352,7 @@ def bad_inputs(folder: Path) -> None:
     picture = np.zeros((64, 64), np.float32)
     np.save(folder / "nan.npy", np.where(np.eye(64) > 0, np.nan, picture))
     np.save(folder / "none.npy", picture[:0])
-    np.save(folder / "five.npy", np.zeros((8, 8, 5), np.float32))
+    np.save(folder / "stack.npy", np.zeros((5, 8, 8), np.float32))
     np.save(folder / "psf-large.npy", np.ones((99, 99)))
     np.save(folder / "psf-zero.npy", np.array([[1.0, -1.0, 0.0]] * 3))
     np.save(folder / "mask-size.npy", np.ones((8, 8)))
@@ -369,7 +369,7 @@ def bad_inputs(folder: Path) -> None:
         (["text.png"], 3),
         (["nan.npy"], 3),
         (["none.npy"], 3),
-        (["five.npy"], 3),
+        (["stack.npy"], 3),
         (["no-images"], 3),
         (["clean.png", "--op", "blur", "--op.kernel", "psf-large.npy"], 3),
         (["clean.png", "--op", "blur", "--op.kernel", "psf-zero.npy"], 3),

@@ -23,6 +23,7 @@ from ipx import (
     Adjoint,
     InputError,
     LinearOperator,
+    NoOptions,
     NormalSolve,
     Shape,
     ShapeError,
@@ -74,7 +75,6 @@ class TwoInstruments(LinearOperator[O]):
         if height % s or width % s:
             raise ShapeError(f"{height} x {width} pixels are no multiple of the factor {s}")
         self.basis = basis
-        self._kept: dict[tuple[torch.dtype, torch.device, int], Tensor] = {}  # of `_gram`
         self.mixing = self._mixing()  # L, (m, C)
         self.coarse = (height // s, width // s)
         counts = (self.mixing.shape[0] * height * width, self.bands * math.prod(self.coarse))
@@ -173,7 +173,7 @@ class TwoInstruments(LinearOperator[O]):
         s = self.options.factor
         return x.reshape(*x.shape[:-2], s, self.coarse[0], s, self.coarse[1])
 
-    # ------------------------------------------------------------ A, A^T and A^T A + W
+    # ------------------------------------------------------------ A, A^T
 
     def forward(self, x: Tensor) -> Tensor:
         """Both data in a row, ``(B, 1, 1, n)``."""
@@ -193,57 +193,6 @@ class TwoInstruments(LinearOperator[O]):
         back = back + torch.einsum("mkhw,bmhw->bkhw", self._q(y).to(own.dtype), own)
         out: Tensor = torch.fft.ifft2(back).real
         return out
-
-    def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
-        """x with (A^T A + W) x = b, the same W for each band.
-
-        Args:
-            b: right-hand side.
-            weight: W, a multiple of the identity or diagonal in the real FFT.
-        """
-        w = self._folded(self._whole(weight, b))
-        right = self._folded(torch.fft.fft2(b))
-        out = torch.empty_like(right)
-        rows, bands, s = self.coarse[0], b.shape[1], self.options.factor
-        step = max(1, AT_ONCE // ((s * s * bands) ** 2 * self.coarse[1]))
-        for top in range(0, rows, step):
-            cut = slice(top, top + step)
-            key = (b.dtype, b.device, top)
-            gram = self._kept.get(key)  # (g, w, n, n)
-            gram = self._gram(b, cut) if gram is None else gram
-            if step >= rows:
-                self._kept[key] = gram
-            for image in range(b.shape[0]):
-                own = w[min(image, len(w) - 1), ..., cut, :, :].permute(1, 3, 0, 2).flatten(2)
-                system = gram + torch.diag_embed(own.repeat_interleave(bands, -1))
-                one = right[image, :, :, cut].permute(2, 4, 1, 3, 0)
-                x = torch.linalg.solve(system, one.flatten(2).unsqueeze(-1))
-                out[image, :, :, cut] = x.reshape(one.shape).permute(4, 2, 0, 3, 1)
-        whole: Tensor = torch.fft.ifft2(out.reshape(b.shape[0], bands, *self.size))
-        return whole.real
-
-    def _gram(self, like: Tensor, cut: slice) -> Tensor:
-        """A^T A of some rows of groups, ``(g, W/s, s^2 k, s^2 k)``: aliases, then bands."""
-        s = self.options.factor
-        q = self._folded(self._q(like))[..., cut, :, :]  # (m, k, s, g, s, w)
-        h = self._folded(self._h(like))[..., cut, :, :]  # (C, s, g, s, w)
-        q = q.permute(3, 5, 2, 4, 0, 1).flatten(2, 3)  # (g, w, s^2, m, k)
-        h = h.permute(2, 4, 1, 3, 0).flatten(2, 3)  # (g, w, s^2, C)
-        own = torch.diag_embed((q.mT @ q).movedim(2, -1))  # (g, w, k, k, a, a)
-        own = own.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
-        v = torch.eye(self.bands) if self.basis is None else self._v
-        seen = (h.unsqueeze(-1) * v.to(h)).movedim(3, 2).flatten(3, 4) / s  # (g, w, C, s^2 k)
-        return own + seen.mH @ seen
-
-    def _whole(self, weight: Spectral, like: Tensor) -> Tensor:
-        """Eigenvalues of W on all frequencies, ``(B or 1, H, W)``."""
-        half = weight.within("fft").gram + like.new_zeros(1, 1, 1, self.size[1] // 2 + 1)
-        if weight.scalar:
-            return half[:, 0, :1, :1].expand(-1, *self.size)
-        half = (half + like.new_zeros(1, 1, self.size[0], 1))[:, 0]
-        rest = half[..., 1 : (self.size[1] + 1) // 2].flip(-1)
-        rest = torch.cat([rest[..., :1, :], rest[..., 1:, :].flip(-2)], -2)
-        return torch.cat([half, rest], -1)
 
     # ------------------------------------------------------------ the two data
 
@@ -268,13 +217,87 @@ class TwoInstruments(LinearOperator[O]):
         """Those of the spectrometer."""
         return self.split(y)[1].flatten(2)
 
-    def turned(self, basis: Tensor) -> TwoInstruments[O]:
+    def turned(self, basis: Tensor) -> Components:
         """A V."""
         shape = (basis.shape[1], *self.size)
-        made = type(self)(shape, self.options, basis=basis)
-        made.capabilities = frozenset({Adjoint, NormalSolve})
-        made.traits = Traits(basis="fft")
-        return made
+        return Components(type(self)(shape, self.options, basis=basis))
+
+
+class Components(LinearOperator[NoOptions]):
+    """A V on images of few components, with its normal system solved in Fourier space."""
+
+    provides = (Adjoint, NormalSolve)
+    traits = Traits(basis="fft")
+
+    def __init__(self, both: TwoInstruments[Any]) -> None:
+        super().__init__(both.image_shape)
+        self.both, self.data_shape = both, both.data_shape
+        self._kept: dict[Any, Tensor] = {}  # A^T A of the groups, in each type
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Both data in a row, ``(B, 1, 1, n)``."""
+        return self.both.forward(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """The components, ``(B, k, H, W)``."""
+        return self.both.adjoint(y)
+
+    def preview(self, y: Tensor) -> Tensor:
+        """That of both instruments."""
+        return self.both.preview(y)
+
+    def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
+        """x with (A^T A + W) x = b, the same W for each band.
+
+        Args:
+            b: right-hand side.
+            weight: W, a multiple of the identity or diagonal in the real FFT.
+        """
+        w = self.both._folded(self._whole(weight, b))
+        right = self.both._folded(torch.fft.fft2(b))
+        out = torch.empty_like(right)
+        rows, bands, s = self.both.coarse[0], b.shape[1], self.both.options.factor
+        step = max(1, AT_ONCE // ((s * s * bands) ** 2 * self.both.coarse[1]))
+        for top in range(0, rows, step):
+            cut = slice(top, top + step)
+            key = (b.dtype, b.device, top)
+            gram = self._kept.get(key)  # (g, w, n, n)
+            gram = self._gram(b, cut) if gram is None else gram
+            if step >= rows:
+                self._kept[key] = gram
+            for image in range(b.shape[0]):
+                own = w[min(image, len(w) - 1), ..., cut, :, :].permute(1, 3, 0, 2).flatten(2)
+                system = gram + torch.diag_embed(own.repeat_interleave(bands, -1))
+                one = right[image, :, :, cut].permute(2, 4, 1, 3, 0)
+                x = torch.linalg.solve(system, one.flatten(2).unsqueeze(-1))
+                out[image, :, :, cut] = x.reshape(one.shape).permute(4, 2, 0, 3, 1)
+        whole: Tensor = torch.fft.ifft2(out.reshape(b.shape[0], bands, *self.both.size))
+        return whole.real
+
+    def _gram(self, like: Tensor, cut: slice) -> Tensor:
+        """A^T A of some rows of groups, ``(g, W/s, s^2 k, s^2 k)``: aliases, then bands."""
+        s = self.both.options.factor
+        q = self.both._folded(self.both._q(like))[..., cut, :, :]  # (m, k, s, g, s, w)
+        h = self.both._folded(self.both._h(like))[..., cut, :, :]  # (C, s, g, s, w)
+        q = q.permute(3, 5, 2, 4, 0, 1).flatten(2, 3)  # (g, w, s^2, m, k)
+        h = h.permute(2, 4, 1, 3, 0).flatten(2, 3)  # (g, w, s^2, C)
+        own = torch.diag_embed((q.mT @ q).movedim(2, -1))  # (g, w, k, k, a, a)
+        own = own.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+        seen = (h.unsqueeze(-1) * self.both._v.to(h)).movedim(3, 2).flatten(
+            3, 4
+        ) / s  # (g, w, C, s^2 k)
+        gram: Tensor = own + seen.mH @ seen
+        return gram
+
+    def _whole(self, weight: Spectral, like: Tensor) -> Tensor:
+        """Eigenvalues of W on all frequencies, ``(B or 1, H, W)``."""
+        half = weight.within("fft").gram + like.new_zeros(1, 1, 1, self.both.size[1] // 2 + 1)
+        if weight.scalar:
+            return half[:, 0, :1, :1].expand(-1, *self.both.size)
+        half = (half + like.new_zeros(1, 1, self.both.size[0], 1))[:, 0]
+        rest = half[..., 1 : (self.both.size[1] + 1) // 2].flip(-1)
+        rest = torch.cat([rest[..., :1, :], rest[..., 1:, :].flip(-2)], -2)
+        return torch.cat([half, rest], -1)
 
 
 class Pansharpen(TwoInstruments[PansharpenOptions]):
