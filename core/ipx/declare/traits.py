@@ -38,6 +38,7 @@ class Traits:
         counts: noise: the data are counts, for example of photons.
         interval: noise: the data term is 0 within an interval around the data; a small weight of
             the prior is then right, whatever the width.
+        images: noise: it acts on data that are images, not on projections or other measurements.
         drawn: noise: samples are random; False for a rule such as rounding.
         level: noise: name of the option that holds the noise level.
         weighted: prior: lam has an effect (False for no prior and for constraints).
@@ -69,6 +70,7 @@ class Traits:
     basis: Basis = ""
     counts: bool = False
     interval: bool = False
+    images: bool = False
     drawn: bool = True
     level: str = ""
     weighted: bool = True

@@ -28,6 +28,15 @@ def _negative_counts(p: Parts, s: SolverSpec) -> bool:
     return p.op.signed and p.noise_traits.counts
 
 
+def _no_images(p: Parts, s: SolverSpec) -> bool:
+    return p.noise_traits.images and (p.op.signed or p.op.absolute)
+
+
+def _no_slope(p: Parts, s: SolverSpec) -> bool:
+    rough = p.prior_traits.weighted and not p.prior_traits.convex
+    return p.noise_traits.interval and rough and Denoise not in p.prior_caps
+
+
 def _second_prior(p: Parts, s: SolverSpec) -> bool:
     return s.traits_for().own_prior and p.prior_traits.informs
 
@@ -66,6 +75,12 @@ def _no_conjugate(p: Parts, s: SolverSpec) -> bool:
 
 REFUSALS: tuple[tuple[Rule, str], ...] = (
     (_negative_counts, "{noise} counts, and data of {operator} may be negative"),
+    (_no_images, "{noise} acts on images, and data of {operator} are none"),
+    (
+        _no_slope,
+        "{noise} leaves an interval, in which {prior}, which is not convex, removes all it can; "
+        "take a convex prior, such as tv, or a denoiser",
+    ),
     (_second_prior, "it regularises by itself; take prior none"),
     (_nothing_known, "without a prior {operator} leaves each pixel as it was measured"),
     (

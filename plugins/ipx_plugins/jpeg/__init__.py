@@ -38,7 +38,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             target="ipx_plugins.jpeg.noise:JPEG",
             options=JPEGOptions,
             provides=(NoiseProx,),
-            traits=Traits(level="quality", interval=True, drawn=False),
+            traits=Traits(level="quality", interval=True, images=True, drawn=False),
             examples=({"quality": 30},),
             summary="JPEG compression: each coefficient of 8 x 8 pixels is within an interval.",
             source="Zakhor, IEEE TCSVT 2(1), 1992; Park, Lee, IEEE TCSVT 9(1), 1999",
