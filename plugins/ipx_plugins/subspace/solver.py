@@ -130,11 +130,14 @@ Reduced = tuple[Tensor, LinearOperator[Any], Tensor]
 def _scaled(problem: Problem, rank: int | None) -> Reduced:
     """A x = d x with the same d for each band: d z = V^T y."""
     d = using(problem.operator, Diagonal).diagonal(problem.y)
+    if d.numel() == 1:
+        d = d.reshape(1, 1, 1)
     if d.ndim < 3 or d.shape[0] != 1:
         raise ShapeError(
             "solver subspace needs bands that are all measured at the same pixels; take operator "
             "spectral-inpaint, or another solver"
         )
+    d = d.expand(1, *problem.y.shape[-2:])
     seen = d[0] != 0
     basis = components(problem, problem.y[:, :, seen] / d[0][seen], rank)
     shape = (basis.shape[-1], *problem.image_shape[1:])
