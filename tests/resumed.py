@@ -22,6 +22,9 @@ OPERATORS: tuple[dict[str, object], ...] = (
     {"name": "blur"},
     {"name": "compressed-sensing", "share": 0.5},
     {"name": "tomography", "angles": 40},
+    {"name": "spectral-inpaint", "share": 0.5},
+    {"name": "inpaint", "kind": "box"},
+    {"name": "super-resolution"},
 )
 STEPS = 5
 
