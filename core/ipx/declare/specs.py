@@ -227,6 +227,13 @@ class SolverSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SamplerSpec(SolverSpec):
+    """A sampler of the posterior; ``needs`` are alternatives, as for a solver."""
+
+    kind: ClassVar[str] = "sampler"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TunerSpec(Spec):
     """A rule that chooses lam without ground truth."""
 

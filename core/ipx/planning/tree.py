@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import AUTO as AUTO, Options
 from ipx.declare.registry import registry
-from ipx.declare.specs import PriorSpec, SolverSpec, Spec
+from ipx.declare.specs import PriorSpec, SamplerSpec, SolverSpec, Spec
 from ipx.declare.traits import Traits
 from ipx.errors import InputError, OptionError, UsageError
 from ipx.planning.rules import NAMED, SUM, Facts, made, summed
@@ -175,9 +175,9 @@ def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:
         return Tree(kind, name, spec, options, scale=scale, given=_stated(values))
     if composed:
         return Tree(kind, name, parts=_flat(_parts(kind, name, values)))
-    if kind == "solver" and name == AUTO:
+    if name == AUTO and KINDS[kind].auto:
         if values:
-            raise OptionError("solver auto has no options; name a solver to set its options")
+            raise OptionError(f"{kind} auto has no options; name a {kind} to set its options")
         return Tree(kind, name)
     spec, options = _checked(kind, name, values)
     return Tree(kind, name, spec, options, given=_stated(values))
@@ -212,10 +212,11 @@ def _number(value: Any) -> float:
 
 
 def solver_spec(described: Tree) -> SolverSpec | None:
-    """The declaration of a solver, made from the class of an instance; None for ``auto``."""
+    """The declaration of a solver or sampler, or of an instance's class; None for ``auto``."""
     if described.instance is not None:
         made_in_code = described.instance
-        return SolverSpec(
+        spec = SamplerSpec if described.kind == "sampler" else SolverSpec
+        return spec(
             name=described.name,
             target="",
             summary="",
