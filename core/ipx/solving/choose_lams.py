@@ -1,7 +1,7 @@
-"""The weights of a sum of priors, given or chosen, and the solve.
+"""The weights of the priors by a tuner, which searches for them.
 
-Automatically, the tuner first finds the weight lam_i of each prior alone. The weights of the sum
-are s_i lam_i with shares s_i that sum to one. The shares are those of the least score of the tuner
+Of a sum the tuner first finds the weight lam_i of each prior alone. The weights of the sum are
+s_i lam_i with shares s_i that sum to one. The shares are those of the least score of the tuner
 (generalised cross-validation), image by image, among equal shares and the points halfway from these
 to each prior alone: for two priors 1/4, 1/2 and 3/4. The score is flat along these: a search over
 the size of the weights too follows its noise, and gives worse images.
@@ -9,76 +9,37 @@ the size of the weights too follows its noise, and gives worse images.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ipx.planning.plan import Plan
-from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import Description
 from ipx.solving.attach import attach, best_for
 from ipx.solving.build import build
-from ipx.solving.choose_lam import Trials, Weighed, fixed, from_noise, given, run
-from ipx.solving.observers import AnyObserver
-from ipx.solving.problem import Problem, Term
-from ipx.solving.solver import Solver
+from ipx.solving.choose_lam import Weighed, derived_from_noise
+from ipx.solving.prepared import Prepared, with_weights
+from ipx.solving.problem import Term
+from ipx.solving.trials import Trials
 from ipx.solving.tuner import Tuner
-from ipx.solving.windows import window_of
 
 
-def is_several(problem: Problem) -> bool:
-    """True for a sum of priors of which several have a weight."""
-    return len(_weighted(problem)) > 1
+def searched(prepared: Prepared, w: Weighed) -> Weighed:
+    """The weights that the tuner finds, on a window of large data if there is one.
 
-
-def _weighted(problem: Problem) -> list[Term]:
-    return [term for term in problem.terms if term.prior.traits.weighted]
-
-
-def with_weights(problem: Problem, lams: Sequence[Tensor]) -> Problem:
-    """The problem with these weights of its priors that have one, each ``(B,)``."""
-    left = iter(lams)
-    terms = (replace(t, lam=next(left)) if t.prior.traits.weighted else t for t in problem.terms)
-    return problem.changed(terms=tuple(terms))
-
-
-def weigh_sum(
-    problem: Problem,
-    plan: Plan,
-    algorithm: Solver[Any, Any],
-    lam: Any,
-    tuner: Description,
-    settings: SolveSettings,
-    observers: Sequence[AnyObserver] = (),
-) -> Weighed:
-    """Solve with one weight for each prior that has one, or with weights chosen for ``"auto"``.
-
-    They are chosen on a window of large data, see `ipx.solving.windows`.
-
-    Args:
-        problem: with several terms, not yet attached to ``plan``.
-        plan: that of the sum for ``algorithm``.
-        algorithm: the solver.
-        lam: the weights, each one number or per image; or auto.
-        tuner, settings, observers: see `ipx.solving.choose_lam.weigh`.
+    Gradients take them for constants.
     """
-    trace: list[dict[str, Any]] = []
-    remarks: tuple[str, ...] = ()
-    if not isinstance(lam, str):
-        lams = [given(each, problem.y) for each in lam]
-    elif (told := fixed(problem)) is not None:
-        terms = _weighted(problem)
-        lams = [given(told / len(terms), problem.y)] * len(terms)
-    else:
-        search = Search(problem, plan, algorithm, tuner, settings, observers)
-        lams = search.lams()
-        trace, remarks = search.trace, tuple(dict.fromkeys(search.remarks))
-    made = attach(with_weights(problem, lams), plan)
-    result = run(made, algorithm, settings, observers)
-    return Weighed([each.tolist() for each in lams], result, trace, remarks)
+    tuner: Tuner[Any] = build("tuner", prepared.tuner)
+    if len(prepared.terms) > 1:
+        search = Search(prepared, tuner)
+        lams = torch.stack(search.lams())
+        return replace(w, weights=lams, trace=search.trace, remarks=tuple(search.remarks))
+    window, problem = prepared.window, prepared.attached
+    trials = Trials(prepared.settings, prepared.observers, tuner.most(problem))
+    on = problem if window is None else attach(window, prepared.plan)
+    tuned = tuner.tune(on, trials.by(prepared.algorithm))
+    # solved again from the default start: a record with this lam gives the same bits
+    return replace(w, weights=tuned.lam.detach()[None], trace=tuned.trace, remarks=tuned.remarks)
 
 
 class Search:
@@ -86,36 +47,27 @@ class Search:
 
     Attributes:
         trace: the trials in order, see `ipx.Restoration`.
-        remarks: those of the tuner.
+        remarks: those of the tuner, each once.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        plan: Plan,
-        algorithm: Solver[Any, Any],
-        tuner: Description,
-        settings: SolveSettings,
-        observers: Sequence[AnyObserver],
-    ) -> None:
-        self.problem, self.window, self.plan = problem, window_of(problem) or problem, plan
-        self.algorithm, self.exact = algorithm, settings.exact
-        self.tuner: Tuner[Any] = build("tuner", tuner)
-        count, most = len(_weighted(problem)), self.tuner.most(problem)
+    def __init__(self, prepared: Prepared, tuner: Tuner[Any]) -> None:
+        self.prepared, self.tuner = prepared, tuner
+        self.window = prepared.window or prepared.problem
+        count, most = len(prepared.terms), tuner.most(prepared.problem)
         # each score takes one more solve, for the degrees of freedom
         most = None if most is None else count * most + 2 * len(shares(count))
-        self.trials = Trials(settings, observers, most)
+        self.trials = Trials(prepared.settings, prepared.observers, most)
         self.trace: list[dict[str, Any]] = []
         self.remarks: list[str] = []
 
     def lams(self) -> list[Tensor]:
         """A weight for each prior that has one, ``(B,)`` each."""
-        alone = torch.stack([self._alone(term) for term in _weighted(self.problem)])
+        alone = torch.stack([self._alone(term) for term in self.prepared.terms])
         candidates, scores = [], []
         for share in shares(len(alone)):
             lams = torch.tensor(share).to(alone)[:, None] * alone
-            made = attach(with_weights(self.window, list(lams)), self.plan)
-            solve = self.trials.by(self.algorithm)
+            made = attach(with_weights(self.window, list(lams)), self.prepared.plan)
+            solve = self.trials.by(self.prepared.algorithm)
             score = self.tuner.score(made, solve(made), solve)
             if score is None:  # the tuner cannot compare: equal shares, the first
                 return list(lams)
@@ -128,18 +80,18 @@ class Search:
 
     def _alone(self, term: Term) -> Tensor:
         """The weight of a prior alone, with the constraints of the sum, ``(B,)``."""
-        kept = [t for t in self.problem.terms if t is term or not t.prior.traits.weighted]
+        kept = [t for t in self.window.terms if t is term or not t.prior.traits.weighted]
         single = self.window.changed(terms=tuple(kept))
-        plan, algorithm = best_for(single, self.exact)
+        plan, algorithm = best_for(single, self.prepared.settings.exact)
         single = attach(single, plan)
-        told = from_noise(single)
+        told = derived_from_noise(single)
         if told is not None:
             return told
         tuned = self.tuner.tune(single, self.trials.by(algorithm))
         spec = term.prior.declaration
         name = type(term.prior).__name__ if spec is None else spec.name
         self.trace += [{"prior": name, **trial} for trial in tuned.trace]
-        self.remarks += tuned.remarks
+        self.remarks += [line for line in tuned.remarks if line not in self.remarks]
         return tuned.lam
 
 
