@@ -28,7 +28,7 @@ BLANK: batch.Row = dict.fromkeys(
     (
         *("input", "output", "status", "plan", "lam", "sigma", "iterations", "seconds"),
         *("psnr_before", "psnr_after", "ssim_before", "ssim_after", "outputs"),
-        "warnings",
+        *("warnings", "posterior"),
     )
 )
 
@@ -166,7 +166,9 @@ def _show_plan(work: Work, plan: Plan, assumed: list[str]) -> int:
     for line in dict.fromkeys(assumed):
         work.note(line)
     if not work.given["as_json"]:
-        click.echo("\n".join(plan.lines()))
+        drawing = work.request.drawing()
+        lines = [*plan.lines(), *([] if drawing is None else drawing.lines())]
+        click.echo("\n".join(lines))
     targets: list[dict[str, Any]] = []
     for source, target, taken in foreseen.each(
         work.request, work.pairs, work.given["max_pixels"], work.note
@@ -305,5 +307,18 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
         parts.append(f"SSIM {row['ssim_before']:.3f} -> {row['ssim_after']:.3f}")
     if row.get("sam_after") is not None:
         parts.append(f"SAM {row['sam_before']:.2f} -> {row['sam_after']:.2f} degrees")
+    parts += _drawn(row.get("posterior"))
     parts += [path for name, path in row.get("outputs", {}).items() if path != row["output"]]
     click.echo(f"{row['input']} -> {row['output']}: {', '.join(parts)}")
+
+
+def _drawn(found: dict[str, Any] | None) -> list[str]:
+    """What the draws tell, in words."""
+    if found is None:
+        return []
+    parts = [f"{found['draws']} draws by {found['sampler']} ({found['seconds']:.1f} s)"]
+    parts[0] += f", {found['ess']:.0f} effective"
+    parts += [f"R-hat {value:.3f} ({name})" for name, value in (found["rhat"] or {}).items()]
+    for text, (value, error) in found["claims"].items():
+        parts.append(f"{text}: {output.number(value)} +- {output.number(error)}")
+    return parts

@@ -85,7 +85,7 @@ def _data(request: Request, source: Path) -> Tensor:
     s = request.settings
     precision = None if s.precision is None else getattr(torch, s.precision)
     picture = torch.from_numpy(read_data(request, source).pixels)
-    return to_tensor(picture, s.device, precision, None, s.samples)[0]
+    return to_tensor(picture, s.device, precision, None, s.sample_type)[0]
 
 
 def _work(request: Request, y: Tensor) -> Work:

@@ -18,6 +18,7 @@ from ipx.jobs.reporter import Reporter, Reporting
 from ipx.numerics.metrics import psnr, psnr_of_bands, spectral_angle, ssim
 from ipx.planning.request import Request, Table
 from ipx.planning.tree import AUTO, tree
+from ipx.solving.estimate import probabilities, told
 from ipx.solving.observers import AnyObserver
 from ipx.solving.restore import Restoration, solve
 
@@ -64,7 +65,16 @@ class Restored:
             **self.metrics,
             "outputs": {name: str(path) for name, path in where.items()},
             "warnings": self.warnings,
+            "posterior": self._posterior(),
         }
+
+    def _posterior(self) -> Table | None:
+        """What the draws tell of the one image."""
+        found = self.how.posterior
+        if found is None:
+            return None
+        claimed = probabilities(found, 0, self.request.settings.claim)
+        return {**told(found, 0), "claims": {name: list(v) for name, v in claimed.items()}}
 
     def _lam(self) -> float | list[float] | None:
         """The weight of the one image; of a sum of priors one for each."""
@@ -105,6 +115,7 @@ def restored(
     reporter: Reporter,
     observers: Sequence[AnyObserver] = (),
     floor: Sequence[float] = (),
+    checkpoint: str | None = None,
 ) -> Restored:
     """Restore ``y`` ``(C, H, W)`` and compute the metrics if there is a truth.
 
@@ -126,6 +137,8 @@ def restored(
         prior=request.prior,
         solver=request.solver,
         tuner=request.tuner,
+        sampler=request.sampler,
+        checkpoint=checkpoint,
         lam=request.lam,
         settings=request.settings,
         observers=[*observers, *looking],

@@ -97,7 +97,8 @@ def ess(chains: Tensor) -> Tensor:
     monotone = pairs.clamp_min(0).cummin(0).values * positive
     time = (2 * monotone.sum(0) - 1).clamp_min(1 / math.log10(max(total, 10)))
     found = total / time
-    return torch.where(pooled == 0, torch.full_like(found, float(total)), found)
+    size: Tensor = torch.where(pooled == 0, torch.full_like(found, float(total)), found)
+    return size
 
 
 def autocovariance(chains: Tensor) -> Tensor:

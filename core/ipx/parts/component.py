@@ -79,7 +79,7 @@ class Component(Generic[O]):
         elif spec is not None:
             self.capabilities = spec.capabilities(self.options)
         else:
-            self.capabilities = implemented(type(self), self.kind)
+            self.capabilities = implemented(type(self), self.kind)  # type: ignore[arg-type]  # a class
 
     def _declaration(self) -> tuple[Spec | None, set[str]]:
         """The nearest declaration of the class or a base, and what the classes before it define."""

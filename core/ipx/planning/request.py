@@ -28,6 +28,7 @@ class Request:
             composed, see `ipx.planning.tree`; by default identity.
         prior: by default tv, or none for a solver that is a trained network; a sum of priors is
             ``{"name": "sum", "parts": [...]}``.
+        sampler: used if the settings ask for draws from the posterior.
         lam: weight of the prior, of a sum one for each prior that has a weight, or ``"auto"``.
         settings: the rest.
         named: False if no operator was given.
@@ -38,6 +39,7 @@ class Request:
     prior: Table = field(default_factory=dict)
     solver: Table = field(default_factory=lambda: {"name": AUTO})
     tuner: Table = field(default_factory=lambda: {"name": "discrepancy"})
+    sampler: Table = field(default_factory=lambda: {"name": AUTO})
     lam: float | list[float] | str = AUTO
     settings: SolveSettings = field(default_factory=SolveSettings)
     named: bool = field(init=False, compare=False)
@@ -80,7 +82,20 @@ class Request:
             self.tree("tuner")
         op, noise, prior, solver = map(self.tree, ("op", "noise", "prior", "solver"))
         check_weights(self.lam, prior)
-        return make_plan(op, noise, prior, solver, self.settings.exact)
+        plan = make_plan(op, noise, prior, solver, self.settings.exact)
+        self.drawing()
+        return plan
+
+    def drawing(self) -> Plan | None:
+        """The plan of the sampler; None if the settings ask for no draws.
+
+        Raises:
+            UsageError: as for `plan`.
+        """
+        if not self.settings.sampled:
+            return None
+        op, noise, prior, sampler = map(self.tree, ("op", "noise", "prior", "sampler"))
+        return make_plan(op, noise, prior, sampler, self.settings.exact)
 
 
 CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 
@@ -13,6 +12,33 @@ from ipx.solving.solver import State
 
 MIXED = 1.05
 """Largest R-hat of chains that count as mixed (Vehtari et al. 2021 advise 1.01 to 1.05)."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The lengths of chains.
+
+    Attributes:
+        chains: number of chains.
+        draws: draws that are kept of each.
+        thin: steps between two of these.
+        warmup: steps before the first.
+    """
+
+    chains: int
+    draws: int
+    thin: int
+    warmup: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of a chain."""
+        return self.warmup + self.draws * self.thin
+
+    @property
+    def total(self) -> int:
+        """Draws that are kept of all chains."""
+        return self.chains * self.draws
 
 
 @dataclass(frozen=True)
@@ -74,7 +100,7 @@ class Posterior:
     predictive: dict[str, list[float]]
     sound: Tensor
     independent: bool
-    lengths: Any
+    lengths: Lengths
     sampler: str
     state: State
     seconds: float = field(compare=False)
@@ -101,7 +127,7 @@ class Posterior:
 
         R-hat^2 - 1 falls as one over the number of draws.
         """
-        total = self.lengths.chains * self.lengths.draws
+        total = self.lengths.total
         largest = max((r for _, r in self.worst() if not math.isnan(r)), default=math.nan)
         if math.isnan(largest):
             return max(4 * total, 100)

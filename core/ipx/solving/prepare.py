@@ -21,6 +21,7 @@ from ipx.planning.request import check_weights, usual_prior
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
+from ipx.solving.claims import claims
 from ipx.solving.cost import weighed
 from ipx.solving.observers import AnyObserver, announce
 from ipx.solving.prepared import Prepared
@@ -32,6 +33,8 @@ from ipx.solving.unknowns import Settled, settled
 
 SMALLEST, LARGEST = 1e-9, 1e15
 """Bounds of the largest value of data that are restored."""
+
+_NONE: tuple[None, None] = (None, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +48,14 @@ class Asked:
     solver: Description
     lam: Any
     tuner: Description
+    sampler: Description
     image_shape: Shape | None
     x0: Any
     floor: Sequence[float] | None
     axes: str | None
     observers: Sequence[AnyObserver]
     settings: SolveSettings
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,10 @@ class Ready:
     back: Callable[[Tensor], Any]
     found: Settled
 
+    def shown(self, x: Tensor) -> Tensor:
+        """A picture of the problem as it is handed out, ``(B, C, H, W)``."""
+        return self.units.restored(self.prepared.problem.operator.view(x))
+
 
 def prepare(asked: Asked) -> Ready:
     """Check all that was asked for, estimate what is unknown, and attach the problem to its plan.
@@ -81,12 +90,15 @@ def prepare(asked: Asked) -> Ready:
         raise OptionError("restarts above 1 goes with start random, and no x0")
     build("tuner", asked.tuner)
     precision = None if s.precision is None else getattr(torch, s.precision)
-    y, back = to_tensor(asked.image, s.device, precision, asked.axes, s.samples)
+    y, back = to_tensor(asked.image, s.device, precision, asked.axes, s.sample_type)
     _check_magnitude(y)
     found = settled(asked.op, y)
     prior = tree("prior", usual_prior(asked.solver) if asked.prior is None else asked.prior)
     check_weights(asked.lam, prior)
-    plan, algorithm = _planned(found.op, asked.noise, prior, asked.solver, s)
+    parts = (found.op, asked.noise, prior)
+    plan, algorithm = _planned(*parts, tree("solver", asked.solver), s)
+    claims(s.claim)
+    drawing, sampler = _planned(*parts, tree("sampler", asked.sampler), s) if s.sampled else _NONE
     operator = _operator(asked, found.op, y)
     y = y.flatten(1) if len(operator.data_shape) == 1 else y
     noise, model = build("noise", asked.noise), build("prior", prior)
@@ -99,7 +111,7 @@ def prepare(asked: Asked) -> Ready:
     problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
     ready = Prepared.of(
         problem, plan, algorithm=algorithm, lam=asked.lam, tuner=asked.tuner, settings=s,
-        observers=asked.observers,
+        observers=asked.observers, sampler=sampler, drawing=drawing, checkpoint=asked.checkpoint,
     )  # fmt: skip
     return Ready(prepared=ready, units=units, back=back, found=found)
 
@@ -117,13 +129,12 @@ def changed_settings(settings: SolveSettings | None, changed: dict[str, Any]) ->
 
 
 def _planned(
-    op: Description, noise: Description, prior: Tree, solver: Description, s: SolveSettings
-) -> tuple[Plan, Solver[Any, Any]]:
-    """The plan of a request, and its solver."""
-    asked = tree("solver", solver)
+    op: Description, noise: Description, prior: Tree, asked: Tree, s: SolveSettings
+) -> tuple[Plan, Any]:
+    """The plan of a request, and its solver or sampler."""
     plan = make_plan(tree("operator", op), tree("noise", noise), prior, asked, s.exact)
     chosen = replace(asked, spec=plan.solver) if asked.name == AUTO else asked
-    return plan, build("solver", chosen)
+    return plan, build(asked.kind, chosen)
 
 
 def _operator(asked: Asked, op: Description, y: Tensor) -> Operator[Any]:

@@ -15,6 +15,7 @@ from ipx.solving.attach import attach
 from ipx.solving.observers import AnyObserver
 from ipx.solving.problem import Problem, Term
 from ipx.solving.progress import Result
+from ipx.solving.sampler import Sampler
 from ipx.solving.solver import Solver
 from ipx.solving.trials import run
 from ipx.solving.windows import window_of
@@ -34,6 +35,9 @@ class Prepared:
         tuner: the rule that searches for it, if nothing else tells it.
         settings: the rest.
         observers: they see each step.
+        sampler: of the posterior; None if the settings ask for no draws.
+        drawing: the plan of the sampler.
+        checkpoint: the file in which a run of the sampler is kept, and found again.
     """
 
     problem: Problem
@@ -45,6 +49,9 @@ class Prepared:
     tuner: Description
     settings: SolveSettings
     observers: Sequence[AnyObserver] = ()
+    sampler: Sampler[Any, Any] | None = None
+    drawing: Plan | None = None
+    checkpoint: str | None = None
 
     @classmethod
     def of(cls, problem: Problem, plan: Plan, **rest: Any) -> Prepared:
@@ -77,8 +84,12 @@ class Prepared:
         """The attached problem with weights ``(priors, B)``."""
         weights = weights.to(self.problem.y)
         if len(weights) > 1:  # bridges of a sum depend on the shares
-            return attach(with_weights(self.problem, list(weights)), self.plan)
+            return attach(self.unattached(weights), self.plan)
         return self.attached.with_lam(weights[0] if len(weights) else 1.0)
+
+    def unattached(self, weights: Tensor) -> Problem:
+        """The problem with weights ``(priors, B)``, without a plan."""
+        return with_weights(self.problem, list(weights.to(self.problem.y)))
 
     def solved(self, weights: Tensor) -> Result:
         """The solution with weights ``(priors, B)``."""

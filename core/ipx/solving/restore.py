@@ -20,9 +20,11 @@ from ipx.planning.tree import Description
 from ipx.solving.choose_lam import Weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
+from ipx.solving.estimate import drawn, pictures, remarks as remarks_of
 from ipx.solving.fallback import numbers
 from ipx.solving.observers import AnyObserver
 from ipx.solving.pipeline import solution
+from ipx.solving.posterior import Posterior
 from ipx.solving.prepare import Asked, Ready, changed_settings, prepare
 from ipx.solving.progress import Result, Status
 
@@ -45,6 +47,8 @@ class Restoration:
             values (impulse).
         result: the final run of the solver, in the unit of its problem: data far from [0, 1] are
             divided by their largest value, which ``warnings`` tell. ``lam`` is for that unit, too.
+        posterior: what the draws tell, in the unit of the problem; None without draws. The outputs
+            ``std``, ``lower``, ``upper`` and ``sample-1``, ... are of them.
         trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
             per image. The criterion is ``log_ratio``, log of the data term over its target
             (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv), beside ``noise``,
@@ -64,6 +68,7 @@ class Restoration:
     lam: list[Any] | None
     level: list[float]
     result: Result
+    posterior: Posterior | None = None
     trace: list[dict[str, Any]] = field(default_factory=list)
     op: Description = None
     seconds: float = 0.0
@@ -111,11 +116,13 @@ def solve(
     solver: Description = "auto",
     lam: float | Sequence[Any] | Tensor | str = "auto",
     tuner: Description = "discrepancy",
+    sampler: Description = "auto",
     image_shape: Shape | None = None,
     x0: Any = None,
     floor: Sequence[float] | None = None,
     axes: str | None = None,
     observers: Sequence[AnyObserver] = (),
+    checkpoint: str | None = None,
     settings: SolveSettings | None = None,
     **changed: Any,
 ) -> Restoration:
@@ -135,6 +142,8 @@ def solve(
             lets the tuner choose it. With a sum of several priors that have a weight it is a list
             of as many, each one or per image, in their order.
         tuner: the rule for ``lam="auto"``.
+        sampler: where the settings ask for draws from the posterior (``estimate``, ``interval``,
+            ``samples``, ``claim``), their sampler; ``"auto"`` takes the best that fits.
         image_shape: ``(C, H, W)`` of the result, where the data do not determine it.
         x0: start of the iterations, an image like the result.
         floor: standard deviation of the errors of storage in details of octave 1 (the finest), 2,
@@ -142,6 +151,7 @@ def solve(
         axes: the axes of ``image`` where they are others, or more than 4 channels: ``"BHW"`` is a
             stack of grey images, ``"HWC"`` and ``"CHW"`` have channels.
         observers: called with an `ipx.Progress` after each step, also of the tuner's trials.
+        checkpoint: a file in which the draws are kept while they are made, see `ipx.sample`.
         settings: the rest, an `ipx.SolveSettings`.
         **changed: single settings, as in ``solve(y, iterations=50)``.
 
@@ -155,24 +165,39 @@ def solve(
     keep_freed()
     asked = Asked(
         image=image, op=op, noise=noise, prior=prior, solver=solver, lam=lam, tuner=tuner,
-        image_shape=image_shape, x0=x0, floor=floor, axes=axes, observers=observers,
-        settings=changed_settings(settings, changed),
+        sampler=sampler, image_shape=image_shape, x0=x0, floor=floor, axes=axes,
+        observers=observers, checkpoint=checkpoint, settings=changed_settings(settings, changed),
     )  # fmt: skip
     with memory_errors():
         ready = prepare(asked)
-        return _restoration(solution(ready.prepared), ready, began)
+        done = solution(ready.prepared)
+        found = drawn(ready.prepared, done, ready.shown)
+        return _restoration(done, found, ready, began)
 
 
-def _restoration(done: Weighed, ready: Ready, began: float) -> Restoration:
+def _restoration(
+    done: Weighed, posterior: Posterior | None, ready: Ready, began: float
+) -> Restoration:
     """The solution, with what led to it, in the units and the type of the data."""
     result, problem, units = done.solution, ready.prepared.problem, ready.units
     noise, view = problem.noise, problem.operator.view
     before = view(problem.preview())
-    outputs = {name: view(x) for name, x in {"restored": result.x, **result.outputs}.items()}
+    made, settings = {"restored": result.x, **result.outputs}, ready.prepared.settings
+    made |= {} if posterior is None else pictures(posterior, result.x, settings)
+    outputs = {name: view(x) for name, x in made.items()}
     seconds = time.perf_counter() - began
     found, wrong = doubts(result, outputs["restored"], before)
+    if posterior is not None and settings.interval is not None:  # what was asked for is missing
+        wrong = [w or not ok for w, ok in zip(wrong, posterior.mixed, strict=True)]
     outputs = {name: units.restored(x) for name, x in outputs.items()}
-    remarks = (ready.found.remarks, units.remarks, noise.remarks, done.remarks, found)
+    remarks: list[Sequence[str]] = [
+        ready.found.remarks,
+        units.remarks,
+        noise.remarks,
+        done.remarks,
+        found,
+    ]
+    remarks += [] if posterior is None else [remarks_of(posterior)]
     return Restoration(
         image=ready.back(outputs["restored"]),
         outputs={**outputs, **ready.found.outputs},
@@ -182,6 +207,7 @@ def _restoration(done: Weighed, ready: Ready, began: float) -> Restoration:
         lam=done.lam,
         level=_level(units.level(noise), before.shape[0]),
         result=result,
+        posterior=posterior,
         trace=done.trace,
         op=ready.found.op,
         seconds=seconds,

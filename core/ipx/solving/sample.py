@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from ipx.solving.attach import attach, plan_for
 from ipx.solving.draws import Chain, Tally, merged, pixel_ess, pixel_rhat
 from ipx.solving.loop import frozen
 from ipx.solving.observers import AnyObserver, Observer
-from ipx.solving.posterior import Posterior, Statistic
+from ipx.solving.posterior import Lengths, Posterior, Statistic
 from ipx.solving.problem import Problem, known_count, noise_deviation
 from ipx.solving.progress import Progress
 from ipx.solving.sampler import Random, Sampler, temperature
@@ -42,42 +42,6 @@ _PREDICTED, _DISPERSED = 1 << 40, 1 << 41
 
 Watch = Callable[[Tensor], Tensor]
 """A number of a picture: ``(B, C, H, W)`` to ``(B,)``."""
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """The lengths of chains.
-
-    Attributes:
-        chains: number of chains.
-        draws: draws that are kept of each.
-        thin: steps between two of these.
-        warmup: steps before the first.
-    """
-
-    chains: int
-    draws: int
-    thin: int
-    warmup: int
-
-    @classmethod
-    def of(
-        cls, sampler: Sampler[Any, Any], draws: int | None, chains: int | None,
-        thin: int | None, warmup: int | None,
-    ) -> Lengths:  # fmt: skip
-        """Those asked for; None leaves one to the sampler. ``draws`` are those of all chains."""
-        alone = sampler.independent
-        chains = (1 if alone else 2) if chains is None else chains
-        total = sampler.draws if draws is None else draws
-        thin = sampler.thin if thin is None else thin
-        each = max(math.ceil(total / chains), 1)
-        usual = each * thin // 2 if sampler.warmup is None else sampler.warmup
-        return cls(chains, each, thin, (0 if alone else usual) if warmup is None else warmup)
-
-    @property
-    def steps(self) -> int:
-        """Steps of a chain."""
-        return self.warmup + self.draws * self.thin
 
 
 def sample(
@@ -125,7 +89,7 @@ def sample(
         OptionError: an argument is out of range.
     """
     began = time.perf_counter()
-    lengths = Lengths.of(sampler, draws, chains, thin, warmup)
+    lengths = _lengths(sampler, draws, chains, thin, warmup)
     _check(lengths, interval, keep)
     problem = (
         problem if problem.plan is not None else attach(problem, plan or plan_for(problem, sampler))
@@ -144,14 +108,31 @@ def sample(
         return run.result(tally, interval, time.perf_counter() - began)
 
 
+def _lengths(
+    sampler: Sampler[Any, Any],
+    draws: int | None,
+    chains: int | None,
+    thin: int | None,
+    warmup: int | None,
+) -> Lengths:
+    """Those asked for; None leaves one to the sampler. ``draws`` are those of all chains."""
+    alone = sampler.independent
+    chains = (1 if alone else 2) if chains is None else chains
+    total = sampler.draws if draws is None else draws
+    thin = sampler.thin if thin is None else thin
+    each = max(math.ceil(total / max(chains, 1)), 1)
+    usual = each * thin // 2 if sampler.warmup is None else sampler.warmup
+    return Lengths(chains, each, thin, (0 if alone else usual) if warmup is None else warmup)
+
+
 def _check(lengths: Lengths, interval: float | None, keep: int) -> None:
     """Refuse what is out of range."""
     if min(lengths.chains, lengths.draws, lengths.thin) < 1 or lengths.warmup < 0:
         raise OptionError("draws, chains and thin must be at least 1, warmup at least 0")
     if interval is not None and not 0 < interval < 100:
         raise OptionError(f"interval must be between 0 and 100 percent, not {interval:g}")
-    if not 0 <= keep <= lengths.chains * lengths.draws:
-        raise UsageError(f"{keep} draws cannot be kept of {lengths.chains * lengths.draws}")
+    if not 0 <= keep <= lengths.total:
+        raise UsageError(f"{keep} draws cannot be kept of {lengths.total}")
 
 
 class _Run:
@@ -170,7 +151,7 @@ class _Run:
         self.problem, self.sampler, self.lengths, self.seed = problem, sampler, lengths, seed
         self.watch, self.checkpoint, self.saved = watch, checkpoint, time.perf_counter()
         self.temperature = temperature(problem)
-        total = lengths.chains * lengths.draws
+        total = lengths.total
         self.keep = {round((i + 0.5) * total / keep - 0.5) for i in range(keep)}
         self.names: list[str] = []
 
@@ -321,9 +302,10 @@ class _Run:
         sound = torch.stack([c.sound for c in tally.chains]).all(0)
         rest = tally.x.new_full((len(tally.x),), 1 - tally.step / max(self.lengths.steps, 1))
         unknown = self.sampler.solution(self.problem, tally.chains[0].state)
+        seconds, budget = time.perf_counter() - began, self.lengths.steps
         return Progress(
-            self.problem, tally.step, self.lengths.steps, unknown, rest, sound, time.perf_counter() - began, phase="sampling",
-        )  # fmt: skip
+            self.problem, tally.step, budget, unknown, rest, sound, seconds, phase="sampling"
+        )
 
     def save(self, tally: Tally) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -337,7 +319,7 @@ class _Run:
         assert tally.histogram is not None
         tail = 0.0 if interval is None else (1 - interval / 100) / 2
         sound = torch.stack([c.sound for c in tally.chains]).all(0)
-        total = self.lengths.chains * self.lengths.draws
+        total = self.lengths.total
         rate = tally.replicated / total
         return Posterior(
             mean=every.mean,

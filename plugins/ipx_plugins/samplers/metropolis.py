@@ -21,4 +21,5 @@ def probability(log_ratio: Tensor) -> Tensor:
 
 def adapted(step: Tensor, acceptance: Tensor, target: float, number: int) -> Tensor:
     """A step length moved towards a target acceptance (Andrieu and Thoms 2008, algorithm 4)."""
-    return step * ((acceptance - target) * 2.0 / (number + 1) ** 0.6).exp()
+    moved: Tensor = step * ((acceptance - target) * 2.0 / (number + 1) ** 0.6).exp()
+    return moved
