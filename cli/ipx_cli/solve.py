@@ -287,7 +287,7 @@ def _truths(pairs: list[tuple[Path, Path]], truth: Path | None) -> dict[Path, Pa
 def _line(row: dict[str, Any], quiet: bool) -> None:
     if quiet or row["status"] == "failed":
         return
-    words = {"budget": "stopped", "doubtful": "stopped"}
+    words = {"budget": "stopped", "doubtful": "stopped", "unmixed": "stopped"}
     steps = row["iterations"]
     if row["status"] == "done":
         done = f"done in {steps} step{'s' if steps != 1 else ''}"

@@ -52,11 +52,10 @@ class Restored:
     def row(self, source: str, where: dict[str, Path]) -> Table:
         """The result as plain values, given the name of the input and the file of each output."""
         how, level = self.how, self.how.level[0]
-        doubtful = how.wrong[0] and how.status[0] != "diverged"
         return {
             "input": source,
             "output": str(where[MAIN]),
-            "status": "doubtful" if doubtful else how.status[0],
+            "status": self._status(),
             "plan": how.plan.to_json(),
             "lam": self._lam(),
             "sigma": None if level != level else level,
@@ -67,6 +66,15 @@ class Restored:
             "warnings": self.warnings,
             "posterior": self._posterior(),
         }
+
+    def _status(self) -> str:
+        """That of the solver, unless the image is surely wrong or bounds are missing."""
+        how, asked = self.how, self.request.settings.interval is not None
+        if how.status[0] == "diverged":
+            return "diverged"
+        if how.posterior is not None and asked and not how.posterior.mixed[0]:
+            return "unmixed"
+        return "doubtful" if how.wrong[0] else how.status[0]
 
     def _posterior(self) -> Table | None:
         """What the draws tell of the one image."""

@@ -107,4 +107,5 @@ def autocovariance(chains: Tensor) -> Tensor:
     centred = chains - chains.mean(1, keepdim=True)
     size = 1 << (2 * n - 1).bit_length()
     power = torch.fft.rfft(centred, size, dim=1).abs() ** 2
-    return torch.fft.irfft(power, size, dim=1)[:, :n] / n
+    found: Tensor = torch.fft.irfft(power, size, dim=1)[:, :n] / n
+    return found

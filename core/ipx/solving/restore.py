@@ -187,17 +187,9 @@ def _restoration(
     outputs = {name: view(x) for name, x in made.items()}
     seconds = time.perf_counter() - began
     found, wrong = doubts(result, outputs["restored"], before)
-    if posterior is not None and settings.interval is not None:  # what was asked for is missing
-        wrong = [w or not ok for w, ok in zip(wrong, posterior.mixed, strict=True)]
     outputs = {name: units.restored(x) for name, x in outputs.items()}
-    remarks: list[Sequence[str]] = [
-        ready.found.remarks,
-        units.remarks,
-        noise.remarks,
-        done.remarks,
-        found,
-    ]
-    remarks += [] if posterior is None else [remarks_of(posterior)]
+    remarks = [*ready.found.remarks, *units.remarks, *noise.remarks, *done.remarks, *found]
+    remarks += [] if posterior is None else remarks_of(posterior)
     return Restoration(
         image=ready.back(outputs["restored"]),
         outputs={**outputs, **ready.found.outputs},
@@ -211,7 +203,7 @@ def _restoration(
         trace=done.trace,
         op=ready.found.op,
         seconds=seconds,
-        warnings=[line for lines in remarks for line in lines],
+        warnings=remarks,
         wrong=wrong,
     )
 

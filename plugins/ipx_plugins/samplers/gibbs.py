@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ipx import (
     DataQuadratic,
+    LinearOperator,
     Problem,
     QuadraticPrior,
     Random,
@@ -52,6 +53,7 @@ class Gibbs(Sampler[GibbsOptions, GibbsState]):
         """One draw of the picture, then of the variances."""
         data, o = problem.data.way(DataQuadratic), self.options
         part = using(problem.prior, QuadraticPrior).quadratic_part(problem.image_shape)
+        assert isinstance(part, LinearOperator)
         linear = data.system.linear
         t, d = state.variance, state.precision
         moved = linear.adjoint(random.normal(problem.y))
