@@ -89,6 +89,19 @@ class Tree:
         return bool(level) and getattr(self.options, level) == 0
 
     @property
+    def told(self) -> bool:
+        """True for a noise whose level is given."""
+        if self.instance is not None:
+            return self.instance.level is not None
+        level = self.facts.traits.level
+        return bool(level) and getattr(self.options, level) is not None
+
+    @property
+    def auto(self) -> bool:
+        """True if the best component that fits is wanted."""
+        return self.instance is None and self.name == AUTO
+
+    @property
     def prefers(self) -> tuple[str, ...]:
         """The solvers that a prior prefers."""
         spec, options = self.spec, self.options
@@ -175,9 +188,9 @@ def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:
         return Tree(kind, name, spec, options, scale=scale, given=_stated(values))
     if composed:
         return Tree(kind, name, parts=_flat(_parts(kind, name, values)))
-    if kind == "solver" and name == AUTO:
+    if name == AUTO and KINDS[kind].auto:
         if values:
-            raise OptionError("solver auto has no options; name a solver to set its options")
+            raise OptionError(f"{kind} auto has no options; name a {kind} to set its options")
         return Tree(kind, name)
     spec, options = _checked(kind, name, values)
     return Tree(kind, name, spec, options, given=_stated(values))

@@ -16,7 +16,7 @@ from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
 from ipx.planning.plan import Plan
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import Description
+from ipx.planning.tree import AUTO, Description
 from ipx.solving.choose_lam import Weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
@@ -45,6 +45,7 @@ class Restoration:
             values (impulse).
         result: the final run of the solver, in the unit of its problem: data far from [0, 1] are
             divided by their largest value, which ``warnings`` tell. ``lam`` is for that unit, too.
+        rule: how lam was found and why so, in one line; empty without a weight.
         trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
             per image. The criterion is ``log_ratio``, log of the data term over its target
             (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv), beside ``noise``,
@@ -64,6 +65,7 @@ class Restoration:
     lam: list[Any] | None
     level: list[float]
     result: Result
+    rule: str = ""
     trace: list[dict[str, Any]] = field(default_factory=list)
     op: Description = None
     seconds: float = 0.0
@@ -82,7 +84,7 @@ class Restoration:
 
     def __repr__(self) -> str:
         size = " x ".join(str(n) for n in self.x.shape)
-        weight = "" if self.lam is None else f", lam {numbers(self.lam)}"
+        weight = "" if self.lam is None else f", lam {numbers(self.lam)} ({self.rule})"
         return (
             f"<Restoration {size} by {self.plan.solver.name} with prior {self.plan.prior}: "
             f"{', '.join(self.status)} after {', '.join(map(str, self.iterations))} iterations"
@@ -110,7 +112,8 @@ def solve(
     prior: Description | None = None,
     solver: Description = "auto",
     lam: float | Sequence[Any] | Tensor | str = "auto",
-    tuner: Description = "discrepancy",
+    tuner: Description = AUTO,
+    truth: Any = None,
     image_shape: Shape | None = None,
     x0: Any = None,
     floor: Sequence[float] | None = None,
@@ -134,7 +137,9 @@ def solve(
         lam: weight of the prior, >= 0, one or per image; ``"auto"`` derives it from the noise or
             lets the tuner choose it. With a sum of several priors that have a weight it is a list
             of as many, each one or per image, in their order.
-        tuner: the rule for ``lam="auto"``.
+        tuner: the rule for ``lam="auto"``; ``"auto"`` takes the best that fits, where lam does not
+            follow from the noise.
+        truth: the clean image, an image like the result, for a tuner that needs it.
         image_shape: ``(C, H, W)`` of the result, where the data do not determine it.
         x0: start of the iterations, an image like the result.
         floor: standard deviation of the errors of storage in details of octave 1 (the finest), 2,
@@ -155,7 +160,7 @@ def solve(
     keep_freed()
     asked = Asked(
         image=image, op=op, noise=noise, prior=prior, solver=solver, lam=lam, tuner=tuner,
-        image_shape=image_shape, x0=x0, floor=floor, axes=axes, observers=observers,
+        truth=truth, image_shape=image_shape, x0=x0, floor=floor, axes=axes, observers=observers,
         settings=changed_settings(settings, changed),
     )  # fmt: skip
     with memory_errors():
@@ -180,6 +185,7 @@ def _restoration(done: Weighed, ready: Ready, began: float) -> Restoration:
         status=result.status,
         plan=result.plan,
         lam=done.lam,
+        rule=done.rule,
         level=_level(units.level(noise), before.shape[0]),
         result=result,
         trace=done.trace,

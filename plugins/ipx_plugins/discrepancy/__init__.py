@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
-from ipx import Options, TunerSpec, hookimpl, opt
+from ipx import (
+    Adjoint,
+    Diagonal,
+    Knowledge,
+    NoiseGrad,
+    Options,
+    Quadratic,
+    QuadraticPrior,
+    TunerSpec,
+    Value,
+    hookimpl,
+    opt,
+)
 
 
 class DiscrepancyOptions(Options):
@@ -20,11 +31,6 @@ class DiscrepancyOptions(Options):
         above=0.0,
         help="Target of the data term over its expected value; slightly above 1 allows for errors "
         "of the noise level.",
-    )
-    estimated: Literal["gcv", "trust"] = opt(
-        default="gcv",
-        help="With an estimated Gaussian noise level: use generalised cross-validation, which "
-        "needs none, or trust the estimate.",
     )
     tol: float = opt(default=0.05, above=0.0, help="Relative precision of lam.")
     evaluations: int = opt(default=14, min=2, max=1000, help="Largest number of weights tried.")
@@ -44,6 +50,22 @@ class EMOptions(Options):
     evaluations: int = opt(default=40, min=2, max=1000, help="Largest number of weights tried.")
 
 
+_GAUSSIAN = "the noise level is estimated"  # to a few per cent, which behind a blur is too little
+_PHOTONS = "the operator mixes pixels, and the misfit of the noise is not known exactly"
+_GCV = (
+    # a prior that is not convex has minimisers that do not follow the data, unless pixels are apart
+    Knowledge(
+        data=(Quadratic, Adjoint), level="estimated", convex=True, rank=20, because=_GAUSSIAN
+    ),
+    Knowledge(data=(Quadratic, Adjoint, Diagonal), level="estimated", rank=20, because=_GAUSSIAN),
+    Knowledge(
+        data=(NoiseGrad,), lacks=(Quadratic, Diagonal), convex=True, rank=20, because=_PHOTONS
+    ),
+    Knowledge(data=(NoiseGrad,), lacks=(Adjoint, Diagonal), convex=True, rank=20, because=_PHOTONS),
+    Knowledge(),
+)
+
+
 @hookimpl
 def ipx_components() -> Iterable[TunerSpec]:
     """Declare the tuners."""
@@ -53,6 +75,10 @@ def ipx_components() -> Iterable[TunerSpec]:
             target="ipx_plugins.discrepancy.tuner:Discrepancy",
             options=DiscrepancyOptions,
             summary="Discrepancy principle: |Ax-y|^2 equals its expectation under the noise.",
+            needs=(
+                Knowledge(level="told", rank=10, because="the noise level is told"),
+                Knowledge(level="estimated", rank=10, because="with the estimated noise level"),
+            ),
             source="Morozov 1966; degrees of freedom: Efron 2004, probe: Ramani et al. 2008",
         ),
         TunerSpec(
@@ -60,6 +86,8 @@ def ipx_components() -> Iterable[TunerSpec]:
             target="ipx_plugins.discrepancy.gcv:GCV",
             options=GCVOptions,
             summary="Generalised cross-validation: needs no noise level.",
+            needs=_GCV,
+            partial=True,
             source="Golub, Heath, Wahba, Technometrics 21, 1979; probe: Girard 1989",
         ),
         TunerSpec(
@@ -67,6 +95,7 @@ def ipx_components() -> Iterable[TunerSpec]:
             target="ipx_plugins.discrepancy.em:EM",
             options=EMOptions,
             summary="EM for Gaussian noise and a quadratic prior: greatest marginal likelihood.",
+            needs=(Knowledge(data=(Quadratic, Adjoint), prior=(QuadraticPrior, Value)),),
             source="Molina, Katsaggelos, Mateos, IEEE TIP 8(2), 1999; MacKay 1992",
         ),
     ]

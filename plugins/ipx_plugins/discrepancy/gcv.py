@@ -27,6 +27,40 @@ _LEAST_FREE = 5e-3  # smallest (m - df) / m
 WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 / m)
 
 
+_LESS = 0.9  # the estimate is right to 10 %
+_TEXTURE = 0.015  # a noise level below, twice it around holes, may be the texture of a photograph
+
+
+def _decided(problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
+    """True where the score tells lam, ``(B,)``: it varies, and has a minimum within its bounds.
+
+    With pixelwise shrinkage it does not depend on lam.
+    """
+    scores = torch.tensor([t["score"] for t in trace])
+    known = torch.where(scores < WORST, scores, scores.amin(0))
+    varies = (known.amax(0) - known.amin(0) > 1e-3).to(lam.device)
+    at_bound = (lam <= 1.01 * math.exp(LOWEST)) | (lam >= math.exp(HIGHEST) / 1.01)
+    return varies & ~at_bound & ~_too_small(problem, lam, trace)
+
+
+def _too_small(problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
+    """True where the noise that lam leaves is far less than the noise level, ``(B,)``.
+
+    Shrinkage by a prior that is not quadratic gives the score a minimum near lam = 0, where
+    residual and degrees of freedom vanish together. Estimates of the level count if they agree,
+    exceed the texture of photographs, which they take for noise, and are made from pictures.
+    """
+    holes = problem.operator.known(problem.y) is not None
+    sigma = noise_variance(problem).sqrt()
+    certain = sigma > _TEXTURE * (2 if holes else 1)
+    pictures = not problem.operator.traits.signed and problem.data.quadratic
+    if problem.noise.remarks or not pictures or not bool(certain.any()):
+        return torch.zeros_like(certain)
+    lams, left = (torch.tensor([t[key] for t in trace]).to(sigma) for key in ("lam", "noise"))
+    trial = (lams - lam).abs().argmin(0, keepdim=True)
+    return certain & (left.gather(0, trial)[0] < _LESS * sigma)
+
+
 class GCV(Tuner[GCVOptions]):
     """Brackets the minimum by factors of ``step``, then fits parabolas, image by image."""
 
@@ -64,7 +98,8 @@ class GCV(Tuner[GCVOptions]):
             fresh = torch.tensor([0.0 if v is None else v for v in proposed]).to(log)
             log = torch.where(active, fresh, log)
         assert best is not None
-        return Tuned(lam=chosen.exp(), result=best, trace=trace)
+        lam = chosen.exp()
+        return Tuned(lam, best, trace, decided=_decided(problem, lam, trace))
 
     def _next(self, points: list[tuple[float, float]]) -> float | None:
         """The next log lam to try; None when the minimum is bracketed closely enough."""
