@@ -80,7 +80,6 @@ def prepare(asked: Asked) -> Ready:
     s = asked.settings
     if s.restarts > 1 and (s.start != "random" or asked.x0 is not None):
         raise OptionError("restarts above 1 goes with start random, and no x0")
-    tuner = tree("tuner", asked.tuner)
     precision = None if s.precision is None else getattr(torch, s.precision)
     y, back = to_tensor(asked.image, s.device, precision, asked.axes, s.samples)
     _check_magnitude(y)
@@ -88,6 +87,7 @@ def prepare(asked: Asked) -> Ready:
     prior = tree("prior", usual_prior(asked.solver) if asked.prior is None else asked.prior)
     check_weights(asked.lam, prior)
     plan, algorithm = _planned(found.op, asked.noise, prior, asked.solver, s)
+    tuner = tree("tuner", asked.tuner)
     rule = weight_rule(
         found.op, asked.noise, prior, plan, asked.lam, tuner, asked.truth is not None
     )  # fmt: skip
