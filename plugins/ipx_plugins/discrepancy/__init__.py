@@ -1,4 +1,4 @@
-"""Tuners that choose lam: discrepancy principle, generalised cross-validation, EM."""
+"""Tuners that choose lam: by the noise level, cross-validation, risk, likelihood, or the truth."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ipx import (
     Adjoint,
     Diagonal,
     Knowledge,
+    Latent,
     NoiseGrad,
     Options,
     Quadratic,
@@ -36,11 +37,50 @@ class DiscrepancyOptions(Options):
     evaluations: int = opt(default=14, min=2, max=1000, help="Largest number of weights tried.")
 
 
-class GCVOptions(Options):
-    """Generalised cross-validation."""
+class SearchOptions(Options):
+    """The search for the least score."""
 
     step: float = opt(default=4.0, min=1.2, max=100.0, help="Factor between the first weights.")
     evaluations: int = opt(default=12, min=3, max=1000, help="Largest number of weights tried.")
+
+
+class GCVOptions(SearchOptions):
+    """Generalised cross-validation."""
+
+
+class SUREOptions(SearchOptions):
+    """The unbiased risk estimate."""
+
+
+class GSUREOptions(SearchOptions):
+    """The generalised risk estimate."""
+
+    floor: float = opt(
+        default=0.01,
+        above=0.0,
+        max=1.0,
+        help="Singular values whose square is below this share of the largest hardly count.",
+    )
+
+
+class OracleOptions(SearchOptions):
+    """The truth."""
+
+
+class RadiusOptions(SearchOptions):
+    """The length of the code."""
+
+    radius: float = opt(
+        default=1.0, above=0.0, help="Length of the code of a clean image over sqrt(n)."
+    )
+
+
+class LCurveOptions(Options):
+    """The corner of the L-curve."""
+
+    lowest: float = opt(default=1e-5, above=0.0, help="Smallest weight.")
+    highest: float = opt(default=1.0, above=0.0, help="Largest weight.")
+    evaluations: int = opt(default=12, min=5, max=1000, help="Number of weights tried.")
 
 
 class EMOptions(Options):
@@ -89,6 +129,51 @@ def ipx_components() -> Iterable[TunerSpec]:
             needs=_GCV,
             partial=True,
             source="Golub, Heath, Wahba, Technometrics 21, 1979; probe: Girard 1989",
+        ),
+        TunerSpec(
+            name="sure",
+            target="ipx_plugins.discrepancy.sure:SURE",
+            options=SUREOptions,
+            summary="Stein's unbiased risk estimate, for denoising and holes.",
+            needs=(
+                Knowledge(
+                    data=(Quadratic, Adjoint, Diagonal), rank=5, because="pixels are left apart"
+                ),
+            ),
+            source="Ramani, Blu, Unser, IEEE TIP 17(9), 2008",
+        ),
+        TunerSpec(
+            name="gsure",
+            target="ipx_plugins.discrepancy.gsure:GSURE",
+            options=GSUREOptions,
+            summary="Generalised SURE: the risk in what the linear operator determines.",
+            needs=(Knowledge(data=(Quadratic, Adjoint), rank=4, because="the operator is linear"),),
+            source="Eldar, IEEE TSP 57(2), 2009; Ramani et al., IEEE TIP 21(8), 2012",
+        ),
+        TunerSpec(
+            name="l-curve",
+            target="ipx_plugins.discrepancy.l_curve:LCurve",
+            options=LCurveOptions,
+            summary="The corner of the L-curve: needs nothing, and often smooths too much.",
+            needs=(Knowledge(prior=(Value,), noisy=False, because="nothing else is known"),),
+            partial=True,
+            source="Hansen, O'Leary, SIAM J. Sci. Comput. 14(6), 1993",
+        ),
+        TunerSpec(
+            name="radius",
+            target="ipx_plugins.discrepancy.radius:Radius",
+            options=RadiusOptions,
+            summary="The code of the result has the length of codes of clean images.",
+            needs=(Knowledge(prior=(Latent,), noisy=False, because="codes have a known length"),),
+            source="|z| of z ~ N(0, I) in n dimensions is near sqrt(n)",
+        ),
+        TunerSpec(
+            name="oracle",
+            target="ipx_plugins.discrepancy.oracle:Oracle",
+            options=OracleOptions,
+            summary="The least error against the truth (--truth): for benchmarks.",
+            needs=(Knowledge(noisy=False, truth=True),),
+            source="none: it is what other rules are measured against",
         ),
         TunerSpec(
             name="em",
