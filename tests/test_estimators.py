@@ -73,7 +73,11 @@ def test_the_weight_of_a_prior_that_is_not_homogeneous_has_no_law() -> None:
 def test_diffusions_draw_different_pictures_near_the_truth(name: str) -> None:
     clean = camera(64)
     y = ipx.degrade(clean, noise={"name": "gaussian", "sigma": 0.1}, seed=0)
-    how = {"noise": {"name": "gaussian", "sigma": 0.1}, "prior": "drunet", "sampler": {"name": name, "steps": 12}}
+    how = {
+        "noise": {"name": "gaussian", "sigma": 0.1},
+        "prior": "drunet",
+        "sampler": {"name": name, "steps": 12},
+    }
     found = ipx.solve(y, estimate="mmse", draws=3, samples=2, **how)
     assert not torch.equal(found.outputs["sample-1"], found.outputs["sample-2"])
     assert float(psnr(found.x, clean)[0]) > float(psnr(found.before, clean)[0]) + 3

@@ -95,7 +95,8 @@ def _work(request: Request, y: Tensor) -> Work:
     operator = operator_from(op, image_shape_of(op, tuple(y.shape[1:])))
     noise, prior = build("noise", request.noise), build("prior", request.prior)
     algorithm = build("solver", named)
-    return weighed(plan, operator, noise, prior, algorithm, request.tuner, request.lam, y)
+    rule = request.rule(plan, truth=True)
+    return weighed(plan, operator, noise, prior, algorithm, rule, y)
 
 
 def _seconds(request: Request, y: Tensor) -> tuple[float, bool] | None:

@@ -89,6 +89,19 @@ class Tree:
         return bool(level) and getattr(self.options, level) == 0
 
     @property
+    def told(self) -> bool:
+        """True for a noise whose level is given."""
+        if self.instance is not None:
+            return self.instance.level is not None
+        level = self.facts.traits.level
+        return bool(level) and getattr(self.options, level) is not None
+
+    @property
+    def auto(self) -> bool:
+        """True if the best component that fits is wanted."""
+        return self.instance is None and self.name == AUTO
+
+    @property
     def prefers(self) -> tuple[str, ...]:
         """The solvers that a prior prefers."""
         spec, options = self.spec, self.options

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ipx import (
+    Adjoint,
     CodePenalty,
     DataGrad,
     DataQuadratic,
     Denoise,
     Grad,
+    Knowledge,
     Need,
     Options,
     Prox,
@@ -262,6 +264,7 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             target=_M + "sapg:SAPG",
             summary="Empirical Bayes: the weight of greatest marginal likelihood, for norms.",
             options=SAPGOptions,
+            needs=(Knowledge(data=(Adjoint,), prior=(Value, Prox), because="R is a norm"),),
             source="Vidal et al., SIAM J. Imaging Sci. 13(4), 2020",
         ),
     ]
