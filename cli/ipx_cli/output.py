@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -82,6 +83,15 @@ def json_line(value: Any) -> None:
 def json_page(value: Any) -> None:
     """Indented JSON."""
     click.echo(dumps(value, indent=2))
+
+
+def json_array(values: Iterable[Any]) -> None:
+    """Indented JSON of a list, each value printed when it is there."""
+    before = "["
+    for value in values:
+        click.echo(f"{before}\n{textwrap.indent(dumps(value, indent=2), '  ')}", nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
 
 
 def table(rows: Iterable[Sequence[str]], indent: str = "") -> str:
