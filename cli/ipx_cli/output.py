@@ -23,6 +23,10 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run as SIGINT does."""
 
 
+class ClosedPipe(Exception):  # noqa: N818  # no error: `head` has read enough
+    """Nobody reads what is printed any more."""
+
+
 def error(text: str) -> None:
     """One line on stderr, ``ipx: error: ...``."""
     click.echo(f"ipx: error: {' '.join(text.split())}", err=True)
