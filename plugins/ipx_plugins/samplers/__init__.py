@@ -256,7 +256,6 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             summary="Independent pictures by a reversed diffusion with a network as denoiser.",
             options=DPSOptions,
             needs=(Need((DataGrad,), (Denoise,), rank=4),),
-            examples=({"steps": 8},),
             source="Chung et al., ICLR 2023; Song et al., ICLR 2023",
         ),
         TunerSpec(
