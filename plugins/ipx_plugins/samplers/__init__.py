@@ -49,9 +49,9 @@ class SKROCKOptions(SmoothedOptions):
     """Stabilised steps of several stages."""
 
     stages: int = opt(default=15, min=2, max=50, help="Gradients of each step.")
-    damping: float = opt(default=0.05, above=0.0, max=1.0, help="Damping eta.")
+    damping: float = opt(default=0.01, above=0.0, max=1.0, help="Damping eta.")
     step: float = opt(
-        default=0.8, above=0.0, max=1.0, help="Step length, relative to the largest stable one."
+        default=0.8, above=0.0, max=1.0, help="Longest step, relative to the largest stable one."
     )
 
 
@@ -66,7 +66,12 @@ class MALAOptions(Options):
 class HMCOptions(Options):
     """Hamiltonian Monte Carlo."""
 
-    leapfrogs: int = opt(default=10, min=1, max=1000, help="Leapfrog steps of each proposal.")
+    leapfrogs: int = opt(
+        default=20,
+        min=1,
+        max=1000,
+        help="Leapfrog steps of a proposal: at most so many, at random.",
+    )
     acceptance: float = opt(
         default=0.7, min=0.1, max=0.95, help="Acceptance to which the warm-up adapts the step."
     )
