@@ -128,6 +128,7 @@ class SplitGibbsOptions(Options):
 def ipx_components() -> Iterable[SamplerSpec]:
     """Declare the samplers."""
     smooth = Need((DataGrad,), (Value, Grad), rank=20)
+    code = Need((DataGrad,), (CodePenalty, Grad), rank=20)
     return [
         SamplerSpec(
             name="ula",
@@ -161,7 +162,7 @@ def ipx_components() -> Iterable[SamplerSpec]:
             target=_M + "mala:MALA",
             summary="Langevin steps with a Metropolis test: exact, for pictures and codes.",
             options=MALAOptions,
-            needs=(smooth, Need((DataGrad,), (Value, Prox), rank=12)),
+            needs=(smooth, code, Need((DataGrad,), (Value, Prox), rank=12)),
             source="Roberts and Tweedie 1996; Pereyra, Statistics and Computing 26, 2016",
         ),
         SamplerSpec(
@@ -169,7 +170,10 @@ def ipx_components() -> Iterable[SamplerSpec]:
             target=_M + "hmc:HMC",
             summary="Hamiltonian Monte Carlo: exact, for smooth priors and codes.",
             options=HMCOptions,
-            needs=(Need((DataGrad,), (Value, Grad), rank=25),),
+            needs=(
+                Need((DataGrad,), (Value, Grad), rank=25),
+                Need((DataGrad,), (CodePenalty, Grad), rank=25),
+            ),
             source="Neal, Handbook of Markov Chain Monte Carlo, 2011",
         ),
         SamplerSpec(
