@@ -146,7 +146,7 @@ def test_command_line_learns_and_denoises(tmp_path: Path) -> None:
     for i, x in enumerate(camera(128)[0].unfold(1, 32, 32).unfold(2, 32, 32).reshape(-1, 32, 32)):
         images.write(folder / f"{i:02}.png", x[None].numpy())
     told = call(
-        "train", "dictionary", "--data", folder, "--crop", "32", "--model.side", "4",
+        "train", "dictionary", "--data", folder, "--crop", "12", "--model.side", "4",
         "--model.atoms", "24", "--steps", "1", "--batch", "512", "--hold-out", "1*", "-o", learned,
         "--json",
     )  # fmt: skip
