@@ -277,13 +277,18 @@ def _problem(
 ) -> Problem:
     """The problem without a weight, in units near 1; an unknown noise level is estimated from y.
 
+    The error of the operator counts as noise.
+
     A sum that is ``described`` by its parts has a weight for each, an instance one for all.
     """
     y, noise, floor = units.divided(y), units.noise(noise), units.floor(floor)
-    untold, hard = noise.level is None, noise.silent
+    untold = noise.level is None
     if untold:
         noise, quiet = noise.estimated(y, operator.known(y), floor), operator.quiet(y)
         noise = noise if quiet is None else noise.bounded(quiet)
+    if operator.error > 0:  # the weight is chosen for the level as it is then
+        noise, untold = noise.widened(operator.error / units.by), False
+    hard = noise.silent
     start = None if x0 is None else units.divided(to_tensor(x0, y.device, y.dtype)[0])
     parts = prior.parts if isinstance(prior, Sum) and described.parts else (prior,)
     terms = tuple(Term(part, 0.0) for part in parts)
