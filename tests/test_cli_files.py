@@ -16,10 +16,10 @@ from command_line import call
 from ipx.errors import MemoryExhaustedError
 from ipx.files import images
 
-KEYS = ["input", "output", "status", "plan", "lam", "sigma", "iterations", "seconds"]
+KEYS = ["input", "output", "status", "plan", "lam", "rule", "sigma", "iterations", "seconds"]
 METRICS = ["psnr_before", "psnr_after", "ssim_before", "ssim_after"]
 FAST = ("--lam", "0.01", "--iterations", "4")
-ROUGH = ("--tol", "0.005", "--tuner.evaluations", "3")
+ROUGH = ("--tol", "0.005", "--tuner", "discrepancy", "--tuner.evaluations", "3")
 
 
 def rows(told: Result) -> list[dict[str, Any]]:

@@ -322,22 +322,22 @@ def test_what_is_missing_is_found_before_anything_is_computed(
     def computed(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("computed first")
 
-    for place in ("attach", "_problem", "_restarted"):
-        monkeypatch.setattr(f"ipx.solving.restore.{place}", computed)
+    for place in ("prepare._problem", "prepared.attach", "restore.solution"):
+        monkeypatch.setattr(f"ipx.solving.{place}", computed)
     with pytest.raises(ipx.IpxError, match=why):
         ipx.solve(torch.rand(3, 40, 40), op={"name": "blur", "sigma": 1}, **how)
 
 
 def test_the_number_of_iterations_bounds_the_classical_start() -> None:
     counts: list[int] = []
-    real = ipx.solving.choose_lam.iterate
+    real = ipx.solving.trials.iterate
 
     def counted(*args: Any, iterations: int | None, **rest: Any) -> Any:
         counts.append(-1 if iterations is None else iterations)
         return real(*args, iterations=iterations, **rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ipx.solving.choose_lam.iterate", counted)
+        patch.setattr("ipx.solving.trials.iterate", counted)
         y = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
         ipx.solve(y, op={"name": "blur", "sigma": 1}, prior="wavelet", start="tv", iterations=3)
     assert len(counts) > 4  # the tuner, the start, and the same for the main one

@@ -259,3 +259,14 @@ def test_the_command_line_from_end_to_end(tmp_path: Path) -> None:
         "solve", source, "--config", file, "--prior.wavelet.levels", "1", "--dry-run", "--json"
     )
     assert json.loads(shown.stdout)["request"]["prior"]["parts"][1]["levels"] == 1
+
+
+def test_the_weight_beside_a_constraint_is_searched() -> None:
+    """Each trial once made a sum of its own, which the factorisation did not know."""
+    y = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    how: dict[str, Any] = {"noise": {"name": "gaussian", "sigma": 0.2}, "prior": ["tv", "range"]}
+    found = ipx.solve(y, **how)
+    assert found.lam is not None
+    again = ipx.solve(y, **how, lam=found.lam[0])
+    assert torch.equal(found.x, again.x)
+    assert len(found.trace) > 2

@@ -13,6 +13,7 @@ Row = dict[str, Any]
 REASONS = {
     "diverged": "the iteration diverged; {} is its last good state",
     "doubtful": "{} is surely wrong: much of it lies far outside the range of the data",
+    "unmixed": "the chains have not mixed, so that {} has no bounds",
 }
 """Why a row of this status counts as failed."""
 

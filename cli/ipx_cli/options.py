@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ipx.declare.kinds import ROLES
+from ipx.declare.kinds import KINDS, ROLES
 from ipx.declare.options import OptionInfo, Options
 from ipx.declare.registry import registry
 from ipx.files.limits import MAX_PIXELS
@@ -25,7 +25,8 @@ DEFAULTS: dict[str, str] = {role: getattr(Request(), role)["name"] for role in R
 _HELP = {
     "prior": "Prior; given several times, the sum of them.",
     "solver": "Solver; auto takes the best that fits.",
-    "tuner": "Rule for --lam auto.",
+    "tuner": "Rule for --lam auto; auto takes the best that fits.",
+    "sampler": "Sampler of the posterior, for --estimate, --interval, --samples and --claim.",
 }
 
 
@@ -66,7 +67,7 @@ def setting_options(
 
 def component_options(role: str, name: str) -> list[click.Option]:
     """The options of a chosen component: ``--op.sigma NUMBER``."""
-    if name in NAMED.get(KIND_OF[role], ()) or (role == "solver" and name == AUTO):
+    if name in NAMED.get(KIND_OF[role], ()) or (KINDS[KIND_OF[role]].auto and name == AUTO):
         return []
     infos = registry().get(KIND_OF[role], name).options.infos()
     return [_of_component(role, info) for info in infos.values()]

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from ipx.declare.kinds import KINDS
 from ipx.declare.options import OptionInfo, as_path, shortened
 from ipx.declare.registry import registry
 from ipx.errors import OptionError
@@ -36,7 +37,7 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older c
         items = [
             CompletionItem(n, help=reg.get(self.kind, n).summary) for n in reg.names(self.kind)
         ]
-        if self.kind == "solver":
+        if KINDS[self.kind].auto:
             items.insert(0, CompletionItem(AUTO, help="The best one that fits."))
         return [i for i in items if i.value.startswith(incomplete)]
 

@@ -55,11 +55,13 @@ from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
     Ask as Ask,
     IOSpec as IOSpec,
+    Knowledge as Knowledge,
     ModelSpec as ModelSpec,
     Need as Need,
     NoiseSpec as NoiseSpec,
     OperatorSpec as OperatorSpec,
     PriorSpec as PriorSpec,
+    SamplerSpec as SamplerSpec,
     SolverSpec as SolverSpec,
     TunerSpec as TunerSpec,
 )
@@ -126,6 +128,7 @@ from ipx.solving.build import (
     noise as noise,
     operator as operator,
     prior as prior,
+    sampler as sampler,
     solver as solver,
     tuner as tuner,
 )
@@ -137,6 +140,7 @@ from ipx.solving.observers import (
     Observer as Observer,
     Statistics as Statistics,
 )
+from ipx.solving.posterior import Posterior as Posterior, Statistic as Statistic
 from ipx.solving.problem import (
     DataTerm as DataTerm,
     Problem as Problem,
@@ -148,6 +152,12 @@ from ipx.solving.problem import (
 )
 from ipx.solving.progress import Progress as Progress, Result as Result
 from ipx.solving.restore import Restoration as Restoration, restore as restore, solve as solve
+from ipx.solving.sample import sample as sample
+from ipx.solving.sampler import (
+    Random as Random,
+    Sampler as Sampler,
+    temperature as temperature,
+)
 from ipx.solving.solver import Solver as Solver, State as State
 from ipx.solving.states import load_state as load_state, save_state as save_state
 from ipx.solving.tuner import Solve as Solve, Tuned as Tuned, Tuner as Tuner

@@ -13,6 +13,7 @@ shape ``()`` or ``(B,)``, one value per image. Nothing here imports torch.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeGuard, TypeVar
 
 from ipx.errors import PlanError
@@ -42,6 +43,7 @@ class Capability:
     def __init_subclass__(cls, of: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.of = of or cls.of
+        implemented.cache_clear()
 
 
 C = TypeVar("C")
@@ -79,6 +81,7 @@ def capabilities_of(kind: str) -> tuple[type[Capability], ...]:
     return tuple(found)
 
 
+@functools.cache
 def implemented(cls: type, kind: str) -> frozenset[type]:
     """The capabilities of a kind for which a class has every method."""
     return frozenset(

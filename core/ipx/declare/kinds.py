@@ -13,6 +13,7 @@ from ipx.declare.specs import (
     NoiseSpec,
     OperatorSpec,
     PriorSpec,
+    SamplerSpec,
     SolverSpec,
     Spec,
     TunerSpec,
@@ -30,6 +31,7 @@ class Kind:
             functions.
         contract: the module of its contract checks, with a function ``checks``; empty for none.
         role: its entry in a request, and its option on the command line; empty for none.
+        auto: the name ``auto`` stands for the best one that fits.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Kind:
     base: str = ""
     contract: str = ""
     role: str = ""
+    auto: bool = False
 
     def base_class(self) -> type[Any]:
         """``base``, imported."""
@@ -51,8 +54,18 @@ KINDS: dict[str, Kind] = {
         Kind("operator", OperatorSpec, "ipx.parts.operator:Operator", "ipx.testing.operator", "op"),
         Kind("noise", NoiseSpec, "ipx.parts.noise:Noise", "ipx.testing.noise", "noise"),
         Kind("prior", PriorSpec, "ipx.parts.prior:Prior", "ipx.testing.prior", "prior"),
-        Kind("solver", SolverSpec, "ipx.solving.solver:Solver", "ipx.testing.solver", "solver"),
-        Kind("tuner", TunerSpec, "ipx.solving.tuner:Tuner", role="tuner"),
+        Kind(
+            "solver", SolverSpec, "ipx.solving.solver:Solver", "ipx.testing.solver", "solver", True
+        ),
+        Kind(
+            "sampler",
+            SamplerSpec,
+            "ipx.solving.sampler:Sampler",
+            "ipx.testing.sampler",
+            "sampler",
+            True,
+        ),
+        Kind("tuner", TunerSpec, "ipx.solving.tuner:Tuner", role="tuner", auto=True),
         Kind("model", ModelSpec, "ipx.parts.model:Model", "ipx.testing.model"),
         Kind("adapter", AdapterSpec),
         Kind("io", IOSpec, "ipx.files.format:Format", "ipx.testing.io"),

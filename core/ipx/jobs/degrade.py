@@ -51,7 +51,7 @@ def degrade_file(
         is_complex = request.tree("op").facts.traits.complex
         dtype, kept = (None, "complex") if is_complex else _types(request, output, picture)
         if is_complex:
-            check_complex(output, s.samples)
+            check_complex(output, s.sample_type)
         began = time.perf_counter()
         clean = torch.from_numpy(picture.pixels)
         clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
@@ -91,5 +91,5 @@ def _types(request: Request, output: Path, picture: Picture) -> tuple[str | None
     wanted, s = by_suffix(output), request.settings
     floats = wanted is not None and "float32" in wanted.dtypes
     whole = np.dtype(picture.dtype).kind != "f"
-    dtype = s.samples or (s.precision or "float32" if floats and whole else None)
+    dtype = s.sample_type or (s.precision or "float32" if floats and whole else None)
     return dtype, images.output_type(output, picture, dtype)[1]

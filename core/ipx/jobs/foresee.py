@@ -85,7 +85,7 @@ def _data(request: Request, source: Path) -> Tensor:
     s = request.settings
     precision = None if s.precision is None else getattr(torch, s.precision)
     picture = torch.from_numpy(read_data(request, source).pixels)
-    return to_tensor(picture, s.device, precision, None, s.samples)[0]
+    return to_tensor(picture, s.device, precision, None, s.sample_type)[0]
 
 
 def _work(request: Request, y: Tensor) -> Work:
@@ -95,7 +95,8 @@ def _work(request: Request, y: Tensor) -> Work:
     operator = operator_from(op, image_shape_of(op, tuple(y.shape[1:])))
     noise, prior = build("noise", request.noise), build("prior", request.prior)
     algorithm = build("solver", named)
-    return weighed(plan, operator, noise, prior, algorithm, request.tuner, request.lam, y)
+    rule = request.rule(plan, truth=True)
+    return weighed(plan, operator, noise, prior, algorithm, rule, y)
 
 
 def _seconds(request: Request, y: Tensor) -> tuple[float, bool] | None:

@@ -18,6 +18,7 @@ from ipx.jobs.reporter import Reporter, Reporting
 from ipx.numerics.metrics import psnr, psnr_of_bands, spectral_angle, ssim
 from ipx.planning.request import Request, Table
 from ipx.planning.tree import AUTO, tree
+from ipx.solving.estimate import probabilities, told
 from ipx.solving.observers import AnyObserver
 from ipx.solving.restore import Restoration, solve
 
@@ -51,20 +52,38 @@ class Restored:
     def row(self, source: str, where: dict[str, Path]) -> Table:
         """The result as plain values, given the name of the input and the file of each output."""
         how, level = self.how, self.how.level[0]
-        doubtful = how.wrong[0] and how.status[0] != "diverged"
         return {
             "input": source,
             "output": str(where[MAIN]),
-            "status": "doubtful" if doubtful else how.status[0],
+            "status": self._status(),
             "plan": how.plan.to_json(),
             "lam": self._lam(),
+            "rule": how.rule,
             "sigma": None if level != level else level,
             "iterations": how.iterations[0],
             "seconds": how.seconds,
             **self.metrics,
             "outputs": {name: str(path) for name, path in where.items()},
             "warnings": self.warnings,
+            "posterior": self._posterior(),
         }
+
+    def _status(self) -> str:
+        """That of the solver, unless the image is surely wrong or bounds are missing."""
+        how, asked = self.how, self.request.settings.interval is not None
+        if how.status[0] == "diverged":
+            return "diverged"
+        if how.posterior is not None and asked and not how.posterior.mixed[0]:
+            return "unmixed"
+        return "doubtful" if how.wrong[0] else how.status[0]
+
+    def _posterior(self) -> Table | None:
+        """What the draws tell of the one image."""
+        found = self.how.posterior
+        if found is None:
+            return None
+        claimed = probabilities(found, 0, self.request.settings.claim)
+        return {**told(found, 0), "claims": {name: list(v) for name, v in claimed.items()}}
 
     def _lam(self) -> float | list[float] | None:
         """The weight of the one image; of a sum of priors one for each."""
@@ -105,6 +124,7 @@ def restored(
     reporter: Reporter,
     observers: Sequence[AnyObserver] = (),
     floor: Sequence[float] = (),
+    checkpoint: str | None = None,
 ) -> Restored:
     """Restore ``y`` ``(C, H, W)`` and compute the metrics if there is a truth.
 
@@ -126,6 +146,9 @@ def restored(
         prior=request.prior,
         solver=request.solver,
         tuner=request.tuner,
+        sampler=request.sampler,
+        checkpoint=checkpoint,
+        truth=truth if request.tuner["name"] != AUTO else None,
         lam=request.lam,
         settings=request.settings,
         observers=[*observers, *looking],

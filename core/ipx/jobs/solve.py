@@ -71,21 +71,29 @@ def solve_file(
     clean = None if truth is None else _clean(truth, picture, request)
     like = _like(request, picture)
     with folder_for(output), folder_for(panel):
-        images.output_type(output, like, request.settings.samples)
+        images.output_type(output, like, request.settings.sample_type)
         for path in (record_path(output), *([] if panel is None else [panel])):
             check_folder(path)
         y = torch.from_numpy(picture.pixels)
-        done = restored(actual, y, clean, reporter, observers, picture.floor)
+        chain = checkpoint_of(output) if request.settings.sampled else None
+        done = restored(actual, y, clean, reporter, observers, picture.floor, chain)
         done.warnings.extend([*assumed, *_scaled(request, picture)])
         where = places(output, done.how.outputs, force)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
         record["truth"] = None if clean is None else clean.describe()
-        files = contents(done.pictures, where, like, request.settings.samples)
+        files = contents(done.pictures, where, like, request.settings.sample_type)
         if panel is not None:
             files[panel] = done.drawn(panel, clean)
         commit(output, files, record)
+        if chain is not None:
+            Path(chain).unlink(missing_ok=True)
     return row
+
+
+def checkpoint_of(output: Path) -> str:
+    """The file beside ``output`` that holds the draws while they are made."""
+    return str(output.with_name(f".{output.name}.draws"))
 
 
 def _like(request: Request, picture: Picture) -> Picture:
@@ -161,7 +169,7 @@ def solve_bundled(
         where = places(output, done.how.outputs, force)
         row = done.row(f"bundled:{picture.path.name}", where)
         record = _record(request, picture, reporter, done, row, [], folder, None, panel)
-        files = contents(done.pictures, where, picture, request.settings.samples)
+        files = contents(done.pictures, where, picture, request.settings.sample_type)
         truth = folder / "truth.png"
         files[truth] = images.encoded(truth, picture.pixels, picture)
         if _complex(request):

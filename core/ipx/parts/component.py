@@ -19,7 +19,9 @@ from ipx.declare.traits import Traits
 O = TypeVar("O", bound=Options)  # noqa: E741  # the options, as in Solver[O]
 
 
-BUFFERS = {"operator": 4.0, "noise": 12.0, "prior": 10.0, "solver": 12.0, "tuner": 16.0}
+BUFFERS = {
+    "operator": 4.0, "noise": 12.0, "prior": 10.0, "solver": 12.0, "sampler": 12.0, "tuner": 16.0,
+}  # fmt: skip
 """Arrays of the size of the image that a component of a kind holds unless its traits tell."""
 
 
@@ -77,7 +79,7 @@ class Component(Generic[O]):
         elif spec is not None:
             self.capabilities = spec.capabilities(self.options)
         else:
-            self.capabilities = implemented(type(self), self.kind)
+            self.capabilities = implemented(type(self), self.kind)  # type: ignore[arg-type]  # a class
 
     def _declaration(self) -> tuple[Spec | None, set[str]]:
         """The nearest declaration of the class or a base, and what the classes before it define."""

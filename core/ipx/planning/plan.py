@@ -54,7 +54,9 @@ class Plan:
         priors = self.prior.split(PLUS)
         numbers = range(1, len(priors) + 1) if len(priors) > 1 else ("",)
         terms = [f"lam{i} {prior}(x)" for i, prior in zip(numbers, priors, strict=True)]
-        out = [f"{name}: minimise {PLUS.join([f, *terms])}"]
+        whole = PLUS.join([f, *terms])
+        drawn = self.solver.kind == "sampler"
+        out = [f"{name}: draws from exp(-({whole}) / T)" if drawn else f"{name}: minimise {whole}"]
         if self.solver.traits_for().own_prior:
             out = [f"{name}: {f} without a prior. {self.solver.summary}"]
         for b in self.bridges:
@@ -141,9 +143,9 @@ def fits(parts: Parts, solver: SolverSpec, exact_only: bool = False) -> tuple[Pl
     return None, " or ".join(dict.fromkeys(" and ".join(r) for r in least))
 
 
-def all_solvers() -> tuple[SolverSpec, ...]:
-    """Every declared solver."""
-    return tuple(s for s in registry().all("solver") if isinstance(s, SolverSpec))
+def all_solvers(kind: str = "solver") -> tuple[SolverSpec, ...]:
+    """Every declared solver, or sampler."""
+    return tuple(s for s in registry().all(kind) if isinstance(s, SolverSpec))
 
 
 def best(parts: Parts, plans: Iterable[Plan]) -> Plan | None:
@@ -161,6 +163,8 @@ def make_plan(
 ) -> Plan:
     """The plan for a solver, or the best one for ``"auto"``; ``hard``: the data have no noise.
 
+    Samplers are planned in the same way.
+
     Raises:
         PlanError: nothing fits; says why, and which solvers do fit.
     """
@@ -172,7 +176,7 @@ def make_plan(
             return plan
     others: list[Plan] = []
     first = ""
-    for spec in all_solvers():
+    for spec in all_solvers(solver.kind):
         if asked is not None and asked.name == spec.name:
             continue
         plan, reason = fits(parts, spec, exact_only)
@@ -185,9 +189,10 @@ def make_plan(
             return chosen
         why = first
     names = sorted({p.solver.name for p in others})
-    hint = f"; solvers that fit: {', '.join(names)}" if names else "; no solver fits these three"
+    kind = solver.kind
+    hint = f"; {kind}s that fit: {', '.join(names)}" if names else f"; no {kind} fits these three"
     exactly = " exactly" if exact_only else ""
     combination = f"operator {parts.operator}, noise {parts.noise}, prior {parts.prior}"
     if asked is None:
-        raise PlanError(f"no solver fits {combination}{exactly}: {why}")
-    raise PlanError(f"solver {asked.name} does not fit{exactly} {combination}: {why}{hint}")
+        raise PlanError(f"no {kind} fits {combination}{exactly}: {why}")
+    raise PlanError(f"{kind} {asked.name} does not fit{exactly} {combination}: {why}{hint}")

@@ -9,9 +9,11 @@ from typing import Any, Literal
 from ipx.declare.capabilities import Box
 from ipx.declare.kinds import ROLES
 from ipx.errors import OptionError, UsageError
+from ipx.planning.parts import Parts
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description, Tree, tree
+from ipx.planning.weights import Rule, rule_of
 
 PRIOR = "tv"
 """The default prior."""
@@ -28,6 +30,7 @@ class Request:
             composed, see `ipx.planning.tree`; by default identity.
         prior: by default tv, or none for a solver that is a trained network; a sum of priors is
             ``{"name": "sum", "parts": [...]}``.
+        sampler: used if the settings ask for draws from the posterior.
         lam: weight of the prior, of a sum one for each prior that has a weight, or ``"auto"``.
         settings: the rest.
         named: False if no operator was given.
@@ -37,7 +40,8 @@ class Request:
     noise: Table = field(default_factory=lambda: {"name": "gaussian"})
     prior: Table = field(default_factory=dict)
     solver: Table = field(default_factory=lambda: {"name": AUTO})
-    tuner: Table = field(default_factory=lambda: {"name": "discrepancy"})
+    tuner: Table = field(default_factory=lambda: {"name": AUTO})
+    sampler: Table = field(default_factory=lambda: {"name": AUTO})
     lam: float | list[float] | str = AUTO
     settings: SolveSettings = field(default_factory=SolveSettings)
     named: bool = field(init=False, compare=False)
@@ -76,11 +80,42 @@ class Request:
         Raises:
             UsageError: unknown names or options, or nothing fits; says why and what does fit.
         """
-        if self.lam == AUTO:
-            self.tree("tuner")
         op, noise, prior, solver = map(self.tree, ("op", "noise", "prior", "solver"))
         check_weights(self.lam, prior)
-        return make_plan(op, noise, prior, solver, self.settings.exact)
+        plan = make_plan(op, noise, prior, solver, self.settings.exact)
+        self.drawing()
+        return plan
+
+    def drawing(self) -> Plan | None:
+        """The plan of the sampler; None if the settings ask for no draws.
+
+        Raises:
+            UsageError: as for `plan`.
+        """
+        if not self.settings.sampled:
+            return None
+        op, noise, prior, sampler = map(self.tree, ("op", "noise", "prior", "sampler"))
+        return make_plan(op, noise, prior, sampler, self.settings.exact)
+
+    def rule(self, plan: Plan, truth: bool) -> Rule:
+        """How the weights are found; ``truth``: the clean image is known.
+
+        Raises:
+            PlanError: the tuner does not fit.
+        """
+        prior, tuner = self.tree("prior"), self.tree("tuner")
+        return weight_rule(self.op, self.noise, prior, plan, self.lam, tuner, truth)
+
+
+def weight_rule(
+    op: Description, noise: Description, prior: Tree, plan: Plan, lam: Any, tuner: Tree, truth: bool
+) -> Rule:
+    """How the weights are found, see `ipx.planning.weights.rule_of`."""
+    model = tree("noise", noise)
+    parts = Parts.of(tree("operator", op), model, prior)
+    for bridge in plan.bridges:
+        parts = parts.behind(bridge) if bridge.nonlinear else parts
+    return rule_of(parts, lam, tuner, model.told, truth)
 
 
 CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

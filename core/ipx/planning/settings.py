@@ -52,6 +52,49 @@ class SolveSettings(Options):
         "bits, else float32. uint8, uint16: samples of the output, [0, 1] as their full range.",
     )
 
+    estimate: Literal["map", "mmse", "median"] = opt(
+        default="map",
+        help="Estimate: the minimiser (map), or the mean (mmse) or median of the posterior.",
+    )
+    interval: float | None = opt(
+        default=None,
+        above=0.0,
+        max=99.9,
+        unit="percent",
+        help="Also the bounds between which each pixel lies with this probability.",
+    )
+    samples: int = opt(
+        default=0, min=0, max=10_000, help="Number of draws from the posterior to write."
+    )
+    claim: str | None = opt(
+        default=None,
+        help="The probability of a statement, such as 'mean(x[40:60,10:30]) > 0.5'; several are "
+        "separated by ;.",
+    )
+    draws: int | None = opt(
+        default=None,
+        min=1,
+        max=10_000_000,
+        help="Draws from the posterior, of all chains; by default that of the sampler.",
+    )
+    chains: int | None = opt(
+        default=None,
+        min=1,
+        max=100,
+        help="Number of Markov chains; by default 2, or 1 for independent draws.",
+    )
+    thin: int | None = opt(
+        default=None,
+        min=1,
+        max=1_000_000,
+        help="Steps between two draws; by default that of the sampler.",
+    )
+    warmup: int | None = opt(
+        default=None,
+        min=0,
+        max=10_000_000,
+        help="Steps before the first draw; by default half as many as follow.",
+    )
     memory: Literal["check", "ignore"] = opt(
         default="check",
         help="check: refuse to start what is estimated to need more memory than is free. ignore: "
@@ -59,11 +102,17 @@ class SolveSettings(Options):
     )
 
     @property
+    def sampled(self) -> bool:
+        """True if something is asked for that takes draws from the posterior."""
+        asked = self.interval is not None or self.samples > 0 or bool(self.claim)
+        return asked or self.estimate != "map"
+
+    @property
     def precision(self) -> str | None:
         """The precision of the computation, if one was chosen."""
         return self.dtype if self.dtype in ("float32", "float64") else None
 
     @property
-    def samples(self) -> str | None:
+    def sample_type(self) -> str | None:
         """The integer type of the output, if one was chosen."""
         return None if self.precision else self.dtype

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import AUTO as AUTO, Options
 from ipx.declare.registry import registry
-from ipx.declare.specs import PriorSpec, SolverSpec, Spec
+from ipx.declare.specs import PriorSpec, SamplerSpec, SolverSpec, Spec
 from ipx.declare.traits import Traits
 from ipx.errors import InputError, OptionError, UsageError
 from ipx.planning.rules import NAMED, SUM, Facts, made, summed
@@ -87,6 +87,19 @@ class Tree:
             return bool(self.instance.silent)
         level = self.facts.traits.level
         return bool(level) and getattr(self.options, level) == 0
+
+    @property
+    def told(self) -> bool:
+        """True for a noise whose level is given."""
+        if self.instance is not None:
+            return self.instance.level is not None
+        level = self.facts.traits.level
+        return bool(level) and getattr(self.options, level) is not None
+
+    @property
+    def auto(self) -> bool:
+        """True if the best component that fits is wanted."""
+        return self.instance is None and self.name == AUTO
 
     @property
     def prefers(self) -> tuple[str, ...]:
@@ -175,9 +188,9 @@ def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:
         return Tree(kind, name, spec, options, scale=scale, given=_stated(values))
     if composed:
         return Tree(kind, name, parts=_flat(_parts(kind, name, values)))
-    if kind == "solver" and name == AUTO:
+    if name == AUTO and KINDS[kind].auto:
         if values:
-            raise OptionError("solver auto has no options; name a solver to set its options")
+            raise OptionError(f"{kind} auto has no options; name a {kind} to set its options")
         return Tree(kind, name)
     spec, options = _checked(kind, name, values)
     return Tree(kind, name, spec, options, given=_stated(values))
@@ -212,10 +225,11 @@ def _number(value: Any) -> float:
 
 
 def solver_spec(described: Tree) -> SolverSpec | None:
-    """The declaration of a solver, made from the class of an instance; None for ``auto``."""
+    """The declaration of a solver or sampler, or of an instance's class; None for ``auto``."""
     if described.instance is not None:
         made_in_code = described.instance
-        return SolverSpec(
+        spec = SamplerSpec if described.kind == "sampler" else SolverSpec
+        return spec(
             name=described.name,
             target="",
             summary="",

@@ -10,17 +10,20 @@ from ipx.planning.plan import Plan, make_plan
 from ipx.planning.tree import AUTO, Tree, tree
 from ipx.solving.build import build
 from ipx.solving.problem import Problem
+from ipx.solving.sampler import Sampler
 from ipx.solving.solver import Solver
 
 
-def plan_for(problem: Problem, solver: Solver[Any, Any], exact: bool = False) -> Plan:
-    """The plan for a problem and a solver made in code.
+def plan_for(
+    problem: Problem, solver: Solver[Any, Any] | Sampler[Any, Any], exact: bool = False
+) -> Plan:
+    """The plan for a problem and a solver or sampler made in code.
 
     Raises:
         PlanError: they do not fit.
         UsageError: the problem has several priors that have no sum.
     """
-    return _plan(problem, tree("solver", solver), exact)
+    return _plan(problem, tree(solver.kind, solver), exact)
 
 
 def best_for(problem: Problem, exact: bool = False) -> tuple[Plan, Solver[Any, Any]]:

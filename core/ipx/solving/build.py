@@ -19,6 +19,7 @@ from ipx.parts.prior import Prior
 from ipx.parts.stack import vstack
 from ipx.parts.sum import Sum
 from ipx.planning.tree import Description, Tree, tree
+from ipx.solving.sampler import Sampler
 from ipx.solving.solver import Solver
 from ipx.solving.tuner import Tuner
 
@@ -129,6 +130,12 @@ def prior(name: str, **options: Any) -> Prior[Any]:
 def solver(name: str, **options: Any) -> Solver[Any, Any]:
     """A solver by name: ``ipx.solver("admm")``."""
     made: Solver[Any, Any] = build("solver", {"name": name, **options})
+    return made
+
+
+def sampler(name: str, **options: Any) -> Sampler[Any, Any]:
+    """A sampler by name: ``ipx.sampler("skrock")``."""
+    made: Sampler[Any, Any] = build("sampler", {"name": name, **options})
     return made
 
 

@@ -21,9 +21,8 @@ from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
 from ipx.planning.plan import Plan
-from ipx.planning.tree import Description
+from ipx.planning.weights import Rule
 from ipx.solving.build import build
-from ipx.solving.choose_lam import share_of
 from ipx.solving.solver import Solver
 from ipx.solving.tuner import Tuner
 from ipx.solving.windows import is_large
@@ -45,7 +44,7 @@ class Work:
     Attributes:
         plan: solver and bridges.
         operator, noise, prior, algorithm: the components.
-        tuner: the rule for lam; None if there is nothing to choose.
+        tuners: those that search for lam, one after the other.
         estimated: the noise level is estimated.
         count: images of the batch.
         dtype: of the computation.
@@ -57,7 +56,7 @@ class Work:
     noise: Noise[Any]
     prior: Prior[Any]
     algorithm: Solver[Any, Any]
-    tuner: Tuner[Any] | None
+    tuners: tuple[Tuner[Any], ...]
     estimated: bool
     count: int
     dtype: torch.dtype
@@ -75,8 +74,8 @@ class Work:
         run = sum(part.memory(shape, size) for part in (self.prior, self.algorithm))
         run += sum(bytes_of(b.traits_for(), b.kind, shape, size) for b in self.plan.bridges)
         # it keeps results, and these their states; those of windows are small
-        if self.tuner is not None and not is_large(self.operator):
-            run += run + self.tuner.memory(shape, size)
+        if self.tuners and not is_large(self.operator):
+            run += run + max(tuner.memory(shape, size) for tuner in self.tuners)
         run += self.operator.memory(shape, size)
         level = self.noise.memory(self.operator.data_shape, size) if self.estimated else 0.0
         around = size * values * AROUND
@@ -103,7 +102,7 @@ class Work:
         ways = ["a smaller image or a crop"]
         ways += ["fewer images at a time"] if self.count > 1 else []
         ways += ["--dtype float32"] if self.dtype == torch.float64 else []
-        ways += ["a given --lam"] if self.tuner is not None else []
+        ways += ["a given --lam"] if self.tuners else []
         ways += ["another prior or solver"]
         raise MemoryExhaustedError(
             f"this needs about {size_text(need)} of memory and {size_text(free)} are free; what "
@@ -117,16 +116,14 @@ def weighed(
     noise: Noise[Any],
     prior: Prior[Any],
     algorithm: Solver[Any, Any],
-    tuner: Description,
-    lam: Any,
+    rule: Rule,
     y: Tensor,
 ) -> Work:
-    """The `Work` of restoring ``y``; the arguments are those of `ipx.solve`."""
-    free = prior.traits.weighted and share_of(prior) is None and not noise.silent
-    chooser = build("tuner", tuner) if free and isinstance(lam, str) else None
+    """The `Work` of restoring ``y``, with the weights found by ``rule``."""
+    tuners = tuple(build("tuner", chosen.tuner) for chosen in rule.tuners)
     told = noise.level is not None
     return Work(
-        plan, operator, noise, prior, algorithm, chooser, not told, len(y), y.dtype, y.device
+        plan, operator, noise, prior, algorithm, tuners, not told, len(y), y.dtype, y.device
     )
 
 

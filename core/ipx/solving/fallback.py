@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ipx.solving.choose_lam import Weighed
 from ipx.solving.doubts import unsound
+from ipx.solving.progress import Result
 
 FACTOR = 10.0
 """The weight grows by this factor until the result is sound."""
@@ -19,7 +20,7 @@ STEPS = 5
 """Times that it grows at most."""
 
 
-def safer(done: Weighed, before: Tensor, solve: Callable[[Tensor], Weighed]) -> Weighed:
+def safer(w: Weighed, before: Tensor, solve: Callable[[Tensor], Result]) -> Weighed:
     """The solution with a larger weight for each image whose own is unsound.
 
     With a wrong operator, such as a blur that a sharp image does not have, every rule for the
@@ -27,31 +28,32 @@ def safer(done: Weighed, before: Tensor, solve: Callable[[Tensor], Weighed]) -> 
     Images that no weight makes sound keep the first.
 
     Args:
-        done: the solution with a weight that was chosen automatically.
+        w: the solution with weights that were chosen automatically.
         before: the data as an image, ``(B, C, H, W)``.
-        solve: solves again with weights like those of ``done``, ``(B,)`` or ``(priors, B)``.
+        solve: solves again with weights ``(priors, B)``.
     """
-    bad = unsound(done.result.x, before)
-    if done.lam is None or not bool(bad.any()):
-        return done
-    result, lam = done.result, torch.tensor(done.lam, dtype=torch.float64, device=bad.device)
-    weights = lam.clone()
+    result = w.solution
+    bad = unsound(result.x, before)
+    if not len(w.settled) or not bool(bad.any()):
+        return w
+    kept = weights = w.settled.detach().double()
     for _ in range(STEPS):
         weights = torch.where(bad, weights * FACTOR, weights)
-        found = solve(weights).result
+        found = solve(weights)
         better = bad & ~unsound(found.x, before)
         result = found.where(better, result)
-        lam, bad = torch.where(better, weights, lam), bad & ~better
+        kept, bad = torch.where(better, weights, kept), bad & ~better
         if not bool(bad.any()):
             break
-    if lam.tolist() == done.lam:
-        return done
-    grown = numbers(lam.tolist())
+    if torch.equal(kept, w.settled.double()):
+        return w
+    grown = replace(w, weights=kept, result=result)
     told = (
-        f"with the weight that was chosen the result is unsound; a larger one is taken ({grown}): "
-        "the operator or the noise level may be wrong"
+        "with the weight that was chosen the result is unsound; a larger one is taken "
+        f"({numbers(grown.lam or [])}): the operator or the noise level may be wrong"
     )
-    return replace(done, lam=lam.tolist(), result=result, remarks=(*done.remarks, told))
+    rule = f"{w.rule}; then larger, since the result was unsound"
+    return replace(grown, rule=rule, remarks=(*w.remarks, told))
 
 
 def numbers(lam: list[Any]) -> str:

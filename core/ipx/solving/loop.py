@@ -72,7 +72,7 @@ def iterate(
             break
         after = solver.step(problem, state)
         x, residual = solver.solution(problem, after), solver.residual(problem, state, after)
-        state, seconds = _frozen(state, after, run.active), time.perf_counter() - began
+        state, seconds = frozen(state, after, run.active), time.perf_counter() - began
         now = run.take(Progress(problem, k, budget, x, residual, run.active, seconds))
         for each in observers:
             each(now)
@@ -84,7 +84,7 @@ def iterate(
     return result
 
 
-def _frozen(before: Any, after: Any, active: Tensor) -> Any:
+def frozen(before: Any, after: Any, active: Tensor) -> Any:
     """``after``, but ``before`` for images that are done: the state of each stays its last."""
     if bool(active.all()):
         return after
@@ -93,10 +93,10 @@ def _frozen(before: Any, after: Any, active: Tensor) -> Any:
         batched = after.ndim > 0 and len(after) == len(active)
         return torch.where(column(active, after), after, before) if fits and batched else after
     if isinstance(after, tuple) and len(after) == len(before):
-        return tuple(_frozen(b, a, active) for b, a in zip(before, after, strict=True))
+        return tuple(frozen(b, a, active) for b, a in zip(before, after, strict=True))
     if is_dataclass(after) and type(before) is type(after):
         names = [f.name for f in fields(after)]
-        kept = {n: _frozen(getattr(before, n), getattr(after, n), active) for n in names}
+        kept = {n: frozen(getattr(before, n), getattr(after, n), active) for n in names}
         return replace(after, **kept)  # type: ignore[type-var]  # an instance
     return after
 

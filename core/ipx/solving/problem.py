@@ -271,7 +271,8 @@ class Problem:
 
         The data term and `derived` values are shared.
         """
-        other = self._sharing(self.changed(lam=lam, x0=self.x0 if x0 is None else x0))
+        terms = (Term(self.prior, lam),)  # the same prior: what is derived of it stays valid
+        other = self._sharing(self.changed(terms=terms, x0=self.x0 if x0 is None else x0))
         object.__setattr__(other, "memo", self.memo)
         return other
 

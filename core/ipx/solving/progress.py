@@ -15,7 +15,7 @@ from ipx.planning.plan import Plan
 from ipx.solving.problem import Problem
 from ipx.solving.solver import State
 
-Phase = Literal["reading", "noise level", "start", "choosing lam", "restoring"]
+Phase = Literal["reading", "noise level", "start", "choosing lam", "restoring", "sampling"]
 Status = Literal["converged", "done", "budget", "diverged"]
 
 

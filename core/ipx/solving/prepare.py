@@ -1,0 +1,208 @@
+"""From the arguments of `ipx.solve` to a prepared problem; bad ones are refused here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx.declare.capabilities import Shape
+from ipx.errors import InputError, OptionError
+from ipx.files.arrays import check_channels, rounding, to_tensor
+from ipx.parts.noise import Noise
+from ipx.parts.operator import Operator
+from ipx.parts.prior import Prior
+from ipx.parts.sum import Sum
+from ipx.planning.plan import Plan, make_plan
+from ipx.planning.request import check_weights, usual_prior, weight_rule
+from ipx.planning.settings import SolveSettings
+from ipx.planning.tree import AUTO, Description, Tree, tree
+from ipx.solving.build import build, image_shape_of, operator_from
+from ipx.solving.claims import claims
+from ipx.solving.cost import weighed
+from ipx.solving.observers import AnyObserver, announce
+from ipx.solving.prepared import Prepared
+from ipx.solving.problem import Problem, Term
+from ipx.solving.solver import Solver
+from ipx.solving.starts import check_start
+from ipx.solving.units import Units, units_of
+from ipx.solving.unknowns import Settled, settled
+
+SMALLEST, LARGEST = 1e-9, 1e15
+"""Bounds of the largest value of data that are restored."""
+
+_NONE: tuple[None, None] = (None, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The arguments of `ipx.solve`, with all settings."""
+
+    image: Any
+    op: Description
+    noise: Description
+    prior: Description | None
+    solver: Description
+    lam: Any
+    tuner: Description
+    sampler: Description
+    truth: Any
+    image_shape: Shape | None
+    x0: Any
+    floor: Sequence[float] | None
+    axes: str | None
+    observers: Sequence[AnyObserver]
+    settings: SolveSettings
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A prepared problem, and the way back to what the user gave.
+
+    Attributes:
+        prepared: in units near 1.
+        units: the way to the units of the data.
+        back: gives an image the type of the data.
+        found: the operator, with values found from the data in place of ``auto``.
+    """
+
+    prepared: Prepared
+    units: Units
+    back: Callable[[Tensor], Any]
+    found: Settled
+
+    def shown(self, x: Tensor) -> Tensor:
+        """A picture of the problem as it is handed out, ``(B, C, H, W)``."""
+        return self.units.restored(self.prepared.problem.operator.view(x))
+
+
+def prepare(asked: Asked) -> Ready:
+    """Check all that was asked for, estimate what is unknown, and attach the problem to its plan.
+
+    Raises:
+        IpxError: one line; see `ipx.errors`.
+    """
+    s = asked.settings
+    if s.restarts > 1 and (s.start != "random" or asked.x0 is not None):
+        raise OptionError("restarts above 1 goes with start random, and no x0")
+    precision = None if s.precision is None else getattr(torch, s.precision)
+    y, back = to_tensor(asked.image, s.device, precision, asked.axes, s.sample_type)
+    _check_magnitude(y)
+    found = settled(asked.op, y)
+    prior = tree("prior", usual_prior(asked.solver) if asked.prior is None else asked.prior)
+    check_weights(asked.lam, prior)
+    parts = (found.op, asked.noise, prior)
+    plan, algorithm = _planned(*parts, tree("solver", asked.solver), s)
+    claims(s.claim)
+    drawing, sampler = _planned(*parts, tree("sampler", asked.sampler), s) if s.sampled else _NONE
+    tuner = tree("tuner", asked.tuner)
+    rule = weight_rule(*parts, plan, asked.lam, tuner, asked.truth is not None)
+    operator = _operator(asked, found.op, y)
+    y = y.flatten(1) if len(operator.data_shape) == 1 else y
+    noise, model = build("noise", asked.noise), build("prior", prior)
+    _check(model, algorithm, operator, s.start)
+    if s.memory == "check":
+        weighed(plan, operator, noise, model, algorithm, rule, y).check()
+    announce(asked.observers, "noise level")
+    scalable = model.traits.weighted or algorithm.traits.own_prior
+    units = units_of(y, operator, noise, scalable)
+    problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
+    ready = Prepared.of(
+        problem, plan, algorithm=algorithm, lam=asked.lam, tuner=tuner, rule=rule, settings=s,
+        observers=asked.observers, truth=_truth(asked, operator, units, y), sampler=sampler,
+        drawing=drawing, checkpoint=asked.checkpoint,
+    )  # fmt: skip
+    return Ready(prepared=ready, units=units, back=back, found=found)
+
+
+def changed_settings(settings: SolveSettings | None, changed: dict[str, Any]) -> SolveSettings:
+    """The settings with some of them changed."""
+    if not changed:
+        return settings or SolveSettings()
+    base = {} if settings is None else {n: getattr(settings, n) for n in SolveSettings.infos()}
+    if isinstance(changed.get("device"), torch.device):
+        changed = {**changed, "device": str(changed["device"])}
+    if isinstance(changed.get("dtype"), torch.dtype):
+        changed = {**changed, "dtype": str(changed["dtype"]).removeprefix("torch.")}
+    return SolveSettings(**{**base, **changed})
+
+
+def _truth(asked: Asked, operator: Operator[Any], units: Units, y: Tensor) -> Tensor | None:
+    """The clean images in the unit of the problem, ``(B, C, H, W)``.
+
+    Raises:
+        InputError: their shape is not that of the result.
+    """
+    if asked.truth is None:
+        return None
+    truth = units.divided(to_tensor(asked.truth, y.device, y.dtype)[0])
+    shape = operator.view(y.new_empty(1, *operator.image_shape)).shape[1:]
+    if truth.shape[1:] != shape or len(truth) not in (1, len(y)):
+        raise InputError(f"the truth has shape {tuple(truth.shape)}, the result {(len(y), *shape)}")
+    return truth.expand(len(y), *shape)
+
+
+def _planned(
+    op: Description, noise: Description, prior: Tree, asked: Tree, s: SolveSettings
+) -> tuple[Plan, Any]:
+    """The plan of a request, and its solver or sampler."""
+    plan = make_plan(tree("operator", op), tree("noise", noise), prior, asked, s.exact)
+    chosen = replace(asked, spec=plan.solver) if asked.name == AUTO else asked
+    return plan, build(asked.kind, chosen)
+
+
+def _operator(asked: Asked, op: Description, y: Tensor) -> Operator[Any]:
+    """The operator, whose image shape is given or follows from that of the data."""
+    shape = asked.image_shape or image_shape_of(op, tuple(y.shape[1:]))
+    if asked.image_shape is None and asked.axes is None and tree("operator", op).instance is None:
+        check_channels(asked.image, shape[0])
+    return operator_from(op, shape)
+
+
+def _check_magnitude(y: Tensor) -> None:
+    """Refuse data whose squares overflow or vanish in float32."""
+    largest = float(y.detach().abs().amax()) if y.numel() else 0.0
+    if largest > LARGEST or 0 < largest < SMALLEST:
+        raise InputError(
+            f"the largest value of the data is {largest:.3g}; images are nominally in [0, 1]: "
+            "divide the data by it"
+        )
+
+
+def _check(
+    prior: Prior[Any], algorithm: Solver[Any, Any], operator: Operator[Any], start: str
+) -> None:
+    """Raise what can be found before anything is computed."""
+    for part in (prior, algorithm):
+        part.check(operator.image_shape)
+    check_start(prior, start)
+
+
+def _terms(prior: Prior[Any], described: Tree) -> tuple[Term, ...]:
+    """A sum that is described by its parts has a weight for each, an instance one for all."""
+    parts = prior.parts if isinstance(prior, Sum) and described.parts else (prior,)
+    return tuple(Term(part, 0.0) for part in parts)
+
+
+def _problem(
+    asked: Asked,
+    y: Tensor,
+    operator: Operator[Any],
+    noise: Noise[Any],
+    terms: tuple[Term, ...],
+    units: Units,
+) -> Problem:
+    """The problem without a weight, in units near 1; an unknown noise level is estimated from y."""
+    floor = rounding(asked.image) if asked.floor is None else asked.floor
+    y, noise, floor = units.divided(y), units.noise(noise), units.floor(floor)
+    untold, hard = noise.level is None, noise.silent
+    if untold:
+        noise, quiet = noise.estimated(y, operator.known(y), floor), operator.quiet(y)
+        noise = noise if quiet is None else noise.bounded(quiet)
+    x0 = asked.x0
+    start = None if x0 is None else units.divided(to_tensor(x0, y.device, y.dtype)[0])
+    return Problem(y, operator, noise, None, None, start, hard, untold, terms=terms)

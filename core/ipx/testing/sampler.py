@@ -1,0 +1,86 @@
+"""Checks of samplers, on small problems made of whatever is installed that fits them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ipx.solving.problem import Problem
+from ipx.solving.sample import sample
+from ipx.solving.sampler import Random
+from ipx.solving.solver import State
+from ipx.testing.common import close, require
+from ipx.testing.problems import ProblemChecks, stored
+
+STEPS = 4
+
+
+class SamplerChecks(ProblemChecks):
+    """Checks of a Markov chain: it is a function of its arguments, and moves."""
+
+    priors = ("tikhonov", "smooth", "tv", "smoother", "code")
+
+    def _moved(self, problem: Problem, state: State, first: int, last: int) -> State:
+        """The state after the steps first ... last - 1."""
+        for k in range(first, last):
+            state = self.made.adapted(problem, self.made.step(problem, state, Random(0, 0, k)), k)
+        return state
+
+    def _picture(self, problem: Problem, state: State) -> Tensor:
+        return problem.picture(self.made.solution(problem, state))
+
+    def resume(self) -> None:
+        """A state that was saved and read back goes on with the same bits."""
+        for problem in self._problems:
+            first = self._moved(problem, self.made.init(problem, problem.start()), 0, STEPS)
+            a, b = (self._moved(problem, s, STEPS, 2 * STEPS) for s in (first, stored(first)[1]))
+            same = torch.equal(self._picture(problem, a), self._picture(problem, b))
+            require(same, "from a saved state it goes on otherwise")
+
+    def pure_step(self) -> None:
+        """A step leaves its state as it was, and gives the same result again."""
+        for problem in self._problems:
+            state = self.made.init(problem, problem.start())
+            kept = stored(state)[0]
+            a, b = (self.made.step(problem, state, Random(0, 0, 1)) for _ in range(2))
+            require(stored(state)[0] == kept, "a step changes the state it was given")
+            same = torch.equal(self._picture(problem, a), self._picture(problem, b))
+            require(same, "the same step gives another result the second time")
+
+    def random(self) -> None:
+        """Steps with other random numbers go elsewhere."""
+        for problem in self._problems:
+            state = self._moved(problem, self.made.init(problem, problem.start()), 0, STEPS)
+            a = b = state
+            for k in range(STEPS, 10 * STEPS):  # a Metropolis test may refuse some
+                a, b = (self.made.step(problem, s, Random(0, c, k)) for c, s in enumerate((a, b)))
+                if not torch.equal(self._picture(problem, a), self._picture(problem, b)):
+                    break
+            else:
+                raise AssertionError("it does not use the random numbers it is given")
+
+    def batch(self) -> None:
+        """Some steps on a batch give what they give on its images alone."""
+        for problem in self._problems:
+            begun = self.made.init(problem, problem.start())
+            whole = self._picture(problem, self._moved(problem, begun, 0, STEPS))
+            for i in range(2):
+                lam = torch.as_tensor(problem.lam)[i : i + 1]
+                one = problem.changed(y=problem.y[i : i + 1], lam=lam)
+                begun = self.made.init(one, one.start())
+                alone = self._picture(one, self._moved(one, begun, 0, STEPS))
+                close(whole[i : i + 1], alone, 1e-6, f"image {i} of a batch against alone")
+
+    def draws(self) -> None:
+        """A short run has finite moments and positive deviations, and is the same again."""
+        for problem in self._problems:
+            runs = [
+                sample(problem, self.made, draws=8, chains=2, thin=1, warmup=4, interval=90)
+                for _ in range(2)
+            ]
+            require(torch.equal(runs[0].mean, runs[1].mean), "the same seed gives other draws")
+            require(bool(runs[0].sound.all()), "a chain left the finite numbers")
+            require(bool((runs[0].std.amax((1, 2, 3)) > 0).all()), "all draws are equal")
+
+
+checks = SamplerChecks.of

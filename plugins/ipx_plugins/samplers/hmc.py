@@ -1,0 +1,74 @@
+"""Hamiltonian Monte Carlo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ipx import Problem, Random, Sampler, State, column, image_sum, temperature
+from ipx_plugins.samplers import HMCOptions
+from ipx_plugins.samplers.drift import curvature, smooth_slope
+from ipx_plugins.samplers.metropolis import accepted, adapted, probability
+
+
+@dataclass(frozen=True)
+class HMCState(State):
+    """x, U(x) and its gradient, the step length, and the probability of the last proposal."""
+
+    energy: Tensor
+    slope: Tensor
+    step: Tensor
+    chance: Tensor
+
+
+class HMC(Sampler[HMCOptions, HMCState]):
+    """Leapfrog steps of x' = p, p' = -grad U(x) from a normal p, and a Metropolis test.
+
+    Neal 2011, figure 2, with unit mass, the energy U + |p|^2 / 2, and p of variance T. The step
+    length varies by up to 10 % from proposal to proposal, so that no period is met.
+    """
+
+    thin = 1
+
+    def init(self, problem: Problem, start: Tensor) -> HMCState:
+        """The start, and a first step of 1 / sqrt(L)."""
+        slope = smooth_slope(problem)
+        energy, largest = problem.objective(start), curvature(slope, start)
+        size = start[0].numel() ** 0.25
+        return HMCState(
+            start, energy, slope(start), largest.rsqrt() / size, torch.ones_like(energy)
+        )
+
+    def step(self, problem: Problem, state: HMCState, random: Random) -> HMCState:
+        """One proposal, accepted or not."""
+        slope, t = smooth_slope(problem), temperature(problem)
+        x, force = state.x, state.slope
+        p = column(t.sqrt(), x) * random.normal(x)
+        began = state.energy + image_sum(p**2) / 2
+        h = column(state.step * (0.9 + 0.2 * random.uniform(state.step)), x)
+        for _ in range(self.options.leapfrogs):
+            p = p - h / 2 * force
+            x = x + h * p
+            force = slope(x)
+            p = p - h / 2 * force
+        energy = problem.objective(x)
+        ratio = (began - energy - image_sum(p**2) / 2) / t
+        take = accepted(ratio, random)
+        which = column(take, x)
+        return replace(
+            state,
+            x=torch.where(which, x, state.x),
+            energy=torch.where(take, energy, state.energy),
+            slope=torch.where(which, force, state.slope),
+            chance=probability(ratio),
+        )
+
+    def adapted(self, problem: Problem, state: HMCState, step: int) -> HMCState:
+        """The step length, moved towards the acceptance asked for."""
+        return replace(state, step=adapted(state.step, state.chance, self.options.acceptance, step))
+
+    def acceptance(self, problem: Problem, state: HMCState) -> Tensor:
+        """The probability with which the last proposal was accepted."""
+        return state.chance
