@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 
 import ipx
+from command_line import call
 from ipx.errors import InputError, UsageError
 from ipx.files import images
 from ipx.files.record import read_record, record_path, write_record
@@ -20,13 +20,8 @@ from ipx.jobs.reporter import Report, Reporter
 from ipx.jobs.resume import finished
 from ipx.jobs.solve import solve_file
 from ipx.planning.request import CONCERNS, Request
-from ipx_cli.main import cli
 
 REQUEST = Request(lam=0.05, settings=ipx.SolveSettings(iterations=6))
-
-
-def call(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, words)))
 
 
 @pytest.fixture
@@ -133,6 +128,8 @@ def test_every_setting_is_an_option_a_key_and_in_the_record(source: Path) -> Non
         assert f"--{name.replace('_', '-')} " in shown, name
     given = {"iterations": 7, "tol": 0.01, "start": "random", "restarts": 2, "keep": "best"}
     given |= {"exact": True, "seed": 5, "device": "cpu", "dtype": "float64", "memory": "ignore"}
+    given |= {"estimate": "median", "interval": 80.0, "samples": 2, "claim": "mean(x) > 0"}
+    given |= {"draws": 40, "chains": 3, "thin": 2, "warmup": 9}
     assert set(given) == set(infos), "say here a value of the new setting"
     lines = [f"{k} = {json.dumps(v)}" for k, v in given.items()]
     Path("run.toml").write_text("\n".join(lines))

@@ -148,7 +148,7 @@ def test_the_discrepancy_on_block_means(tmp_path: Path) -> None:
     """Without cross-validation, too: the target is that of the block means."""
     picture, clean = stored(80, 0.03, tmp_path)
     y = torch.from_numpy(picture.pixels)
-    op, tuner = {"name": "blur", "sigma": 1.6}, {"name": "discrepancy", "estimated": "trust"}
+    op, tuner = {"name": "blur", "sigma": 1.6}, "discrepancy"
     how = ipx.solve(y, op=op, prior="tv", tuner=tuner, floor=picture.floor)
     assert float(ipx.psnr(how.x, clean)[0]) > float(ipx.psnr(y, clean)[0]) + 1
     assert not how.warnings

@@ -141,7 +141,7 @@ def test_em_finds_the_greatest_marginal_likelihood() -> None:
     exact = 0.01 / (y.square().flatten(1).mean(1) - 0.01)
     assert how.lam is not None
     assert torch.allclose(torch.tensor(how.lam).double(), exact, rtol=1e-3)
-    with pytest.raises(ipx.OptionError, match="tuner em is for"):
+    with pytest.raises(ipx.PlanError, match="tuner em does not fit: prior tv gives no Quadratic"):
         ipx.solve(y, noise={"name": "gaussian", "sigma": 0.1}, prior="tv", tuner="em")
 
 

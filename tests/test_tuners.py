@@ -12,6 +12,9 @@ from skimage import data, transform
 
 import ipx
 from ipx.numerics.metrics import psnr
+from ipx.planning.tree import tree
+from ipx.planning.weights import rule_of
+from ipx.solving.choose_lams import facts_of
 from ipx.solving.pipeline import solution
 from ipx.solving.prepared import Prepared
 from ipx.solving.problem import Problem
@@ -72,7 +75,7 @@ def test_where_every_weight_scores_the_same_the_estimated_level_decides() -> Non
     y = photograph("camera", 48)
     y = y + 0.1 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).double()
     free = ipx.solve(y, prior="tikhonov")
-    trust = ipx.solve(y, prior="tikhonov", tuner={"name": "discrepancy", "estimated": "trust"})
+    trust = ipx.solve(y, prior="tikhonov", tuner="discrepancy")
     assert free.lam == trust.lam
 
 
@@ -104,8 +107,10 @@ def test_a_weight_per_unit_of_variance_needs_no_search() -> None:
     solver = ipx.solver("gradient")
     settings = ipx.SolveSettings(iterations=200, tol=1e-7)
     plan = ipx.plan_for(problem, solver)
+    auto = tree("tuner", "auto")
+    rule = rule_of(facts_of(problem), "auto", auto, told=True)
     prepared = Prepared.of(
-        problem, plan, algorithm=solver, lam="auto", tuner="discrepancy", settings=settings
+        problem, plan, algorithm=solver, lam="auto", tuner=auto, rule=rule, settings=settings
     )
     found = solution(prepared)
     assert found.lam is not None

@@ -13,7 +13,7 @@ from ipx._version import __version__
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import OptionInfo
 from ipx.declare.registry import CORE, DISTRIBUTION, registry
-from ipx.declare.specs import AdapterSpec, Ask, ModelSpec, Need, Spec
+from ipx.declare.specs import AdapterSpec, Ask, Knowledge, ModelSpec, Need, Spec
 from ipx.declare.traits import Traits
 from ipx.errors import OptionError, UsageError
 from ipx_cli import output
@@ -121,7 +121,7 @@ def _plain(value: Any) -> Any:
         return value.__name__
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
-    if isinstance(value, Need | Ask):
+    if isinstance(value, Need | Knowledge | Ask):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, bytes):
         return value.decode("latin-1")
@@ -180,6 +180,8 @@ def _rows(name: str, value: Any) -> list[tuple[str, str]]:
     """The rows of one field: one for each need of a solver."""
     if isinstance(value, tuple) and any(isinstance(v, Need) for v in value):
         return [(name, _need(v)) for v in value]
+    if isinstance(value, tuple) and any(isinstance(v, Knowledge) for v in value):
+        return [(name, _knowledge(v)) for v in value]
     if isinstance(value, Ask):
         return [(name, f"{value.what}: {' or '.join((*value.files, ' and '.join(value.options)))}")]
     words = _words(_plain(value)) if not isinstance(value, bytes) else ""
@@ -192,6 +194,15 @@ def _need(need: Need) -> str:
     return (
         f"data {wants[0] or 'anything'}; prior {wants[1] or 'anything'}; rank {need.rank}{closed}"
     )
+
+
+def _knowledge(need: Knowledge) -> str:
+    """What a tuner must know in one of its alternatives."""
+    parts = {"gives": need.data, "is not": need.lacks, "prior gives": need.prior}
+    said = [f"{w} {', '.join(c.__name__ for c in caps)}" for w, caps in parts.items() if caps]
+    said += [f"noise level {need.level}"] if need.level else []
+    said += [word for word in ("noisy", "convex", "truth") if getattr(need, word)]
+    return f"{'; '.join(said) or 'nothing'}; rank {need.rank}"
 
 
 def _words(value: Any) -> str:

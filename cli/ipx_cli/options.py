@@ -25,7 +25,7 @@ DEFAULTS: dict[str, str] = {role: getattr(Request(), role)["name"] for role in R
 _HELP = {
     "prior": "Prior; given several times, the sum of them.",
     "solver": "Solver; auto takes the best that fits.",
-    "tuner": "Rule for --lam auto.",
+    "tuner": "Rule for --lam auto; auto takes the best that fits.",
     "sampler": "Sampler of the posterior, for --estimate, --interval, --samples and --claim.",
 }
 
@@ -67,7 +67,7 @@ def setting_options(
 
 def component_options(role: str, name: str) -> list[click.Option]:
     """The options of a chosen component: ``--op.sigma NUMBER``."""
-    if name in NAMED.get(KIND_OF[role], ()) or (name == AUTO and KINDS[KIND_OF[role]].auto):
+    if name in NAMED.get(KIND_OF[role], ()) or (KINDS[KIND_OF[role]].auto and name == AUTO):
         return []
     infos = registry().get(KIND_OF[role], name).options.infos()
     return [_of_component(role, info) for info in infos.values()]

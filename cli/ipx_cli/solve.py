@@ -17,6 +17,7 @@ from ipx.jobs.assumed import assumptions, for_measured
 from ipx.planning.plan import Plan
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
+from ipx.planning.weights import Rule
 from ipx_cli import batch, command, foreseen, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
 from ipx_cli.folders import unfolded
@@ -26,7 +27,7 @@ from ipx_cli.values import PathValue, Weight
 FOLDER = "ipx-out"
 BLANK: batch.Row = dict.fromkeys(
     (
-        *("input", "output", "status", "plan", "lam", "sigma", "iterations", "seconds"),
+        *("input", "output", "status", "plan", "lam", "rule", "sigma", "iterations", "seconds"),
         *("psnr_before", "psnr_after", "ssim_before", "ssim_after", "outputs"),
         *("warnings", "posterior"),
     )
@@ -119,6 +120,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     assert found is not None
     request = command.request(ctx)
     plan = request.plan()
+    rule = request.rule(plan, truth=bool(given["truth"]) or not files)
     inputs = list(files) or (found.config.inputs if found.config is not None else [])
     if _is_elsewhere(ctx, found):
         given["panel"] = None
@@ -141,7 +143,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
         work = Work(request, [], read, found.argv, given)
     if given["dry_run"]:
         plan = for_measured(request, inputs[0]).plan() if inputs else plan
-        return _show_plan(work, plan, assumed)
+        return _show_plan(work, plan, rule, assumed)
     with pixel_limit(given["max_pixels"]):
         return _restore(work) if inputs else _demonstrate(work)
 
@@ -160,15 +162,16 @@ def _is_elsewhere(ctx: click.Context, found: command.Chosen) -> bool:
     return told["panel"] is ParameterSource.DEFAULT_MAP and not repeated
 
 
-def _show_plan(work: Work, plan: Plan, assumed: list[str]) -> int:
+def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
     """Print the plan, the outputs, what they take, and what is assumed; the inputs must exist."""
     paths.must_exist(source for source, _ in work.pairs)
     for line in dict.fromkeys(assumed):
         work.note(line)
     if not work.given["as_json"]:
         drawing = work.request.drawing()
-        lines = [*plan.lines(), *([] if drawing is None else drawing.lines())]
-        click.echo("\n".join(lines))
+        found = [] if rule.name == "given" else [f"lam: {rule.line()}"]
+        found += [] if drawing is None else drawing.lines()
+        click.echo("\n".join([*plan.lines(), *found]))
     targets: list[dict[str, Any]] = []
     for source, target, taken in foreseen.each(
         work.request, work.pairs, work.given["max_pixels"], work.note
@@ -179,7 +182,9 @@ def _show_plan(work: Work, plan: Plan, assumed: list[str]) -> int:
         targets.append({"input": str(source), "output": str(target), **told})
     if work.given["as_json"]:
         asked = work.request.to_mapping()
-        output.json_line({"plan": plan.to_json(), "pictures": targets, "request": asked})
+        output.json_line(
+            {"plan": plan.to_json(), "rule": rule.line(), "pictures": targets, "request": asked}
+        )
     return 0
 
 
@@ -299,7 +304,8 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
     parts = [f"{done} of {row['plan']['solver']} ({row['seconds']:.1f} s)"]
     if row["lam"] is not None:
         lams = row["lam"] if isinstance(row["lam"], list) else [row["lam"]]
-        parts.append(f"lam {' + '.join(map(output.number, lams))}")
+        how = f" ({row['rule']})" if row["rule"] not in ("", "given") else ""
+        parts.append(f"lam {' + '.join(map(output.number, lams))}{how}")
     if row["sigma"] is not None:
         parts.append(f"noise {output.number(row['sigma'])}")
     if row["psnr_after"] is not None:

@@ -55,6 +55,7 @@ from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
     Ask as Ask,
     IOSpec as IOSpec,
+    Knowledge as Knowledge,
     ModelSpec as ModelSpec,
     Need as Need,
     NoiseSpec as NoiseSpec,

@@ -110,7 +110,7 @@ def command_line(rng: random.Random, folder: Path) -> list[str]:
     if words[0] in ("info", "matrix", "list"):
         return [*words[:1], *rng.sample(VALUES, rng.randint(0, 2))]
     if words[0] == "solve":  # bounds the time
-        words += ["--iterations", "2", "--tuner.evaluations", "3"]
+        words += ["--iterations", "2", "--tuner", "discrepancy", "--tuner.evaluations", "3"]
     for role in rng.sample(list(ROLES), rng.randint(0, 3)):
         if words[0] == "degrade" and role not in ("op", "noise"):
             continue

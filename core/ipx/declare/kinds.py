@@ -65,7 +65,7 @@ KINDS: dict[str, Kind] = {
             "sampler",
             True,
         ),
-        Kind("tuner", TunerSpec, "ipx.solving.tuner:Tuner", role="tuner"),
+        Kind("tuner", TunerSpec, "ipx.solving.tuner:Tuner", role="tuner", auto=True),
         Kind("model", ModelSpec, "ipx.parts.model:Model", "ipx.testing.model"),
         Kind("adapter", AdapterSpec),
         Kind("io", IOSpec, "ipx.files.format:Format", "ipx.testing.io"),

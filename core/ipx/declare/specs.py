@@ -56,6 +56,39 @@ class Need:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Knowledge:
+    """What a tuner must know of a problem, and how good a choice it then is.
+
+    Attributes:
+        data: capabilities of operator and noise, such as `Quadratic` for Gaussian noise.
+        lacks: such capabilities that exclude it.
+        prior: capabilities of the prior.
+        level: the noise level must be ``"told"``, or must have been ``"estimated"``.
+        noisy: the data have noise of a size that is known or estimated; False for a rule that
+            works on data free of noise, or known up to an interval, too.
+        convex: the prior must be convex.
+        truth: the clean image must be known; ``--tuner auto`` never takes such a tuner.
+        rank: ``--tuner auto`` takes the fitting tuner of highest rank.
+        because: why it is a good choice here, for the user: ``"the noise level is estimated"``.
+    """
+
+    data: tuple[type, ...] = ()
+    lacks: tuple[type, ...] = ()
+    prior: tuple[type, ...] = ()
+    level: Literal["", "told", "estimated"] = ""
+    noisy: bool = True
+    convex: bool = False
+    truth: bool = False
+    rank: int = 0
+    because: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail in every choice."""
+        for what in ("data", "lacks", "prior"):
+            _check_capabilities(getattr(self, what), f"{what} of Knowledge")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Spec:
     """Base of all declarations.
 
@@ -235,9 +268,32 @@ class SamplerSpec(SolverSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class TunerSpec(Spec):
-    """A rule that chooses lam without ground truth."""
+    """A rule that chooses lam.
+
+    Attributes:
+        needs: what it must know, in alternatives.
+        partial: it may leave images undecided, see `ipx.Tuned.decided`; ``--tuner auto`` then asks
+            the next.
+    """
 
     kind: ClassVar[str] = "tuner"
+    needs: tuple[Knowledge, ...] = (Knowledge(),)
+    partial: bool = False
+
+    @property
+    def demands(self) -> bool:
+        """True if an option has no default, so that nobody but the user can choose it."""
+        return any(info.required for info in self.options.infos().values())
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail in every choice."""
+        super().__post_init__()
+        known = isinstance(self.needs, tuple) and all(isinstance(n, Knowledge) for n in self.needs)
+        if not known or not self.needs:
+            raise PluginError(
+                f"needs of {self.name} must be a tuple of ipx.Knowledge, as in (Knowledge(...),), "
+                f"not {self.needs!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,11 @@ from typing import Any, Literal
 from ipx.declare.capabilities import Box
 from ipx.declare.kinds import ROLES
 from ipx.errors import OptionError, UsageError
+from ipx.planning.parts import Parts
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description, Tree, tree
+from ipx.planning.weights import Rule, rule_of
 
 PRIOR = "tv"
 """The default prior."""
@@ -38,7 +40,7 @@ class Request:
     noise: Table = field(default_factory=lambda: {"name": "gaussian"})
     prior: Table = field(default_factory=dict)
     solver: Table = field(default_factory=lambda: {"name": AUTO})
-    tuner: Table = field(default_factory=lambda: {"name": "discrepancy"})
+    tuner: Table = field(default_factory=lambda: {"name": AUTO})
     sampler: Table = field(default_factory=lambda: {"name": AUTO})
     lam: float | list[float] | str = AUTO
     settings: SolveSettings = field(default_factory=SolveSettings)
@@ -78,8 +80,6 @@ class Request:
         Raises:
             UsageError: unknown names or options, or nothing fits; says why and what does fit.
         """
-        if self.lam == AUTO:
-            self.tree("tuner")
         op, noise, prior, solver = map(self.tree, ("op", "noise", "prior", "solver"))
         check_weights(self.lam, prior)
         plan = make_plan(op, noise, prior, solver, self.settings.exact)
@@ -96,6 +96,26 @@ class Request:
             return None
         op, noise, prior, sampler = map(self.tree, ("op", "noise", "prior", "sampler"))
         return make_plan(op, noise, prior, sampler, self.settings.exact)
+
+    def rule(self, plan: Plan, truth: bool) -> Rule:
+        """How the weights are found; ``truth``: the clean image is known.
+
+        Raises:
+            PlanError: the tuner does not fit.
+        """
+        prior, tuner = self.tree("prior"), self.tree("tuner")
+        return weight_rule(self.op, self.noise, prior, plan, self.lam, tuner, truth)
+
+
+def weight_rule(
+    op: Description, noise: Description, prior: Tree, plan: Plan, lam: Any, tuner: Tree, truth: bool
+) -> Rule:
+    """How the weights are found, see `ipx.planning.weights.rule_of`."""
+    model = tree("noise", noise)
+    parts = Parts.of(tree("operator", op), model, prior)
+    for bridge in plan.bridges:
+        parts = parts.behind(bridge) if bridge.nonlinear else parts
+    return rule_of(parts, lam, tuner, model.told, truth)
 
 
 CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -10,7 +10,7 @@ heavy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -89,6 +89,19 @@ class Tree:
         return bool(level) and getattr(self.options, level) == 0
 
     @property
+    def told(self) -> bool:
+        """True for a noise whose level is given."""
+        if self.instance is not None:
+            return self.instance.level is not None
+        level = self.facts.traits.level
+        return bool(level) and getattr(self.options, level) is not None
+
+    @property
+    def auto(self) -> bool:
+        """True if the best component that fits is wanted."""
+        return self.instance is None and self.name == AUTO
+
+    @property
     def prefers(self) -> tuple[str, ...]:
         """The solvers that a prior prefers."""
         spec, options = self.spec, self.options
@@ -102,6 +115,10 @@ class Tree:
         own = () if self.options is None else type(self.options).infos().values()
         names = [i.name for i in own if i.auto and getattr(self.options, i.name) == AUTO]
         return (*names, *(name for part in self.parts for name in part.unknown))
+
+    def chosen(self, spec: Spec) -> Tree:
+        """The same, with the component that a plan takes for ``auto``."""
+        return replace(self, spec=spec) if self.name == AUTO else self
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values: id, all options, absolute paths. `tree` reads all but instances back."""

@@ -1,6 +1,6 @@
-"""The weights of the priors by a tuner, which searches for them.
+"""The weights of the priors by tuners, which search for them.
 
-Of a sum the tuner first finds the weight lam_i of each prior alone. The weights of the sum are
+Of a sum the tuners first find the weight lam_i of each prior alone. The weights of the sum are
 s_i lam_i with shares s_i that sum to one. The shares are those of the least score of the tuner
 (generalised cross-validation), image by image, among equal shares and the points halfway from these
 to each prior alone: for two priors 1/4, 1/2 and 3/4. The score is flat along these: a search over
@@ -9,37 +9,109 @@ the size of the weights too follows its noise, and gives worse images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ipx.planning.parts import Parts
+from ipx.planning.tree import AUTO, tree
+from ipx.planning.weights import Chosen, rule_of
 from ipx.solving.attach import attach, best_for
 from ipx.solving.build import build
-from ipx.solving.choose_lam import Weighed, derived_from_noise
+from ipx.solving.choose_lam import Weighed, share_of_noise
 from ipx.solving.prepared import Prepared, with_weights
-from ipx.solving.problem import Term
+from ipx.solving.problem import Problem, Term
 from ipx.solving.trials import Trials
-from ipx.solving.tuner import Tuner
+from ipx.solving.tuner import Solve, Tuner
 
 
 def searched(prepared: Prepared, w: Weighed) -> Weighed:
-    """The weights that the tuner finds, on a window of large data if there is one.
+    """The weights that the tuners find, on a window of large data if there is one.
 
     Gradients take them for constants.
     """
-    tuner: Tuner[Any] = build("tuner", prepared.tuner)
     if len(prepared.terms) > 1:
-        search = Search(prepared, tuner)
-        lams = torch.stack(search.lams())
-        return replace(w, weights=lams, trace=search.trace, remarks=tuple(search.remarks))
-    window, problem = prepared.window, prepared.attached
-    trials = Trials(prepared.settings, prepared.observers, tuner.most(problem))
-    on = problem if window is None else attach(window, prepared.plan)
-    tuned = tuner.tune(on, trials.by(prepared.algorithm))
+        return Search(prepared).result(w)
+    tuners = Tuners(prepared.rule.tuners)
+    window = None if tuners.truth else prepared.window
+    problem = prepared.attached if window is None else attach(window, prepared.plan)
+    truth = prepared.truth if tuners.truth else None
+    trials = Trials(
+        prepared.settings, prepared.observers, tuners.most(prepared.attached), truth
+    )  # fmt: skip
     # solved again from the default start: a record with this lam gives the same bits
-    return replace(w, weights=tuned.lam.detach()[None], trace=tuned.trace, remarks=tuned.remarks)
+    found = tuners.tune(problem, trials.by(prepared.algorithm))
+    return replace(
+        w, weights=found.settled[None], rule=found.rule, trace=found.trace, remarks=found.remarks
+    )
+
+
+class Tuners:
+    """Tuners in order: each chooses for the images that those before leave undecided.
+
+    Attributes:
+        truth: one of them needs the clean image.
+    """
+
+    def __init__(self, chosen: Sequence[Chosen]) -> None:
+        self.chosen = chosen
+        self.tuners: list[Tuner[Any]] = [build("tuner", c.tuner) for c in chosen]
+        self.truth = any(c.truth for c in chosen)
+
+    @property
+    def names(self) -> list[str]:
+        """Their names."""
+        return [c.tuner.title for c in self.chosen]
+
+    def most(self, problem: Problem) -> int | None:
+        """The largest number of solves; None if it is unknown."""
+        counts = [tuner.most(problem) for tuner in self.tuners]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
+
+    def score(self, problem: Problem, result: Any, solve: Solve) -> Tensor | None:
+        """That of the first tuner that has one, see `ipx.Tuner.score`."""
+        for tuner in self.tuners:
+            score = tuner.score(problem, result, solve)
+            if score is not None:
+                return score
+        return None
+
+    def tune(self, problem: Problem, solve: Solve) -> Weighed:
+        """The weight of one prior, ``(B,)``, and how it was found."""
+        left = torch.ones(len(problem.y), dtype=torch.bool, device=problem.y.device)
+        lam: Tensor | None = None
+        trace: list[dict[str, Any]] = []
+        remarks: list[str] = []
+        settled: list[int] = []
+        for tuner in self.tuners:
+            tuned = tuner.tune(problem, solve)
+            trace += tuned.trace
+            if tuned.about is None or bool((tuned.about & left).any()):
+                remarks += tuned.remarks
+            lam = tuned.lam if lam is None else torch.where(left, tuned.lam, lam)
+            before = int(left.sum())
+            left = left & False if tuned.decided is None else left & ~tuned.decided
+            settled.append(before - int(left.sum()))
+            if not bool(left.any()):
+                break
+        assert lam is not None
+        if bool(left.any()):
+            remarks.append(f"tuner {self.names[-1]} cannot tell the weight; it may be far off")
+            settled[-1] += int(left.sum())
+        return Weighed(lam.detach(), self._said(settled), trace, tuple(remarks))
+
+    def _said(self, settled: Sequence[int]) -> str:
+        """Which tuner chose, and why; of several for how many images each."""
+        said = []
+        for i, (count, chosen) in enumerate(zip(settled, self.chosen, strict=False)):
+            why = f"{', '.join(self.names[:i])} cannot tell" if i else chosen.why
+            share = "" if count == sum(settled) else f" ({count} of {sum(settled)} images)"
+            said += [f"{self.names[i]}: {why}{share}"] if count else []
+        return "; ".join(said)
 
 
 class Search:
@@ -47,20 +119,30 @@ class Search:
 
     Attributes:
         trace: the trials in order, see `ipx.Restoration`.
-        remarks: those of the tuner, each once.
+        remarks: those of the tuners, each once.
+        rules: how the weight of each prior alone was found.
     """
 
-    def __init__(self, prepared: Prepared, tuner: Tuner[Any]) -> None:
-        self.prepared, self.tuner = prepared, tuner
-        self.window = prepared.window or prepared.problem
-        count, most = len(prepared.terms), tuner.most(prepared.problem)
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared, self.tuners = prepared, Tuners(prepared.rule.tuners)
+        window = None if self.tuners.truth else prepared.window
+        self.window = window or prepared.problem
+        count, most = len(prepared.terms), self.tuners.most(prepared.problem)
         # each score takes one more solve, for the degrees of freedom
         most = None if most is None else count * most + 2 * len(shares(count))
-        self.trials = Trials(prepared.settings, prepared.observers, most)
+        truth = prepared.truth if self.tuners.truth else None
+        self.trials = Trials(prepared.settings, prepared.observers, most, truth)
         self.trace: list[dict[str, Any]] = []
         self.remarks: list[str] = []
+        self.rules: list[str] = []
 
-    def lams(self) -> list[Tensor]:
+    def result(self, w: Weighed) -> Weighed:
+        """The weights, and how they were found."""
+        weights = torch.stack(self._lams())
+        rule = "; ".join(dict.fromkeys(self.rules))
+        return replace(w, weights=weights, rule=rule, trace=self.trace, remarks=tuple(self.remarks))
+
+    def _lams(self) -> list[Tensor]:
         """A weight for each prior that has one, ``(B,)`` each."""
         alone = torch.stack([self._alone(term) for term in self.prepared.terms])
         candidates, scores = [], []
@@ -68,8 +150,8 @@ class Search:
             lams = torch.tensor(share).to(alone)[:, None] * alone
             made = attach(with_weights(self.window, list(lams)), self.prepared.plan)
             solve = self.trials.by(self.prepared.algorithm)
-            score = self.tuner.score(made, solve(made), solve)
-            if score is None:  # the tuner cannot compare: equal shares, the first
+            score = self.tuners.score(made, solve(made), solve)
+            if score is None:  # no tuner can compare: equal shares, the first
                 return list(lams)
             self.trace.append({"lam": lams.tolist(), "score": score.tolist()})
             candidates.append(lams)
@@ -80,19 +162,30 @@ class Search:
 
     def _alone(self, term: Term) -> Tensor:
         """The weight of a prior alone, with the constraints of the sum, ``(B,)``."""
+        p = self.prepared
         kept = [t for t in self.window.terms if t is term or not t.prior.traits.weighted]
         single = self.window.changed(terms=tuple(kept))
-        plan, algorithm = best_for(single, self.prepared.settings.exact)
+        plan, algorithm = best_for(single, p.settings.exact)
+        rule = rule_of(facts_of(single), AUTO, p.tuner, not single.estimated, p.truth is not None)
         single = attach(single, plan)
-        told = derived_from_noise(single)
-        if told is not None:
-            return told
-        tuned = self.tuner.tune(single, self.trials.by(algorithm))
+        if rule.name == "noise":
+            self.rules.append(rule.line())
+            return share_of_noise(single, rule.value)
+        found = Tuners(rule.tuners).tune(single, self.trials.by(algorithm))
         spec = term.prior.declaration
         name = type(term.prior).__name__ if spec is None else spec.name
-        self.trace += [{"prior": name, **trial} for trial in tuned.trace]
-        self.remarks += [line for line in tuned.remarks if line not in self.remarks]
-        return tuned.lam
+        self.trace += [{"prior": name, **trial} for trial in found.trace]
+        self.remarks += [line for line in found.remarks if line not in self.remarks]
+        self.rules.append(found.rule)
+        return found.settled
+
+
+def facts_of(problem: Problem) -> Parts:
+    """The facts of a problem that is not attached to a plan."""
+    return Parts.of(
+        tree("operator", problem.operator), tree("noise", problem.noise),
+        tree("prior", problem.prior), problem.hard,
+    )  # fmt: skip
 
 
 def shares(count: int) -> list[list[float]]:

@@ -21,9 +21,10 @@ from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
 from ipx.planning.plan import Plan
-from ipx.planning.tree import Description
+from ipx.planning.weights import Rule
 from ipx.solving.build import build
-from ipx.solving.choose_lam import share_of
+from ipx.solving.draws import HELD
+from ipx.solving.sampler import Sampler
 from ipx.solving.solver import Solver
 from ipx.solving.tuner import Tuner
 from ipx.solving.windows import is_large
@@ -45,9 +46,10 @@ class Work:
     Attributes:
         plan: solver and bridges.
         operator, noise, prior, algorithm: the components.
-        tuner: the rule for lam; None if there is nothing to choose.
+        tuners: those that search for lam, one after the other.
         estimated: the noise level is estimated.
         count: images of the batch.
+        sampler: draws from the posterior after the solution; None without.
         dtype: of the computation.
         device: where it runs.
     """
@@ -57,11 +59,12 @@ class Work:
     noise: Noise[Any]
     prior: Prior[Any]
     algorithm: Solver[Any, Any]
-    tuner: Tuner[Any] | None
+    tuners: tuple[Tuner[Any], ...]
     estimated: bool
     count: int
     dtype: torch.dtype
     device: torch.device
+    sampler: Sampler[Any, Any] | None = None
 
     @property
     def image_shape(self) -> Shape:
@@ -75,9 +78,11 @@ class Work:
         run = sum(part.memory(shape, size) for part in (self.prior, self.algorithm))
         run += sum(bytes_of(b.traits_for(), b.kind, shape, size) for b in self.plan.bridges)
         # it keeps results, and these their states; those of windows are small
-        if self.tuner is not None and not is_large(self.operator):
-            run += run + self.tuner.memory(shape, size)
+        if self.tuners and not is_large(self.operator):
+            run += run + max(tuner.memory(shape, size) for tuner in self.tuners)
         run += self.operator.memory(shape, size)
+        if self.sampler is not None:  # after the solver, whose states are gone
+            run = max(run, self.sampler.memory(shape, size) + HELD * size * _count(shape))
         level = self.noise.memory(self.operator.data_shape, size) if self.estimated else 0.0
         around = size * values * AROUND
         # what happens after the solver is on the CPU, in float32
@@ -103,7 +108,7 @@ class Work:
         ways = ["a smaller image or a crop"]
         ways += ["fewer images at a time"] if self.count > 1 else []
         ways += ["--dtype float32"] if self.dtype == torch.float64 else []
-        ways += ["a given --lam"] if self.tuner is not None else []
+        ways += ["a given --lam"] if self.tuners else []
         ways += ["another prior or solver"]
         raise MemoryExhaustedError(
             f"this needs about {size_text(need)} of memory and {size_text(free)} are free; what "
@@ -117,17 +122,17 @@ def weighed(
     noise: Noise[Any],
     prior: Prior[Any],
     algorithm: Solver[Any, Any],
-    tuner: Description,
-    lam: Any,
+    rule: Rule,
     y: Tensor,
+    sampler: Sampler[Any, Any] | None = None,
 ) -> Work:
-    """The `Work` of restoring ``y``; the arguments are those of `ipx.solve`."""
-    free = prior.traits.weighted and share_of(prior) is None and not noise.silent
-    chooser = build("tuner", tuner) if free and isinstance(lam, str) else None
+    """The `Work` of restoring ``y``, with the weights found by ``rule``."""
+    tuners = tuple(build("tuner", chosen.tuner) for chosen in rule.tuners)
     told = noise.level is not None
     return Work(
-        plan, operator, noise, prior, algorithm, chooser, not told, len(y), y.dtype, y.device
-    )
+        plan, operator, noise, prior, algorithm, tuners, not told, len(y), y.dtype, y.device,
+        sampler,
+    )  # fmt: skip
 
 
 def _count(shape: Shape) -> int:

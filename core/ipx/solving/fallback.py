@@ -52,7 +52,8 @@ def safer(w: Weighed, before: Tensor, solve: Callable[[Tensor], Result]) -> Weig
         "with the weight that was chosen the result is unsound; a larger one is taken "
         f"({numbers(grown.lam or [])}): the operator or the noise level may be wrong"
     )
-    return replace(grown, remarks=(*w.remarks, told))
+    rule = f"{w.rule}; then larger, since the result was unsound"
+    return replace(grown, rule=rule, remarks=(*w.remarks, told))
 
 
 def numbers(lam: list[Any]) -> str:

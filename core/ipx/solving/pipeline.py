@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial, reduce
+from functools import partial
 
 from torch import Tensor
 
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import AUTO
+from ipx.planning.tree import AUTO, tree
+from ipx.planning.weights import rule_of
 from ipx.solving.attach import best_for
-from ipx.solving.choose_lam import Weighed, fixed, from_noise, told
-from ipx.solving.choose_lams import searched
+from ipx.solving.choose_lam import Weighed, as_told, fixed, from_noise
+from ipx.solving.choose_lams import facts_of, searched
 from ipx.solving.fallback import safer
 from ipx.solving.observers import announce
 from ipx.solving.prepared import Prepared
@@ -20,19 +21,13 @@ from ipx.solving.problem import Problem
 from ipx.solving.progress import Result
 from ipx.solving.starts import first_guess, lowest
 
-Step = Callable[[Prepared, Weighed], Weighed]
-
-RULES: tuple[Step, ...] = (told, from_noise, fixed, searched)
-"""The rules for the weights; the first that knows them settles them."""
-
-
-def weighed(prepared: Prepared) -> Weighed:
-    """The weights of the priors."""
-
-    def settled(w: Weighed, rule: Step) -> Weighed:
-        return rule(prepared, w) if w.weights is None else w
-
-    return reduce(settled, RULES, Weighed())
+RULES: dict[str, Callable[[Prepared, Weighed], Weighed]] = {
+    "given": as_told,
+    "noise": from_noise,
+    "fixed": fixed,
+    "search": searched,
+}
+"""What computes the weights, for each rule of `ipx.planning.weights`."""
 
 
 def solution(prepared: Prepared) -> Weighed:
@@ -41,7 +36,7 @@ def solution(prepared: Prepared) -> Weighed:
     The weights are chosen at the first start: objectives compare at the same weights only.
     """
     first = _begun(prepared, 0)
-    chosen = weighed(first)
+    chosen = RULES[prepared.rule.name](first, Weighed())
     solve = partial(_from_each_start, prepared, first)
     done = replace(chosen, result=solve(chosen.settled))
     return safer(done, prepared.problem.preview(), solve) if prepared.automatic else done
@@ -73,7 +68,9 @@ def _classical(problem: Problem, iterations: int | None) -> Tensor:
     """
     plan, algorithm = best_for(problem)
     settings = SolveSettings(tol=1e-3, iterations=iterations, start="preview")
+    tuner = tree("tuner", AUTO)
+    rule = rule_of(facts_of(problem), AUTO, tuner, not problem.estimated)
     other = Prepared.of(
-        problem, plan, algorithm=algorithm, lam=AUTO, tuner="discrepancy", settings=settings
+        problem, plan, algorithm=algorithm, lam=AUTO, tuner=tuner, rule=rule, settings=settings
     )
     return solution(other).solution.x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,9 +17,9 @@ from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
 from ipx.parts.sum import Sum
 from ipx.planning.plan import Plan, make_plan
-from ipx.planning.request import check_weights, usual_prior
+from ipx.planning.request import check_weights, usual_prior, weight_rule
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import AUTO, Description, Tree, tree
+from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.claims import claims
 from ipx.solving.cost import weighed
@@ -49,6 +49,7 @@ class Asked:
     lam: Any
     tuner: Description
     sampler: Description
+    truth: Any
     image_shape: Shape | None
     x0: Any
     floor: Sequence[float] | None
@@ -88,7 +89,6 @@ def prepare(asked: Asked) -> Ready:
     s = asked.settings
     if s.restarts > 1 and (s.start != "random" or asked.x0 is not None):
         raise OptionError("restarts above 1 goes with start random, and no x0")
-    build("tuner", asked.tuner)
     precision = None if s.precision is None else getattr(torch, s.precision)
     y, back = to_tensor(asked.image, s.device, precision, asked.axes, s.sample_type)
     _check_magnitude(y)
@@ -99,19 +99,22 @@ def prepare(asked: Asked) -> Ready:
     plan, algorithm = _planned(*parts, tree("solver", asked.solver), s)
     claims(s.claim)
     drawing, sampler = _planned(*parts, tree("sampler", asked.sampler), s) if s.sampled else _NONE
+    tuner = tree("tuner", asked.tuner)
+    rule = weight_rule(*parts, plan, asked.lam, tuner, asked.truth is not None)
     operator = _operator(asked, found.op, y)
     y = y.flatten(1) if len(operator.data_shape) == 1 else y
     noise, model = build("noise", asked.noise), build("prior", prior)
     _check(model, algorithm, operator, s.start)
     if s.memory == "check":
-        weighed(plan, operator, noise, model, algorithm, asked.tuner, asked.lam, y).check()
+        weighed(plan, operator, noise, model, algorithm, rule, y, sampler).check()
     announce(asked.observers, "noise level")
     scalable = model.traits.weighted or algorithm.traits.own_prior
     units = units_of(y, operator, noise, scalable)
     problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
     ready = Prepared.of(
-        problem, plan, algorithm=algorithm, lam=asked.lam, tuner=asked.tuner, settings=s,
-        observers=asked.observers, sampler=sampler, drawing=drawing, checkpoint=asked.checkpoint,
+        problem, plan, algorithm=algorithm, lam=asked.lam, tuner=tuner, rule=rule, settings=s,
+        observers=asked.observers, truth=_truth(asked, operator, units, y), sampler=sampler,
+        drawing=drawing, checkpoint=asked.checkpoint,
     )  # fmt: skip
     return Ready(prepared=ready, units=units, back=back, found=found)
 
@@ -128,13 +131,27 @@ def changed_settings(settings: SolveSettings | None, changed: dict[str, Any]) ->
     return SolveSettings(**{**base, **changed})
 
 
+def _truth(asked: Asked, operator: Operator[Any], units: Units, y: Tensor) -> Tensor | None:
+    """The clean images in the unit of the problem, ``(B, C, H, W)``.
+
+    Raises:
+        InputError: their shape is not that of the result.
+    """
+    if asked.truth is None:
+        return None
+    truth = units.divided(to_tensor(asked.truth, y.device, y.dtype)[0])
+    shape = operator.view(y.new_empty(1, *operator.image_shape)).shape[1:]
+    if truth.shape[1:] != shape or len(truth) not in (1, len(y)):
+        raise InputError(f"the truth has shape {tuple(truth.shape)}, the result {(len(y), *shape)}")
+    return truth.expand(len(y), *shape)
+
+
 def _planned(
     op: Description, noise: Description, prior: Tree, asked: Tree, s: SolveSettings
 ) -> tuple[Plan, Any]:
     """The plan of a request, and its solver or sampler."""
     plan = make_plan(tree("operator", op), tree("noise", noise), prior, asked, s.exact)
-    chosen = replace(asked, spec=plan.solver) if asked.name == AUTO else asked
-    return plan, build(asked.kind, chosen)
+    return plan, build(asked.kind, asked.chosen(plan.solver))
 
 
 def _operator(asked: Asked, op: Description, y: Tensor) -> Operator[Any]:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ipx.planning.plan import Plan
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import Description
+from ipx.planning.tree import Tree
+from ipx.planning.weights import Rule
 from ipx.solving.attach import attach
 from ipx.solving.observers import AnyObserver
 from ipx.solving.problem import Problem, Term
@@ -32,7 +33,10 @@ class Prepared:
         plan: the solver and its bridges.
         algorithm: the solver.
         lam: the weight as it was asked for, see `ipx.solve`.
-        tuner: the rule that searches for it, if nothing else tells it.
+        tuner: the tuner that was asked for.
+        rule: how the weights are found.
+        truth: the clean image ``(B, C, H, W)`` in the unit of the problem, for tuners that need it;
+            None if it is unknown.
         settings: the rest.
         observers: they see each step.
         sampler: of the posterior; None if the settings ask for no draws.
@@ -46,9 +50,11 @@ class Prepared:
     plan: Plan
     algorithm: Solver[Any, Any]
     lam: Any
-    tuner: Description
+    tuner: Tree
+    rule: Rule
     settings: SolveSettings
     observers: Sequence[AnyObserver] = ()
+    truth: Tensor | None = None
     sampler: Sampler[Any, Any] | None = None
     drawing: Plan | None = None
     checkpoint: str | None = None

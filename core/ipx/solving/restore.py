@@ -16,7 +16,7 @@ from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
 from ipx.planning.plan import Plan
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import Description
+from ipx.planning.tree import AUTO, Description
 from ipx.solving.choose_lam import Weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
@@ -49,6 +49,7 @@ class Restoration:
             divided by their largest value, which ``warnings`` tell. ``lam`` is for that unit, too.
         posterior: what the draws tell, in the unit of the problem; None without draws. The outputs
             ``std``, ``lower``, ``upper`` and ``sample-1``, ... are of them.
+        rule: how lam was found and why so, in one line; empty without a weight.
         trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
             per image. The criterion is ``log_ratio``, log of the data term over its target
             (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv), beside ``noise``,
@@ -68,6 +69,7 @@ class Restoration:
     lam: list[Any] | None
     level: list[float]
     result: Result
+    rule: str = ""
     posterior: Posterior | None = None
     trace: list[dict[str, Any]] = field(default_factory=list)
     op: Description = None
@@ -87,7 +89,7 @@ class Restoration:
 
     def __repr__(self) -> str:
         size = " x ".join(str(n) for n in self.x.shape)
-        weight = "" if self.lam is None else f", lam {numbers(self.lam)}"
+        weight = "" if self.lam is None else f", lam {numbers(self.lam)} ({self.rule})"
         return (
             f"<Restoration {size} by {self.plan.solver.name} with prior {self.plan.prior}: "
             f"{', '.join(self.status)} after {', '.join(map(str, self.iterations))} iterations"
@@ -115,8 +117,9 @@ def solve(
     prior: Description | None = None,
     solver: Description = "auto",
     lam: float | Sequence[Any] | Tensor | str = "auto",
-    tuner: Description = "discrepancy",
-    sampler: Description = "auto",
+    tuner: Description = AUTO,
+    truth: Any = None,
+    sampler: Description = AUTO,
     image_shape: Shape | None = None,
     x0: Any = None,
     floor: Sequence[float] | None = None,
@@ -141,7 +144,9 @@ def solve(
         lam: weight of the prior, >= 0, one or per image; ``"auto"`` derives it from the noise or
             lets the tuner choose it. With a sum of several priors that have a weight it is a list
             of as many, each one or per image, in their order.
-        tuner: the rule for ``lam="auto"``.
+        tuner: the rule for ``lam="auto"``; ``"auto"`` takes the best that fits, where lam does not
+            follow from the noise.
+        truth: the clean image, an image like the result, for a tuner that needs it.
         sampler: where the settings ask for draws from the posterior (``estimate``, ``interval``,
             ``samples``, ``claim``), their sampler; ``"auto"`` takes the best that fits.
         image_shape: ``(C, H, W)`` of the result, where the data do not determine it.
@@ -165,7 +170,7 @@ def solve(
     keep_freed()
     asked = Asked(
         image=image, op=op, noise=noise, prior=prior, solver=solver, lam=lam, tuner=tuner,
-        sampler=sampler, image_shape=image_shape, x0=x0, floor=floor, axes=axes,
+        truth=truth, sampler=sampler, image_shape=image_shape, x0=x0, floor=floor, axes=axes,
         observers=observers, checkpoint=checkpoint, settings=changed_settings(settings, changed),
     )  # fmt: skip
     with memory_errors():
@@ -197,6 +202,7 @@ def _restoration(
         status=result.status,
         plan=result.plan,
         lam=done.lam,
+        rule=done.rule,
         level=_level(units.level(noise), before.shape[0]),
         result=result,
         posterior=posterior,

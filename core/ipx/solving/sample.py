@@ -344,7 +344,7 @@ class _Run:
         """Mean, deviation, effective sample size and R-hat of each watched number."""
         size, mixing = ess(traces.cpu()), rhat(traces.cpu())  # (B, K)
         flat = traces.flatten(0, 1).to(torch.float64)
-        mean, std = flat.mean(0), flat.std(0)
+        mean, std = flat.mean(0), flat.var(0, correction=min(1, len(flat) - 1)).sqrt()
         return {
             name: Statistic(
                 mean[:, k].tolist(), std[:, k].tolist(), size[:, k].tolist(),

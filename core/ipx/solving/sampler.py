@@ -52,9 +52,13 @@ class Random:
         """One draw of Gamma(shape, 1) for each image, ``(B,)``, equal for all."""
         return like.new_full((like.shape[0],), float(self._numbers.standard_gamma(shape)))
 
+    def whole(self) -> int:
+        """A whole number from 0 to 2^31, as a seed."""
+        return int(self._numbers.integers(2**31))
+
     def generator(self) -> torch.Generator:
         """A generator of torch, for code that takes one."""
-        return torch.Generator().manual_seed(int(self._numbers.integers(2**62)))
+        return torch.Generator().manual_seed(self.whole())
 
 
 def temperature(problem: Problem) -> Tensor:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+from torch import Tensor
 
 from ipx.planning.settings import SolveSettings
 from ipx.solving.loop import iterate
@@ -91,28 +93,45 @@ class Trials:
         settings: those of the solve.
         observers: they are told of the steps of each trial.
         most: the largest number of trials; None if it is unknown.
+        truth: see `ipx.Solve`.
     """
 
     def __init__(
-        self, settings: SolveSettings, observers: Sequence[AnyObserver], most: int | None
+        self,
+        settings: SolveSettings,
+        observers: Sequence[AnyObserver],
+        most: int | None,
+        truth: Tensor | None = None,
     ) -> None:
-        self.settings, self.observers, self.most = settings, observers, most
+        self.settings, self.observers, self.most, self.truth = settings, observers, most, truth
         self.numbers = itertools.count(1)
 
     def by(self, algorithm: Solver[Any, Any]) -> Solve:
         """The function that a tuner calls to solve with a weight."""
+        return _Attempt(self, algorithm)
 
-        def attempt(
-            problem: Problem, after: Result | None = None, twin: Result | None = None
-        ) -> Result:
-            number = next(self.numbers)
-            told = [_Trial(o, number, self.most) for o in self.observers]
-            looser = TRIAL if problem.data.quadratic else 1.0
-            if not algorithm.resumes:
-                start = twin or after
-                begun = problem if start is None else problem.changed(x0=start.unknown)
-                return run(begun, algorithm, self.settings, told, looser)
-            state = None if after is None else algorithm.resumed(problem, after.state)
-            return run(problem, algorithm, self.settings, told, looser, state, twin)
 
-        return attempt
+@dataclass(frozen=True)
+class _Attempt:
+    """The next trial by a solver."""
+
+    trials: Trials
+    algorithm: Solver[Any, Any]
+
+    @property
+    def truth(self) -> Tensor | None:
+        return self.trials.truth
+
+    def __call__(
+        self, problem: Problem, after: Result | None = None, twin: Result | None = None
+    ) -> Result:
+        trials, algorithm = self.trials, self.algorithm
+        number = next(trials.numbers)
+        told = [_Trial(o, number, trials.most) for o in trials.observers]
+        looser = TRIAL if problem.data.quadratic else 1.0
+        if not algorithm.resumes:
+            start = twin or after
+            begun = problem if start is None else problem.changed(x0=start.unknown)
+            return run(begun, algorithm, trials.settings, told, looser)
+        state = None if after is None else algorithm.resumed(problem, after.state)
+        return run(problem, algorithm, trials.settings, told, looser, state, twin)

@@ -1,4 +1,4 @@
-"""Tuners: rules that choose the weight lam without ground truth."""
+"""Tuners: rules that choose the weight lam."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ from ipx.solving.progress import Result
 
 class Solve(Protocol):
     """Solves a problem to convergence; a tuner calls it with several weights."""
+
+    @property
+    def truth(self) -> Tensor | None:
+        """The clean image ``(B, C, H, W)`` for a tuner that declares that it needs it, else None.
+
+        It is what `ipx.Operator.view` shows of an image.
+        """
 
     def __call__(
         self, problem: Problem, after: Result | None = None, twin: Result | None = None
@@ -42,12 +49,17 @@ class Tuned:
         trace: the trials in order, for the record: ``lam`` and the criterion of each, as lists of
             one number per image.
         remarks: sentences for the user about a choice that may be wrong.
+        about: images that the remarks are about, ``(B,)``; None: all.
+        decided: images whose weight the rule can tell, ``(B,)``; None: all. With ``--tuner auto``
+            the next tuner chooses for the others.
     """
 
     lam: Tensor
     result: Result
     trace: list[dict[str, Any]] = field(default_factory=list)
     remarks: tuple[str, ...] = ()
+    about: Tensor | None = None
+    decided: Tensor | None = None
 
 
 class Tuner(Component[O], ABC):
@@ -63,7 +75,7 @@ class Tuner(Component[O], ABC):
         return None
 
     def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor | None:
-        """How good a solution is, ``(B,)``, lower is better; None, the default, if it cannot tell.
+        """How good a solution is, ``(B,)``, less is better; None, the default, if it cannot tell.
 
         It compares solutions with different priors, for the weights of a sum. ``result`` is that
         of ``problem`` with the weight `Problem.lam`.

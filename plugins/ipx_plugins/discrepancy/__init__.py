@@ -1,11 +1,23 @@
-"""Tuners that choose lam: discrepancy principle, generalised cross-validation, EM."""
+"""Tuners that choose lam: by the noise level, cross-validation, risk, likelihood, or the truth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
-from ipx import Options, TunerSpec, hookimpl, opt
+from ipx import (
+    Adjoint,
+    Diagonal,
+    Knowledge,
+    Latent,
+    NoiseGrad,
+    Options,
+    Quadratic,
+    QuadraticPrior,
+    TunerSpec,
+    Value,
+    hookimpl,
+    opt,
+)
 
 
 class DiscrepancyOptions(Options):
@@ -21,20 +33,54 @@ class DiscrepancyOptions(Options):
         help="Target of the data term over its expected value; slightly above 1 allows for errors "
         "of the noise level.",
     )
-    estimated: Literal["gcv", "trust"] = opt(
-        default="gcv",
-        help="With an estimated Gaussian noise level: use generalised cross-validation, which "
-        "needs none, or trust the estimate.",
-    )
     tol: float = opt(default=0.05, above=0.0, help="Relative precision of lam.")
     evaluations: int = opt(default=14, min=2, max=1000, help="Largest number of weights tried.")
 
 
-class GCVOptions(Options):
-    """Generalised cross-validation."""
+class SearchOptions(Options):
+    """The search for the least score."""
 
     step: float = opt(default=4.0, min=1.2, max=100.0, help="Factor between the first weights.")
     evaluations: int = opt(default=12, min=3, max=1000, help="Largest number of weights tried.")
+
+
+class GCVOptions(SearchOptions):
+    """Generalised cross-validation."""
+
+
+class SUREOptions(SearchOptions):
+    """The unbiased risk estimate."""
+
+
+class GSUREOptions(SearchOptions):
+    """The generalised risk estimate."""
+
+    floor: float = opt(
+        default=0.01,
+        above=0.0,
+        max=1.0,
+        help="Singular values whose square is below this share of the largest hardly count.",
+    )
+
+
+class OracleOptions(SearchOptions):
+    """The truth."""
+
+
+class RadiusOptions(SearchOptions):
+    """The length of the code."""
+
+    radius: float = opt(
+        default=1.0, above=0.0, help="Length of the code of a clean image over sqrt(n)."
+    )
+
+
+class LCurveOptions(Options):
+    """The corner of the L-curve."""
+
+    lowest: float = opt(default=1e-5, above=0.0, help="Smallest weight.")
+    highest: float = opt(default=1.0, above=0.0, help="Largest weight.")
+    evaluations: int = opt(default=12, min=5, max=1000, help="Number of weights tried.")
 
 
 class EMOptions(Options):
@@ -42,6 +88,22 @@ class EMOptions(Options):
 
     tol: float = opt(default=0.01, above=0.0, help="Relative precision of lam.")
     evaluations: int = opt(default=40, min=2, max=1000, help="Largest number of weights tried.")
+
+
+_GAUSSIAN = "the noise level is estimated"  # to a few per cent, which behind a blur is too little
+_PHOTONS = "the operator mixes pixels, and the misfit of the noise is not known exactly"
+_GCV = (
+    # a prior that is not convex has minimisers that do not follow the data, unless pixels are apart
+    Knowledge(
+        data=(Quadratic, Adjoint), level="estimated", convex=True, rank=20, because=_GAUSSIAN
+    ),
+    Knowledge(data=(Quadratic, Adjoint, Diagonal), level="estimated", rank=20, because=_GAUSSIAN),
+    Knowledge(
+        data=(NoiseGrad,), lacks=(Quadratic, Diagonal), convex=True, rank=20, because=_PHOTONS
+    ),
+    Knowledge(data=(NoiseGrad,), lacks=(Adjoint, Diagonal), convex=True, rank=20, because=_PHOTONS),
+    Knowledge(),
+)
 
 
 @hookimpl
@@ -53,6 +115,10 @@ def ipx_components() -> Iterable[TunerSpec]:
             target="ipx_plugins.discrepancy.tuner:Discrepancy",
             options=DiscrepancyOptions,
             summary="Discrepancy principle: |Ax-y|^2 equals its expectation under the noise.",
+            needs=(
+                Knowledge(level="told", rank=10, because="the noise level is told"),
+                Knowledge(level="estimated", rank=10, because="with the estimated noise level"),
+            ),
             source="Morozov 1966; degrees of freedom: Efron 2004, probe: Ramani et al. 2008",
         ),
         TunerSpec(
@@ -60,13 +126,61 @@ def ipx_components() -> Iterable[TunerSpec]:
             target="ipx_plugins.discrepancy.gcv:GCV",
             options=GCVOptions,
             summary="Generalised cross-validation: needs no noise level.",
+            needs=_GCV,
+            partial=True,
             source="Golub, Heath, Wahba, Technometrics 21, 1979; probe: Girard 1989",
+        ),
+        TunerSpec(
+            name="sure",
+            target="ipx_plugins.discrepancy.sure:SURE",
+            options=SUREOptions,
+            summary="Stein's unbiased risk estimate, for denoising and holes.",
+            needs=(
+                Knowledge(
+                    data=(Quadratic, Adjoint, Diagonal), rank=5, because="pixels are left apart"
+                ),
+            ),
+            source="Ramani, Blu, Unser, IEEE TIP 17(9), 2008",
+        ),
+        TunerSpec(
+            name="gsure",
+            target="ipx_plugins.discrepancy.gsure:GSURE",
+            options=GSUREOptions,
+            summary="Generalised SURE: the risk in what the linear operator determines.",
+            needs=(Knowledge(data=(Quadratic, Adjoint), rank=4, because="the operator is linear"),),
+            source="Eldar, IEEE TSP 57(2), 2009; Ramani et al., IEEE TIP 21(8), 2012",
+        ),
+        TunerSpec(
+            name="l-curve",
+            target="ipx_plugins.discrepancy.l_curve:LCurve",
+            options=LCurveOptions,
+            summary="The corner of the L-curve: needs nothing, and often smooths too much.",
+            needs=(Knowledge(prior=(Value,), noisy=False, because="nothing else is known"),),
+            partial=True,
+            source="Hansen, O'Leary, SIAM J. Sci. Comput. 14(6), 1993",
+        ),
+        TunerSpec(
+            name="radius",
+            target="ipx_plugins.discrepancy.radius:Radius",
+            options=RadiusOptions,
+            summary="The code of the result has the length of codes of clean images.",
+            needs=(Knowledge(prior=(Latent,), noisy=False, because="codes have a known length"),),
+            source="|z| of z ~ N(0, I) in n dimensions is near sqrt(n)",
+        ),
+        TunerSpec(
+            name="oracle",
+            target="ipx_plugins.discrepancy.oracle:Oracle",
+            options=OracleOptions,
+            summary="The least error against the truth (--truth): for benchmarks.",
+            needs=(Knowledge(noisy=False, truth=True),),
+            source="none: it is what other rules are measured against",
         ),
         TunerSpec(
             name="em",
             target="ipx_plugins.discrepancy.em:EM",
             options=EMOptions,
             summary="EM for Gaussian noise and a quadratic prior: greatest marginal likelihood.",
+            needs=(Knowledge(data=(Quadratic, Adjoint), prior=(QuadraticPrior, Value)),),
             source="Molina, Katsaggelos, Mateos, IEEE TIP 8(2), 1999; MacKay 1992",
         ),
     ]

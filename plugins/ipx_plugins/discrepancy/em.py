@@ -19,15 +19,12 @@ from __future__ import annotations
 
 from ipx import (
     LEAST_SIGMA,
-    OptionError,
     Problem,
-    QuadraticPrior,
     Result,
     Solve,
     Tuned,
     Tuner,
     Value,
-    has,
     known_count,
     noise_variance,
     using,
@@ -47,17 +44,8 @@ class EM(Tuner[EMOptions]):
         return 2 * self.options.evaluations
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
-        """Choose lam for each image and solve.
-
-        Raises:
-            OptionError: the model is not Gaussian.
-        """
+        """Choose lam for each image and solve; ``problem`` is what the declaration asks for."""
         prior = problem.prior
-        if not (problem.data.quadratic and has(prior, QuadraticPrior) and has(prior, Value)):
-            raise OptionError(
-                "tuner em is for Gaussian noise, a linear operator and a quadratic prior (smooth, "
-                "tikhonov); take discrepancy or gcv"
-            )
         count = known_count(problem)
         told = noise_variance(problem).clamp_min(LEAST_SIGMA**2)
         variance, lam = told, told.sqrt()

@@ -25,6 +25,18 @@ def free_values(
     that ``result`` went on from.
     """
     y = problem.y
+    probe, size = probe_of(problem)
+    moved = problem.changed(y=y + size * probe, lam=lam)
+    probed = solve(moved, after=before, twin=result)
+    after = probed.unknown
+    forward = problem.operator.forward
+    change = (forward(after) - forward(result.unknown)) / size
+    return image_dot(probe.expand_as(y), coarse(problem, probe - change)), probed
+
+
+def probe_of(problem: Problem) -> tuple[Tensor, Tensor]:
+    """Random signs at the measured values, like y, and the size of the step along them."""
+    y = problem.y
     generator = torch.Generator().manual_seed(0)
     signs = torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2.0 - 1.0
     probe = signs.to(y)
@@ -35,12 +47,7 @@ def free_values(
         probe = torch.where(dark, probe.abs(), probe)
     if known is not None:
         probe = probe * known
-    moved = problem.changed(y=y + size * probe, lam=lam)
-    probed = solve(moved, after=before, twin=result)
-    after = probed.unknown
-    forward = problem.operator.forward
-    change = (forward(after) - forward(result.unknown)) / size
-    return image_dot(probe.expand_as(y), coarse(problem, probe - change)), probed
+    return probe, size
 
 
 def blocks(problem: Problem) -> int:

@@ -8,8 +8,8 @@ pixels). With it, Tikhonov denoising gets exactly the Wiener weight.
 
 For a blur the criterion is nearly flat below the best weight (smaller weights leave white noise
 too), so a sigma 1 % too low would make lam far too small. The target is therefore 1.5 % higher, and
-where sigma was estimated from the same picture, `GCV` chooses lam. The expected divergence of
-photons is less certain than that even if their number is told: `GCV` chooses lam for them too,
+where sigma was estimated from the same picture, `GCV` is the better choice. The expected divergence
+of photons is less certain than that even if their number is told: `GCV` is better for them too,
 unless the operator leaves pixels apart. There it has a second minimum at 0 for few photons.
 
 A prior that is not convex gets the classical rule, without the degrees of freedom, unless the
@@ -36,22 +36,14 @@ from ipx import (
     Tuned,
     Tuner,
     has,
-    noise_variance,
 )
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
-from ipx_plugins.discrepancy.gcv import GCV, HIGHEST as FREE_HIGHEST, LOWEST as FREE_LOWEST, WORST
+from ipx_plugins.discrepancy.gcv import GCV
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
-_LESS = 0.9  # the estimate is right to 10 %
-TEXTURE = 0.015  # a noise level below, twice it around holes, may be the texture of a photograph
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
-
-
-def at_bound(lam: Tensor, low: float, high: float) -> Tensor:
-    """True per image whose weight is at a bound of the search, ``(B,)``."""
-    return (lam <= 1.01 * low) | (lam >= high / 1.01)
 
 
 def _steady(problem: Problem) -> bool:
@@ -73,21 +65,12 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
     """Finds the root of the criterion in log lam, image by image, by the Illinois method."""
 
     def most(self, problem: Problem) -> int:
-        """Two solves for each weight, and those of `GCV` where it comes first."""
-        first = GCV().most(problem) if self._estimated(problem) else 0
-        return first + (2 if self._effective(problem) else 1) * self.options.evaluations
+        """Two solves for each weight: one for its degrees of freedom."""
+        return (2 if self._effective(problem) else 1) * self.options.evaluations
 
     def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor:
         """That of `GCV`."""
         return GCV().score(problem, result, solve)
-
-    def _estimated(self, problem: Problem) -> bool:
-        """True if `GCV` is tried first."""
-        if self.options.estimated != "gcv" or not _steady(problem):
-            return False
-        if problem.data.quadratic:
-            return problem.estimated
-        return has(problem.noise, NoiseGrad) and not has(problem.physical, Diagonal)
 
     def _effective(self, problem: Problem) -> bool:
         """True if the degrees of freedom are taken off.
@@ -100,54 +83,9 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve.
 
-        If a Gaussian noise level was estimated, or photons went through a blur, `GCV` chooses lam,
-        unless it leaves too little noise, option estimated is trust, or the prior is not convex.
         The criterion grows with lam. Where it stays below its target for every weight tried (data
         that any smooth picture fits), the largest weight is taken; where it stays above, the
         smallest.
-        """
-        if self._estimated(problem):
-            free = GCV().tune(problem, solve)
-            scores = torch.tensor([t["score"] for t in free.trace])
-            # with pixelwise shrinkage the score does not depend on lam
-            known = torch.where(scores < WORST, scores, scores.amin(0))
-            decided = (known.amax(0) - known.amin(0) > 1e-3).to(problem.y.device)
-            decided = decided & ~at_bound(free.lam, math.exp(FREE_LOWEST), math.exp(FREE_HIGHEST))
-            decided = decided & ~self._too_small(problem, free)
-            if bool(decided.all()):
-                return free
-            told = self._from_level(problem, solve, decided)
-            return Tuned(
-                lam=torch.where(decided, free.lam, told.lam),
-                result=merge(told.result, free.result, decided),
-                trace=[*free.trace, *told.trace],
-                remarks=told.remarks,
-            )
-        return self._from_level(problem, solve)
-
-    def _too_small(self, problem: Problem, free: Tuned) -> Tensor:
-        """True where the noise that `GCV` leaves is far less than all estimates say, ``(B,)``.
-
-        Shrinkage by a prior that is not quadratic gives it a minimum near lam = 0, where residual
-        and degrees of freedom vanish together. Estimates count if they agree, exceed the texture
-        of photographs, which they take for noise, and are made from pictures.
-        """
-        holes = problem.operator.known(problem.y) is not None
-        sigma = noise_variance(problem).sqrt()
-        certain = sigma > TEXTURE * (2 if holes else 1)
-        pictures = not problem.operator.traits.signed and problem.data.quadratic
-        if problem.noise.remarks or not pictures or not bool(certain.any()):
-            return torch.zeros_like(certain)
-        lam, left = (
-            torch.tensor([t[key] for t in free.trace]).to(sigma) for key in ("lam", "noise")
-        )
-        trial = (lam - free.lam).abs().argmin(0, keepdim=True)
-        return certain & (left.gather(0, trial)[0] < _LESS * sigma)
-
-    def _from_level(self, problem: Problem, solve: Solve, decided: Tensor | None = None) -> Tuned:
-        """The result at the root of the criterion, with the noise level as given.
-
-        Remarks are on images that are not ``decided`` ``(B,)`` otherwise.
         """
         count = coarse_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
@@ -189,12 +127,12 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
             log = torch.where(active, nxt, log)
         assert best is not None
         lost = low.isinf() & (best_gap > _FAR) & (log <= math.log(1.01 * _LOWEST))
-        lost = lost if decided is None else lost & ~decided
         remarks = (
             "no weight of the prior brings the residual down to the noise level: operator, noise "
             "and data do not fit",
         )
-        return Tuned(best_log.exp(), best, trace, remarks if bool(lost.any()) else ())
+        found = remarks if bool(lost.any()) else ()
+        return Tuned(best_log.exp(), best, trace, found, about=lost)
 
     def _first(self, expected: Tensor, count: Tensor) -> Tensor:
         """Half the noise standard deviation, right within a factor of ten for most priors."""

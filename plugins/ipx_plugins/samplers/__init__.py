@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ipx import (
+    Adjoint,
     CodePenalty,
     DataGrad,
     DataQuadratic,
     Denoise,
     Grad,
+    Knowledge,
     Need,
     Options,
     Prox,
     QuadraticPrior,
     SamplerSpec,
+    TunerSpec,
     Value,
     hookimpl,
     opt,
@@ -124,9 +127,39 @@ class SplitGibbsOptions(Options):
     inner: int = opt(default=5, min=1, max=1000, help="Langevin steps of the copy for each draw.")
 
 
+class LaplaceOptions(Options):
+    """A Gaussian at the minimiser."""
+
+    steps: int = opt(default=40, min=2, max=1000, help="Lanczos steps of each draw.")
+
+
+class HierarchicalOptions(SmoothedOptions):
+    """Weight and noise level drawn too."""
+
+    noise: bool = opt(default=False, help="Draw the variance of the noise too.")
+    shape: float = opt(default=1e-3, min=0.0, help="Shape of the Gamma priors.")
+    rate: float = opt(default=1e-9, min=0.0, help="Rate of the Gamma priors.")
+
+
+class SAPGOptions(Options):
+    """Stochastic approximation."""
+
+    steps: int = opt(default=400, min=10, max=1_000_000, help="Steps of the chain.")
+    seed: int = opt(default=0, min=0, help="Random seed of the chain.")
+
+
+class DPSOptions(Options):
+    """Diffusion posterior sampling."""
+
+    steps: int = opt(default=50, min=2, max=10_000, help="Steps of the diffusion.")
+    scale: float = opt(default=1.0, above=0.0, help="Strength of the data.")
+    sigma_start: float = opt(default=0.2, above=0.0, help="First noise level.", unit="image units")
+    sigma_end: float = opt(default=0.01, above=0.0, help="Last noise level.", unit="image units")
+
+
 @hookimpl
-def ipx_components() -> Iterable[SamplerSpec]:
-    """Declare the samplers."""
+def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
+    """Declare the samplers, and the tuner that is made of one."""
     smooth = Need((DataGrad,), (Value, Grad), rank=20)
     code = Need((DataGrad,), (CodePenalty, Grad), rank=20)
     return [
@@ -208,5 +241,38 @@ def ipx_components() -> Iterable[SamplerSpec]:
             options=SplitGibbsOptions,
             needs=(Need((DataQuadratic,), (Prox,), rank=18),),
             source="Vono, Dobigeon, Chainais, IEEE Trans. Signal Processing 67(6), 2019",
+        ),
+        SamplerSpec(
+            name="laplace",
+            target=_M + "laplace:Laplace",
+            summary="Independent draws of a Gaussian at the minimiser (Laplace's approximation).",
+            options=LaplaceOptions,
+            needs=(Need((DataGrad,), (Value, Grad), rank=5),),
+            source="MacKay, Information Theory, Inference, and Learning Algorithms, chapter 27",
+        ),
+        SamplerSpec(
+            name="hierarchical",
+            target=_M + "hierarchical:Hierarchical",
+            summary="Picture, weight of the prior and noise level together; for norms and squares.",
+            options=HierarchicalOptions,
+            needs=(Need((DataGrad,), (Value, Prox), rank=8),),
+            examples=({"noise": True},),
+            source="Pereyra, Bioucas-Dias, Figueiredo, EUSIPCO 2015",
+        ),
+        SamplerSpec(
+            name="dps",
+            target=_M + "dps:DPS",
+            summary="Independent pictures by a reversed diffusion with a network as denoiser.",
+            options=DPSOptions,
+            needs=(Need((DataGrad,), (Denoise,), rank=4),),
+            source="Chung et al., ICLR 2023; Song et al., ICLR 2023",
+        ),
+        TunerSpec(
+            name="sapg",
+            target=_M + "sapg:SAPG",
+            summary="Empirical Bayes: the weight of greatest marginal likelihood, for norms.",
+            options=SAPGOptions,
+            needs=(Knowledge(data=(Adjoint,), prior=(Value, Prox), because="R is a norm"),),
+            source="Vidal et al., SIAM J. Imaging Sci. 13(4), 2020",
         ),
     ]

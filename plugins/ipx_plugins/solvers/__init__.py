@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ipx import (
     DENOISER_SHARE,
     Options,
+    SamplerSpec,
     SolverSpec,
     Traits,
     hookimpl,
@@ -219,9 +220,17 @@ class DiffPIROptions(PnPOptions):
     seed: int = opt(default=0, min=0, help="Random seed of the noise.")
 
 
+class DiffPIRDrawsOptions(DiffPIROptions):
+    """The same, with the fraction of new noise that the paper takes for samples."""
+
+    zeta: float = opt(
+        default=0.3, min=0.0, max=1.0, help="Fraction of new noise in the variance of each step."
+    )
+
+
 @hookimpl
-def ipx_components() -> Iterable[SolverSpec]:
-    """Declare the solvers."""
+def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
+    """Declare the solvers, and the sampler that is made of one."""
     here = "ipx_plugins.solvers."
     return [
         SolverSpec(
@@ -363,5 +372,13 @@ def ipx_components() -> Iterable[SolverSpec]:
             summary="Regularisation by denoising: gradient descent with x - D(x).",
             needs=RED,
             source="Romano, Elad, Milanfar, SIAM J. Imaging Sci. 10, 2017",
+        ),
+        SamplerSpec(
+            name="diffpir",
+            target=here + "diffpir:DiffPIRDraws",
+            options=DiffPIRDrawsOptions,
+            summary="Independent pictures by short diffusions with a denoiser.",
+            needs=DIFFPIR,
+            source="Zhu et al., CVPR Workshops 2023",
         ),
     ]

@@ -10,12 +10,14 @@ from torch import Tensor
 from ipx import (
     DENOISER_SHARE,
     Problem,
+    Random,
+    Sampler,
     Solver,
     State,
     image_norm,
 )
 from ipx.toolkit import column, filled_start
-from ipx_plugins.solvers import DiffPIROptions
+from ipx_plugins.solvers import DiffPIRDrawsOptions, DiffPIROptions
 from ipx_plugins.solvers.schedule import (
     denoised,
     penalty_at,
@@ -94,3 +96,26 @@ class DiffPIR(Solver[DiffPIROptions, DiffPIRState]):
         """Standard normal noise for one image, a function of seed and step only."""
         rng = torch.Generator().manual_seed(1_000_003 * self.options.seed + step)
         return torch.randn(like.shape[1:], generator=rng, dtype=torch.float64).to(like)
+
+
+class DiffPIRDraws(Sampler[DiffPIRDrawsOptions, State]):
+    """Each step is a whole run of `DiffPIR` with another seed: an independent picture.
+
+    The spread of the pictures is smaller than that of the posterior: the last steps add no noise.
+    """
+
+    independent = True
+    draws = 16
+
+    def init(self, problem: Problem, start: Tensor) -> State:
+        """The start of the problem, from which each run begins anew."""
+        return State(start)
+
+    def step(self, problem: Problem, state: State, random: Random) -> State:
+        """One draw."""
+        values = self.options.to_mapping() | {"seed": random.whole()}
+        solver = DiffPIR(DiffPIROptions.from_mapping(values))
+        run = solver.init(problem)
+        for _ in range(solver.budget(problem)):
+            run = solver.step(problem, run)
+        return State(run.clean)
