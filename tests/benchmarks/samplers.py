@@ -62,7 +62,9 @@ def main(size: int = 64) -> None:
         " largest R-hat | mean std | s |\n|---|---|---|---|---|---|---|---|\n"
     )
     publish(
-        "samplers", "Samplers of a posterior", f"{__doc__.strip()}\n\n{head}" + "\n".join(rows)
+        "samplers",
+        "Samplers of a posterior",
+        f"{(__doc__ or '').strip()}\n\n{head}" + "\n".join(rows),
     )
 
 
