@@ -55,9 +55,9 @@ def photographed(weight: float) -> str:
     off = (found.mean - truth).abs()
     together = float(torch.corrcoef(torch.stack([found.std.flatten(), off.flatten()]))[0, 1])
     map_, mmse = (-10 * math.log10(float((x - truth).square().mean())) for x in (best, found.mean))
-    p = found.predictive["misfit"][0]
+    p, held = found.predictive["misfit"][0], coverage(found, truth)
     return (
-        f"| `camera`, `tv` | {weight * SIGMA**2:g} | {coverage(found, truth):.3f} | {together:.2f} | "
+        f"| `camera`, `tv` | {weight * SIGMA**2:g} | {held:.3f} | {together:.2f} | "
         f"{map_:.2f}, {mmse:.2f} | {p:.2f} |"
     )
 
