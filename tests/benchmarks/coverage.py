@@ -69,12 +69,9 @@ def main() -> None:
         "| truth | lam | coverage | correlation of std and error | PSNR of map, mmse | p of misfit |"
         "\n|---|---|---|---|---|---|\n"
     )
-    rows = [gaussian(), *(photographed(w) for w in WEIGHTS)]
-    publish(
-        "coverage",
-        "Coverage of intervals",
-        f"{(__doc__ or '').strip()}\n\n{head}" + "\n".join(rows),
-    )
+    rows = "\n".join([gaussian(), *(photographed(w) for w in WEIGHTS)])
+    text = f"{(__doc__ or '').strip()}\n\n{head}{rows}"
+    publish("coverage", "Coverage of intervals", text)
 
 
 if __name__ == "__main__":
