@@ -75,7 +75,8 @@ def remarks(found: Posterior) -> list[str]:
         if min(values) < 0.01:
             out.append(
                 f"data drawn from the posterior rarely look like the data (p {min(values):.3f} for "
-                f"{name}): the operator, the noise level or the prior may be wrong"
+                f"{name}): the operator, the noise level or the prior may be wrong, or the weight "
+                "too large (--tuner sapg finds the likeliest for priors such as tv)"
             )
     return out
 
