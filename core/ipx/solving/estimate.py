@@ -24,13 +24,13 @@ DEVIATION = "std"
 """The name of the output of the standard deviation."""
 
 
-def drawn(prepared: Prepared, done: Weighed, shown: Callable[[Tensor], Tensor]) -> Posterior | None:
+def drawn(prepared: Prepared, done: Weighed, unit: Callable[[Tensor], Tensor]) -> Posterior | None:
     """Draws from the posterior with the weights of the solution, from which the chains start.
 
     Args:
         prepared: the problem.
         done: its solution.
-        shown: a picture as it is handed out; claims are about that.
+        unit: brings a picture to the unit of the data, which claims are about.
 
     Returns:
         None if the settings ask for the minimiser alone.
@@ -41,7 +41,7 @@ def drawn(prepared: Prepared, done: Weighed, shown: Callable[[Tensor], Tensor]) 
     announce(prepared.observers, "sampling")
     problem = prepared.unattached(done.settled)
     watch: dict[str, Watch] = {
-        text: _of_shown(number, shown) for text, number in claims(s.claim).items()
+        text: _in_unit(number, unit) for text, number in claims(s.claim).items()
     }
     return sample(
         attach(problem, prepared.drawing), prepared.sampler, start=done.solution.x, draws=s.draws,
@@ -50,7 +50,7 @@ def drawn(prepared: Prepared, done: Weighed, shown: Callable[[Tensor], Tensor]) 
     )  # fmt: skip
 
 
-def _of_shown(number: Watch, shown: Callable[[Tensor], Tensor]) -> Watch:
+def _of_shown(number: Watch, unit: Callable[[Tensor], Tensor]) -> Watch:
     return lambda x: number(shown(x))
 
 

@@ -75,10 +75,6 @@ class Ready:
     back: Callable[[Tensor], Any]
     found: Settled
 
-    def shown(self, x: Tensor) -> Tensor:
-        """A picture of the problem as it is handed out, ``(B, C, H, W)``."""
-        return self.units.restored(self.prepared.problem.operator.view(x))
-
 
 def prepare(asked: Asked) -> Ready:
     """Check all that was asked for, estimate what is unknown, and attach the problem to its plan.

@@ -176,7 +176,7 @@ def solve(
     with memory_errors():
         ready = prepare(asked)
         done = solution(ready.prepared)
-        found = drawn(ready.prepared, done, ready.shown)
+        found = drawn(ready.prepared, done, ready.units.restored)
         return _restoration(done, found, ready, began)
 
 

@@ -74,7 +74,7 @@ def sample(
         warmup: steps of each chain before the first draw, in which steps are adapted.
         interval: percentage of the posterior between ``lower`` and ``upper``; None for no bounds.
         keep: number of draws kept whole, evenly over the run.
-        watch: further numbers of a picture that are watched, by name.
+        watch: further numbers of a picture that are watched, by name; without a hidden border.
         seed: seed of the random numbers.
         plan: the bridges to use; made here when None.
         observers: called with an `ipx.Progress` after each draw.
@@ -268,7 +268,7 @@ class _Run:
     def _watched(self, state: Any) -> Tensor:
         """The watched numbers of a state, ``(B, K)``; fills ``names``."""
         unknown = self.sampler.solution(self.problem, state)
-        x = self.problem.picture(unknown)
+        x = self.problem.physical.view(self.problem.picture(unknown))  # without a hidden border
         energy = self.problem.objective(unknown) if has(self.problem.prior, Value) else None
         found = {} if energy is None else {"objective": energy / self.temperature}
         misfit = 2 * self.problem.data.value(unknown) / self.temperature
