@@ -18,7 +18,7 @@ STEPS = 4
 class SamplerChecks(ProblemChecks):
     """Checks of a Markov chain: it is a function of its arguments, and moves."""
 
-    priors = ("tikhonov", "smooth", "tv", "smoother", "code")
+    priors = ("tikhonov", "smooth", "tv", "wiener", "code")
 
     def _moved(self, problem: Problem, state: State, first: int, last: int) -> State:
         """The state after the steps first ... last - 1."""
