@@ -20,6 +20,7 @@ from ipx.solving.unknowns import settled
 from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.blind import centred, free_psf, likeness
 from ipx_plugins.blur.psf import psf_for
+from ipx_plugins.blur.refine import error, refined
 
 LINE = {"kind": "motion", "length": 9.0, "angle": 30.0}
 
@@ -72,6 +73,36 @@ def test_the_free_psf_of_a_moving_camera() -> None:
     truth = psf_for(BlurOptions(**LINE), None).numpy()
     assert likeness(k, truth) > 0.8
     assert likeness(k, truth) > likeness(k, truth[::-1]) + 0.1  # the other diagonal
+    middle = images.bundled().pixels[1, :160, :160]
+    truth = np.pad(truth, [((15 - n) // 2, 15 - n - (15 - n) // 2) for n in truth.shape])
+    assert error(refined(y, k), truth, middle) < error(k, truth, middle)
+
+
+def test_the_error_of_a_psf_does_not_see_a_shift() -> None:
+    rng = np.random.default_rng(0)
+    y, k = rng.random((41, 64)), np.zeros((9, 9))
+    k[2:5, 3] = 1 / 3
+    assert error(k, np.roll(k, (2, 1), (0, 1)), y) < 1e-6
+    far = np.zeros((9, 9))
+    far[4, 4] = 1
+    # circular convolution of white noise: |k - point|^2 = 1 - 1/3 of its variance at any shift
+    assert error(k, far, y) == pytest.approx(float(np.sqrt(2 / 3) * y.std()), rel=0.05)
+
+
+def test_the_error_of_an_operator_counts_as_noise() -> None:
+    y, blur = blurred(0.01, 64, sigma=1.0), {"name": "blur", "sigma": 1.0}
+    told = {"noise": {"name": "gaussian", "sigma": 0.03}, "prior": "tv", "iterations": 20}
+    exact, wrong = (ipx.solve(y, op={**blur, "error": e}, **told) for e in (0.0, 0.04))
+    assert exact.level == pytest.approx([0.03])
+    assert wrong.level == pytest.approx([0.05])  # 3, 4, 5
+    assert wrong.lam is not None
+    assert exact.lam is not None
+    assert wrong.lam[0] > 1.3 * exact.lam[0]
+    quiet = {**told, "noise": {"name": "gaussian", "sigma": 0.0003}}
+    dim = ipx.solve(y / 100, op={**blur, "error": 0.0004}, **quiet)
+    assert dim.level == pytest.approx([0.0005])
+    silent = {**told, "noise": {"name": "gaussian", "sigma": 0.0}}
+    assert ipx.solve(y, op={**blur, "error": 0.04}, **silent).level == pytest.approx([0.04])
 
 
 def test_likeness_and_centre() -> None:

@@ -94,6 +94,13 @@ class Noise(Component[O], ABC):
         """
         return self
 
+    def widened(self, error: Tensor) -> Noise[O]:
+        """This model with errors of standard deviation ``error`` ``(B,)`` besides.
+
+        They are those of an inexact operator. By default itself. Needs ``level``.
+        """
+        return self
+
     def centred(self, y: Tensor) -> Tensor:
         """``y`` without what the noise adds on the average, such as the offset of a camera.
 

@@ -19,7 +19,8 @@ class Estimate:
     """What an operator found out about itself from the data.
 
     Attributes:
-        options: values of options, in place of those that were ``auto``, and of any others.
+        options: values of options, in place of those that were ``auto``, and of any others. An
+            option should tell how wrong they are, for `Operator.error`.
         remarks: what was found and how sure it is, one line each.
         outputs: images by name, ``(1, C, H, W)``, to be handed out with the restored one.
     """
@@ -38,6 +39,11 @@ class Operator(Component[O], ABC):
     """
 
     kind = "operator"
+    error: float = 0.0
+    """Standard deviation of (A - A_true) x, in the unit of the data; 0 for an exact operator.
+
+    It counts as noise, see `ipx.Noise.widened`; operators composed of others are taken for exact.
+    """
 
     def __init__(self, image_shape: Shape, options: O | None = None, **values: Any) -> None:
         super().__init__(options, **values)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx.parts.linear import is_identity
+from ipx.parts.linear import LinearOperator, is_identity
 from ipx.solving.problem import Problem, known_count, noise_deviation
 from ipx.solving.progress import Result
 
@@ -107,7 +107,8 @@ def _slight(problem: Problem, x: Tensor, before: Tensor) -> float | None:
     """The noise level of a denoised image that may have been clean; None if there is none."""
     if not problem.estimated or x.shape != before.shape:
         return None
-    if not is_identity(problem.operator, problem.y):
+    operator = problem.operator
+    if not (isinstance(operator, LinearOperator) and is_identity(operator, problem.y)):
         return None
     level = noise_deviation(problem)
     change = (x - before).square().mean((1, 2, 3)).sqrt()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from ipx.parts.sum import Sum
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.request import check_weights, usual_prior, weight_rule
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import AUTO, Description, Tree, tree
+from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.claims import claims
 from ipx.solving.cost import weighed
@@ -106,7 +106,7 @@ def prepare(asked: Asked) -> Ready:
     noise, model = build("noise", asked.noise), build("prior", prior)
     _check(model, algorithm, operator, s.start)
     if s.memory == "check":
-        weighed(plan, operator, noise, model, algorithm, rule, y).check()
+        weighed(plan, operator, noise, model, algorithm, rule, y, sampler).check()
     announce(asked.observers, "noise level")
     scalable = model.traits.weighted or algorithm.traits.own_prior
     units = units_of(y, operator, noise, scalable)
@@ -151,8 +151,7 @@ def _planned(
 ) -> tuple[Plan, Any]:
     """The plan of a request, and its solver or sampler."""
     plan = make_plan(tree("operator", op), tree("noise", noise), prior, asked, s.exact)
-    chosen = replace(asked, spec=plan.solver) if asked.name == AUTO else asked
-    return plan, build(asked.kind, chosen)
+    return plan, build(asked.kind, asked.chosen(plan.solver))
 
 
 def _operator(asked: Asked, op: Description, y: Tensor) -> Operator[Any]:
@@ -196,13 +195,19 @@ def _problem(
     terms: tuple[Term, ...],
     units: Units,
 ) -> Problem:
-    """The problem without a weight, in units near 1; an unknown noise level is estimated from y."""
+    """The problem without a weight, in units near 1; an unknown noise level is estimated from y.
+
+    The error of the operator counts as noise.
+    """
     floor = rounding(asked.image) if asked.floor is None else asked.floor
     y, noise, floor = units.divided(y), units.noise(noise), units.floor(floor)
-    untold, hard = noise.level is None, noise.silent
+    untold = noise.level is None
     if untold:
         noise, quiet = noise.estimated(y, operator.known(y), floor), operator.quiet(y)
         noise = noise if quiet is None else noise.bounded(quiet)
+    if operator.error > 0:  # the weight is chosen for the level as it is then
+        noise, untold = noise.widened(operator.error / units.by), False
+    hard = noise.silent
     x0 = asked.x0
     start = None if x0 is None else units.divided(to_tensor(x0, y.device, y.dtype)[0])
     return Problem(y, operator, noise, None, None, start, hard, untold, terms=terms)

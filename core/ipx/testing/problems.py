@@ -95,13 +95,13 @@ class Coded(Decoder):
         return z
 
 
-MADE: dict[str, type[Prior[NoOptions]]] = {
+OWN: dict[str, type[Prior[NoOptions]]] = {
     "smoother": Smoother,
     "wiener": Wiener,
     "decoder": Decoder,
     "code": Coded,
 }
-"""Priors of the checks themselves."""
+"""The priors that are defined here."""
 
 
 class ProblemChecks(Checks):
@@ -132,7 +132,7 @@ class ProblemChecks(Checks):
         for (op, sigma), name, channels in self._setups():
             x = pictures(channels)
             a = operator(op, tuple(x.shape[1:]))
-            r = MADE[name]() if name in MADE else prior(name, **QUICK.get(name, {}))
+            r = OWN[name]() if name in OWN else prior(name, **QUICK.get(name, {}))
             y = a.forward(x)
             y = y + 2 * sigma * (draw(1, *y.shape) - 0.5)
             lam = torch.tensor([0.02, 0.2], dtype=y.dtype) * (1 if has(r, Value) else 0.01)

@@ -86,6 +86,14 @@ class BlurOptions(Options):
         default="both", help="Blur along both axes, or along one only (gaussian, uniform)."
     )
     seed: int = opt(default=0, min=0, help="Random seed of the path (random-motion).")
+    error: float = opt(
+        default=0.0,
+        min=0.0,
+        max=1e6,
+        unit="intensity",
+        help="How wrong the PSF is: standard deviation of the blurred picture less that with the "
+        "true PSF. It counts as noise.",
+    )
     boundary: Literal["circular", "zero", "reflect", "replicate", "valid", "unknown"] = opt(
         default="reflect",
         help="Extension beyond the border: periodic, zero, mirrored, or edge pixels repeated. "

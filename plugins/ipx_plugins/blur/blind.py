@@ -42,7 +42,7 @@ def free_psf(y: Array, support: int) -> Array:
         side = max(5, 2 * (round(support * scale) // 2) + 1) if step else support
         small = _shrunk(y, scale)
         psf = _first(side) if psf is None else _grown(psf, side)
-        wide = _wrapped(small, side)
+        wide = wrapped(small, side)
         for _ in range(ROUNDS):
             x = _edges(wide, psf, lam)
             psf = _kernel(x, wide, small.shape, side)
@@ -90,7 +90,7 @@ def _shrunk(y: Array, scale: float) -> Array:
     return np.asarray(small)
 
 
-def _wrapped(y: Array, margin: int) -> Array:
+def wrapped(y: Array, margin: int) -> Array:
     """The picture, continued below and to the right so that it goes on at its other side."""
     for axis in (0, 1):
         share = (np.arange(margin) + 1.0) / (margin + 1)
@@ -100,55 +100,65 @@ def _wrapped(y: Array, margin: int) -> Array:
     return y
 
 
-def _transfer(psf: Array, size: tuple[int, ...]) -> Any:
+def transfer(psf: Array, size: tuple[int, ...]) -> Any:
+    """The spectrum of a PSF, its middle at the origin, ``rfft2`` of this size."""
     padded = np.zeros(size)
     h, w = psf.shape
     padded[:h, :w] = psf
     return fft.rfft2(np.roll(padded, (-(h // 2), -(w // 2)), (0, 1)))
 
 
-def _right(x: Array) -> Array:
-    return np.asarray(np.roll(x, -1, 1) - x)
+def gradient(x: Array) -> Array:
+    """Differences to the right and down, ``(2, H, W)``, with circular borders."""
+    return np.stack([np.roll(x, -1, 1) - x, np.roll(x, -1, 0) - x])
 
 
-def _down(x: Array) -> Array:
-    return np.asarray(np.roll(x, -1, 0) - x)
+def divergence(g: Array) -> Array:
+    """The adjoint of `gradient`."""
+    return np.asarray(np.roll(g[0], 1, 1) - g[0] + np.roll(g[1], 1, 0) - g[1])
+
+
+def gradient_power(size: tuple[int, ...]) -> Array:
+    """|D|^2 of the gradient D, for each frequency of ``rfft2``."""
+    down, right = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])
+    return np.asarray(sum(np.abs(np.exp(2j * np.pi * f) - 1) ** 2 for f in (down, right)))
 
 
 def _edges(y: Array, psf: Array, lam: float) -> Array:
     """The picture of few edges, with circular borders (Xu et al. 2011, algorithm 1)."""
     size = y.shape
-    k = _transfer(psf, size)
-    down = np.abs(np.exp(2j * np.pi * np.fft.fftfreq(size[0]))[:, None] - 1) ** 2
-    power = down + np.abs(np.exp(2j * np.pi * np.fft.rfftfreq(size[1])) - 1) ** 2
+    k, power = transfer(psf, size), gradient_power(size)
     back, gram = k.conj() * fft.rfft2(y), np.abs(k) ** 2
     x, beta = y, 2 * lam
     while beta < 1e5:
-        right, below = _right(x), _down(x)
-        weak = right**2 + below**2 < lam / beta
-        right[weak] = 0
-        below[weak] = 0
-        divergence = np.roll(right, 1, 1) - right + np.roll(below, 1, 0) - below
-        x = fft.irfft2((back + beta * fft.rfft2(divergence)) / (gram + beta * power), size)
+        edges = gradient(x)
+        edges[:, (edges**2).sum(0) < lam / beta] = 0
+        x = fft.irfft2((back + beta * fft.rfft2(divergence(edges))) / (gram + beta * power), size)
         beta *= 2
     return np.asarray(x)
+
+
+def correlations(x: Array, y: Array, shown: tuple[int, ...], half: int) -> tuple[Any, Any]:
+    """The spectrum of the gradients of x with themselves and with those of y, ``rfft2``.
+
+    Those count that are half a PSF from the border of what is ``shown``.
+    """
+    inside = np.zeros(y.shape)
+    inside[half : shown[0] - half - 1, half : shown[1] - half - 1] = 1
+    edges, data = (fft.rfft2(gradient(v) * inside) for v in (x, y))
+    return (np.abs(edges) ** 2).sum(0), (edges.conj() * data).sum(0)
 
 
 def _kernel(x: Array, y: Array, shown: tuple[int, ...], side: int) -> Array:
     """min_k sum |k * Dx - Dy|^2 + ridge |k|^2 on its support, then positive and connected."""
     half = side // 2
-    inside = np.zeros(y.shape)
-    inside[half : shown[0] - half - 1, half : shown[1] - half - 1] = 1
-    edges = [fft.rfft2(d(x) * inside) for d in (_right, _down)]
-    data = [fft.rfft2(d(y) * inside) for d in (_right, _down)]
-    gram = sum(np.abs(e) ** 2 for e in edges)
-    cross = sum(e.conj() * d for e, d in zip(edges, data, strict=True))
+    gram, cross = correlations(x, y, shown, half)
 
     def cut(spectrum: Any) -> Array:
         full = np.roll(fft.irfft2(spectrum, y.shape), (half, half), (0, 1))
         return np.asarray(full[:side, :side])
 
-    k = _solved(lambda v: cut(gram * _transfer(v, y.shape)) + RIDGE * v, cut(cross))
+    k = _solved(lambda v: cut(gram * transfer(v, y.shape)) + RIDGE * v, cut(cross))
     k = np.where(k < FAINT * k.max(), 0, k)
     labels, count = ndimage.label(k, np.ones((3, 3)))
     if count > 1:  # islands with little of the light are noise

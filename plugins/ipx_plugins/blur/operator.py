@@ -44,6 +44,7 @@ class Blur(LinearOperator[BlurOptions]):
             raise ShapeError(f"blur takes images (C, H, W), not of shape {self.image_shape}")
         channels, height, width = self.image_shape
         o = self.options
+        self.error = o.error
         limit = None if o.open else min(height, width)
         self.psf = psf_for(o, limit)  # (h, w) float64, sum 1
         h, w = self.psf.shape

@@ -75,6 +75,13 @@ class Gaussian(Noise[GaussianOptions]):
         made.level, made.block = torch.where(least, level, told), self.block
         return made
 
+    def widened(self, error: Tensor) -> Gaussian:
+        """This model with sigma and ``error`` added in quadrature."""
+        made = type(self)(self.options)
+        told = torch.as_tensor(self.level, dtype=error.dtype, device=error.device)
+        made.level, made.block, made.remarks = torch.hypot(told, error), self.block, self.remarks
+        return made
+
     def scaled(self, by: Tensor) -> Gaussian:
         """This model with sigma divided by ``by``; unknown and zero stay."""
         if self.level is None or self.silent:
