@@ -21,7 +21,7 @@ STEPS = 2
 class SamplerChecks(ProblemChecks):
     """Checks of a Markov chain: it is a function of its arguments, and moves."""
 
-    priors = ("tikhonov", "smooth", "tv", "smoother", "code")
+    priors = ("tikhonov", "smooth", "tv", "wiener", "code")
 
     def _setups(self) -> Iterator[tuple[tuple[str, float], str, int]]:
         """Each prior with one operator: a draw may take many gradients."""
