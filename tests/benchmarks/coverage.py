@@ -66,7 +66,7 @@ def main() -> None:
     """All rows."""
     torch.set_num_threads(1)
     head = (
-        "| truth | lam | coverage | correlation of std and error | PSNR of map, mmse | p of misfit |"
+        "| truth | lam | coverage | correlation of std and error | PSNR: map, mmse | p of misfit |"
         "\n|---|---|---|---|---|---|\n"
     )
     rows = "\n".join([gaussian(), *(photographed(w) for w in WEIGHTS)])
