@@ -50,8 +50,8 @@ def drawn(prepared: Prepared, done: Weighed, unit: Callable[[Tensor], Tensor]) -
     )  # fmt: skip
 
 
-def _of_shown(number: Watch, unit: Callable[[Tensor], Tensor]) -> Watch:
-    return lambda x: number(shown(x))
+def _in_unit(number: Watch, unit: Callable[[Tensor], Tensor]) -> Watch:
+    return lambda x: number(unit(x))
 
 
 def pictures(found: Posterior, x: Tensor, settings: SolveSettings) -> dict[str, Tensor]:
