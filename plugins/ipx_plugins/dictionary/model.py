@@ -79,7 +79,8 @@ class Dictionary(Model[AtomsOptions]):
             codes = pursued(flat, atoms, self.options.sparsity)
         chosen = atoms[codes.index.clamp_min(0)]
         rest = flat - torch.einsum("nk,nkd->nd", codes.value, chosen)
-        return rest.square().mean(1).view(len(batch), -1).mean(1)
+        squares: Tensor = rest.square().mean(1).view(len(batch), -1).mean(1)
+        return squares
 
 
 def _unit(atoms: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class DictionaryPrior(OuterProx[DictionaryOptions]):
         side = round(atoms.shape[1] ** 0.5)
         rows, columns = (mirrored(n, max(n, side), planes.device) for n in (height, width))
         noisy = planes[:, rows][..., columns]
-        where = places(*noisy.shape[1:], side, min(self.options.stride or 1, side))
+        where = places(len(rows), len(columns), side, min(self.options.stride or 1, side))
         where = where.to(planes.device)
         flat = noisy.flatten(1)
         patches, means = centred(flat[:, where])
@@ -154,4 +154,5 @@ def _turn(x: Tensor) -> Tensor:
     if x.shape[1] != 3:
         return torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     rows = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=x.dtype, device=x.device)
-    return rows / rows.norm(dim=1, keepdim=True)
+    unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
+    return unit

@@ -102,4 +102,5 @@ def _turn(x: Tensor) -> Tensor:
     if x.shape[1] != 3:
         return torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     rows = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=x.dtype, device=x.device)
-    return rows / rows.norm(dim=1, keepdim=True)
+    unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
+    return unit
