@@ -112,6 +112,25 @@ def test_simulated_data_are_known_by_their_record(folder: Path) -> None:
     assert not call("solve", "n.tif", *FAST).stderr
 
 
+def test_a_record_of_other_data_is_not_believed(folder: Path) -> None:
+    """The file was replaced; its record stayed."""
+    blur = ("--op", "blur", "--op.sigma", "1", "--op.boundary", "reflect")
+    assert call("degrade", "y.png", *blur, "-o", "d.png").exit_code == 0
+    assert not call("solve", "d.png", "--op", "blur", "--op.sigma", "1", *FAST).stderr
+    Path("d.png").write_bytes(Path("y.png").read_bytes())
+    told = call("solve", "d.png", *blur, *FAST, "--json", "--force")
+    note = "d.png: the record beside it is of another file: the data count as measured"
+    assert told.stderr == f"ipx: {note}\n"
+    assert json.loads(told.stdout)["warnings"] == [note]
+    masked = ("--op", "inpaint")
+    assert call("degrade", "y.png", *masked, "-o", "m.tif").exit_code == 0
+    assert not call("solve", "m.tif", *masked, *FAST).stderr
+    images.write("m.tif", images.read("y.png").pixels)
+    told = call("solve", "m.tif", *masked, *FAST)
+    assert told.exit_code == 2
+    assert "must be told which pixels are missing" in told.stderr
+
+
 def test_the_parts_of_a_composed_operator(folder: Path) -> None:
     def said(*parts: Any) -> list[str]:
         op = {"name": "compose", "parts": list(parts)}

@@ -9,21 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import ipx.jobs.solve
+from command_line import call
 from ipx.errors import MemoryExhaustedError
 from ipx.files import images
-from ipx_cli.main import cli
 
 KEYS = ["input", "output", "status", "plan", "lam", "rule", "sigma", "iterations", "seconds"]
 METRICS = ["psnr_before", "psnr_after", "ssim_before", "ssim_after"]
 FAST = ("--lam", "0.01", "--iterations", "4")
 ROUGH = ("--tol", "0.005", "--tuner", "discrepancy", "--tuner.evaluations", "3")
-
-
-def call(*args: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, args)))
 
 
 def rows(told: Result) -> list[dict[str, Any]]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 
 import ipx
+from command_line import call
 from ipx.declare.registry import registry
 from ipx.errors import MemoryExhaustedError
 from ipx.files import images
@@ -24,15 +24,10 @@ from ipx.parts.component import BUFFERS
 from ipx.planning.request import Request
 from ipx.solving import cost
 from ipx_cli import progress
-from ipx_cli.main import cli
 from ipx_cli.output import duration
 
 GIVEN: dict[str, Any] = {"noise": {"name": "gaussian", "sigma": 0.05}, "prior": "tv"}
 FAST = ("--lam", "0.01", "--iterations", "2")
-
-
-def call(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, words)))
 
 
 @pytest.fixture

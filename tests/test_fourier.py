@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from hypothesis import given, settings, strategies as st
 from skimage import data, transform
 from torch import Tensor
 
 import ipx
+from command_line import call
 from ipx import Problem, ShapeError, Spectral
 from ipx.files import images
 from ipx.files.complex import read_complex
 from ipx.numerics.metrics import psnr
 from ipx.planning.tree import tree
-from ipx_cli.main import cli
 from ipx_plugins.fourier import FourierOptions
 from ipx_plugins.fourier.masks import mask_for
 from ipx_plugins.fourier.operator import Fourier
@@ -252,10 +251,6 @@ def test_masks_that_do_not_fit(tmp_path: Path) -> None:
         np.save(path, values)
         with pytest.raises(ipx.InputError, match=re.escape(line)):
             Fourier((1, 8, 8), mask=path, centred=centred)
-
-
-def call(*args: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, args)))
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 
 import ipx
+from command_line import call
 from ipx.errors import InputError, UsageError
 from ipx.files import images
 from ipx.files.record import read_record, record_path, write_record
@@ -20,13 +20,8 @@ from ipx.jobs.reporter import Report, Reporter
 from ipx.jobs.resume import finished
 from ipx.jobs.solve import solve_file
 from ipx.planning.request import CONCERNS, Request
-from ipx_cli.main import cli
 
 REQUEST = Request(lam=0.05, settings=ipx.SolveSettings(iterations=6))
-
-
-def call(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, words)))
 
 
 @pytest.fixture

@@ -88,6 +88,8 @@ class LazyGroup(click.Group):
             if sys.stderr.isatty():  # after ^C; click itself adds an empty line everywhere
                 click.echo(err=True)
             raise click.Abort from e
+        except BrokenPipeError as e:  # of which click makes a SystemExit
+            raise output.ClosedPipe from e
         except SystemExit as e:
             if ctx.invoked_subcommand in COMMANDS:
                 raise
@@ -125,7 +127,7 @@ def guarded(run: Callable[[], Any]) -> int:
     except click.exceptions.NoArgsIsHelpError as e:
         click.echo(e.format_message(), err=True)
         return e.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, output.ClosedPipe):
         # keep Python from flushing to the closed pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EPIPE

@@ -28,12 +28,13 @@ def matrix(as_json: bool, why: bool, **chosen: Any) -> None:
     One mark per solver: A taken by --solver auto, x fits, ~ fits over an approximate bridge,
     - refused.
     """
-    found = list(
-        rows_of(chosen["op"], chosen["noise"], chosen["prior"], chosen["solver"], chosen["exact"])
+    rows = rows_of(
+        chosen["op"], chosen["noise"], chosen["prior"], chosen["solver"], chosen["exact"]
     )
     if as_json:
-        output.json_page([row.to_json() for row in found])
+        output.json_array(row.to_json() for row in rows)
         return
+    found = list(rows)
     solvers = list(chosen["solver"]) or registry().names("solver")
     lines = [("operator", "noise", "prior", *solvers)]
     lines += [

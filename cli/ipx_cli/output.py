@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -20,6 +21,10 @@ FAILED = 1
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run as SIGINT does."""
+
+
+class ClosedPipe(Exception):  # noqa: N818  # no error: `head` has read enough
+    """Nobody reads what is printed any more."""
 
 
 def error(text: str) -> None:
@@ -82,6 +87,15 @@ def json_line(value: Any) -> None:
 def json_page(value: Any) -> None:
     """Indented JSON."""
     click.echo(dumps(value, indent=2))
+
+
+def json_array(values: Iterable[Any]) -> None:
+    """Indented JSON of a list, each value printed when it is there."""
+    before = "["
+    for value in values:
+        click.echo(f"{before}\n{textwrap.indent(dumps(value, indent=2), '  ')}", nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
 
 
 def table(rows: Iterable[Sequence[str]], indent: str = "") -> str:

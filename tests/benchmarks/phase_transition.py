@@ -1,5 +1,5 @@
 """Recovery of exactly sparse signals of 256 pixels from m Gaussian measurements without noise: 5
-signals of k normal numbers for each of 20 x 20 values of m/n and k/m. A signal is recovered if
+signals of k normal numbers for each of 12 x 12 values of m/n and k/m. A signal is recovered if
 |x - truth| <= 0.02 |truth|. The curve is the limit for l1 (Donoho, Tanner 2005), by the formula of
 Donoho, Maleki, Montanari, PNAS 106, 2009.
 """
@@ -17,13 +17,13 @@ import ipx
 from ipx import Problem
 from ipx_plugins.greedy.iht import IHTState
 
-SIDE, COUNT, GRID = 16, 5, 20
+SIDE, COUNT, GRID = 16, 5, 12
 N = SIDE * SIDE
 LAM = 1e-3  # of l1, with values of about 1
 
 
 def signals(m: int, seed: int) -> torch.Tensor:
-    """``(20 COUNT, 1, SIDE, SIDE)``, COUNT for each k."""
+    """``(GRID COUNT, 1, SIDE, SIDE)``, COUNT for each k."""
     rng = torch.Generator().manual_seed(seed)
     x = torch.zeros(GRID * COUNT, N)
     for i in range(GRID * COUNT):
@@ -69,7 +69,7 @@ def limit(share: float) -> float:
 
 def drawn(shares: dict[str, np.ndarray]) -> Image.Image:
     """A panel for each solver, white where all signals are recovered, and the curve."""
-    cell, gap = 12, 40
+    cell, gap = 20, 40
     side = cell * GRID
     sheet = Image.new("RGB", (len(shares) * (side + gap) + gap, side + 2 * gap), "white")
     draw = ImageDraw.Draw(sheet)
@@ -104,14 +104,14 @@ def main() -> None:
         + " | ".join(f"{half(shares[name][:, i]):.2f}" for name in shares)
         + " |"
         for i, m in enumerate(sizes)
-        if i % 3 == 1
+        if i % 2 == 1
     ]
     head = "| m/n | limit for l1 | " + " | ".join(shares) + " |\n|---|---|" + "---|" * len(shares)
     publish(
         "phase_transition",
         "Phase transition of sparse recovery",
         f"{(__doc__ or '').strip()}\n\n![Recovered signals](phase_transition.png)\n\nThe largest "
-        "k/m, in steps of 0.05, at which at least half of the signals are recovered:\n\n"
+        f"k/m, in steps of {1 / GRID:.2f}, at which at least half of the signals are recovered:\n\n"
         + "\n".join([head, *rows]),
     )
 

@@ -23,7 +23,7 @@ from ipx.declare.capabilities import implemented, methods
 from ipx.declare.hooks import GROUP
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
-from ipx.declare.specs import NAME, SolverSpec, Spec
+from ipx.declare.specs import NAME, AdapterSpec, SolverSpec, Spec
 from ipx.errors import OptionError, PluginError, UnknownNameError, did_you_mean
 
 DISTRIBUTION = "ipx-toolbox"
@@ -67,11 +67,14 @@ class Registry:
     manager: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("ipx"))
     _by_target: dict[str, list[Spec]] = field(default_factory=dict)
     _sorted: dict[str, list[Spec]] = field(default_factory=dict)
+    _by_name: dict[str, dict[str, list[Spec]]] = field(default_factory=dict)
+    _bridges: dict[tuple[type, str], list[AdapterSpec]] = field(default_factory=dict)
 
     def add(self, info: PluginInfo, specs: Iterable[Spec] = ()) -> None:
         """Record a plugin and its components."""
         self.plugins.append(info)
-        self._sorted.clear()
+        for index in (self._sorted, self._by_name, self._bridges):  # made again when asked for
+            index.clear()
         for spec in specs:
             self.specs[spec.kind][spec.id] = spec
             self._by_target.setdefault(spec.target, []).append(spec)
@@ -91,12 +94,28 @@ class Registry:
             )
         return list(self._sorted[kind])
 
+    def bridges(self, gives: type, side: str) -> list[AdapterSpec]:
+        """The bridges to a capability of the data term or the prior, sorted as by `all`."""
+        key = (gives, side)
+        if key not in self._bridges:
+            every = [a for a in self.all("adapter") if isinstance(a, AdapterSpec)]
+            self._bridges[key] = [a for a in every if (a.gives, a.side) == key]
+        return list(self._bridges[key])
+
+    def _named(self, kind: str, name: str) -> list[Spec]:
+        """The components with a bare name, sorted as by `all`."""
+        if kind not in self._by_name:
+            table: dict[str, list[Spec]] = {}
+            for spec in self.all(kind):
+                table.setdefault(spec.name, []).append(spec)
+            self._by_name[kind] = table
+        return self._by_name[kind].get(name, [])
+
     def names(self, kind: str) -> list[str]:
         """The shortest name that `get` accepts for each component of a kind."""
-        specs = self.all(kind)
         out = []
-        for spec in specs:
-            rivals = [s for s in specs if s.name == spec.name]
+        for spec in self.all(kind):
+            rivals = self._named(kind, spec.name)
             first = rivals[0] is spec and self._wins(rivals)
             out.append(spec.name if first else spec.id)
         return out
@@ -117,7 +136,7 @@ class Registry:
         table = self.specs[kind]
         if name in table:
             return table[name]
-        rivals = [s for s in self.all(kind) if s.name == name]
+        rivals = self._named(kind, name)
         if rivals and self._wins(rivals):
             return rivals[0]
         if rivals:

@@ -10,6 +10,7 @@ from typing import Any
 from ipx.declare.specs import Ask, OperatorSpec
 from ipx.errors import InputError, UsageError
 from ipx.files.record import read_record, record_path
+from ipx.files.written import unchanged
 from ipx.planning.request import Request
 from ipx.planning.tree import Tree
 
@@ -17,7 +18,8 @@ from ipx.planning.tree import Tree
 def assumptions(request: Request, source: Path) -> list[str]:
     """Notes on what is assumed about the operator because the request does not state it.
 
-    Data that `ipx degrade` has simulated with this operator need no description.
+    Data that `ipx degrade` has simulated with this operator need no description. A record whose
+    hash is not that of the file is not believed, which a note says.
 
     Args:
         request: the restoration.
@@ -27,11 +29,14 @@ def assumptions(request: Request, source: Path) -> list[str]:
         UsageError: a fact is missing that cannot be assumed, such as a mask; names the options.
     """
     described = request.tree("op")
-    if _simulated(source, described.to_mapping()):
+    record = _record(source, described.to_mapping())
+    if record is not None and unchanged(record, source, [source]):
         return []
+    stale = f"{source}: the record beside it is of another file: the data count as measured"
+    notes = [] if record is None else [stale]
     if not request.named:
-        return ["no operator given: denoising only; give --op NAME for other degradations"]
-    return [note for part in _parts(described) if (note := _note(part, described)) is not None]
+        return [*notes, "no operator given: denoising only; give --op NAME for other degradations"]
+    return notes + [n for part in _parts(described) if (n := _note(part, described)) is not None]
 
 
 def for_measured(request: Request, source: Path) -> Request:
@@ -49,13 +54,19 @@ def for_measured(request: Request, source: Path) -> Request:
 
 
 def _simulated(source: Path, operator: dict[str, Any]) -> bool:
-    """True if the record beside the data says that they were simulated with this operator."""
+    """True if the data were simulated with this operator, and are as they were written."""
+    record = _record(source, operator)
+    return record is not None and unchanged(record, source, [source])
+
+
+def _record(source: Path, operator: dict[str, Any]) -> dict[str, Any] | None:
+    """The record beside the data, if it is of a simulation with this operator."""
     try:
         record = read_record(record_path(source))
-        found: bool = record["command"] == "degrade" and record["requested"]["op"] == operator
+        ours = record["command"] == "degrade" and record["requested"]["op"] == operator
     except (InputError, LookupError, TypeError):
-        return False
-    return found
+        return None
+    return record if ours else None
 
 
 def _parts(described: Tree) -> Iterator[Tree]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ipx.declare.kinds import ROLES
 from ipx.errors import IpxError
 from ipx.files.arrays import to_tensor
 from ipx.jobs.records import read_data
@@ -19,7 +20,6 @@ from ipx.jobs.reporter import Ahead
 from ipx.numerics.free import free_memory
 from ipx.planning.request import Request
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import AUTO
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.cost import Work, weighed
 from ipx.solving.observers import Observer
@@ -89,14 +89,16 @@ def _data(request: Request, source: Path) -> Tensor:
 
 
 def _work(request: Request, y: Tensor) -> Work:
-    plan, asked = request.plan(), request.tree("solver")
-    named = replace(asked, spec=plan.solver) if asked.name == AUTO else asked
+    plan = request.plan()
     op = settled(request.op, y).op
     operator = operator_from(op, image_shape_of(op, tuple(y.shape[1:])))
     noise, prior = build("noise", request.noise), build("prior", request.prior)
-    algorithm = build("solver", named)
+    algorithm = build("solver", request.tree("solver").chosen(plan.solver))
     rule = request.rule(plan, truth=True)
-    return weighed(plan, operator, noise, prior, algorithm, rule, y)
+    drawing = request.drawing()
+    asked = request.tree("sampler")
+    draws = None if drawing is None else build("sampler", asked.chosen(drawing.solver))
+    return weighed(plan, operator, noise, prior, algorithm, rule, y, draws)
 
 
 def _seconds(request: Request, y: Tensor) -> tuple[float, bool] | None:
@@ -169,9 +171,7 @@ def _watched(request: Request, y: Tensor, steps: float = math.inf) -> _Watch | N
     s = request.settings
     kept = {name: getattr(s, name) for name in SolveSettings.infos()}
     settings = SolveSettings(**{**kept, "memory": "ignore"})
-    parts: dict[str, Any] = {
-        role: getattr(request, role) for role in ("op", "noise", "prior", "solver", "tuner")
-    }
+    parts: dict[str, Any] = {role: getattr(request, role) for role in ROLES}
     ended = False
     try:
         solve(y, **parts, lam=request.lam, settings=settings, observers=[timer])

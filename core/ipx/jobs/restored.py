@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from ipx.jobs.reporter import Reporter, Reporting
 from ipx.numerics.metrics import psnr, psnr_of_bands, spectral_angle, ssim
 from ipx.planning.request import Request, Table
 from ipx.planning.tree import AUTO, tree
-from ipx.solving.estimate import probabilities, told
+from ipx.solving.estimate import DEVIATION, probabilities, told
 from ipx.solving.observers import AnyObserver
 from ipx.solving.restore import Restoration, solve
 
@@ -102,7 +103,7 @@ class Restored:
         return found
 
     def drawn(self, path: Path, clean: Picture | None) -> bytes:
-        """The content of the panel at ``path``: degraded, restored and truth side by side."""
+        """The content of the panel at ``path``: degraded, restored, truth, deviation."""
         shown = self.data if is_image(self.data.shape[0]) else self.how.before[0].cpu().numpy()
         columns = [
             ("degraded", shown, self._figures("before")),
@@ -110,11 +111,20 @@ class Restored:
         ]
         if clean is not None:
             columns.append(("truth", clean.pixels, ""))
+        if self.how.posterior is not None:
+            columns.append(_deviation(self.pictures[DEVIATION]))
         return panel.drawn(path, columns)
 
     def _figures(self, when: str) -> str:
         quality, likeness = self.metrics[f"psnr_{when}"], self.metrics[f"ssim_{when}"]
         return "" if quality is None else f"{quality:.2f} dB, SSIM {likeness:.3f}"
+
+
+def _deviation(std: Array) -> panel.Column:
+    """The column of the standard deviation: its mean over channels, 0 black, its largest white."""
+    grey = std.mean(0, keepdims=True)
+    top = max(float(np.quantile(grey, 0.999)), 1e-12)
+    return ("standard deviation", grey / top, f"white: {top:.3g}")
 
 
 def restored(

@@ -69,7 +69,7 @@ def rhat(chains: Tensor) -> Tensor:
     if chains.shape[1] < LEAST:
         return torch.full(chains.shape[2:], torch.nan, dtype=torch.float64)
     halves = split(chains).to(torch.float64)
-    folded = (halves - halves.flatten(0, 1).median(0).values).abs()
+    folded = (halves - halves.flatten(0, 1).quantile(0.5, 0)).abs()
     return torch.maximum(potential(ranked(halves)), potential(ranked(folded)))
 
 
@@ -77,7 +77,7 @@ def ess(chains: Tensor) -> Tensor:
     """Effective sample size for the mean, of all chains together, shape ``(...)``.
 
     From the autocorrelations of split chains, summed by Geyer's initial monotone sequence
-    (Stan reference manual 16.4). At most m n log10(m n), as for antithetic chains.
+    (Stan reference manual 16.4, as arviz has it). At most m n log10(m n), as for antithetic chains.
     """
     if chains.shape[1] < LEAST:
         return torch.full(chains.shape[2:], torch.nan, dtype=torch.float64)
@@ -90,12 +90,16 @@ def ess(chains: Tensor) -> Tensor:
     pooled = mean_within * (n - 1) / n
     if m > 1:
         pooled = pooled + halves.mean(1).var(0)
-    rho = 1 - (mean_within - auto.mean(0) * n / (n - 1)) / pooled  # (n, ...)
+    rho = 1 - (mean_within - auto.mean(0)) / pooled  # (n, ...)
     rho = torch.cat([torch.ones_like(rho[:1]), rho[1:]])
-    pairs = rho[: n - n % 2].view(n // 2, 2, *rho.shape[1:]).sum(1)
-    positive = (pairs > 0).to(pairs.dtype).cumprod(0)  # up to the first pair that is not
-    monotone = pairs.clamp_min(0).cummin(0).values * positive
-    time = (2 * monotone.sum(0) - 1).clamp_min(1 / math.log10(max(total, 10)))
+    pairs = max((n - 1) // 2, 1)
+    even, odd = rho[: 2 * pairs : 2], rho[1 : 2 * pairs : 2]
+    positive = (even + odd > 0).to(rho.dtype).cumprod(0)  # up to the first pair that is not
+    positive[-1] = 0  # or up to the last pair
+    monotone = (even + odd).clamp_min(0).cummin(0).values * positive
+    first = torch.cat([torch.ones_like(positive[:1]), positive[:-1]]) - positive
+    last = (even.clamp_min(0) * first).sum(0)  # the even one of that pair, if it is positive
+    time = (2 * monotone.sum(0) - 1 + last).clamp_min(1 / math.log10(max(total, 10)))
     found = total / time
     size: Tensor = torch.where(pooled == 0, torch.full_like(found, float(total)), found)
     return size

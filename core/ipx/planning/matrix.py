@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ipx.declare.registry import registry
 from ipx.errors import UsageError
 from ipx.planning.parts import Parts
 from ipx.planning.plan import Plan, all_solvers, best, fits
-from ipx.planning.tree import solver_spec, tree
+from ipx.planning.tree import tree
 
 
 @dataclass(frozen=True)
@@ -68,29 +69,33 @@ def matrix(
             for part in name.split("+") if kind == "prior" else (name,):
                 reg.get(kind, part)
     chosen = {kind: list(names) or reg.names(kind) for kind, names in asked.items()}
+    known = cache(tree)
     for op in chosen["operator"]:
         for noise in chosen["noise"]:
             for prior in chosen["prior"]:
-                yield _row(op, noise, prior, chosen["solver"], exact)
+                try:
+                    parts = Parts.of(
+                        known("operator", op),
+                        known("noise", noise),
+                        known("prior", tuple(prior.split("+"))),
+                    )
+                except UsageError as e:  # an option without default, or priors that have no sum
+                    refused = dict.fromkeys(chosen["solver"], str(e))
+                    yield Row(op, noise, prior, None, {}, refused)
+                    continue
+                yield _row((op, noise, prior), parts, chosen["solver"], exact)
 
 
-def _row(op: str, noise: str, prior: str, solvers: Sequence[str], exact: bool) -> Row:
-    try:
-        parts = Parts.of(
-            tree("operator", op), tree("noise", noise), tree("prior", prior.split("+"))
-        )
-    except UsageError as e:  # an option without default, or priors that have no sum
-        return Row(op, noise, prior, None, {}, dict.fromkeys(solvers, str(e)))
+def _row(names: tuple[str, str, str], parts: Parts, solvers: Sequence[str], exact: bool) -> Row:
+    """The row of operator, noise and prior with these names and facts."""
+    every = {spec.id: fits(parts, spec, exact) for spec in all_solvers()}
     plans: dict[str, Plan] = {}
     refused: dict[str, str] = {}
     for name in solvers:
-        spec = solver_spec(tree("solver", name))
-        assert spec is not None  # auto is no component
-        plan, why = fits(parts, spec, exact)
+        plan, why = every[registry().get("solver", name).id]
         if plan is None:
             refused[name] = why
         else:
             plans[name] = plan
-    every = (fits(parts, spec, exact)[0] for spec in all_solvers())
-    auto = best(parts, [plan for plan in every if plan is not None])
-    return Row(op, noise, prior, auto.solver.name if auto else None, plans, refused)
+    auto = best(parts, [plan for plan, _ in every.values() if plan is not None])
+    return Row(*names, auto.solver.name if auto else None, plans, refused)

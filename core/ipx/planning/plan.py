@@ -83,11 +83,8 @@ def bridge(
     """The best bridge to a capability: exact first, then by rank; None if none fits."""
     fitting = [
         a
-        for a in registry().all("adapter")
-        if isinstance(a, AdapterSpec)
-        and a.gives is gives
-        and a.side == side
-        and available.issuperset(a.needs)
+        for a in registry().bridges(gives, side)
+        if available.issuperset(a.needs)
         and not available.intersection(a.lacks)
         and (a.exact or not exact_only)
     ]

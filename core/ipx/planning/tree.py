@@ -10,7 +10,7 @@ heavy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -115,6 +115,10 @@ class Tree:
         own = () if self.options is None else type(self.options).infos().values()
         names = [i.name for i in own if i.auto and getattr(self.options, i.name) == AUTO]
         return (*names, *(name for part in self.parts for name in part.unknown))
+
+    def chosen(self, spec: Spec) -> Tree:
+        """The same, with the component that a plan takes for ``auto``."""
+        return replace(self, spec=spec) if self.name == AUTO else self
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values: id, all options, absolute paths. `tree` reads all but instances back."""

@@ -34,7 +34,7 @@ def best_for(problem: Problem, exact: bool = False) -> tuple[Plan, Solver[Any, A
     """
     auto = tree("solver", AUTO)
     plan = _plan(problem, auto, exact)
-    return plan, build("solver", replace(auto, spec=plan.solver))
+    return plan, build("solver", auto.chosen(plan.solver))
 
 
 def _plan(problem: Problem, solver: Tree, exact: bool) -> Plan:

@@ -23,6 +23,8 @@ from ipx.parts.prior import Prior
 from ipx.planning.plan import Plan
 from ipx.planning.weights import Rule
 from ipx.solving.build import build
+from ipx.solving.draws import HELD
+from ipx.solving.sampler import Sampler
 from ipx.solving.solver import Solver
 from ipx.solving.tuner import Tuner
 from ipx.solving.windows import is_large
@@ -47,6 +49,7 @@ class Work:
         tuners: those that search for lam, one after the other.
         estimated: the noise level is estimated.
         count: images of the batch.
+        sampler: draws from the posterior after the solution; None without.
         dtype: of the computation.
         device: where it runs.
     """
@@ -61,6 +64,7 @@ class Work:
     count: int
     dtype: torch.dtype
     device: torch.device
+    sampler: Sampler[Any, Any] | None = None
 
     @property
     def image_shape(self) -> Shape:
@@ -77,6 +81,8 @@ class Work:
         if self.tuners and not is_large(self.operator):
             run += run + max(tuner.memory(shape, size) for tuner in self.tuners)
         run += self.operator.memory(shape, size)
+        if self.sampler is not None:  # after the solver, whose states are gone
+            run = max(run, self.sampler.memory(shape, size) + HELD * size * _count(shape))
         level = self.noise.memory(self.operator.data_shape, size) if self.estimated else 0.0
         around = size * values * AROUND
         # what happens after the solver is on the CPU, in float32
@@ -118,13 +124,15 @@ def weighed(
     algorithm: Solver[Any, Any],
     rule: Rule,
     y: Tensor,
+    sampler: Sampler[Any, Any] | None = None,
 ) -> Work:
     """The `Work` of restoring ``y``, with the weights found by ``rule``."""
     tuners = tuple(build("tuner", chosen.tuner) for chosen in rule.tuners)
     told = noise.level is not None
     return Work(
-        plan, operator, noise, prior, algorithm, tuners, not told, len(y), y.dtype, y.device
-    )
+        plan, operator, noise, prior, algorithm, tuners, not told, len(y), y.dtype, y.device,
+        sampler,
+    )  # fmt: skip
 
 
 def _count(shape: Shape) -> int:

@@ -18,6 +18,9 @@ from ipx.solving.solver import State
 BATCHES = 10
 """Batches of successive draws in half a chain, whose means tell the effective sample size."""
 
+HELD = 160.0
+"""Arrays of the size of the image that two chains and the histograms take."""
+
 
 @dataclass(frozen=True)
 class Chain:

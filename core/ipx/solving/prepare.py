@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from ipx.parts.sum import Sum
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.request import check_weights, usual_prior, weight_rule
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import AUTO, Description, Tree, tree
+from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.claims import claims
 from ipx.solving.cost import weighed
@@ -106,7 +106,7 @@ def prepare(asked: Asked) -> Ready:
     noise, model = build("noise", asked.noise), build("prior", prior)
     _check(model, algorithm, operator, s.start)
     if s.memory == "check":
-        weighed(plan, operator, noise, model, algorithm, rule, y).check()
+        weighed(plan, operator, noise, model, algorithm, rule, y, sampler).check()
     announce(asked.observers, "noise level")
     scalable = model.traits.weighted or algorithm.traits.own_prior
     units = units_of(y, operator, noise, scalable)
@@ -151,8 +151,7 @@ def _planned(
 ) -> tuple[Plan, Any]:
     """The plan of a request, and its solver or sampler."""
     plan = make_plan(tree("operator", op), tree("noise", noise), prior, asked, s.exact)
-    chosen = replace(asked, spec=plan.solver) if asked.name == AUTO else asked
-    return plan, build(asked.kind, chosen)
+    return plan, build(asked.kind, asked.chosen(plan.solver))
 
 
 def _operator(asked: Asked, op: Description, y: Tensor) -> Operator[Any]:

@@ -1,4 +1,4 @@
-"""Building blocks of solvers: starts, steps, line searches, Adam, Anderson acceleration.
+"""Building blocks of solvers and operators: starts, steps, searches, gradients of linear maps.
 
 All functions work image by image: a batch of N gives what N batches of one give.
 """
@@ -12,6 +12,7 @@ from ipx.numerics.tensors import (
     per_image as per_image,
     vector as vector,
 )
+from ipx.numerics.transpose import linear_map as linear_map
 from ipx.parts.linear import is_identity as is_identity
 from ipx.parts.normal import NormalSystem as NormalSystem
 from ipx.toolkit.adam import AdamMoments as AdamMoments

@@ -52,9 +52,9 @@ class SKROCKOptions(SmoothedOptions):
     """Stabilised steps of several stages."""
 
     stages: int = opt(default=15, min=2, max=50, help="Gradients of each step.")
-    damping: float = opt(default=0.05, above=0.0, max=1.0, help="Damping eta.")
+    damping: float = opt(default=0.01, above=0.0, max=1.0, help="Damping eta.")
     step: float = opt(
-        default=0.8, above=0.0, max=1.0, help="Step length, relative to the largest stable one."
+        default=0.8, above=0.0, max=1.0, help="Longest step, relative to the largest stable one."
     )
 
 
@@ -69,7 +69,12 @@ class MALAOptions(Options):
 class HMCOptions(Options):
     """Hamiltonian Monte Carlo."""
 
-    leapfrogs: int = opt(default=10, min=1, max=1000, help="Leapfrog steps of each proposal.")
+    leapfrogs: int = opt(
+        default=20,
+        min=1,
+        max=1000,
+        help="Leapfrog steps of a proposal: at most so many, at random.",
+    )
     acceptance: float = opt(
         default=0.7, min=0.1, max=0.95, help="Acceptance to which the warm-up adapts the step."
     )
@@ -156,6 +161,7 @@ class DPSOptions(Options):
 def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
     """Declare the samplers, and the tuner that is made of one."""
     smooth = Need((DataGrad,), (Value, Grad), rank=20)
+    code = Need((DataGrad,), (CodePenalty, Grad), rank=20)
     return [
         SamplerSpec(
             name="ula",
@@ -189,7 +195,7 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             target=_M + "mala:MALA",
             summary="Langevin steps with a Metropolis test: exact, for pictures and codes.",
             options=MALAOptions,
-            needs=(smooth, Need((DataGrad,), (Value, Prox), rank=12)),
+            needs=(smooth, code, Need((DataGrad,), (Value, Prox), rank=12)),
             source="Roberts and Tweedie 1996; Pereyra, Statistics and Computing 26, 2016",
         ),
         SamplerSpec(
@@ -197,7 +203,10 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             target=_M + "hmc:HMC",
             summary="Hamiltonian Monte Carlo: exact, for smooth priors and codes.",
             options=HMCOptions,
-            needs=(Need((DataGrad,), (Value, Grad), rank=25),),
+            needs=(
+                Need((DataGrad,), (Value, Grad), rank=25),
+                Need((DataGrad,), (CodePenalty, Grad), rank=25),
+            ),
             source="Neal, Handbook of Markov Chain Monte Carlo, 2011",
         ),
         SamplerSpec(
@@ -256,7 +265,6 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             summary="Independent pictures by a reversed diffusion with a network as denoiser.",
             options=DPSOptions,
             needs=(Need((DataGrad,), (Denoise,), rank=4),),
-            examples=({"steps": 8},),
             source="Chung et al., ICLR 2023; Song et al., ICLR 2023",
         ),
         TunerSpec(

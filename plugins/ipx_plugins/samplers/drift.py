@@ -24,8 +24,14 @@ POWER_STEPS = 15
 """Steps of the power method for the largest curvature."""
 
 
-def smooth_slope(problem: Problem) -> Slope:
-    """x -> gradient of f + lam R, for a differentiable R."""
+def slope_of(problem: Problem, smoothing: float = 1.0) -> Slope:
+    """x -> gradient of f + lam R.
+
+    An R without gradient is replaced by its Moreau envelope of the parameter ``smoothing`` / L, L
+    the largest curvature of f.
+    """
+    if not has(problem.prior, Grad):
+        return envelope_slope(problem, smoothing)
     prior, lam = using(problem.prior, Grad), problem.lam
 
     def slope(x: Tensor) -> Tensor:
@@ -34,28 +40,37 @@ def smooth_slope(problem: Problem) -> Slope:
     return slope
 
 
-def envelope_slope(problem: Problem, smoothing: float) -> tuple[Slope, Tensor]:
-    """x -> gradient of f + M, M the Moreau envelope of lam R, and its largest curvature ``(B,)``.
-
-    The envelope's parameter is ``smoothing`` / L, L the largest curvature of f.
-    """
-    prior = using(problem.prior, Prox)
-    steep = vector(problem.data.lipschitz(), problem.y).clamp_min(1e-6)
-    mu = smoothing / steep
+def envelope_slope(problem: Problem, smoothing: float) -> Slope:
+    """x -> gradient of f + M, M the Moreau envelope of lam R."""
+    prior, mu = using(problem.prior, Prox), envelope(problem, smoothing)
     weight = vector(problem.lam, problem.y) * mu
 
     def slope(x: Tensor) -> Tensor:
         return problem.data.grad(x) + (x - prior.prox(x, weight)) / column(mu, x)
 
-    return slope, steep + 1 / mu
+    return slope
 
 
-def slope_of(problem: Problem, smoothing: float, x: Tensor) -> tuple[Slope, Tensor]:
-    """The slope with whatever the prior has, and its largest curvature near ``x``."""
-    if has(problem.prior, Prox):
-        return envelope_slope(problem, smoothing)
-    slope = smooth_slope(problem)
-    return slope, problem.derived(("curvature", slope_of), lambda: curvature(slope, x))
+def envelope(problem: Problem, smoothing: float) -> Tensor:
+    """The parameter of the Moreau envelope, ``(B,)``."""
+    return smoothing / _steepness(problem)
+
+
+def envelope_curvature(problem: Problem, smoothing: float) -> Tensor:
+    """The largest curvature of f + M, ``(B,)``."""
+    return _steepness(problem) * (1 + 1 / smoothing)
+
+
+def curvature_of(problem: Problem, smoothing: float, x: Tensor) -> Tensor:
+    """The largest curvature near ``x`` of what `slope_of` is the slope of, ``(B,)``."""
+    if not has(problem.prior, Grad):
+        return envelope_curvature(problem, smoothing)
+    return curvature(slope_of(problem, smoothing), x)
+
+
+def _steepness(problem: Problem) -> Tensor:
+    """The largest curvature of f, ``(B,)``."""
+    return vector(problem.data.lipschitz(), problem.y).clamp_min(1e-6)
 
 
 def curvature(slope: Slope, x: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from ipx import (
     vector,
 )
 from ipx_plugins.samplers import HierarchicalOptions
+from ipx_plugins.samplers.drift import envelope, envelope_curvature
 from ipx_plugins.samplers.homogeneous import degree, dimension
 
 
@@ -53,10 +54,9 @@ class Hierarchical(Sampler[HierarchicalOptions, HierarchicalState]):
     def step(self, problem: Problem, state: HierarchicalState, random: Random) -> HierarchicalState:
         """The picture, the precision of the prior, the variance of the noise."""
         o, prior, x, t = self.options, using(problem.prior, Prox), state.x, state.variance
-        steep = vector(problem.data.lipschitz(), problem.y).clamp_min(1e-6)
-        mu = column(o.smoothing / steep, x)
-        g = column(o.step / (steep * (1 + 1 / o.smoothing)), x)
-        pull = (x - prior.prox(x, state.precision * t * o.smoothing / steep)) / mu
+        mu = envelope(problem, o.smoothing)
+        g = column(o.step / envelope_curvature(problem, o.smoothing), x)
+        pull = (x - prior.prox(x, state.precision * t * mu)) / column(mu, x)
         noise = (2 * g * column(t, x)).sqrt() * random.normal(x)
         x = x - g * (problem.data.grad(x) + pull) + noise
         value = o.rate + using(problem.prior, Value).value(x)

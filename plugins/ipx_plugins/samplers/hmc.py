@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ipx import Problem, Random, Sampler, State, column, image_sum, temperature
 from ipx_plugins.samplers import HMCOptions
-from ipx_plugins.samplers.drift import curvature, smooth_slope
+from ipx_plugins.samplers.drift import curvature, slope_of
 from ipx_plugins.samplers.metropolis import accepted, adapted, probability
 
 
@@ -26,15 +26,16 @@ class HMCState(State):
 class HMC(Sampler[HMCOptions, HMCState]):
     """Leapfrog steps of x' = p, p' = -grad U(x) from a normal p, and a Metropolis test.
 
-    Neal 2011, figure 2, with unit mass, the energy U + |p|^2 / 2, and p of variance T. The step
-    length varies by up to 10 % from proposal to proposal, so that no period is met.
+    Neal 2011, figure 2, with unit mass, the energy U + |p|^2 / 2, and p of variance T. The number
+    of leapfrog steps is uniform between 1 and ``leapfrogs``: paths of one length are a whole period
+    for some direction of the posterior, and bring that back to where it was (section 5.4.3.2).
     """
 
     thin = 1
 
     def init(self, problem: Problem, start: Tensor) -> HMCState:
         """The start, and a first step of 1 / sqrt(L)."""
-        slope = smooth_slope(problem)
+        slope = slope_of(problem)
         energy, largest = problem.objective(start), curvature(slope, start)
         size = start[0].numel() ** 0.25
         return HMCState(
@@ -43,12 +44,12 @@ class HMC(Sampler[HMCOptions, HMCState]):
 
     def step(self, problem: Problem, state: HMCState, random: Random) -> HMCState:
         """One proposal, accepted or not."""
-        slope, t = smooth_slope(problem), temperature(problem)
+        slope, t = slope_of(problem), temperature(problem)
         x, force = state.x, state.slope
         p = column(t.sqrt(), x) * random.normal(x)
         began = state.energy + image_sum(p**2) / 2
-        h = column(state.step * (0.9 + 0.2 * random.uniform(state.step)), x)
-        for _ in range(self.options.leapfrogs):
+        h = column(state.step, x)
+        for _ in range(1 + int(float(random.uniform(t)[0]) * self.options.leapfrogs)):
             p = p - h / 2 * force
             x = x + h * p
             force = slope(x)
@@ -68,7 +69,3 @@ class HMC(Sampler[HMCOptions, HMCState]):
     def adapted(self, problem: Problem, state: HMCState, step: int) -> HMCState:
         """The step length, moved towards the acceptance asked for."""
         return replace(state, step=adapted(state.step, state.chance, self.options.acceptance, step))
-
-    def acceptance(self, problem: Problem, state: HMCState) -> Tensor:
-        """The probability with which the last proposal was accepted."""
-        return state.chance

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ipx import Problem, Random, Sampler, State, column, image_dot, image_norm, temperature
 from ipx_plugins.samplers import LaplaceOptions
-from ipx_plugins.samplers.drift import Slope, smooth_slope
+from ipx_plugins.samplers.drift import Slope, slope_of
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ class Laplace(Sampler[LaplaceOptions, LaplaceState]):
     def step(self, problem: Problem, state: LaplaceState, random: Random) -> LaplaceState:
         """One draw."""
         centre = state.centre
-        root = inverse_root(
-            smooth_slope(problem), centre, random.normal(centre), self.options.steps
-        )
+        root = inverse_root(slope_of(problem), centre, random.normal(centre), self.options.steps)
         x = centre + column(temperature(problem).sqrt(), root) * root
         return LaplaceState(x, centre)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ipx import Grad, Problem, Random, Sampler, State, column, has, image_sum, temperature
+from ipx import Problem, Random, Sampler, State, column, image_sum, temperature
 from ipx_plugins.samplers import MALAOptions
-from ipx_plugins.samplers.drift import Slope, curvature, envelope_slope, smooth_slope
+from ipx_plugins.samplers.drift import curvature_of, slope_of
 from ipx_plugins.samplers.metropolis import accepted, adapted, probability
 
 
@@ -34,14 +34,14 @@ class MALA(Sampler[MALAOptions, MALAState]):
 
     def init(self, problem: Problem, start: Tensor) -> MALAState:
         """The start, and a first step of 1 / (L n^(1/3))."""
-        slope, largest = _slope(problem, start)
+        slope, largest = slope_of(problem), curvature_of(problem, 1.0, start)
         size = start[0].numel() ** (1 / 3)
         energy = problem.objective(start)
         return MALAState(start, energy, slope(start), 1 / (largest * size), torch.ones_like(energy))
 
     def step(self, problem: Problem, state: MALAState, random: Random) -> MALAState:
         """One proposal, accepted or not."""
-        slope, _ = _slope(problem, state.x)
+        slope = slope_of(problem)
         x, g, t = state.x, column(state.step, state.x), temperature(problem)
         there = x - g * state.slope + (2 * g * column(t, x)).sqrt() * random.normal(x)
         energy, ahead = problem.objective(there), slope(there)
@@ -61,15 +61,3 @@ class MALA(Sampler[MALAOptions, MALAState]):
     def adapted(self, problem: Problem, state: MALAState, step: int) -> MALAState:
         """The step length, moved towards the acceptance asked for."""
         return replace(state, step=adapted(state.step, state.chance, self.options.acceptance, step))
-
-    def acceptance(self, problem: Problem, state: MALAState) -> Tensor:
-        """The probability with which the last proposal was accepted."""
-        return state.chance
-
-
-def _slope(problem: Problem, x: Tensor) -> tuple[Slope, Tensor]:
-    """The slope of the proposals, and the largest curvature."""
-    if has(problem.prior, Grad):
-        slope = smooth_slope(problem)
-        return slope, problem.derived(("curvature", MALA), lambda: curvature(slope, x))
-    return envelope_slope(problem, 1.0)

@@ -73,10 +73,6 @@ class PCN(Sampler[PCNOptions, PCNState]):
         )
         return replace(state, steps=tuple(steps))
 
-    def acceptance(self, problem: Problem, state: PCNState) -> Tensor:
-        """The probability with which the last proposal of the coldest chain was accepted."""
-        return state.chances[0]
-
     def _potential(self, problem: Problem, z: Tensor) -> Tensor:
         """V = (f + lam R - lam |z|^2 / 2) / T: what is beyond the normal prior, ``(B,)``."""
         normal = vector(problem.lam, problem.y) * image_sum(z**2) / 2

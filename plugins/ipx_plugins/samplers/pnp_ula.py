@@ -22,9 +22,11 @@ from ipx_plugins.samplers import PnPULAOptions
 class PnPULA(Sampler[PnPULAOptions, State]):
     """x+ = x - g grad f(x) + g a T (D(x) - x) / s^2 + g T (P(x) - x) / m + sqrt(2 g T) n.
 
-    Laumont et al. 2022, algorithm 1: by Tweedie's formula (D(x) - x) / s^2 is the score of the
-    images with noise s. P projects on [low, high], without which the chain may leave. The weight of
-    the prior is a = lam / (0.23 sigma^2), 1 for the automatic lam.
+    Laumont et al. 2022, algorithm 1: by Tweedie's formula (D(x) - x) / s^2 is the score of images
+    with noise s. P projects on [low, high], without which the chain may leave. The weight of the
+    prior is a = lam / (0.23 sigma^2), 1 for the automatic lam. For a D with the eigenvalue d the
+    variance is, far inside [low, high], T / (c (1 - g c / 2)), c = curvature of f + a T (1 - d) /
+    s^2.
     """
 
     thin = 5

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from ipx import Problem, Random, Sampler, State, column, temperature
 from ipx_plugins.samplers import SKROCKOptions
-from ipx_plugins.samplers.drift import slope_of
+from ipx_plugins.samplers.drift import curvature_of, slope_of
+
+SHORTEST = 0.3
+"""The shortest step, relative to the longest."""
 
 
 @dataclass(frozen=True)
 class SKROCKState(State):
-    """x and the largest curvature of f + lam R, ``(B,)``."""
+    """The postprocessed x, the chain itself, and the largest curvature of f + lam R, ``(B,)``."""
 
+    chain: Tensor
     largest: Tensor
 
 
 class SKROCK(Sampler[SKROCKOptions, SKROCKState]):
-    """Pereyra, Vargas-Mieles and Zygalakis 2020, algorithm 3.1.
+    """Pereyra, Vargas-Mieles and Zygalakis 2020, algorithm 3.1, postprocessed, of random steps.
 
-    A step of s stages may be as long as ((s - 1/2)^2 (2 - 4 eta / 3) - 3/2) / L, about s^2 as long
-    as one of `myula`, for s gradients. A nonsmooth prior is its Moreau envelope, as there.
+    A step g of s stages is at most ((s - 1/2)^2 (2 - 4 eta / 3) - 3/2) / L, about s^2 times one of
+    `myula`, for s gradients. A nonsmooth prior is its Moreau envelope, as there.
+
+    On a quadratic of curvature c a step has the variance T (1 / c - g / (2 s^2)) for eta = 0. The
+    draw is the chain plus normal numbers of the variance that is missing (Abdulle, Almuslimani,
+    Vilmart, SIAM J. Uncertainty Quantification 6(2), 2018). At eta > 0 steps of one length have
+    curvatures whose variance is nearly 0 and whose draws are nearly equal, so g is uniform between
+    0.3 of ``step`` and ``step``. With the defaults variances are then 0.92 to 1 of those of the
+    quadratic, at any c. The published method gives 0.45 on average over c in [0, L].
     """
 
     draws = 500
@@ -30,26 +41,28 @@ class SKROCK(Sampler[SKROCKOptions, SKROCKState]):
 
     def init(self, problem: Problem, start: Tensor) -> SKROCKState:
         """The start."""
-        _, largest = slope_of(problem, self.options.smoothing, start)
-        return SKROCKState(start, largest)
+        return SKROCKState(start, start, curvature_of(problem, self.options.smoothing, start))
 
     def step(self, problem: Problem, state: SKROCKState, random: Random) -> SKROCKState:
         """One step: the stages of a Chebyshev recursion."""
-        o, x = self.options, state.x
-        slope, _ = slope_of(problem, o.smoothing, x)
+        o, x, t = self.options, state.chain, temperature(problem)
+        slope = slope_of(problem, o.smoothing)
         s, eta = o.stages, o.damping
-        longest = ((s - 0.5) ** 2 * (2 - 4 / 3 * eta) - 1.5) / state.largest
-        g = column(o.step * longest, x)
-        values, first = _chebyshev(s, 1 + eta / s**2)
-        w0, w1 = 1 + eta / s**2, values[s] / first
-        q = (2 * g * column(temperature(problem), x)).sqrt() * random.normal(x)
+        longest = o.step * ((s - 0.5) ** 2 * (2 - 4 / 3 * eta) - 1.5) / state.largest
+        g = column(longest * (SHORTEST + (1 - SHORTEST) * random.uniform(t)), x)
+        w0 = 1 + eta / s**2
+        values, first = _chebyshev(s, w0)
+        w1 = values[s] / first
+        q = (2 * g * column(t, x)).sqrt() * random.normal(x)
         before, now = x, x - w1 / w0 * g * slope(x + s * w1 / 2 * q) + s * w1 / w0 * q
         for j in range(2, s + 1):
             ratio = values[j - 1] / values[j]
             share = 2 * w0 * ratio
             ahead = share * now + (1 - share) * before - 2 * w1 * ratio * g * slope(now)
             before, now = now, ahead
-        return replace(state, x=now)
+        missing = t * longest * (1 + SHORTEST) / 2 / (2 * s**2)
+        shown = now + column(missing.sqrt(), x) * random.normal(x)
+        return SKROCKState(shown, now, state.largest)
 
 
 def _chebyshev(s: int, w: float) -> tuple[list[float], float]:

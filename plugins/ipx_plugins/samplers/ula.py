@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ipx import Problem, Random, Sampler, State, column, temperature
 from ipx_plugins.samplers import LangevinOptions
-from ipx_plugins.samplers.drift import curvature, smooth_slope
+from ipx_plugins.samplers.drift import curvature, slope_of
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class ULA(Sampler[LangevinOptions, ULAState]):
 
     def init(self, problem: Problem, start: Tensor) -> ULAState:
         """The start, and a step of ``step`` / L."""
-        largest = curvature(smooth_slope(problem), start)
+        largest = curvature(slope_of(problem), start)
         return ULAState(start, self.options.step / largest)
 
     def step(self, problem: Problem, state: ULAState, random: Random) -> ULAState:
         """One step."""
         x, g = state.x, state.step
         noise = column((2 * g * temperature(problem)).sqrt(), x) * random.normal(x)
-        return replace(state, x=x - column(g, x) * smooth_slope(problem)(x) + noise)
+        return replace(state, x=x - column(g, x) * slope_of(problem)(x) + noise)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -12,28 +11,13 @@ import torch
 from torch import Tensor
 
 from ipx import LinearOperator, Shape, ShapeError
+from ipx.toolkit import linear_map
 from ipx_plugins.tomography import TomographyOptions, Window
 from ipx_plugins.tomography.inversion import backprojected
 from ipx_plugins.tomography.rays import Rays, Row
 
 LARGEST = 420e6
 """Bytes of A and A^T up to which they are stored."""
-
-_Map = Callable[[Tensor], Tensor]
-
-
-class _Linear(torch.autograd.Function):
-    """y = A x by a function without derivative, with A^T for its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, apply: _Map, transpose: _Map) -> Tensor:
-        ctx.maps = apply, transpose
-        return apply(x)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        apply, transpose = ctx.maps
-        return _Linear.apply(grads[0], transpose, apply), None, None  # type: ignore[no-untyped-call]
 
 
 class Tomography(LinearOperator[TomographyOptions]):
@@ -94,13 +78,11 @@ class Tomography(LinearOperator[TomographyOptions]):
 
     def forward(self, x: Tensor) -> Tensor:
         """The sinogram, ``(B, C, N, N)`` to ``(B, C, angles, bins)``."""
-        y: Tensor = _Linear.apply(x, self._project, self._smear)  # type: ignore[no-untyped-call]
-        return y
+        return linear_map(x, self._project, self._smear)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """The back-projection, ``(B, C, angles, bins)`` to ``(B, C, N, N)``."""
-        x: Tensor = _Linear.apply(y, self._smear, self._project)  # type: ignore[no-untyped-call]
-        return x
+        return linear_map(y, self._smear, self._project)
 
     def _project(self, x: Tensor) -> Tensor:
         return self._product(x, "forward", self.data_shape)

@@ -12,35 +12,17 @@ passes unchanged to the approximation, which keeps the transform orthonormal for
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pywt
 import torch
 from torch import Tensor
 
 from ipx import LinearOperator, Shape, Spectral
+from ipx.toolkit import linear_map
 from ipx_plugins.wavelet import ORTHOGONAL, WaveletOptions
 
 _DENSE_UP_TO = 128
 _BLOCK = 64
-
-_Map = Callable[[Tensor], Tensor]
-
-
-class _Linear(torch.autograd.Function):
-    """y = W x written in place, with W^T for its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, apply: _Map, transpose: _Map) -> Tensor:
-        ctx.maps = apply, transpose
-        return apply(x)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        apply, transpose = ctx.maps
-        return _Linear.apply(grads[0], transpose, apply), None, None  # type: ignore[no-untyped-call]
 
 
 class Decimated(LinearOperator[WaveletOptions]):
@@ -57,13 +39,11 @@ class Decimated(LinearOperator[WaveletOptions]):
 
     def forward(self, x: Tensor) -> Tensor:
         """The coefficients, in Mallat's layout."""
-        c: Tensor = _Linear.apply(x, self._decompose, self._recompose)  # type: ignore[no-untyped-call]
-        return c
+        return linear_map(x, self._decompose, self._recompose)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """W^T; for an orthogonal wavelet the inverse."""
-        x: Tensor = _Linear.apply(y, self._recompose, self._decompose)  # type: ignore[no-untyped-call]
-        return x
+        return linear_map(y, self._recompose, self._decompose)
 
     def _decompose(self, x: Tensor) -> Tensor:
         out = x.clone() if not self.sizes else x
