@@ -1,4 +1,4 @@
-"""Impulses that are detected, speckle, JPEG."""
+"""Impulses that are detected, bounded noise, speckle, JPEG."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import ipx
 from ipx.files import images
 from ipx.numerics.metrics import psnr
 from ipx_cli.main import cli
+from ipx_plugins.gaussian.bounded import Quantisation, Uniform
 from ipx_plugins.impulse.noise import Impulse
 from ipx_plugins.jpeg.noise import JPEG
 from ipx_plugins.jpeg.transform import blocks, joined, steps
@@ -77,6 +78,35 @@ def test_saturated_regions_are_no_impulses() -> None:
     assert not bool(trusted[0, 0, 50, 50])
     assert not bool(trusted[0, 0, 20, 20])
     assert Impulse(detect=False).trusted(y) is None
+
+
+@pytest.mark.parametrize(
+    ("noise", "most", "prior", "gain"),
+    [
+        ({"name": "uniform", "width": 0.1}, 0.1, "tv", 3.0),
+        ({"name": "quantisation", "step": 1 / 15}, 1 / 30, "tv", 0.0),
+        ({"name": "quantisation", "step": 1 / 7}, 1 / 14, "drunet", 0.5),
+    ],
+)
+def test_bounded_noise_is_removed(
+    noise: dict[str, Any], most: float, prior: str, gain: float
+) -> None:
+    clean = camera()
+    y = ipx.degrade(clean, noise=noise, seed=1)
+    assert float((y - clean).abs().max()) <= most + 1e-6
+    for told in (noise, {"name": noise["name"]}):
+        found = ipx.solve(y, noise=told, prior=prior)
+        assert float(psnr(found.x, clean)) > float(psnr(y, clean)) + gain
+
+
+def test_levels_of_bounded_noise_are_estimated() -> None:
+    clean = camera(128)
+    y = Uniform(width=0.2).sample(clean, torch.Generator().manual_seed(0))
+    assert float(Uniform().estimated(y).level) == pytest.approx(0.2, rel=0.15)  # type: ignore[arg-type]
+    assert float(Uniform(width=0.3).deviation(y)) == pytest.approx(0.3 / 3**0.5)
+    y = Quantisation(step=0.125).sample(clean, torch.Generator())
+    assert float(Quantisation().estimated(y).level) == pytest.approx(0.125, rel=1e-4)  # type: ignore[arg-type]
+    assert torch.equal(y, Quantisation(step=0.125).sample(y, torch.Generator()))
 
 
 def test_speckle_is_the_likelihood_of_gamma_variables() -> None:

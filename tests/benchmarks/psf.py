@@ -185,8 +185,7 @@ def report(rows: dict[str, dict[str, float | bool]]) -> str:
         f"0.2 dB, and not said to be undecided: {worse}.\n\n"
         "| picture | blurred | `tv`, known PSF | found PSF | `drunet`, known PSF | found PSF "
         "| error | halves agree | said to be undecided | CPU seconds |\n"
-        f"{head[4:]}".replace("\n", "---|---|---|\n")
-        + two
+        f"{head[4:].strip()}---|---|---|\n{two}"
     )
 
 

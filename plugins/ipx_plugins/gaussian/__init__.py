@@ -1,4 +1,4 @@
-"""White Gaussian noise: a least-squares data term."""
+"""White noise, Gaussian or bounded: a least-squares data term."""
 
 from __future__ import annotations
 
@@ -28,17 +28,64 @@ class GaussianOptions(Options):
     )
 
 
+class UniformOptions(Options):
+    """Uniform noise."""
+
+    width: float | None = opt(
+        default=None,
+        min=0.0,
+        max=1e6,
+        unit="intensity",
+        help="Largest size of the noise, which is uniform between -width and width. By default "
+        "it is estimated from the data, and 0.1 in simulations.",
+    )
+
+
+class QuantisationOptions(Options):
+    """Rounding to multiples of a step."""
+
+    step: float | None = opt(
+        default=None,
+        min=0.0,
+        max=1e6,
+        unit="intensity",
+        help="Distance of two levels. By default it is the smallest difference of two values of "
+        "the data, and 1/7 in simulations, which is 3 bits.",
+    )
+
+
 @hookimpl
 def ipx_components() -> Iterable[NoiseSpec]:
-    """Declare the noise."""
+    """Declare the noises."""
+    provides = (NoiseGrad, NoiseProx, Quadratic)
     return [
         NoiseSpec(
             name="gaussian",
             target="ipx_plugins.gaussian.noise:Gaussian",
             options=GaussianOptions,
-            provides=(NoiseGrad, NoiseProx, Quadratic),
+            provides=provides,
             traits=Traits(level="sigma"),
             summary="White Gaussian noise: 1/2 |Ax - y|^2.",
             source="level: MAD (Donoho, Johnstone 1994) over the smoothest parts",
-        )
+        ),
+        NoiseSpec(
+            name="uniform",
+            target="ipx_plugins.gaussian.bounded:Uniform",
+            options=UniformOptions,
+            provides=provides,
+            traits=Traits(level="width"),
+            examples=({"width": 0.05},),
+            summary="Uniform noise: 1/2 |Ax - y|^2 with sigma = width / sqrt(3).",
+            source="variance of a uniform variable",
+        ),
+        NoiseSpec(
+            name="quantisation",
+            target="ipx_plugins.gaussian.bounded:Quantisation",
+            options=QuantisationOptions,
+            provides=provides,
+            traits=Traits(level="step", drawn=False),
+            examples=({"step": 0.2},),
+            summary="Rounding to few levels: 1/2 |Ax - y|^2 with sigma = step / sqrt(12).",
+            source="Bennett, Bell System Technical Journal 27, 1948",
+        ),
     ]

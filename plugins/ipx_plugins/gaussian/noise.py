@@ -1,31 +1,26 @@
-"""White Gaussian noise, y = A x + sigma n."""
+"""White noise with a least-squares data term: Gaussian, y = A x + sigma n, and its base."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor
 
-from ipx import Noise, Scalar, image_sum, per_image
+from ipx import Noise, Options, Scalar, image_sum, per_image
 from ipx_plugins.gaussian import GaussianOptions
 from ipx_plugins.gaussian.details import MAD
 from ipx_plugins.gaussian.level import AGREE, noise_level
 
+_O = TypeVar("_O", bound=Options)
 
-class Gaussian(Noise[GaussianOptions]):
-    """f = 1/2 |pred - y|^2, the negative log-likelihood times sigma^2.
 
-    ``level`` is sigma, in the unit of the intensities.
-    """
+class White(Noise[_O]):
+    """f = 1/2 |pred - y|^2; the standard deviation of the noise is ``level`` times `spread`."""
 
     simulated = 0.02
-
-    def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """``clean`` + sigma n; n is drawn on the CPU, and sigma is 0.02 by default."""
-        sigma = self.simulated if self.level is None else self.level
-        normal = torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
-        return clean + per_image(sigma, clean) * normal.to(clean.device)
+    spread = 1.0
 
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
         """1/2 |pred - y|^2 per image, ``(B,)``."""
@@ -42,31 +37,32 @@ class Gaussian(Noise[GaussianOptions]):
 
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
         """count sigma^2 / 2, ``(B,)``; an unknown sigma is estimated from y."""
-        sigma = self.level if self.level is not None else self.estimated(y).level
-        assert sigma is not None
-        return 0.5 * count * per_image(sigma, count) ** 2
+        level = self.level if self.level is not None else self.estimated(y).level
+        assert level is not None
+        return 0.5 * count * (self.spread * per_image(level, count)) ** 2
 
     def estimated(
         self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
-    ) -> Gaussian:
-        """This model with sigma from `noise_level`, ``(B,)``, unless sigma is given."""
+    ) -> Self:
+        """This model with sigma from `noise_level`, ``(B,)``, unless the level is given."""
         if self.level is not None:
             return self
         made = type(self)(self.options)
         found = noise_level(y, known, floor)
-        made.level = torch.tensor([f.sigma for f in found], dtype=y.dtype, device=y.device)
+        sigma = torch.tensor([f.sigma for f in found], dtype=y.dtype, device=y.device)
+        made.level = sigma / self.spread
         made.block = max(f.block for f in found)
         made.remarks = tuple(
             f"estimates of the noise level disagree ({f.others:.3g} and {f.sigma:.3g}): the "
-            "smaller one is taken; give the option sigma of the noise for another"
+            f"smaller one is taken; give the option {self.traits.level} of the noise for another"
             for f in found
             if f.others is not None
         )[:1]
         return made
 
-    def bounded(self, quiet: Tensor) -> Gaussian:
+    def bounded(self, quiet: Tensor) -> Self:
         """This model with the level of ``quiet``, from its median, where that is much smaller."""
-        level = quiet.abs().median(1).values / MAD
+        level = quiet.abs().median(1).values / (MAD * self.spread)
         told = torch.as_tensor(self.level, dtype=level.dtype, device=level.device)
         least = level < AGREE * told
         if not bool(least.any()):
@@ -75,17 +71,31 @@ class Gaussian(Noise[GaussianOptions]):
         made.level, made.block = torch.where(least, level, told), self.block
         return made
 
-    def widened(self, error: Tensor) -> Gaussian:
+    def widened(self, error: Tensor) -> Self:
         """This model with sigma and ``error`` added in quadrature."""
         made = type(self)(self.options)
         told = torch.as_tensor(self.level, dtype=error.dtype, device=error.device)
-        made.level, made.block, made.remarks = torch.hypot(told, error), self.block, self.remarks
+        made.level, made.block, made.remarks = (
+            torch.hypot(told, error / self.spread),
+            self.block,
+            self.remarks,
+        )
         return made
 
-    def scaled(self, by: Tensor) -> Gaussian:
-        """This model with sigma divided by ``by``; unknown and zero stay."""
+    def scaled(self, by: Tensor) -> Self:
+        """This model with the level divided by ``by``; unknown and zero stay."""
         if self.level is None or self.silent:
             return self
         made = type(self)(self.options)
         made.level, made.block = self.level / by, self.block
         return made
+
+
+class Gaussian(White[GaussianOptions]):
+    """``level`` is sigma, in the unit of the intensities; f is -log p times sigma^2."""
+
+    def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        """``clean`` + sigma n; n is drawn on the CPU, and sigma is 0.02 by default."""
+        sigma = self.simulated if self.level is None else self.level
+        normal = torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
+        return clean + per_image(sigma, clean) * normal.to(clean.device)
