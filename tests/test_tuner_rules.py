@@ -156,6 +156,29 @@ def test_the_oracle_knows_the_truth() -> None:
         ipx.solve(y, prior=prior, tuner="oracle", truth=x[..., :8])
 
 
+def test_holdout_finds_the_best_prediction() -> None:
+    """Against the exact minimiser of 1/2 |M (x - y)|^2 + lam/2 |D x|^2, M the values kept."""
+    side = 16
+    rows, columns = np.mgrid[:side, :side] / side
+    clean = np.sin(4 * rows) * np.cos(3 * columns)
+    y = clean + 0.3 * np.random.default_rng(2).standard_normal(clean.shape)
+    generator = torch.Generator().manual_seed(0)
+    out = (torch.rand((1, side, side), generator=generator) < 0.3).numpy()[0]
+    edge = np.diff(np.eye(side), axis=0)
+    line = edge.T @ edge
+    gram = np.kron(line, np.eye(side)) + np.kron(np.eye(side), line)
+
+    def error(log: float) -> float:
+        system = np.diag((~out).ravel().astype(float)) + np.exp(log) * gram
+        x = np.linalg.solve(system, np.where(out, 0.0, y).ravel()).reshape(side, side)
+        return float(np.log(((x - y)[out] ** 2).sum()))
+
+    how = {"noise": TOLD, "prior": "smooth", "tuner": {"name": "holdout", "share": 0.3}}
+    lam = chosen(torch.from_numpy(y)[None, None], **how)
+    assert error(np.log(lam)) - error(np.log(least(error))) < 0.01
+    assert min(error(np.log(lam) + 4), error(np.log(lam) - 4)) - error(np.log(lam)) > 0.05
+
+
 def test_the_command_line_takes_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     small = (transform.resize(data.camera(), (32, 32), anti_aliasing=True) * 255).astype(np.uint8)

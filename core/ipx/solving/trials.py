@@ -122,6 +122,9 @@ class _Attempt:
     def truth(self) -> Tensor | None:
         return self.trials.truth
 
+    def by(self, solver: Solver[Any, Any]) -> Solve:
+        return self.trials.by(solver)
+
     def __call__(
         self, problem: Problem, after: Result | None = None, twin: Result | None = None
     ) -> Result:

@@ -11,6 +11,7 @@ from torch import Tensor
 from ipx.parts.component import Component, O
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result
+from ipx.solving.solver import Solver
 
 
 class Solve(Protocol):
@@ -22,6 +23,13 @@ class Solve(Protocol):
 
         It is what `ipx.Operator.view` shows of an image.
         """
+
+    def by(self, solver: Solver[Any, Any]) -> Solve:
+        """The same with another solver, for a problem that is attached to a plan for it.
+
+        A tuner that changes the operator asks `ipx.best_for` for both.
+        """
+        ...
 
     def __call__(
         self, problem: Problem, after: Result | None = None, twin: Result | None = None

@@ -75,6 +75,15 @@ class RadiusOptions(SearchOptions):
     )
 
 
+class HoldoutOptions(SearchOptions):
+    """Measurements that are left out."""
+
+    share: float = opt(
+        default=0.07, above=0.0, max=0.5, help="Share of the measured values that is left out."
+    )
+    seed: int = opt(default=0, min=0, help="Seed of the choice of these values.")
+
+
 class LCurveOptions(Options):
     """The corner of the L-curve."""
 
@@ -158,6 +167,16 @@ def ipx_components() -> Iterable[TunerSpec]:
             needs=(Knowledge(prior=(Value,), noisy=False, because="nothing else is known"),),
             partial=True,
             source="Hansen, O'Leary, SIAM J. Sci. Comput. 14(6), 1993",
+        ),
+        TunerSpec(
+            name="holdout",
+            target="ipx_plugins.discrepancy.holdout:Holdout",
+            options=HoldoutOptions,
+            summary="The best prediction of measurements that were left out.",
+            needs=(
+                Knowledge(data=(Adjoint,), noisy=False, rank=3, because="the operator is linear"),
+            ),
+            source="Stone, J. Royal Statistical Society B 36(2), 1974",
         ),
         TunerSpec(
             name="radius",

@@ -1,0 +1,109 @@
+"""The weight that predicts measurements best that were left out: no noise level is needed.
+
+A share of the measured values, at random, is taken out of the data. The weight is that of the least
+squared error of their prediction by the solution from the rest (Stone, J. Royal Statistical Society
+B 36(2), 1974: cross-validation with one fold). The noise of the values left out is independent of
+the solution, so that the expected error is that of A x_lam plus a constant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipx import (
+    Adjoint,
+    Diagonal,
+    InputError,
+    LinearOperator,
+    NoOptions,
+    Problem,
+    Result,
+    Solve,
+    Tuned,
+    Tuner,
+    attach,
+    best_for,
+    image_sum,
+)
+from ipx_plugins.discrepancy import HoldoutOptions
+from ipx_plugins.discrepancy.search import LeastScore, Score
+
+
+class Kept(LinearOperator[NoOptions]):
+    """Data with some values set to zero, as not measured.
+
+    Args:
+        mask: true for the values that are kept, of the shape of the data of one image.
+    """
+
+    provides = (Adjoint, Diagonal)
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__(tuple(mask.shape))
+        self.mask = mask
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(self.mask, x, torch.zeros((), dtype=x.dtype, device=x.device))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.forward(y)
+
+    def diagonal(self, like: Tensor) -> Tensor:
+        """1 where a value is kept, else 0."""
+        return self.mask.to(like)
+
+    def known(self, like: Tensor) -> Tensor | None:
+        """The mask."""
+        return self.mask
+
+
+class Holdout(Tuner[HoldoutOptions]):
+    """The weight of the least error of the values that were left out."""
+
+    def most(self, problem: Problem) -> int:
+        """One solve for each weight, and the last."""
+        return self.options.evaluations + 1
+
+    def tune(self, problem: Problem, solve: Solve) -> Tuned:
+        """Choose lam for each image by the best solver for the rest of the data, then solve."""
+        known, shape = problem.operator.known(problem.y), tuple(problem.y.shape[1:])
+        known = torch.ones(shape, dtype=torch.bool) if known is None else known.cpu().expand(shape)
+        generator = torch.Generator().manual_seed(self.options.seed)
+        out = known & (torch.rand(shape, generator=generator) < self.options.share)
+        if not bool(out.any()) or not bool((known & ~out).any()):
+            raise InputError(f"holdout cannot divide {int(known.sum())} measured values")
+        device = problem.y.device
+        operator: LinearOperator[Any] = Kept((known & ~out).to(device)) @ problem.operator
+        rest = problem.changed(operator=operator, plan=None, ways={}, x0=None)
+        plan, solver = best_for(rest)
+        fold = _Fold(self.options, problem, out.to(device))
+        found = fold.tune(attach(rest, plan), solve.by(solver))
+        done = solve(problem.with_lam(found.lam))
+        return Tuned(found.lam, done, found.trace, decided=found.decided)
+
+
+class _Fold(LeastScore[HoldoutOptions]):
+    """The search on the rest of the data.
+
+    Args:
+        options: of the tuner.
+        whole: the problem with all data.
+        out: true for the values that were left out.
+    """
+
+    solves = 1
+
+    def __init__(self, options: HoldoutOptions, whole: Problem, out: Tensor) -> None:
+        super().__init__(options)
+        self.whole, self.out = whole, out
+
+    def scored(
+        self, problem: Problem, result: Result, solve: Solve, before: Result | None
+    ) -> Score:
+        """log of the squared error of the prediction."""
+        error = self.whole.operator.forward(result.unknown) - self.whole.y
+        square = image_sum((error * self.out) ** 2)
+        return square.clamp_min(torch.finfo(square.dtype).tiny).log(), {}, None
