@@ -114,3 +114,9 @@ def test_a_sampler_that_does_not_fit_says_which_would(source: Path) -> None:
 def test_the_plan_tells_the_sampler(source: Path) -> None:
     done = call("solve", source, "--prior", "smooth", "--interval", 90, "--dry-run")
     assert "gibbs: draws from exp(-(" in done.output
+
+
+def test_a_sampler_without_anything_to_draw_is_refused(source: Path) -> None:
+    done = call("solve", source, "--sampler", "myula", "-o", "a.png")
+    assert done.exit_code == 2
+    assert "interval, samples or claim" in done.output

@@ -68,6 +68,21 @@ def test_data_fitted_below_a_noise_level_that_was_given() -> None:
     assert not ipx.solve(data(0.1), noise=noise, prior="tv").warnings
 
 
+def test_a_clean_photograph_that_is_denoised_is_told() -> None:
+    """Its texture counts as noise: 50 dB are left of a perfect input."""
+    clean = torch.from_numpy(images.bundled().pixels[:, 20:84, 40:104])
+    told = "for which fine texture can be mistaken"
+    for prior, solver in (("bm3d", "auto"), ("none", "unrolled-admm")):
+        assert any(told in line for line in ipx.solve(clean, prior=prior, solver=solver).warnings)
+    still = ipx.solve(clean, prior="tv")  # it hardly changes anything
+    assert float(ipx.psnr(still.x, clean[None])) > 60
+    assert not still.warnings
+    noise = {"name": "gaussian", "sigma": 0.004}
+    assert not ipx.solve(clean, prior="bm3d", noise=noise).warnings
+    noisy = ipx.degrade(clean, noise={"name": "gaussian", "sigma": 0.03}, seed=0)
+    assert not ipx.solve(noisy, prior="bm3d").warnings
+
+
 def test_a_result_that_is_the_data_is_told() -> None:
     how = ipx.solve(data(), noise={"name": "gaussian", "sigma": 0.0}, prior="tv", lam=0.1)
     assert how.warnings == ["nothing was changed: the result is the degraded image"]

@@ -13,7 +13,7 @@ import ipx
 from command_line import call
 from ipx.files import images
 from ipx.parts.weights import save_weights
-from ipx_plugins.pca_gaussian.covariance import mixing, restored, transformed
+from ipx_plugins.pca_gaussian.covariance import restored, transformed
 from ipx_plugins.pca_gaussian.model import Gaussian, PCAGaussian
 from ipx_plugins.pca_gaussian.moments import Moments
 
@@ -62,7 +62,7 @@ def test_transform_is_orthonormal() -> None:
     c = transformed(x)
     assert torch.allclose(restored(c), x, atol=1e-12)
     assert torch.allclose(c.square().sum(), x.square().sum())
-    grey = mixing(3)[0]
+    grey = ipx.opponent(3, torch.zeros((), dtype=torch.float64))[0]
     assert torch.allclose(grey, torch.full((3,), 3**-0.5, dtype=grey.dtype))
 
 

@@ -97,6 +97,7 @@ from ipx.numerics.tensors import (
     image_sum as image_sum,
     mirrored as mirrored,
     normal_like as normal_like,
+    opponent as opponent,
     per_image as per_image,
     vector as vector,
 )

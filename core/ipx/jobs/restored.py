@@ -103,7 +103,7 @@ class Restored:
         return found
 
     def drawn(self, path: Path, clean: Picture | None) -> bytes:
-        """The content of the panel at ``path``: degraded, restored, truth, deviation side by side."""
+        """The content of the panel at ``path``: degraded, restored, truth, deviation."""
         shown = self.data if is_image(self.data.shape[0]) else self.how.before[0].cpu().numpy()
         columns = [
             ("degraded", shown, self._figures("before")),

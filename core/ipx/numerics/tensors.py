@@ -64,6 +64,19 @@ def mirrored(n: int, length: int, device: torch.device, first: int = 0) -> Tenso
     return torch.minimum(i, 2 * n - 1 - i)
 
 
+def opponent(channels: int, like: Tensor) -> Tensor:
+    """The orthonormal transform of colours to grey and two differences, ``(C, C)``.
+
+    It makes the channels of photographs nearly uncorrelated. The identity for other than three
+    channels; of the type and on the device of ``like``.
+    """
+    if channels != 3:
+        return torch.eye(channels, dtype=like.dtype, device=like.device)
+    rows = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
+    unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
+    return unit.to(like)
+
+
 def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:
     """Standard normal numbers of the shape, dtype and device of ``x``, drawn from ``rng``."""
     return torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)

@@ -93,6 +93,11 @@ class Request:
             UsageError: as for `plan`.
         """
         if not self.settings.sampled:
+            if self.sampler["name"] != AUTO:
+                raise UsageError(
+                    "a sampler is used if draws are asked for: by estimate mmse or median, "
+                    "interval, samples or claim"
+                )
             return None
         op, noise, prior, sampler = map(self.tree, ("op", "noise", "prior", "sampler"))
         return make_plan(op, noise, prior, sampler, self.settings.exact)

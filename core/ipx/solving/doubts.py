@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ipx.numerics.tensors import column
-from ipx.solving.problem import Problem, known_count
+from ipx.parts.linear import LinearOperator, is_identity
+from ipx.solving.problem import Problem, known_count, noise_deviation
 from ipx.solving.progress import Result
 
 OUTSIDE, FAR_OUTSIDE = 0.1, 0.5
@@ -23,6 +24,12 @@ FITTED = 0.05
 
 ROUGHER = 3.0
 """How much rougher than the data, where these are smoothest, a result may be."""
+
+SLIGHT = 0.0075
+"""Standard deviation below which estimated noise may be the texture of a clean photograph."""
+
+KEPT = 0.001
+"""Root mean square of the change that does not count: 60 dB."""
 
 
 def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], list[bool]]:
@@ -51,6 +58,12 @@ def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], list[b
     if _fitted(problem, result):
         found.append(
             "the data are fitted far below the noise level: the weight of the prior is too small"
+        )
+    slight = _slight(problem, x, before)
+    if slight is not None:
+        found.append(
+            f"the noise was estimated as only {slight:.2g}, for which fine texture can be mistaken:"
+            " if the image is clean, it lost detail; tell the noise level"
         )
     if x.shape == before.shape and float((x - before).abs().flatten(1).amax(1).min()) <= 1e-6:
         found.append("nothing was changed: the result is the degraded image")
@@ -112,6 +125,19 @@ def _details(x: Tensor) -> Tensor:
     kernel = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]]).to(x) / 6
     grey = x.mean(1, keepdim=True)
     return functional.avg_pool2d(functional.conv2d(grey, kernel[None, None]) ** 2, 8).sqrt()
+
+
+def _slight(problem: Problem, x: Tensor, before: Tensor) -> float | None:
+    """The noise level of a denoised image that may have been clean; None if there is none."""
+    if not problem.estimated or x.shape != before.shape:
+        return None
+    operator = problem.operator
+    if not (isinstance(operator, LinearOperator) and is_identity(operator, problem.y)):
+        return None
+    level = noise_deviation(problem)
+    change = (x - before).square().mean((1, 2, 3)).sqrt()
+    doubtful = (level < SLIGHT) & (change > KEPT)
+    return float(level[doubtful].amax()) if bool(doubtful.any()) else None
 
 
 def _fitted(problem: Problem, result: Result) -> bool:

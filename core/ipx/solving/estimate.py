@@ -20,6 +20,10 @@ SAMPLE = "sample-{}"
 """The name of the output of a draw, by its number from 1."""
 
 
+DEVIATION = "std"
+"""The name of the output of the standard deviation."""
+
+
 def drawn(prepared: Prepared, done: Weighed, shown: Callable[[Tensor], Tensor]) -> Posterior | None:
     """Draws from the posterior with the weights of the solution, from which the chains start.
 
@@ -56,7 +60,7 @@ def pictures(found: Posterior, x: Tensor, settings: SolveSettings) -> dict[str, 
     The bounds are missing if the chains have not mixed.
     """
     best = {"map": x, "mmse": found.mean, "median": found.median}[settings.estimate]
-    out = {"restored": best, "std": found.std}
+    out = {"restored": best, DEVIATION: found.std}
     if found.lower is not None and found.upper is not None and all(found.mixed):
         out |= {"lower": found.lower, "upper": found.upper}
     return out | {SAMPLE.format(i + 1): draw for i, draw in enumerate(found.samples)}
@@ -71,7 +75,8 @@ def remarks(found: Posterior) -> list[str]:
         if min(values) < 0.01:
             out.append(
                 f"data drawn from the posterior rarely look like the data (p {min(values):.3f} for "
-                f"{name}): the operator, the noise level or the prior may be wrong"
+                f"{name}): the operator, the noise level or the prior may be wrong, or the weight "
+                "too large (--tuner sapg finds the likeliest for priors such as tv)"
             )
     return out
 

@@ -78,8 +78,8 @@ class Posterior:
             of 16 parts of the picture, and those of sampler and user.
         predictive: posterior predictive p-values, per image: the share of draws from which new
             data are at least as far (``misfit``), or have neighbouring residuals at least as
-            correlated (``correlation``). Values near 0 say that noise level or operator are wrong;
-            a misfit near 1 that the noise level is too large.
+            correlated (``correlation``). Values near 0 say that noise level, operator or prior are
+            wrong, or that the weight is too large; a misfit near 1 that the noise level is.
         sound: per image, false if a chain left the finite numbers.
         independent: the draws are independent by construction.
         lengths: number and lengths of the chains.

@@ -195,13 +195,19 @@ def _problem(
     terms: tuple[Term, ...],
     units: Units,
 ) -> Problem:
-    """The problem without a weight, in units near 1; an unknown noise level is estimated from y."""
+    """The problem without a weight, in units near 1; an unknown noise level is estimated from y.
+
+    The error of the operator counts as noise.
+    """
     floor = rounding(asked.image) if asked.floor is None else asked.floor
     y, noise, floor = units.divided(y), units.noise(noise), units.floor(floor)
-    untold, hard = noise.level is None, noise.silent
+    untold = noise.level is None
     if untold:
         noise, quiet = noise.estimated(y, operator.known(y), floor), operator.quiet(y)
         noise = noise if quiet is None else noise.bounded(quiet)
+    if operator.error > 0:  # the weight is chosen for the level as it is then
+        noise, untold = noise.widened(operator.error / units.by), False
+    hard = noise.silent
     x0 = asked.x0
     start = None if x0 is None else units.divided(to_tensor(x0, y.device, y.dtype)[0])
     return Problem(y, operator, noise, None, None, start, hard, untold, terms=terms)

@@ -16,6 +16,7 @@ from ipx import (
     image_sum,
     load_weights,
     mirrored,
+    opponent,
     per_image,
 )
 from ipx_plugins.dictionary import DictionaryOptions
@@ -68,7 +69,7 @@ class DictionaryPrior(OuterProx[DictionaryOptions]):
         level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
         if level.ndim > 1:
             level = level.flatten(1).square().mean(1).sqrt()
-        turn = _turn(x)
+        turn = opponent(x.shape[1], x)
         done = []
         for image, s in zip(x, level.expand(len(x)).tolist(), strict=True):
             if s > 0:
@@ -148,12 +149,3 @@ class DictionaryPrior(OuterProx[DictionaryOptions]):
                 away = centred(found.double())[0]
                 self._atoms = away / away.norm(dim=1, keepdim=True).clamp_min(1e-12)
         return self._atoms
-
-
-def _turn(x: Tensor) -> Tensor:
-    """An orthonormal colour transform: grey and two differences, or the identity."""
-    if x.shape[1] != 3:
-        return torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    rows = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=x.dtype, device=x.device)
-    unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
-    return unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ipx import Prior, Scalar, mirrored
+from ipx import Prior, Scalar, mirrored, opponent
 from ipx_plugins.patch_low_rank import PatchLowRankOptions
 from ipx_plugins.patch_low_rank.matching import pixels, similar
 
@@ -36,7 +36,7 @@ class PatchLowRank(Prior[PatchLowRankOptions]):
         level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
         if level.ndim > 1:
             level = level.flatten(1).square().mean(1).sqrt()
-        turn, done = _turn(x), []
+        turn, done = opponent(x.shape[1], x), []
         for image, s in zip(x, level.expand(len(x)).tolist(), strict=True):
             if s > 0:
                 planes = torch.einsum("ij,jhw->ihw", turn, image)
@@ -95,12 +95,3 @@ def shrunk(groups: Tensor, sigma: Tensor) -> Tensor:
     keep = torch.where(d2 > bound, keep, 0.0)
     out: Tensor = y @ ((vectors * keep[:, None]) @ vectors.mT)
     return out if tall else out.mT
-
-
-def _turn(x: Tensor) -> Tensor:
-    """An orthonormal colour transform: grey and two differences, or the identity."""
-    if x.shape[1] != 3:
-        return torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    rows = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=x.dtype, device=x.device)
-    unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
-    return unit

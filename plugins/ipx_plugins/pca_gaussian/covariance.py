@@ -8,31 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ipx import Scalar, Spectral, column, vector
-
-
-def mixing(channels: int) -> Tensor:
-    """Orthonormal colour transform ``(C, C)`` float64: grey and two differences, or the identity.
-
-    It makes the channels of photographs nearly uncorrelated.
-    """
-    if channels != 3:
-        return torch.eye(channels, dtype=torch.float64)
-    rows = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
-    unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
-    return unit
+from ipx import Scalar, Spectral, column, opponent, vector
 
 
 def transformed(x: Tensor) -> Tensor:
     """T x, ``(B, C, H, W)``: the colour transform, and the DCT-II of each plane; orthonormal."""
-    mixed = torch.einsum("ij,bjhw->bihw", mixing(x.shape[1]).to(x), x)
+    mixed = torch.einsum("ij,bjhw->bihw", opponent(x.shape[1], x), x)
     return _cosine(x).forward(mixed)
 
 
 def restored(c: Tensor) -> Tensor:
     """T^T c, the inverse of `transformed`."""
     planes = _cosine(c).inverse(c, (c.shape[-2], c.shape[-1]))
-    return torch.einsum("ij,bihw->bjhw", mixing(c.shape[1]).to(c), planes)
+    return torch.einsum("ij,bihw->bjhw", opponent(c.shape[1], c), planes)
 
 
 def _cosine(x: Tensor) -> Spectral:
