@@ -75,8 +75,9 @@ class Holdout(Tuner[HoldoutOptions]):
         out = known & (torch.rand(shape, generator=generator) < self.options.share)
         if not bool(out.any()) or not bool((known & ~out).any()):
             raise InputError(f"holdout cannot divide {int(known.sum())} measured values")
-        device = problem.y.device
-        operator: LinearOperator[Any] = Kept((known & ~out).to(device)) @ problem.operator
+        device, whole = problem.y.device, problem.operator
+        assert isinstance(whole, LinearOperator)  # the tuner needs Adjoint
+        operator: LinearOperator[Any] = Kept((known & ~out).to(device)) @ whole
         rest = problem.changed(operator=operator, plan=None, ways={}, x0=None)
         plan, solver = best_for(rest)
         fold = _Fold(self.options, problem, out.to(device))
