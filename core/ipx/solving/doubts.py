@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ipx.numerics.tensors import column
 from ipx.parts.linear import LinearOperator, is_identity
 from ipx.solving.problem import Problem, known_count, noise_deviation
 from ipx.solving.progress import Result
@@ -40,7 +43,7 @@ def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], list[b
     problem = result.problem
     found: list[str] = []
     x, before = x.detach(), before.detach()
-    shares, far = _outside(x, before)
+    shares, far = _outside(x, framed(before, problem))
     some = float(shares.amax())
     if some > SOME:
         found.append(
@@ -65,6 +68,27 @@ def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], list[b
     if x.shape == before.shape and float((x - before).abs().flatten(1).amax(1).min()) <= 1e-6:
         found.append("nothing was changed: the result is the degraded image")
     return found, (far > MUCH).tolist()
+
+
+def framed(before: Tensor, problem: Problem) -> Tensor:
+    """The data as an image ``before``, without the extremes of noise where they are no image.
+
+    Back-projection of measurements makes more noise than these have, so that any result would lie
+    within its range. The extremes are moved inwards by the largest of n Gaussian values of that
+    noise, sqrt(2 log n) standard deviations.
+    """
+    traits = problem.physical.traits
+    if problem.hard or not (traits.signed or traits.absolute):
+        return before
+    y = problem.y
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2.0 - 1.0
+    noise = problem.physical.preview(signs.to(y) * problem.noise.deviation(y))
+    margin = math.sqrt(2 * math.log(noise[0].numel())) * noise.flatten(1).std(1)
+    low, high = before.flatten(1).amin(1) + margin, before.flatten(1).amax(1) - margin
+    middle = (low + high) / 2
+    low, high = (column(end, before) for end in (low.minimum(middle), high.maximum(middle)))
+    return torch.minimum(torch.maximum(before, low), high)
 
 
 def unsound(x: Tensor, before: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def safer(w: Weighed, before: Tensor, solve: Callable[[Tensor], Result]) -> Weig
 
     Args:
         w: the solution with weights that were chosen automatically.
-        before: the data as an image, ``(B, C, H, W)``.
+        before: an image with the range of the data, `ipx.solving.doubts.framed`.
         solve: solves again with weights ``(priors, B)``.
     """
     result = w.solution

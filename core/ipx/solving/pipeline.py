@@ -14,6 +14,7 @@ from ipx.planning.weights import rule_of
 from ipx.solving.attach import best_for
 from ipx.solving.choose_lam import Weighed, as_told, fixed, from_noise
 from ipx.solving.choose_lams import facts_of, searched
+from ipx.solving.doubts import framed
 from ipx.solving.fallback import safer
 from ipx.solving.observers import announce
 from ipx.solving.prepared import Prepared
@@ -39,7 +40,10 @@ def solution(prepared: Prepared) -> Weighed:
     chosen = RULES[prepared.rule.name](first, Weighed())
     solve = partial(_from_each_start, prepared, first)
     done = replace(chosen, result=solve(chosen.settled))
-    return safer(done, prepared.problem.preview(), solve) if prepared.automatic else done
+    if not prepared.automatic:
+        return done
+    problem = prepared.problem
+    return safer(done, framed(problem.preview(), problem), solve)
 
 
 def _from_each_start(prepared: Prepared, first: Prepared, weights: Tensor) -> Result:

@@ -9,7 +9,19 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ipx import LEAST_SIGMA, Problem, Result, Solve, Tuned, Tuner, noise_variance
+from ipx import (
+    DENOISER_SHARE,
+    LEAST_SIGMA,
+    Denoise,
+    Problem,
+    Result,
+    Solve,
+    Tuned,
+    Tuner,
+    Value,
+    has,
+    noise_variance,
+)
 from ipx_plugins.discrepancy import SearchOptions
 from ipx_plugins.discrepancy.freedom import merge
 
@@ -100,7 +112,12 @@ def at_bound(lam: Tensor) -> Tensor:
 
 
 def _first(problem: Problem) -> Tensor:
-    """The first weight: the standard deviation of the noise, ``(B,)``."""
+    """The first weight, ``(B,)``: the standard deviation of the noise, or what follows from it."""
     if problem.hard or problem.noise.traits.interval:
         return torch.full((len(problem.y),), LEAST_SIGMA).to(problem.y)
-    return noise_variance(problem).sqrt().clamp_min(LEAST_SIGMA)
+    sigma = noise_variance(problem).sqrt().clamp_min(LEAST_SIGMA)
+    prior = problem.prior
+    share = prior.traits.lam_per_variance
+    if share is None and has(prior, Denoise) and not has(prior, Value):
+        share = DENOISER_SHARE
+    return sigma if share is None else share * sigma**2
