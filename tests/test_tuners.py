@@ -71,6 +71,13 @@ def test_photons_through_a_blur(told: bool) -> None:
     assert ipx.psnr(found, x) > max(float(ipx.psnr(g, x)) for g in grid) - 0.3
 
 
+def test_few_photons_are_smoothed() -> None:
+    clean, noise = photograph("camera", 64), {"name": "poisson", "peak": 3.0}
+    y = ipx.degrade(clean, noise=noise, seed=1)
+    found = ipx.solve(y, noise=noise, prior="tv")
+    assert float(psnr(found.x, clean)[0] - psnr(found.before, clean)[0]) > 10.0
+
+
 def test_where_every_weight_scores_the_same_the_estimated_level_decides() -> None:
     y = photograph("camera", 48)
     y = y + 0.1 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).double()

@@ -154,7 +154,7 @@ class Posterior:
         if not bool(self.sound.all()):
             return "a chain left the finite numbers; its draws mean nothing"
         name, largest = max(self.worst(), key=lambda t: math.inf if math.isnan(t[1]) else t[1])
-        value = "unknown" if math.isnan(largest) else f"{largest:.2f}"
+        value = "unknown" if math.isnan(largest) else f"{largest:.3f}"
         return (
             f"the chains have not mixed: R-hat of {name} is {value}, above {MIXED:g}; no interval "
             f"is given. About {self.needed} draws would do (--draws {self.needed})"

@@ -15,7 +15,8 @@ unless the operator leaves pixels apart. There it has a second minimum at 0 for 
 A prior that is not convex gets the classical rule, without the degrees of freedom, unless the
 operator leaves pixels apart. A probe moves its result from one local minimum to another, or along
 iterations that are not finished, and what it tells of weights far too small is wrong. The classical
-rule errs on the smooth side.
+rule errs on the smooth side. So does it for images of fewer than 5 photons a pixel: where none was
+counted the data term is straight, nothing holds a pixel, and df exceeds m.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from ipx import (
     Tuned,
     Tuner,
     has,
+    noise_deviation,
 )
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
@@ -43,7 +45,16 @@ from ipx_plugins.discrepancy.gcv import GCV
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
+_FEW = 5.0  # photons of a value below which degrees of freedom are not told by a probe
 _STEP = 6.0  # factor between weights while the root is not yet bracketed
+
+
+def _photons(problem: Problem) -> Tensor:
+    """Mean photons of a value, from the mean and the deviation of the noise; else infinite."""
+    y = problem.y
+    if not problem.noise.traits.counts:
+        return torch.full_like(y.flatten(1)[:, 0], torch.inf)
+    return (y.flatten(1).mean(1) / noise_deviation(problem).clamp_min(1e-12)) ** 2
 
 
 def _steady(problem: Problem) -> bool:
@@ -162,6 +173,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         target, probed = expected, None
         if self._effective(problem):
             free, probed = free_values(problem, result, solve, lam, before)
-            target = expected * (free / count).clamp(1e-3, 1.0)
+            share = torch.where(_photons(problem) < _FEW, 1.0, (free / count).clamp(1e-3, 1.0))
+            target = expected * share
         tiny = torch.finfo(value.dtype).tiny
         return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny)), probed
