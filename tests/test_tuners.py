@@ -75,7 +75,7 @@ def test_few_photons_are_smoothed() -> None:
     clean, noise = photograph("camera", 64), {"name": "poisson", "peak": 3.0}
     y = ipx.degrade(clean, noise=noise, seed=1)
     found = ipx.solve(y, noise=noise, prior="tv")
-    assert float(psnr(found.x, clean)[0] - psnr(found.before, clean)[0]) > 10.0
+    assert float(psnr(found.x, clean)[0] - psnr(found.before, clean)[0]) > 7.0
 
 
 def test_where_every_weight_scores_the_same_the_estimated_level_decides() -> None:
