@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -40,16 +40,15 @@ class Histogram:
         return cls(mean, half, counts)
 
     def add(self, x: Tensor) -> Histogram:
-        """After one more value ``(...)`` for each."""
+        """After one more value ``(...)`` for each; takes over the counts, which change in place."""
         grown = self
         while bool((outside := (x - grown.centre).abs() >= grown.half).any()):
             grown = grown._widened(outside)
         share = (x - grown.centre) / grown.half  # in (-1, 1)
         index = ((share + 1) * (BINS / 2)).to(torch.int64).clamp(0, BINS - 1)
-        counts = grown.counts.clone() if grown is self else grown.counts
         one = torch.ones_like(index, dtype=torch.int32)
-        counts.scatter_add_(0, index[None], one[None])
-        return replace(grown, counts=counts)
+        grown.counts.scatter_add_(0, index[None], one[None])
+        return grown
 
     def _widened(self, where: Tensor) -> Histogram:
         """Twice as wide where ``where`` is true."""
