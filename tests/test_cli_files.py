@@ -61,7 +61,7 @@ def test_degrade_then_solve(degraded: Path) -> None:
     )
     assert told.exit_code == 0, told.stderr
     (row,) = rows(told)
-    assert list(row) == [*KEYS, *METRICS, "outputs", "warnings"]
+    assert list(row) == [*KEYS, *METRICS, "outputs", "warnings", "posterior"]
     assert row["outputs"] == {"restored": "x.tif"}
     assert row["status"] == "converged"
     assert row["psnr_after"] > row["psnr_before"] + 1

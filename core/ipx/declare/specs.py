@@ -323,6 +323,7 @@ class AdapterSpec(Spec):
         widens: the unknown behind it is the image with further channels, which the operator
             ignores; see `ipx.planning.rules.widened`.
         basis: new value of the prior's trait ``basis``; None leaves it.
+        weightless: the prior behind it has no weight.
         exact: False for an approximation, which ``--exact`` refuses.
         tolerance: relative residual or change at which it stops iterating; 0 for a closed form.
         rank: among bridges of equal exactness the highest is taken.
@@ -337,6 +338,7 @@ class AdapterSpec(Spec):
     nonlinear: bool = False
     widens: bool = False
     basis: Basis | None = None
+    weightless: bool = False
     exact: bool
     tolerance: float = 0.0
     rank: int = 0

@@ -58,7 +58,11 @@ class Parts:
         changed = replace(
             self,
             data_caps=(self.data_caps - own) | kept,
-            prior_traits=replace(self.prior_traits, basis=basis),
+            prior_traits=replace(
+                self.prior_traits,
+                basis=basis,
+                weighted=self.prior_traits.weighted and not bridge.weightless,
+            ),
         )
         return changed._together()
 

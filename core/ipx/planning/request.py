@@ -119,7 +119,7 @@ def weight_rule(
     model = tree("noise", noise)
     parts = Parts.of(tree("operator", op), model, prior)
     for bridge in plan.bridges:
-        parts = parts.behind(bridge) if bridge.nonlinear else parts
+        parts = parts.behind(bridge) if bridge.nonlinear or bridge.weightless else parts
     return rule_of(parts, lam, tuner, model.told, truth)
 
 

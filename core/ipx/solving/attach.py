@@ -23,7 +23,9 @@ def plan_for(
         PlanError: they do not fit.
         UsageError: the problem has several priors that have no sum.
     """
-    return _plan(problem, tree(solver.kind, solver), exact)
+    return _plan(
+        problem, tree("sampler" if isinstance(solver, Sampler) else "solver", solver), exact
+    )
 
 
 def best_for(problem: Problem, exact: bool = False) -> tuple[Plan, Solver[Any, Any]]:

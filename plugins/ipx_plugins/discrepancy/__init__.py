@@ -71,7 +71,7 @@ class RadiusOptions(SearchOptions):
     """The length of the code."""
 
     radius: float = opt(
-        default=1.0, above=0.0, help="Length of the code of a clean image over sqrt(n)."
+        default=1.0, above=0.0, max=100.0, help="Length of the code of a clean image over sqrt(n)."
     )
 
 

@@ -65,6 +65,7 @@ def ipx_components() -> Iterable[SolverSpec | AdapterSpec]:
             side="prior",
             gives=Sparse,
             needs=(Orthonormal,),
+            weightless=True,
             exact=False,
         ),
         SolverSpec(
