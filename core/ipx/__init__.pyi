@@ -95,6 +95,7 @@ from ipx.numerics.tensors import (
     image_dot as image_dot,
     image_norm as image_norm,
     image_sum as image_sum,
+    levels as levels,
     mirrored as mirrored,
     normal_like as normal_like,
     opponent as opponent,

@@ -29,6 +29,14 @@ def vector(value: Scalar, like: Tensor) -> Tensor:
     return made.expand(like.shape[0])
 
 
+def levels(sigma: Scalar, like: Tensor) -> Tensor:
+    """A noise level per image, ``(B,)``; of a map ``(B, ...)`` the root mean square."""
+    level = torch.as_tensor(sigma, dtype=like.dtype, device=like.device)
+    if level.ndim > 1:
+        level = level.flatten(1).square().mean(1).sqrt()
+    return level.expand(len(like))
+
+
 def column(value: Tensor, like: Tensor) -> Tensor:
     """One value per image ``(B,)``, shaped to broadcast against ``like`` ``(B, ...)``."""
     return value.view(-1, *([1] * (like.ndim - 1)))

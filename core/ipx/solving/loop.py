@@ -18,6 +18,7 @@ from ipx.solving.attach import attach, plan_for
 from ipx.solving.observers import AnyObserver, Guard, Observer, settled
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Progress, Result, Status
+from ipx.solving.sampler import Sampler
 from ipx.solving.solver import Solver, State
 from ipx.solving.stop import Stop, any_of, converged
 
@@ -55,7 +56,7 @@ def iterate(
         PlanError: solver and problem do not fit, or another plan is attached already.
     """
     began = time.perf_counter()
-    problem = _attached(problem, solver, plan)
+    problem = attached(problem, solver, plan)
     usual = solver.budget(problem) if iterations is None else iterations
     budget = 1 if solver.one_shot else usual
     rule = converged(tol) if stop is None else any_of(converged(tol), stop)
@@ -101,8 +102,14 @@ def frozen(before: Any, after: Any, active: Tensor) -> Any:
     return after
 
 
-def _attached(problem: Problem, solver: Solver[Any, Any], plan: Plan | None) -> Problem:
-    """The problem with a plan in place: its own, the one given, or one made for the solver."""
+def attached(
+    problem: Problem, solver: Solver[Any, Any] | Sampler[Any, Any], plan: Plan | None
+) -> Problem:
+    """The problem with a plan in place: its own, the one given, or one made for the solver.
+
+    Raises:
+        PlanError: they do not fit, or the problem is attached to another plan.
+    """
     if problem.plan is None:
         return attach(problem, plan or plan_for(problem, solver))
     if plan not in (None, problem.plan):

@@ -21,9 +21,8 @@ from ipx.numerics.tensors import column
 from ipx.numerics.welford import Moments
 from ipx.parts.component import Component
 from ipx.planning.plan import Plan
-from ipx.solving.attach import attach, plan_for
 from ipx.solving.draws import Chain, Tally, merged, pixel_ess, pixel_rhat
-from ipx.solving.loop import frozen
+from ipx.solving.loop import attached, frozen
 from ipx.solving.observers import AnyObserver, Observer
 from ipx.solving.posterior import Lengths, Posterior, Statistic
 from ipx.solving.problem import Problem, known_count, noise_deviation
@@ -91,9 +90,7 @@ def sample(
     began = time.perf_counter()
     lengths = _lengths(sampler, draws, chains, thin, warmup)
     _check(lengths, interval, keep)
-    problem = (
-        problem if problem.plan is not None else attach(problem, plan or plan_for(problem, sampler))
-    )
+    problem = attached(problem, sampler, plan)
     run = _Run(problem, sampler, lengths, seed, keep, dict(watch or {}), checkpoint)
     looking = [o for o in observers if isinstance(o, Observer)]
     with torch.no_grad():

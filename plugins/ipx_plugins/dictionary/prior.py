@@ -14,6 +14,7 @@ from ipx import (
     Shape,
     find_weights,
     image_sum,
+    levels,
     load_weights,
     mirrored,
     opponent,
@@ -66,12 +67,9 @@ class DictionaryPrior(OuterProx[DictionaryOptions]):
         Raises:
             MissingExtraError, InputError: the weights cannot be found or used.
         """
-        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
-        if level.ndim > 1:
-            level = level.flatten(1).square().mean(1).sqrt()
         turn = opponent(x.shape[1], x)
         done = []
-        for image, s in zip(x, level.expand(len(x)).tolist(), strict=True):
+        for image, s in zip(x, levels(sigma, x).tolist(), strict=True):
             if s > 0:
                 planes = torch.einsum("ij,jhw->ihw", turn, image)
                 clean = self._cleaned(planes, max(s, _LEAST))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ipx import Prior, Scalar, Shape, find_weights, load_weights, mirrored
+from ipx import Prior, Scalar, Shape, find_weights, levels, load_weights, mirrored
 from ipx_plugins.epll import EPLLOptions
 from ipx_plugins.epll.patches import averaged, basis, places
 
@@ -82,12 +82,8 @@ class EPLL(Prior[EPLLOptions]):
         Raises:
             MissingExtraError, InputError: the weights cannot be found or used.
         """
-        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
-        if level.ndim > 1:
-            level = level.flatten(1).square().mean(1).sqrt()
         mixture = self._axes(x)
-        levels = level.expand(len(x))
-        done = [self._one(image, s, mixture) for image, s in zip(x, levels, strict=True)]
+        done = [self._one(image, s, mixture) for image, s in zip(x, levels(sigma, x), strict=True)]
         return torch.stack(done) if done else x.clone()
 
     def _one(self, y: Tensor, sigma: Tensor, mixture: Axes) -> Tensor:

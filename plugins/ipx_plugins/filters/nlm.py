@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ipx import Prior, Scalar
 from ipx_plugins.filters import NLMOptions
-from ipx_plugins.filters.levels import each_image
+from ipx_plugins.filters.each import each_image
 
 
 class NonLocalMeans(Prior[NLMOptions]):

@@ -18,7 +18,7 @@ from ipx_plugins.filters import (
     TVFilterOptions,
     WaveletFilterOptions,
 )
-from ipx_plugins.filters.levels import each_image
+from ipx_plugins.filters.each import each_image
 
 
 class Median(Prior[MedianOptions]):

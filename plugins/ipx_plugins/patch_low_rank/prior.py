@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ipx import Prior, Scalar, mirrored, opponent
+from ipx import Prior, Scalar, levels, mirrored, opponent
 from ipx_plugins.patch_low_rank import PatchLowRankOptions
 from ipx_plugins.patch_low_rank.matching import pixels, similar
 
@@ -33,11 +33,8 @@ class PatchLowRank(Prior[PatchLowRankOptions]):
             sigma: standard deviation of the noise, >= 0: a number, or one per image ``(B,)``;
                 of a map the root mean square is used.
         """
-        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
-        if level.ndim > 1:
-            level = level.flatten(1).square().mean(1).sqrt()
         turn, done = opponent(x.shape[1], x), []
-        for image, s in zip(x, level.expand(len(x)).tolist(), strict=True):
+        for image, s in zip(x, levels(sigma, x).tolist(), strict=True):
             if s > 0:
                 planes = torch.einsum("ij,jhw->ihw", turn, image)
                 image = torch.einsum("ij,ihw->jhw", turn, self._cleaned(planes, s))

@@ -8,15 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipx import Scalar
-
-
-def levels(x: Tensor, sigma: Scalar) -> Tensor:
-    """Sigma of each image, ``(B,)`` float64 on the CPU; for a map its root mean square."""
-    level = torch.as_tensor(sigma, dtype=torch.float64, device="cpu")
-    if level.ndim > 1:
-        level = level.flatten(1).square().mean(1).sqrt()
-    return level.expand(x.shape[0])
+from ipx import Scalar, levels
 
 
 def each_image(
@@ -36,5 +28,6 @@ def each_image(
         return torch.from_numpy(out[:, :height, :width]).to(image)
 
     work = x.detach().to("cpu", torch.float64 if x.dtype == torch.float64 else torch.float32)
-    out = [one(image, float(level)) for image, level in zip(work, levels(x, sigma), strict=True)]
+    sigmas = levels(sigma, torch.empty(len(x), dtype=torch.float64)).tolist()
+    out = [one(image, level) for image, level in zip(work, sigmas, strict=True)]
     return torch.stack(out).to(x) if out else x.clone()
