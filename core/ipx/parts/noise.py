@@ -107,6 +107,13 @@ class Noise(Component[O], ABC):
         """
         return y
 
+    def cleaned(self, pred: Tensor, y: Tensor) -> Tensor | None:
+        """``y`` without what the noise adds besides white noise, for the prediction ``pred``.
+
+        Such as the stripes that are found with the image. None, the default, if there is nothing.
+        """
+        return None
+
     def trusted(self, y: Tensor) -> Tensor | None:
         """True for values that the data term uses, shape of ``y``; None, the default, for all.
 

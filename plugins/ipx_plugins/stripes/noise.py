@@ -142,6 +142,10 @@ class Stripes(Noise[StripesOptions]):
         unit: Tensor = waves / waves.norm(dim=0)
         return unit.to(y)
 
+    def cleaned(self, pred: Tensor, y: Tensor) -> Tensor:
+        """y + Y c, c for this prediction: the data without their stripes."""
+        return y + self.fit(pred, y).moved
+
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
         """count sigma^2 / 2, ``(B,)``: the penalties make up for what a and b explain."""
         sigma = self.level if self.level is not None else self.estimated(y).level
