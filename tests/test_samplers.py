@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from numpy.polynomial import chebyshev
 from torch import Tensor
 
 import ipx
 from ipx.solving.attach import attach, plan_for
 from ipx.solving.sample import sample
-from numpy.polynomial import chebyshev
 from small_problems import F64
 
 SIDE = 16

@@ -7,8 +7,8 @@ harmonic mean of those of its waves. Short chains flatter the slower sampler: th
 overestimated. CPU times are those of one thread on a shared machine.
 
 The gain depends on the condition of the posterior: `myula` takes a number of steps in proportion to
-the condition number, `skrock` in proportion to its root. With less noise the prior is flatter beside
-the data, and the condition number larger.
+the condition number, `skrock` in proportion to its root. With less noise the prior is flatter
+beside the data, and the condition number larger.
 """
 
 from __future__ import annotations
