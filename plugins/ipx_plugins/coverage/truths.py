@@ -68,8 +68,9 @@ def _photograph(name: str) -> Tensor:
 
 
 def _resized(x: Tensor, factor: float) -> Tensor:
-    from skimage.transform import resize
+    from skimage import transform
 
+    resize: Any = transform.resize  # without types
     shape = (x.shape[0], *(round(n / factor) for n in x.shape[1:]))
     return torch.from_numpy(resize(x.numpy(), shape, anti_aliasing=True)).float()
 
