@@ -61,7 +61,9 @@ class Intervals:
 
     def part(self, which: Tensor) -> Intervals:
         """The problems where ``which`` ``(N,)`` is true."""
-        tensors: dict[str, Any] = {k: v[which] for k, v in vars(self).items() if isinstance(v, Tensor)}
+        tensors: dict[str, Any] = {
+            k: v[which] for k, v in vars(self).items() if isinstance(v, Tensor)
+        }
         return replace(self, **tensors)
 
 

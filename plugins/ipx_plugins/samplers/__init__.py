@@ -15,6 +15,7 @@ from ipx import (
     Need,
     Options,
     Prox,
+    ProxConjugate,
     QuadraticPrior,
     SamplerSpec,
     TunerSpec,
@@ -133,6 +134,15 @@ class LaplaceOptions(Options):
     steps: int = opt(default=40, min=2, max=1000, help="Lanczos steps of each draw.")
 
 
+class VIOptions(Options):
+    """A Gaussian with independent pixels."""
+
+    rounds: int = opt(
+        default=30, min=1, max=1000, help="Updates of mean and variances, for norms such as tv."
+    )
+    tol: float = opt(default=1e-6, above=0.0, help="Conjugate gradients stop at this residual.")
+
+
 class HierarchicalOptions(SmoothedOptions):
     """Weight and noise level drawn too."""
 
@@ -249,6 +259,17 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=LaplaceOptions,
             needs=(Need((DataGrad,), (Value, Grad), rank=5),),
             source="MacKay, Information Theory, Inference, and Learning Algorithms, chapter 27",
+        ),
+        SamplerSpec(
+            name="vi",
+            target=_M + "vi:VI",
+            summary="Mean-field Gaussian, quick; its deviations are too small, often by far.",
+            options=VIOptions,
+            needs=(
+                Need((DataQuadratic,), (QuadraticPrior,), rank=3),
+                Need((DataQuadratic,), (ProxConjugate,), rank=2),
+            ),
+            source="Babacan, Molina, Katsaggelos, IEEE Trans. Image Processing 18(1), 2009",
         ),
         SamplerSpec(
             name="hierarchical",
