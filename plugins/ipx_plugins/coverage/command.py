@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from ipx import UsageError
-from ipx.planning.tree import AUTO
-from ipx_plugins.coverage.words import told
+from ipx_plugins.coverage.words import AUTO, told
 
 SETTINGS = ("draws", "chains", "thin", "warmup", "seed")
 

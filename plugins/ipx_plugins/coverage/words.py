@@ -7,7 +7,9 @@ from typing import Any
 
 from ipx import KINDS, UsageError, did_you_mean
 from ipx.declare.registry import registry
-from ipx.planning.tree import AUTO
+
+AUTO = "auto"
+"""The name that leaves the choice of a component to ipx."""
 
 ROLES = {
     "op": "operator",
