@@ -25,8 +25,8 @@ _TV = (
 ROWS = {
     "smooth, its own": "--from-prior --prior smooth --prior.boundary circular --op.boundary "
     "circular --op.sigma 1 --lam 0.25 --size 16 --draws 400",
-    "tv, its own": f"{_TV} --count 48",
-    "tv, its own, a closer envelope": f"{_TV} --sampler.smoothing 0.25 --count 32",
+    "tv, its own": f"{_TV} --count 32",
+    "tv, its own, a wide envelope": f"{_TV} --sampler.smoothing 1 --count 48",
     "tv": "--prior tv --prior.tol 0.01 --tuner sapg --op.sigma 1 --count 18 --draws 200",
     "drunet": "--prior drunet --sampler pnp-ula --op.sigma 1 --count 12 --draws 200",
     "glow": "--prior glow-map --prior.weights photos --colour --sampler skrock --op.sigma 1 "

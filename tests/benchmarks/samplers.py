@@ -1,10 +1,11 @@
 """Deblurring of `camera` with total variation: `skrock` against `myula`, with as many gradients.
 
-Gaussian blur of 1.5 pixels, the weight 13 sigma^2, one chain from the minimiser after a warm-up of
-a quarter of its length. Effective sample sizes (ESS) are for each 1000 gradients. Components are
-inner products with 64 cosine waves, 8 in each of 8 bands of frequency; the ESS of a band is the
-harmonic mean of those of its waves. Short chains flatter the slower sampler: their ESS is
-overestimated. CPU times are those of one thread on a shared machine.
+Gaussian blur of 1.5 pixels, the weight 13 sigma^2, the Moreau envelope of both of the parameter
+1 / L, one chain from the minimiser after a warm-up of a quarter of its length. Effective sample
+sizes (ESS) are for each 1000 gradients. Components are inner products with 64 cosine waves, 8 in
+each of 8 bands of frequency; the ESS of a band is the harmonic mean of those of its waves. Short
+chains flatter the slower sampler: their ESS is overestimated. CPU times are those of one thread on
+a shared machine.
 
 The gain depends on the condition of the posterior: `myula` takes a number of steps in proportion to
 the condition number, `skrock` in proportion to its root. With less noise the prior is flatter
@@ -68,7 +69,8 @@ def waves(size: int) -> dict[str, Callable[[Tensor], Tensor]]:
 def measured(problem: ipx.Problem, name: str, draws: int, start: Tensor) -> Measured:
     """One run."""
     alone = name == "myula"  # one gradient a step
-    sampler = ipx.sampler(name) if alone else ipx.sampler(name, stages=STAGES)
+    options = {} if alone else {"stages": STAGES}
+    sampler = ipx.sampler(name, smoothing=1.0, **options)
     thin, watch = STAGES if alone else 1, waves(problem.image_shape[-1])
     began = time.process_time()
     found = sample(

@@ -53,6 +53,12 @@ class SKROCKOptions(SmoothedOptions):
     """Stabilised steps of several stages."""
 
     stages: int = opt(default=15, min=2, max=50, help="Gradients of each step.")
+    smoothing: float = opt(
+        default=0.25,
+        above=0.0,
+        help="Parameter of the Moreau envelope, relative to 1/L of the data term; less is nearer "
+        "to the posterior, and slower. At 1 intervals of tv are too wide.",
+    )
     damping: float = opt(default=0.01, above=0.0, max=1.0, help="Damping eta.")
     step: float = opt(
         default=0.8, above=0.0, max=1.0, help="Longest step, relative to the largest stable one."
