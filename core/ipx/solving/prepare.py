@@ -18,7 +18,7 @@ from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
 from ipx.parts.sum import Sum
 from ipx.planning.plan import Plan, make_plan
-from ipx.planning.request import check_weights, usual_prior, weight_rule
+from ipx.planning.request import check_drawn, check_weights, usual_prior, weight_rule
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
@@ -95,7 +95,9 @@ def prepare(asked: Asked) -> Ready:
     parts = (found.op, asked.noise, prior)
     plan, algorithm = _planned(*parts, tree("solver", asked.solver), s)
     claims(s.claim)
-    drawing, sampler = _planned(*parts, tree("sampler", asked.sampler), s) if s.sampled else _NONE
+    chain = tree("sampler", asked.sampler)
+    check_drawn(chain, s)
+    drawing, sampler = _planned(*parts, chain, s) if s.sampled else _NONE
     tuner = tree("tuner", asked.tuner)
     rule = weight_rule(*parts, plan, asked.lam, tuner, asked.truth is not None)
     operator = _operator(asked, found.op, y)
