@@ -60,6 +60,7 @@ def application(root: Path, port: int, token: str, limits: Limits) -> Starlette:
         try:
             yield
         finally:
+            bench.ending = True
             await site.jobs.stop()
             await bench.stop()
 

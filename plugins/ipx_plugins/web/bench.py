@@ -1,4 +1,4 @@
-"""Workers: one process for each task, and a warm one in reserve."""
+"""Workers: processes that do one task at a time, and a warm one in reserve."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Bench:
         self.root = root
         self.reserve: Process | None = None
         self.living: set[Process] = set()
+        self.ending = False
 
     async def start(self) -> None:
         """Have a warm worker."""
@@ -42,13 +43,16 @@ class Bench:
 
     async def stop(self) -> None:
         """Kill all workers."""
+        self.ending = True
         for process in [*self.living]:
             await self._kill(process)
 
     async def work(
         self, task: dict[str, Any], heard: Callable[[str, Any], None] = lambda kind, value: None
     ) -> Any:
-        """Do a task in a process of its own; a cancelled task kills the process.
+        """Do a task in a process; a cancelled task kills the process.
+
+        A restoration has a process of its own. After another task the process is in reserve.
 
         Args:
             task: plain values.
@@ -58,6 +62,7 @@ class Bench:
             WorkError: the task failed.
         """
         process, self.reserve = self.reserve or await self._spawn(), None
+        again = False
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -66,16 +71,25 @@ class Bench:
                 await process.stdin.drain()
             async for line in process.stdout:
                 kind, value = json.loads(line)
+                again = kind in ("done", "refused") and task["do"] != "restore"
                 if kind == "done":
                     return value
-                if kind == "failed":
+                if kind in ("refused", "failed"):
                     raise WorkError(value)
                 heard(kind, value)
             code = await process.wait()
             why = "perhaps for want of memory" if code == -9 else f"status {code}"
             raise WorkError(f"the worker ended unexpectedly, {why}")
         finally:
-            await asyncio.shield(self._kill(process))
+            if again and self.reserve is None:
+                self.reserve = process
+            else:
+                await asyncio.shield(self._renew(process))
+
+    async def _renew(self, process: Process) -> None:
+        """Another worker in the place of this one."""
+        await self._kill(process)
+        if not self.ending:
             await self.start()
 
     async def _spawn(self) -> Process:

@@ -44,7 +44,8 @@ def outlook(asked: Asked) -> Outlook:
     found = nothing("")
     try:
         request = asked.request()
-        row = fitting(*map(request.tree, ("op", "noise", "prior")), request.settings.exact)
+        op, noise, prior = map(request.tree, ("op", "noise", "prior"))
+        row = fitting(op, noise, prior, request.settings.exact)
         found.solvers, found.auto = _solvers(row), row.auto or ""
         found.groups |= _groups(request, row)
         if asked.picture is not None:

@@ -62,7 +62,9 @@ def component_fields(role: str, name: str) -> list[Field]:
     return fields(f"{role}.{name}", spec.options, usual)
 
 
-def fields(prefix: str, options: type[Options], usual: Mapping[str, Any] | None = None) -> list[Field]:
+def fields(
+    prefix: str, options: type[Options], usual: Mapping[str, Any] | None = None
+) -> list[Field]:
     """The fields of a class of options.
 
     Args:

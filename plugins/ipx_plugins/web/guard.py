@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SAFE = ("GET", "HEAD")
-FORM = 1_000_000
+FORM = 100_000
 """Bytes that a form may have besides its file."""
 
 HEADERS = {

@@ -174,7 +174,9 @@ def _near(spec: Any, every: Sequence[Field], form: Form) -> list[str]:
 
 def _ask(spec: OperatorSpec, every: Sequence[Field], form: Form) -> Ask | None:
     """What real data must be told, with the choices that were made."""
-    chosen = {_last(f.name): form[f.name][-1] for f in every if f.kind == "choice" and f.name in form}
+    chosen = {
+        _last(f.name): form[f.name][-1] for f in every if f.kind == "choice" and f.name in form
+    }
     try:
         options: Options = spec.options(**{k: v for k, v in chosen.items() if v})
     except ValueError:  # a wrong value, or an option without default

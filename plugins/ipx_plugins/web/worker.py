@@ -1,6 +1,6 @@
-"""A process that does one task: ``python -P -m ipx_plugins.web.worker FOLDER``.
+"""A process for tasks, one after the other: ``python -P -m ipx_plugins.web.worker FOLDER``.
 
-It imports what is heavy, waits for a line of JSON on stdin, and answers with lines of JSON on
+It imports what is heavy, waits for lines of JSON on stdin, and answers with lines of JSON on
 stdout. It ends with the server: stdin is then closed, and the folder of the server is removed,
 which a server that was killed has not done.
 """
@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from ipx import IpxError
@@ -21,44 +22,38 @@ from ipx.declare.registry import registry
 
 
 def main(folder: str) -> None:
-    """Do the task."""
+    """Do the tasks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
-        os.dup2(2, 1)  # what plugins print is no answer
-        from ipx_plugins.web import tasks
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what plugins print is no answer
+    lines: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_read, args=(lines, folder), daemon=True).start()
+    from ipx_plugins.web import tasks
 
-        line = sys.stdin.readline()
-        if not line:
-            abandon(folder)
-        threading.Thread(target=_watch, args=(folder,), daemon=True).start()
+    def tell(kind: str, value: Any) -> None:
+        out.write(json.dumps([kind, value]) + "\n")
+        out.flush()
 
-        def tell(kind: str, value: Any) -> None:
-            out.write(json.dumps([kind, value]) + "\n")
-            out.flush()
-
-        task = json.loads(line)
+    while True:
+        task = json.loads(lines.get())
         try:
             tell("done", tasks.TASKS[task["do"]](task, tell))
+        except IpxError as e:
+            tell("refused", str(e))
         except BaseException as e:  # a plugin may raise anything
             tell("failed", told(e))
 
 
-def _watch(folder: str) -> None:
-    """End when the server has ended."""
-    sys.stdin.read()
-    abandon(folder)
-
-
-def abandon(folder: str) -> None:
-    """Remove the folder of a server that is gone, and end."""
+def _read(lines: SimpleQueue[str], folder: str) -> None:
+    """Take the tasks; end when the server has ended, in the midst of one too."""
+    for line in sys.stdin:
+        lines.put(line)
     shutil.rmtree(Path(folder), ignore_errors=True)
     os._exit(1)
 
 
 def told(e: BaseException) -> str:
-    """An error in a line."""
-    if isinstance(e, IpxError):
-        return str(e)
+    """An error that is nobody's intention, in a line."""
     if isinstance(e, MemoryError):
         return "out of memory; restore a smaller image"
     what = " ".join(f"{type(e).__name__}: {e}".split())
