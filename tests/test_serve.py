@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ import pytest
 
 from command_line import call
 from ipx.files import images
+from serving import Server, serving
 
 httpx = pytest.importorskip("httpx", reason="httpx is missing: the page was not tested")
 for extra in ("starlette", "uvicorn", "multipart", "jinja2"):
@@ -35,47 +32,6 @@ QUICK = {
     "settings.iterations": "15",
 }
 """Choices of a restoration that takes no time."""
-
-
-@dataclass
-class Server:
-    """A server that runs."""
-
-    process: subprocess.Popen[str]
-    address: str
-    folder: Path
-
-    @property
-    def base(self) -> str:
-        return self.address.split("/?")[0]
-
-    @contextmanager
-    def tab(self) -> Iterator[Any]:
-        """A browser tab: a client that has opened the address."""
-        headers = {"Origin": self.base}
-        with httpx.Client(base_url=self.base, headers=headers, timeout=60) as client:
-            assert client.get(self.address).status_code == 200
-            yield client
-
-
-@contextmanager
-def serving(where: Path, *options: str) -> Iterator[Server]:
-    """A server with its temporary folder in ``where``."""
-    where.mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ipx_cli.main", "serve", *options],
-        env={**os.environ, "TMPDIR": str(where)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield Server(process, process.stdout.readline().strip(), where)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=20)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,8 @@ def application(root: Path, port: int, token: str, limits: Limits) -> Starlette:
         limits: of uploads.
     """
     bench = Bench(root)
-    site = Site(Store(root), bench, Jobs(root, bench, limits.pixels), limits, Pages(limits.upload))
+    store, jobs = Store(root), Jobs(root, bench, limits.pixels)
+    site = Site(store, bench, jobs, limits, Pages(limits.upload, store.uploads))
 
     @asynccontextmanager
     async def alive(app: Starlette) -> AsyncIterator[None]:

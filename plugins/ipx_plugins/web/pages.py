@@ -43,9 +43,10 @@ class Pages:
 
     Args:
         most: the largest upload in bytes.
+        uploads: by their ids.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, uploads: Mapping[str, Upload]) -> None:
         self.most = most
         self.templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -55,6 +56,7 @@ class Pages:
             undefined=StrictUndefined,
         )
         self.templates.filters |= {"figure": figure, "size": size_text, "duration": duration}
+        self.templates.globals["uploads"] = uploads
 
     def _made(self, name: str, **values: Any) -> str:
         return self.templates.get_template(f"{name}.html").render(**values)

@@ -110,6 +110,24 @@ function reopen() {
 document.addEventListener("htmx:afterSwap", reopen);
 document.addEventListener("htmx:oobAfterSwap", reopen);
 
+// --- what was entered while the plan was on its way is kept
+let answered = "";
+document.addEventListener("htmx:beforeSwap", (event) => {
+  answered = event.detail.requestConfig.path;
+});
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  if (answered !== "/plan") return;
+  const entered = byId("choices").elements;
+  const kinds = "select, input[type=text], input[type=number], input[type=checkbox]";
+  for (const fresh of event.detail.fragment.querySelectorAll(kinds)) {
+    const old = fresh.id && entered.namedItem(fresh.id);
+    if (!old) continue;
+    if (fresh.type === "checkbox") fresh.checked = old.checked;
+    else if (fresh.tagName !== "SELECT") fresh.value = old.value;
+    else if ([...fresh.options].some((o) => o.value === old.value)) fresh.value = old.value;
+  }
+});
+
 // --- errors
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.requestConfig.verb !== "get") trouble("");
