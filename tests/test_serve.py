@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -220,6 +222,7 @@ def test_the_plan_says_what_fits_and_why_not(server: Server, photo: Path) -> Non
             ({"op.blur.kernel": "/etc/passwd"}, "takes a file: choose one"),
             ({"op.blur.kernel": "file:nothing"}, "no longer there"),
             ({"prior": "drunet", "prior.drunet.weights": "../x"}, "cannot be a path"),
+            ({"settings.claim": "mean(x[0:9]) / 2 > 0.1", "settings.device": "cuda:x"}, "draws"),
             ({"suffix": "/../x.tif"}, "the output is written as"),
         ):
             assert line in tab.post("/plan", data={**QUICK, **wrong}).text, wrong
@@ -244,6 +247,31 @@ def test_a_mask_is_uploaded_and_told_by_its_name(server: Server, photo: Path) ->
         assert "Does not start" not in page
         estimate = tab.post("/foresee", data=choices).text
         assert re.search(r"About \d+ MB of memory", estimate), estimate
+
+
+def test_a_worker_that_dies_is_told_and_replaced(tmp_path: Path) -> None:
+    from ipx_plugins.web.bench import Bench, WorkError
+
+    class Dying(Bench):
+        async def _spawn(self) -> asyncio.subprocess.Process:
+            words = (sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(3)")
+            process = await asyncio.create_subprocess_exec(
+                *words, stdin=-1, stdout=-1, start_new_session=True
+            )
+            self.living.add(process)
+            return process
+
+    async def tried() -> None:
+        bench = Dying(tmp_path)
+        await bench.start()
+        first = bench.reserve
+        with pytest.raises(WorkError, match="the worker ended unexpectedly, status 3"):
+            await bench.work({"do": "look"})
+        assert bench.reserve not in (None, first)
+        await bench.stop()
+        assert not bench.living
+
+    asyncio.run(tried())
 
 
 def test_a_server_that_is_killed_leaves_nothing(tmp_path: Path) -> None:

@@ -118,7 +118,9 @@ class Site:
     async def page(self, request: Request) -> Response:
         """The whole page, with the usual choices."""
         asked = Asked({}, {})
-        return HTMLResponse(self.pages.whole(asked, await run_in_threadpool(outlook, asked)))
+        found = await run_in_threadpool(outlook, asked)
+        jobs = [*self.jobs.jobs.values()][::-1]
+        return HTMLResponse(self.pages.whole(asked, found, jobs))
 
     async def add_picture(self, request: Request) -> Response:
         """Take the picture to restore."""

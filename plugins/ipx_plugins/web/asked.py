@@ -121,7 +121,7 @@ def read_form(form: Form, store: Store) -> Asked:
         except OptionError as e:
             raise OptionError(f"{kind} {name}: {e}") from None
     infos = {name: SolveSettings.infos()[name] for name in OFFERED}
-    settings = given(form, "settings", infos, upload)
+    settings = given(form, "settings", infos, upload, free=True)
     picture, truth = file("picture"), file("truth")
     return Asked(parts, settings, _weight(one("lam")), picture, truth, _suffix(one("suffix")), used)
 

@@ -128,6 +128,7 @@ def given(
     prefix: str,
     infos: Mapping[str, OptionInfo],
     upload: Callable[[str], Path],
+    free: bool = False,
 ) -> dict[str, Any]:
     """The values that a form states: what is empty or the usual value is left out.
 
@@ -136,6 +137,7 @@ def given(
         prefix: of the names of the entries.
         infos: the options.
         upload: the file of an upload by its id.
+        free: no text among these options is ever a path.
 
     Raises:
         OptionError: a value is wrong, or a text that might be a path.
@@ -147,7 +149,7 @@ def given(
             continue
         if info.kind is Path:
             value: Any = _file(info, text, upload)
-        elif info.kind is str and not info.choices and _like_path(text):
+        elif info.kind is str and not (info.choices or free) and _like_path(text):
             raise OptionError(f"option {name} cannot be a path on this page: {text[:60]!r}")
         else:
             value = info.parse(text)
@@ -171,4 +173,4 @@ def _file(info: OptionInfo, text: str, upload: Callable[[str], Path]) -> Any:
 
 def _like_path(text: str) -> bool:
     """True for a text that leads out of the current folder, which is the server's own."""
-    return any(c in text for c in "/\\:\0") or text.startswith((".", "~"))
+    return any(c in text for c in "/\\\0") or text.startswith((".", "~")) or text[1:2] == ":"

@@ -61,10 +61,11 @@ class Pages:
     def _made(self, name: str, **values: Any) -> str:
         return self.templates.get_template(f"{name}.html").render(**values)
 
-    def whole(self, asked: Asked, found: Outlook) -> str:
-        """The page as it is at first."""
+    def whole(self, asked: Asked, found: Outlook, jobs: Sequence[Job]) -> str:
+        """The page as it is at first; ``jobs``: earlier restorations, of a page that was closed."""
         return self._made(
             "whole",
+            jobs=jobs,
             version=__version__,
             most=self.most,
             accept=",".join(suffixes()),

@@ -64,7 +64,9 @@ document.addEventListener("click", (event) => {
   }
 });
 
+const runs = () => ["running", "waiting"].includes(byId("job").dataset.state);
 document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.elt.id === "run" && runs()) event.preventDefault(); // Cancel comes first
   const input = event.detail.elt.querySelector?.("#file");
   const most = Number(input?.dataset.most);
   if (input?.files[0]?.size > most) {
@@ -77,6 +79,7 @@ document.addEventListener("htmx:configRequest", (event) => {
 let state = "";
 function follow() {
   const job = byId("job");
+  byId("run").setAttribute("aria-disabled", runs());
   const shown = byId("shown");
   if (shown) {
     const wanted = job.dataset.frame || shown.dataset.own;
@@ -94,7 +97,7 @@ function follow() {
   if ((job.dataset.state || "") !== state) {
     state = job.dataset.state || "";
     byId("said").textContent = state && `Restoration: ${state}`;
-    if (["running", "waiting"].includes(state)) stage.scrollIntoView({ block: "nearest" });
+    if (runs()) stage.scrollIntoView({ block: "nearest" });
   }
 }
 document.addEventListener("htmx:afterSettle", follow);
