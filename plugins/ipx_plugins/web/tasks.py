@@ -13,10 +13,10 @@ import torch
 from torch.nn.functional import interpolate
 
 from ipx import InputError, Observer, Progress, degrade
-from ipx.files import images
 from ipx.files.atomic import write_atomic
 from ipx.files.complex import read_complex
 from ipx.files.format import Array
+from ipx.files.images import bundled, encoded, read, write
 from ipx.files.limits import pixel_limit
 from ipx.files.lookup import by_suffix
 from ipx.files.panel import brightening, false_colour
@@ -48,7 +48,7 @@ def look(task: Task, tell: Tell) -> Task:
     source = Path(task["source"])
     with pixel_limit(task["max_pixels"]):
         try:
-            picture = images.read(source)
+            picture = read(source)
             pixels = picture.pixels
         except InputError:
             spec = by_suffix(source)
@@ -65,14 +65,14 @@ def look(task: Task, tell: Tell) -> Task:
 
 def sample(task: Task, tell: Tell) -> Task:
     """Write the bundled photograph, blurred and noisy, with 16 bits; then `look`."""
-    clean = images.bundled().pixels
+    clean = bundled().pixels
     blurred = degrade(
         torch.from_numpy(clean),
         op={"name": "blur", "sigma": 1.5},
         noise={"name": "gaussian", "sigma": 0.01},
         axes="CHW",
     )
-    images.write(task["source"], blurred.numpy(), dtype="uint16")
+    write(task["source"], blurred.numpy(), dtype="uint16")
     return look(task, tell)
 
 
@@ -89,7 +89,7 @@ def shown(pixels: Array, gain: float = 1.0) -> bytes:
     if longest > SIDE:
         size = [max(round(n * SIDE / longest), 1) for n in picture.shape[1:]]
         picture = interpolate(torch.from_numpy(picture)[None], size, mode="area")[0].numpy()
-    return images.encoded("shown.png", (gain * picture).clip(0, 1), dtype="uint8")
+    return encoded("shown.png", (gain * picture).clip(0, 1), dtype="uint8")
 
 
 def foreseen(task: Task, tell: Tell) -> Task:
@@ -129,7 +129,7 @@ def restore(task: Task, tell: Tell) -> Task:
             observers=[window],
         )
         extent = (facts["offset"], facts["offset"] + facts["scale"])
-        pixels = images.read(output, None if facts["format"] == "npy" else extent).pixels
+        pixels = read(output, None if facts["format"] == "npy" else extent).pixels
     write_atomic(folder / "after.png", shown(pixels, facts["gain"]))
     height, width = facts["shape"][1:]
     alike = height * pixels.shape[2] == width * pixels.shape[1]
