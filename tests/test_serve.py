@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-import subprocess
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +22,9 @@ from serving import Server, serving
 httpx = pytest.importorskip("httpx", reason="httpx is missing: the page was not tested")
 for extra in ("starlette", "uvicorn", "multipart", "jinja2"):
     pytest.importorskip(extra, reason=f"{extra} is missing: the page was not tested")
+
+if not Path("/proc/self/stat").exists():
+    pytest.skip("no /proc: the server was not tested", allow_module_level=True)
 
 QUICK = {
     "op": "blur",
@@ -127,6 +130,7 @@ def test_sixteen_bits_come_back_as_the_command_line_gives_them(
         assert "my%20photo-restored.tif" in result.headers["content-disposition"]
         record = tab.get(f"/jobs/{job}/files/record")
         told = tab.post("/plan", data={**QUICK, "picture": picture}).text
+        assert "my photo-restored.tif: blur, tv, done" in tab.get("/").text  # in another tab
     assert str(server.folder) not in record.text
     assert record.json()["config"]["inputs"] == ["my photo.tif"]
     assert record.json()["input"]["dtype"] == "uint16"
@@ -291,10 +295,33 @@ def test_a_server_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
 
 
 def processes_of(parent: int) -> list[int]:
-    told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True)
-    return [int(word) for word in told.stdout.split()]
+    """The living children of a process."""
+    every = [int(p.name) for p in Path("/proc").glob("[0-9]*")]
+    return [p for p in every if (told := told_of(p)) and int(told[1]) == parent]
 
 
 def alive(process: int) -> bool:
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True).stdout
-    return bool(state.strip()) and not state.startswith(b"Z")
+    told = told_of(process)
+    return bool(told) and told[0] != "Z"
+
+
+def told_of(process: int) -> list[str]:
+    """State and parent of a process, ...; empty if there is none."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def test_what_hinders_the_server_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        taken = call("serve", "--port", str(port))
+    assert taken.exit_code == 2
+    assert f"port {port} of 127.0.0.1: Address already in use; give another" in taken.stderr
+    monkeypatch.setattr("ipx_plugins.web.command.find_spec", lambda name: None)
+    bare = call("serve")
+    assert bare.exit_code == 4
+    assert "pip install 'ipx-toolbox[web]'" in bare.stderr
