@@ -7,14 +7,15 @@ the gallery and the notebooks of the how-to pages.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # ipx
 
 from _site import generate, pages  # noqa: E402
-
 from ipx import __version__  # noqa: E402
 
 project = "ipx"

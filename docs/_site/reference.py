@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from _site import markdown as md
 
 import ipx
 import ipx.toolkit
+from _site import markdown as md
 from ipx.declare import hooks
 from ipx.declare.capabilities import Capability, capabilities_of, methods
 from ipx.declare.kinds import KINDS

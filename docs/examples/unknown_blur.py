@@ -18,7 +18,7 @@ from skimage import data, img_as_float
 
 import ipx
 
-truth = img_as_float(data.camera())[150:342, 150:342]
+truth = img_as_float(data.camera())[150:310, 150:310]
 noise = {"name": "gaussian", "sigma": 0.01}
 blurred = ipx.degrade(truth, op={"name": "blur", "sigma": 2.0}, noise=noise)
 
@@ -27,20 +27,17 @@ blurred = ipx.degrade(truth, op={"name": "blur", "sigma": 2.0}, noise=noise)
 # the border.
 unknown = {"name": "blur", "kernel": "auto", "boundary": "unknown"}
 how = ipx.solve(blurred, op=unknown, prior="tv")
-print(f"found: sigma {how.op.options.sigma:.2f} pixels")
-print("remarks:", how.warnings)
+print(how.warnings)
+print("sigma", how.op.options.sigma)
 
 # %%
 # The restored picture has edges where the data had slopes.
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.3))
-for axis, title, picture in zip(
-    axes, ("truth", "blurred", "restored"), (truth, blurred, how.image), strict=True
-):
+shown = {"truth": truth, "blurred": blurred, "restored": how.image}
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
+for axis, (title, picture) in zip(axes, shown.items(), strict=True):
     axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
     axis.set_title(title)
-    axis.axis("off")
-figure.tight_layout()
-plt.show()
+    axis.set_axis_off()
 
 # %%
 # For a PSF of any other shape, such as motion, take ``kind="motion"`` besides. ipx then looks for
