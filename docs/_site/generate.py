@@ -1,22 +1,31 @@
-"""Writes the generated pages. ``python docs/_site/generate.py`` does it without sphinx."""
+"""Writes the generated pages and pictures."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from _site import pages, reference
+from _site import gallery, notebooks, pages, reference
 
 
 def texts(docs: Path) -> dict[str, str]:
     """Place in ``docs`` to text of each generated page."""
+    drawn = frozenset(path.stem for path in (docs / "gallery" / "pictures").glob("*.png"))
     front = pages.front((docs / "README.md").read_text("utf-8"))
-    return {"index.md": front, **reference.texts()}
+    return {"index.md": front, **gallery.pages(drawn), **reference.texts(drawn)}
 
 
 def everything(docs: Path) -> None:
-    """Write all generated pages; those that are as they should be are left alone."""
+    """Draw the missing pictures, write all generated pages and the notebooks.
+
+    ``IPX_DOCS_GALLERY`` says of which kinds pictures are drawn, ``operator,noise`` for example. By
+    default it is all of them. Pages that are as they should be are left alone.
+    """
+    kinds = os.environ.get("IPX_DOCS_GALLERY", ",".join(gallery.KINDS)).split(",")
+    gallery.draw(docs / "gallery" / "pictures", [kind for kind in kinds if kind])
     for place, text in texts(docs).items():
         path = docs / place
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
+    notebooks.write(docs)

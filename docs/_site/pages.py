@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from _site import notebooks
+
 GROUP = re.compile(r"^\*\*(.+)\*\*$", re.MULTILINE)
 ENTRY = re.compile(r"^\* \[.*?\]\(([^)#]+)\)", re.MULTILINE)
 
 GENERATED = {
-    "Use it": (("how-to/index.rst", "How-to pages", "each one a file that runs, and a notebook."),),
+    "Use it": (
+        ("how-to/index.rst", "How-to pages", "each one a file that runs, and a notebook."),
+        ("gallery/index.md", "Gallery", "every operator, noise, prior and solver in a picture."),
+    ),
     "Extend it": (
         ("reference/index.md", "Reference", "components, options, capabilities, commands, Python."),
     ),
@@ -22,7 +27,6 @@ Restore images: given data y = noise(A x), estimate x. Operators, noise models, 
 are plugins, which combine freely from a shell or from Python.
 
 ```console
-$ pip install ipx-toolbox
 $ ipx solve photo.tif --op blur --op.sigma 2 -o sharp.tif
 ```
 
@@ -58,6 +62,8 @@ def read(doc: str, text: str) -> str:
         text: as it is in the repository.
     """
     text = re.sub(r"\]\((?:\.\./)*examples/(\w+)\.py\)", r"](how-to/\1.rst)", text)
+    if doc in notebooks.PAGES:
+        text += f"\nThis page as a notebook: {{download}}`{doc}.ipynb <notebooks/{doc}.ipynb>`.\n"
     if doc == "benchmarks/README":
         text += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
     return text

@@ -92,9 +92,13 @@ def entry(name: str, spec: Spec, pictures: frozenset[str]) -> str:
 def described(spec: Spec) -> str:
     """The docstring of the class of a component; empty where it has none of its own."""
     try:
-        return md.docstring(spec.load())
+        cls = spec.load()
     except PluginError:  # of a third party; `ipx doctor` tells it
         return ""
+    told = md.docstring(cls)
+    if "above" in told:  # the formula stands at the head of the module
+        told = md.docstring(inspect.getmodule(cls)) + "\n\n" + told
+    return told
 
 
 def facts(spec: Spec) -> Iterator[str]:
