@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,16 +15,16 @@ import ipx
 from ipx.declare import hooks
 from ipx.declare.capabilities import capabilities_of
 from ipx.declare.kinds import KINDS
-from ipx.declare.registry import registry
+from ipx.declare.registry import PluginInfo, registry
 from ipx_cli.listing import plural
 from ipx_cli.main import cli
 from test_layers import PUBLIC_TOOLKIT
-from test_links import broken
+from test_links import DOCS as COMMITTED, MADE, broken
 
 DOCS = Path(__file__).parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
 
-from _site import generate, markdown, pages  # noqa: E402
+from _site import gallery, generate, markdown, notebooks, pages, reference  # noqa: E402
 
 EXAMPLES = sorted(p for p in (DOCS / "examples").glob("*.py"))
 
@@ -37,8 +38,7 @@ def texts() -> dict[str, str]:
 def site(texts: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages as sphinx reads them; for the how-to pages, which it makes, empty files."""
     root = tmp_path_factory.mktemp("site") / "docs"
-    made = ("_build", "_site", "how-to", "gallery", "reference", "notebooks")
-    shutil.copytree(DOCS, root, ignore=shutil.ignore_patterns(*made, "__pycache__"))
+    shutil.copytree(DOCS, root, ignore=shutil.ignore_patterns(*MADE, "_site", "__pycache__"))
     for page in root.rglob("*.md"):
         doc = page.relative_to(root).with_suffix("").as_posix()
         page.write_text(pages.read(doc, page.read_text("utf-8")), "utf-8")
@@ -110,10 +110,9 @@ def test_every_public_name_has_its_entry(texts: dict[str, str]) -> None:
 def test_every_page_is_in_the_navigation(texts: dict[str, str]) -> None:
     trees = re.findall(r"^```\{toctree\}\n(.*?)^```", texts["index.md"], re.MULTILINE | re.DOTALL)
     listed = {line for tree in trees for line in tree.splitlines() if line and line[0] != ":"}
-    for page in DOCS.rglob("*.md"):
+    for page in COMMITTED:
         doc = page.relative_to(DOCS).with_suffix("").as_posix()
-        if doc.split("/")[0] not in ("README", "index", "_build", "reference", "gallery"):
-            assert doc in listed or doc.startswith("benchmarks/"), doc
+        assert doc in listed or doc == "README" or doc.startswith("benchmarks/"), doc
 
 
 def test_figures_of_the_table_of_priors_are_measured() -> None:
@@ -126,6 +125,38 @@ def test_figures_of_the_table_of_priors_are_measured() -> None:
         figures = re.findall(r"-?\d+\.\d\d(?!\d)", row)
         assert figures
         assert set(figures) <= set(measured), (row, set(figures) - set(measured))
+
+
+def test_a_picture_for_each_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"operator": "inpaint", "noise": "poisson", "prior": "tikhonov", "solver": "direct"}
+    monkeypatch.setattr(gallery, "ITERATIONS", 3)
+    for kind, name in chosen.items():
+        panel = gallery.first(registry().get(kind, name))
+        assert panel is not None, name
+        assert len(panel) == (2 if kind == "noise" else 3)
+        assert gallery.drawn(panel).size[1] == gallery.SCALE * gallery.SIDE
+    assert gallery.first(registry().get("prior", "dncnn")) is None  # no weights
+    page = gallery.pages(frozenset({"prior-tv"}))["gallery/priors.md"]
+    assert page.count("](pictures/prior-tv.png)") == page.count("](pictures/") == 1
+
+
+def test_a_component_of_a_third_party_appears_by_itself() -> None:
+    ours = registry().get("prior", "tikhonov")
+    spec = replace(ours, name="of-mine", summary="Mine.", plugin="mine")
+    try:
+        registry().add(PluginInfo("mine", "mine", "mine", "1", "ok"), [spec])
+        assert "## of-mine" in reference.texts()["reference/priors.md"]
+        assert "`of-mine`" in gallery.pages(frozenset())["gallery/priors.md"]
+        assert gallery.first(spec) is not None
+    finally:
+        registry.cache_clear()
+
+
+def test_a_notebook_writes_files_and_runs_commands() -> None:
+    text = "See [this](a.md).\n\n```python\n# a/b.py\nx = 1\n```\n\n```console\n$ ipx list\n```\n"
+    assert notebooks.source(text) == (
+        "See this.\n\n```python\n%%writefile a/b.py\nx = 1\n```\n\n```python\n!ipx list\n```\n"
+    )
 
 
 def test_markup_in_docstrings_is_text() -> None:

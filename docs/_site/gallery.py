@@ -31,7 +31,7 @@ Array: TypeAlias = NDArray[np.float64]
 Panel: TypeAlias = Sequence[Array]
 KINDS = ("operator", "noise", "prior", "solver")
 SIDE = 64
-ITERATIONS = 60
+ITERATIONS = 30
 SCALE, GAP = 2, 4
 NOISE = {"name": "gaussian", "sigma": 0.03}
 BLUR = {"name": "blur", "sigma": 1.2}
@@ -106,7 +106,7 @@ def scenes(suits: str = "photograph") -> list[Array]:
 
 
 def panels(spec: Spec) -> Iterator[Callable[[], Panel]]:
-    """What may show a component: functions that make it, or raise IpxError where it does not fit."""
+    """Functions that make what shows a component; IpxError where it does not fit."""
     name = spec.id
     if spec.kind == "operator":
         for scene in (photograph(3), photograph(1), bands()):
