@@ -40,7 +40,7 @@ suppress_warnings = ["config.cache"]  # the configuration of sphinx-gallery hold
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "how-to",
-    "filename_pattern": r".*\.py",
+    "filename_pattern": os.environ.get("IPX_DOCS_EXAMPLES", r"\.py"),  # those that are run
     "ignore_pattern": r"conftest\.py",
     "within_subsection_order": "ExampleTitleSortKey",
     "remove_config_comments": True,
