@@ -26,12 +26,13 @@ sys.path.insert(0, str(DOCS))
 
 from _site import gallery, generate, markdown, notebooks, pages, reference  # noqa: E402
 
+PICTURES = frozenset({"operator-blur", "prior-tv"})
 EXAMPLES = sorted(p for p in (DOCS / "examples").glob("*.py"))
 
 
 @pytest.fixture(scope="module")
 def texts() -> dict[str, str]:
-    return generate.texts(DOCS)
+    return generate.texts(DOCS, PICTURES)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,9 @@ def site(texts: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Pat
     for place, text in texts.items():
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         (root / place).write_text(text, "utf-8")
+    for name in PICTURES:
+        (root / "gallery" / "pictures").mkdir(exist_ok=True)
+        (root / "gallery" / "pictures" / f"{name}.png").touch()
     (root / "how-to").mkdir()
     for name in ("index", *(p.stem for p in EXAMPLES)):
         (root / "how-to" / f"{name}.rst").touch()

@@ -8,9 +8,13 @@ from pathlib import Path
 from _site import gallery, notebooks, pages, reference
 
 
-def texts(docs: Path) -> dict[str, str]:
-    """Place in ``docs`` to text of each generated page."""
-    drawn = frozenset(path.stem for path in (docs / "gallery" / "pictures").glob("*.png"))
+def texts(docs: Path, drawn: frozenset[str]) -> dict[str, str]:
+    """Place in ``docs`` to text of each generated page.
+
+    Args:
+        docs: the folder of the pages.
+        drawn: the names of the pictures that the gallery has, such as ``prior-tv``.
+    """
     front = pages.front((docs / "README.md").read_text("utf-8"))
     return {"index.md": front, **gallery.pages(drawn), **reference.texts(drawn)}
 
@@ -23,7 +27,8 @@ def everything(docs: Path) -> None:
     """
     kinds = os.environ.get("IPX_DOCS_GALLERY", ",".join(gallery.KINDS)).split(",")
     gallery.draw(docs / "gallery" / "pictures", [kind for kind in kinds if kind])
-    for place, text in texts(docs).items():
+    drawn = frozenset(path.stem for path in (docs / "gallery" / "pictures").glob("*.png"))
+    for place, text in texts(docs, drawn).items():
         path = docs / place
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text("utf-8") != text:

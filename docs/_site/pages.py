@@ -62,6 +62,8 @@ def read(doc: str, text: str) -> str:
         text: as it is in the repository.
     """
     text = re.sub(r"\]\((?:\.\./)*examples/(\w+)\.py\)", r"](how-to/\1.rst)", text)
+    if "/" not in doc:
+        text = text.replace("](README.md)", "](index.md)")
     if doc in notebooks.PAGES:
         text += f"\nThis page as a notebook: {{download}}`{doc}.ipynb <notebooks/{doc}.ipynb>`.\n"
     if doc == "benchmarks/README":

@@ -7,8 +7,8 @@ of them is enough.
 """
 
 # %%
-# Images whose second differences are small, R(x) = sum of sqrt(|Lx|^2 + e^2) with the Laplacian L:
-# a value and a gradient.
+# Images whose second differences are small: R is the sum of ``sqrt((Lx)^2 + e^2)`` over the pixels,
+# L the Laplacian.
 import matplotlib.pyplot as plt
 import torch
 from skimage import data, img_as_float
