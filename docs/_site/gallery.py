@@ -23,7 +23,7 @@ import ipx
 from _site import markdown as md
 from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
-from ipx.errors import IpxError
+from ipx.errors import InputError, IpxError
 from ipx.testing.scenes import spectral_cube
 from ipx_cli.listing import plural
 
@@ -135,25 +135,24 @@ def _noisy(scene: Array, noise: str) -> Panel:
 
 def _degraded(scene: Array, op: str) -> Panel:
     data = ipx.degrade(scene, op=op, noise=NOISE)
-    shown = [scene, data]
     try:
-        how = ipx.solve(
-            data, op=op, noise=NOISE, prior="tv", lam=0.01, iterations=ITERATIONS, axes=_axes(data)
-        )
-        shown.append(how.image)
-    except IpxError:
-        pass
-    return shown
+        return [scene, data, _solved(data, op=op, prior="tv", lam=0.01)]
+    except IpxError:  # total variation cannot restore it
+        return [scene, data]
 
 
 def _restored(scene: Array, op: Any, **how: Any) -> Panel:
     data = ipx.degrade(scene, op=op, noise=NOISE)
-    found = ipx.solve(data, op=op, noise=NOISE, iterations=ITERATIONS, axes=_axes(data), **how)
-    return [scene, data, found.image]
+    return [scene, data, _solved(data, op=op, **how)]
 
 
-def _axes(data: Array) -> str | None:
-    return "yxc" if data.ndim == 3 and data.shape[2] not in (1, 3) else None
+def _solved(data: Array, **how: Any) -> Array:
+    """The restored image; the axes of many bands are told where they must be."""
+    how = {"noise": NOISE, "iterations": ITERATIONS, **how}
+    try:
+        return ipx.solve(data, **how).image
+    except InputError:
+        return ipx.solve(data, axes="yxc", **how).image
 
 
 def drawn(panel: Panel) -> Image.Image:
