@@ -48,6 +48,7 @@ from ipx.declare.capabilities import (
     has as has,
     using as using,
 )
+from ipx.declare.foreign import LayoutSpec as LayoutSpec
 from ipx.declare.hooks import hookimpl as hookimpl
 from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
@@ -105,6 +106,8 @@ from ipx.numerics.tensors import (
 from ipx.parts.component import Component as Component
 from ipx.parts.generative import Generative as Generative, OneSize as OneSize
 from ipx.parts.gradient import Gradient as Gradient
+from ipx.parts.imports import import_weights as import_weights
+from ipx.parts.layout import Imported as Imported, Layout as Layout
 from ipx.parts.linear import (
     Identity as Identity,
     LinearOperator as LinearOperator,
