@@ -104,6 +104,7 @@ from ipx.numerics.tensors import (
     vector as vector,
 )
 from ipx.parts.component import Component as Component
+from ipx.parts.functions import denoiser as denoiser, linear as linear
 from ipx.parts.generative import Generative as Generative, OneSize as OneSize
 from ipx.parts.gradient import Gradient as Gradient
 from ipx.parts.imports import import_weights as import_weights
@@ -138,6 +139,12 @@ from ipx.solving.build import (
     tuner as tuner,
 )
 from ipx.solving.degrade import degrade as degrade
+from ipx.solving.doors import (
+    deconvolve as deconvolve,
+    denoise_bm3d as denoise_bm3d,
+    denoise_tv as denoise_tv,
+    inpaint as inpaint,
+)
 from ipx.solving.loop import iterate as iterate
 from ipx.solving.observers import (
     BestSoFar as BestSoFar,
