@@ -51,7 +51,9 @@ def deepinv() -> Any:
     """The module; the test is skipped where it is missing."""
     if importlib.util.find_spec("deepinv") is None:
         pytest.skip("deepinv (the extra deepinv) is not installed")
-    if importlib.util.find_spec(TOP) is None and not any(isinstance(f, _Finder) for f in sys.meta_path):
+    if importlib.util.find_spec(TOP) is None and not any(
+        isinstance(f, _Finder) for f in sys.meta_path
+    ):
         sys.meta_path.append(_Finder())
     import deepinv
 

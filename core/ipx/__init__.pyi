@@ -48,7 +48,7 @@ from ipx.declare.capabilities import (
     has as has,
     using as using,
 )
-from ipx.declare.foreign import LayoutSpec as LayoutSpec
+from ipx.declare.foreign import LayoutSpec as LayoutSpec, LibrarySpec as LibrarySpec
 from ipx.declare.hooks import hookimpl as hookimpl
 from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
@@ -109,11 +109,13 @@ from ipx.parts.generative import Generative as Generative, OneSize as OneSize
 from ipx.parts.gradient import Gradient as Gradient
 from ipx.parts.imports import import_weights as import_weights
 from ipx.parts.layout import Imported as Imported, Layout as Layout
+from ipx.parts.library import Library as Library, adapt as adapt, export as export
 from ipx.parts.linear import (
     Identity as Identity,
     LinearOperator as LinearOperator,
     is_identity as is_identity,
     operator_norm as operator_norm,
+    signed_data as signed_data,
 )
 from ipx.parts.model import Model as Model
 from ipx.parts.noise import Noise as Noise

@@ -1,4 +1,4 @@
-"""Declarations of what comes from elsewhere: layouts of weights. Imports nothing heavy."""
+"""Declarations of what comes from elsewhere: weights, libraries. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -27,3 +27,18 @@ class LayoutSpec(Spec):
         super().__post_init__()
         if not isinstance(self.keys, tuple) or not all(self.keys) or not self.keys:
             raise PluginError(f"keys of {self.name} must be a tuple of names of tensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibrarySpec(Spec):
+    """Another library whose objects work in ipx, and ours in it, see `ipx.Library`.
+
+    Attributes:
+        modules: top-level modules; objects of classes that are defined there, or are derived from
+            such, are of this library.
+        extra: the extra of ipx-toolbox that installs it; empty for none.
+    """
+
+    kind: ClassVar[str] = "library"
+    modules: tuple[str, ...]
+    extra: str = ""

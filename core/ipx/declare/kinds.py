@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from ipx.declare.foreign import LayoutSpec
+from ipx.declare.foreign import LayoutSpec, LibrarySpec
 from ipx.declare.specs import (
     AdapterSpec,
     IOSpec,
@@ -71,6 +71,7 @@ KINDS: dict[str, Kind] = {
         Kind("adapter", AdapterSpec),
         Kind("io", IOSpec, "ipx.files.format:Format", "ipx.testing.io"),
         Kind("layout", LayoutSpec, "ipx.parts.layout:Layout", "ipx.testing.layout"),
+        Kind("library", LibrarySpec, "ipx.parts.library:Library"),
     )
 }
 

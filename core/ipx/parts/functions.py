@@ -16,7 +16,7 @@ from ipx.declare.traits import DENOISER_SHARE, Traits
 from ipx.errors import InputError, ShapeError
 from ipx.numerics.tensors import column, image_dot, image_norm, vector
 from ipx.numerics.transpose import linear_map
-from ipx.parts.linear import LinearOperator
+from ipx.parts.linear import LinearOperator, signed_data
 from ipx.parts.prior import Prior
 
 Function = Callable[..., Any]
@@ -83,7 +83,6 @@ class FunctionOperator(LinearOperator[NoOptions]):
     """Functions as a linear operator, see `linear`."""
 
     provides = (Adjoint,)
-    traits = Traits(signed=True)
 
     def __init__(
         self, forward: Function, adjoint: Function | None, image_shape: Shape, arrays: bool
@@ -93,6 +92,7 @@ class FunctionOperator(LinearOperator[NoOptions]):
         if arrays and adjoint is None:
             raise InputError("functions of arrays cannot be differentiated; give the adjoint too")
         self.data_shape = tuple(self.forward(torch.zeros(1, *self.image_shape)).shape[1:])
+        self.traits = Traits(signed=signed_data(self))
 
     def forward(self, x: Tensor) -> Tensor:
         """A x, ``(B, *data_shape)``."""
