@@ -58,12 +58,12 @@ def test_ours_pass_the_test_of_adjoints_of_deepinv(dinv: Any) -> None:
 def test_theirs_pass_our_contract(dinv: Any) -> None:
     """Adjoint to 1e-12 in float64, linear, per image, pure: with clones in float64."""
     shape = (1, 16, 20)
-    blur = dinv.physics.blur.gaussian_blur(sigma=1.0)
+    blur = torch.rand(1, 1, 5, 3, generator=torch.Generator().manual_seed(0)) / 7
     for physics in (
         dinv.physics.Blur(filter=blur, padding="circular"),
         dinv.physics.BlurFFT(img_size=shape, filter=blur),
         dinv.physics.Inpainting(img_size=shape, mask=0.5),
-        dinv.physics.Downsampling(img_size=shape, factor=2),
+        dinv.physics.Downsampling(img_size=shape, factor=2, filter="gaussian"),
         dinv.physics.Denoising(),
     ):
         a = ipx.adapt(physics, image_shape=shape)
@@ -77,7 +77,7 @@ def test_what_a_physics_does_not_tell_is_asked_for(dinv: Any) -> None:
     blur = dinv.physics.Blur(filter=torch.ones(1, 1, 3, 3) / 9)
     with pytest.raises(ipx.InputError, match=r"give image_shape=\(C, H, W\)"):
         ipx.adapt(blur)
-    with pytest.raises(ipx.InputError, match="Blur is of deepinv; ipx.adapt makes a component"):
+    with pytest.raises(ipx.InputError, match="Blur is of deepinv"):
         ipx.solve(CAMERA, op=blur)
     both = dinv.physics.stack(dinv.physics.Denoising(), dinv.physics.Denoising())
     with pytest.raises(ipx.InputError, match="of several sizes"):
@@ -98,7 +98,7 @@ def test_a_physics_that_is_not_linear(dinv: Any) -> None:
 
 def test_one_restoration_in_both(dinv: Any) -> None:
     """Our solver on their physics, and their reconstructor that is our solver, agree."""
-    filter_ = dinv.physics.blur.gaussian_blur(sigma=1.0)
+    filter_ = dinv.physics.functional.blur.gaussian_blur(sigma=1.0)
     told = dinv.physics.GaussianNoise(sigma=0.03)
     physics = dinv.physics.Blur(filter=filter_, padding="circular", noise_model=told)
     y = physics.A(CAMERA) + 0.03 * noise(1, 1, 64, 64)
@@ -110,13 +110,9 @@ def test_one_restoration_in_both(dinv: Any) -> None:
     assert float((direct - CAMERA).norm()) < 0.8 * float((y - CAMERA).norm())
 
 
-class Shrinking(torch.nn.Module):
-    """A denoiser of local means, in the way of deepinv."""
-
-
 def test_denoisers_are_interchangeable(dinv: Any) -> None:
     """Ours in their plug-and-play, theirs in ours, each as in its own."""
-    filter_ = dinv.physics.blur.gaussian_blur(sigma=1.0)
+    filter_ = dinv.physics.functional.blur.gaussian_blur(sigma=1.0)
     physics = dinv.physics.BlurFFT(img_size=(1, 64, 64), filter=filter_)
     y = physics.A(CAMERA) + 0.03 * noise(1, 1, 64, 64)
     ours, theirs = ipx.prior("drunet"), dinv.models.MedianFilter(kernel_size=3)
@@ -197,7 +193,7 @@ def test_pylops() -> None:
     solved = (theirs + 2 * pylops.Identity(120)).H @ (back.H @ np.ones(back.shape[0]))
     assert solved.shape == (120,)
     with pytest.raises(ipx.InputError, match="complex operator"):
-        ipx.adapt(pylops.FFT(dims=(12, 10), axis=0))
+        ipx.adapt(pylops.signalprocessing.FFT(dims=(12, 10), axis=0))
     with pytest.raises(ipx.InputError, match="give image_shape"):
         ipx.adapt(pylops.Identity(120))
     assert ipx.adapt(pylops.Identity(120), (1, 12, 10)).data_shape == (120,)

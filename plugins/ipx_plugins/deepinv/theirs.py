@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from ipx import (
     Value,
     column,
     per_image,
+    signed_data,
     vector,
 )
 
@@ -45,15 +47,18 @@ class Copies:
         key = (x.dtype, x.device)
         if key not in self._made:
             copy = getattr(self.thing, "clone", None)
-            made = copy() if callable(copy) else _copied(self.thing)
-            self._made[key] = made.to(dtype=x.dtype, device=x.device)
+            made = copy() if callable(copy) else deepcopy(self.thing)
+            # not made.to(dtype), which takes the imaginary part off complex buffers
+            self._made[key] = made._apply(lambda t: _like(t, x)).eval().requires_grad_(False)
         return self._made[key]
 
 
-def _copied(thing: Any) -> Any:
-    from copy import deepcopy
-
-    return deepcopy(thing).eval().requires_grad_(False)
+def _like(t: Tensor, x: Tensor) -> Tensor:
+    """The tensor on the device and in the precision of ``x``."""
+    double = x.dtype == torch.float64
+    if t.is_complex():
+        return t.to(x.device, torch.complex128 if double else torch.complex64)
+    return t.to(x.device, x.dtype if t.is_floating_point() else t.dtype)
 
 
 class FromPhysics(Operator[NoOptions]):
@@ -63,6 +68,7 @@ class FromPhysics(Operator[NoOptions]):
         super().__init__(image_shape)
         self._copies = Copies(physics)
         self.data_shape = tuple(self.forward(torch.zeros(1, *self.image_shape)).shape[1:])
+        self.traits = Traits(signed=signed_data(self))
 
     def forward(self, x: Tensor) -> Tensor:
         """A x, ``(B, *data_shape)``.
@@ -83,7 +89,6 @@ class FromLinearPhysics(FromPhysics, LinearOperator[NoOptions]):
     """``physics.A`` and ``physics.A_adjoint``."""
 
     provides = (Adjoint,)
-    traits = Traits(signed=True)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """A^T y, ``(B, *image_shape)``."""
