@@ -323,6 +323,7 @@ def test_from_file_to_restored_picture(home: Path, source: Path) -> None:
         (("--name", "b", "--option", "sigma_mxa=1"), "did you mean sigma_max"),
         (("--name", "b", "--option", "width=7"), "do not fit the network"),
         (("--name", "b", "--option", "width"), "NAME=VALUE"),
+        (("--name", "b", "--option", "sigma_max=0.05"), "sigma_min must be <= sigma_max (0.05)"),
     ):
         told = call("weights", "import", "dncnn_25.pth", *wrong)
         assert told.exit_code in (2, 3), told.output

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -199,6 +201,20 @@ def test_pylops() -> None:
     assert ipx.adapt(pylops.Identity(120), (1, 12, 10)).data_shape == (120,)
     with pytest.raises(ipx.InputError, match="FirstDerivative is of pylops"):
         ipx.solve(np.ones((12, 10)), op=theirs)
+
+
+@pytest.mark.parametrize("module", ["deepinv", "pylops"])
+def test_the_page_runs(module: str) -> None:
+    """The blocks of docs/other_libraries.md that need a library."""
+    if module == "deepinv":
+        deepinv()
+    else:
+        pytest.importorskip(module, reason=f"{module} (an extra) is not installed")
+    page = (Path(__file__).parents[1] / "docs" / "other_libraries.md").read_text("utf-8")
+    (block,) = [
+        b for b in re.findall(r"```py\n(.*?)```", page, re.DOTALL) if f"import {module}" in b
+    ]
+    exec(block, {"ipx": ipx, "torch": torch, "x": CAMERA})
 
 
 def test_a_library_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

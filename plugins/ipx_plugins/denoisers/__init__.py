@@ -11,6 +11,7 @@ from ipx import (
     Grad,
     LayoutSpec,
     ModelSpec,
+    OptionError,
     Options,
     PriorSpec,
     Traits,
@@ -53,6 +54,11 @@ class LevelOptions(DenoiserOptions):
         min=0.0,
         help="Smallest noise standard deviation in training; sigma_max for a single level.",
     )
+
+    def __post_init__(self) -> None:
+        if self.sigma_min > self.sigma_max:
+            told = f"<= sigma_max ({self.sigma_max:g}), not {self.sigma_min:g}"
+            raise OptionError(f"option sigma_min must be {told}")
 
 
 class DnCNNOptions(LevelOptions):
