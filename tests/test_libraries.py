@@ -32,6 +32,13 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def gaussian() -> Tensor:
+    """A PSF of standard deviation 1, ``(1, 1, 7, 7)``."""
+    line = torch.exp(-0.5 * torch.arange(-3.0, 4.0) ** 2)
+    psf = line[:, None] * line
+    return (psf / psf.sum())[None, None]
+
+
 def faults(component: Any) -> dict[str, str]:
     return {r.name: r.message for r in check_instance(component) if not r.ok}
 
@@ -100,7 +107,7 @@ def test_a_physics_that_is_not_linear(dinv: Any) -> None:
 
 def test_one_restoration_in_both(dinv: Any) -> None:
     """Our solver on their physics, and their reconstructor that is our solver, agree."""
-    filter_ = dinv.physics.functional.blur.gaussian_blur(sigma=1.0)
+    filter_ = gaussian()
     told = dinv.physics.GaussianNoise(sigma=0.03)
     physics = dinv.physics.Blur(filter=filter_, padding="circular", noise_model=told)
     y = physics.A(CAMERA) + 0.03 * noise(1, 1, 64, 64)
@@ -114,7 +121,7 @@ def test_one_restoration_in_both(dinv: Any) -> None:
 
 def test_denoisers_are_interchangeable(dinv: Any) -> None:
     """Ours in their plug-and-play, theirs in ours, each as in its own."""
-    filter_ = dinv.physics.functional.blur.gaussian_blur(sigma=1.0)
+    filter_ = gaussian()
     physics = dinv.physics.BlurFFT(img_size=(1, 64, 64), filter=filter_)
     y = physics.A(CAMERA) + 0.03 * noise(1, 1, 64, 64)
     ours, theirs = ipx.prior("drunet"), dinv.models.MedianFilter(kernel_size=3)
@@ -125,13 +132,13 @@ def test_denoisers_are_interchangeable(dinv: Any) -> None:
         assert torch.allclose(exported(CAMERA, sigma), wanted, atol=1e-6)
     assert ipx.adapt(exported) is ours
     a = ipx.adapt(physics)
-    results = {}
+    results, levels = {}, [0.15, 0.1, 0.05, 0.03]
     for name, denoiser in (("ours", exported), ("theirs", theirs)):
         model = dinv.optim.HQS(
             prior=dinv.optim.PnP(denoiser=denoiser),
             data_fidelity=dinv.optim.L2(),
-            stepsize=[0.4, 0.3, 0.2, 0.1],
-            sigma_denoiser=[0.15, 0.1, 0.05, 0.03],
+            stepsize=[(s / 0.03) ** 2 / 0.23 for s in levels],  # as in DPIR
+            sigma_denoiser=levels,
             early_stop=False,
             max_iter=4,
         )
@@ -143,7 +150,7 @@ def test_denoisers_are_interchangeable(dinv: Any) -> None:
         ).x
     before = float((y - CAMERA).norm())
     for key, x in results.items():
-        assert float((x - CAMERA).norm()) < (0.8 if key[0] == "ours" else 1.2) * before, key
+        assert float((x - CAMERA).norm()) < (0.9 if key[0] == "ours" else 1.2) * before, key
     same = torch.nn.Sequential()
     assert ipx.adapt(dinv.optim.PnP(denoiser=exported)) is ours
     assert torch.equal(
