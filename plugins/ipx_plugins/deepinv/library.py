@@ -11,6 +11,7 @@ from ipx import (
     Denoise,
     InputError,
     Library,
+    LinearOperator,
     NoOptions,
     Operator,
     Prior,
@@ -53,7 +54,7 @@ class DeepInverse(Library[NoOptions]):
         if how or form not in (None, "denoiser", "prior"):
             raise InputError("export to deepinv takes form='denoiser' or 'prior' and nothing else")
         if isinstance(thing, Operator):
-            linear = has(thing, Adjoint)
+            linear = isinstance(thing, LinearOperator) and Adjoint in thing.capabilities
             return ours.LinearPhysics(thing) if linear else ours.Physics(thing)
         if isinstance(thing, Prior):
             denoises = has(thing, Denoise)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 import deepinv
 import ipx
-from ipx import Denoise, Grad, InputError, Operator, Prox, Value, has, using
+from ipx import Denoise, Grad, InputError, LinearOperator, Operator, Prox, Value, has, using
 
 
 class Physics(deepinv.physics.Physics):  # type: ignore[misc]  # of a module without types
@@ -26,7 +26,7 @@ class Physics(deepinv.physics.Physics):  # type: ignore[misc]  # of a module wit
 class LinearPhysics(deepinv.physics.LinearPhysics):  # type: ignore[misc]  # see Physics
     """A linear operator as a physics without noise, on images ``img_size``."""
 
-    def __init__(self, operator: Operator[Any]) -> None:
+    def __init__(self, operator: LinearOperator[Any]) -> None:
         super().__init__(img_size=operator.image_shape)
         self.ipx = operator
 

@@ -155,7 +155,7 @@ MAPS: dict[str, Callable[[Any], float]] = {
     "ffdnet": lambda o: 1.125 * o.width,
     "drunet": lambda o: 9.375 * o.widths[0] / o.unshuffle**2,
     "ircnn": lambda o: 4 * o.width,
-    "bias-free-unet": lambda o: 7 * o.width,
+    "bias-free-unet": lambda o: 12 * o.width,
 }
 """Feature maps at full resolution that a network holds at its peak."""
 

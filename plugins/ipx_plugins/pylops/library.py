@@ -14,7 +14,6 @@ from ipx import (
     NoOptions,
     Shape,
     from_scipy,
-    has,
 )
 
 
@@ -56,7 +55,7 @@ def to_pylops(operator: LinearOperator[Any]) -> Any:
     """
     import pylops
 
-    if not isinstance(operator, LinearOperator) or not has(operator, Adjoint):
+    if not isinstance(operator, LinearOperator) or Adjoint not in operator.capabilities:
         raise InputError(f"{type(operator).__name__} is no linear operator")
     return pylops.LinearOperator(
         Op=operator.to_scipy(), dims=operator.image_shape, dimsd=operator.data_shape
