@@ -160,6 +160,31 @@ def test_denoisers_are_interchangeable(dinv: Any) -> None:
         ipx.adapt(same)
 
 
+@pytest.mark.parametrize("name", ["DRUNet", "DnCNN", "FFDNet"])
+def test_weights_of_deepinv(
+    dinv: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of its networks with random weights, imported: the same picture to 1e-6."""
+    monkeypatch.setenv("IPX_WEIGHTS_DIR", str(tmp_path / "own"))
+    how: dict[str, Any] = {
+        "DRUNet": {"in_channels": 3, "out_channels": 3, "nc": (4, 6, 8, 10), "nb": 2},
+        "DnCNN": {"in_channels": 1, "out_channels": 1, "depth": 4, "nf": 6},
+        "FFDNet": {"img_channels": 3, "n_conv_layers": 4, "nf": 6},
+    }[name]
+    net = getattr(dinv.models, name)(**how, pretrained=None, device="cpu").eval()
+    with torch.no_grad():
+        for p in net.parameters():  # the initial ones are too small to tell
+            p.copy_(0.3 * noise(*p.shape))
+    torch.save(net.state_dict(), tmp_path / "theirs.pth")
+    ipx.import_weights(tmp_path / "theirs.pth")
+    ours = ipx.load_weights("theirs", name.lower()).network()
+    x = CAMERA[..., :32, :40].expand(2, 1 if name == "DnCNN" else 3, 32, 40)
+    with torch.no_grad():
+        wanted = net(x, 0.1)
+    found = ours(x, torch.full((2, 1, 1, 1), 0.1))
+    assert float((found - wanted).abs().max()) < 1e-6 * float(wanted.abs().max())
+
+
 def test_priors_in_both(dinv: Any) -> None:
     """The proximal maps and values of one are those of the other."""
     x = noise(2, 1, 12, 10).double()
