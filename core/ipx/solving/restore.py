@@ -192,7 +192,7 @@ def _restoration(
     made |= {} if posterior is None else pictures(posterior, result.x, settings)
     outputs = {name: view(x) for name, x in made.items()}
     seconds = time.perf_counter() - began
-    found, wrong = doubts(result, outputs["restored"], before)
+    found, wrong = doubts(result, outputs["restored"], before, ready.prepared.automatic)
     outputs = {name: units.restored(x) for name, x in outputs.items()}
     remarks = [*ready.found.remarks, *units.remarks, *noise.remarks, *done.remarks, *found]
     remarks += [] if posterior is None else remarks_of(posterior)
