@@ -26,10 +26,11 @@ from ipx.declare.kinds import KINDS
 from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
 from test_layers import FLOORS, PUBLIC_TOOLKIT
+from test_links import DOCS
 from third_party import as_installed, run_commands, run_tests
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", *DOCS]
 BLOCK = re.compile(r"^( *)```(python|console)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (\S+/\S+\.py)\n")
 

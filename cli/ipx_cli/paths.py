@@ -70,6 +70,7 @@ def protect(
     panels: Mapping[Path, Path],
     force: bool,
     beside: Iterable[Path] = (),
+    word: str = "panel",
 ) -> None:
     """Refuse to overwrite files that are read, and files that ipx has not written.
 
@@ -79,6 +80,7 @@ def protect(
         panels: the panel of each input.
         force: allow replacing files that ipx has not written according to a record.
         beside: other files written with the output.
+        word: what ``panels`` are, for messages.
 
     Raises:
         UsageError: such a file exists.
@@ -91,7 +93,7 @@ def protect(
             raise UsageError(f"{source}: the output {target} is also an input")
         panel = panels.get(source)
         if panel is not None and (_key(panel) in precious or _key(panel) in outputs):
-            raise UsageError(f"the panel {panel} is also an input or an output")
+            raise UsageError(f"the {word} {panel} is also an input or an output")
         for path in (target, record_path(target), *beside, *([] if panel is None else [panel])):
             if not force and path.is_file() and path.stat().st_size and not wrote(target, path):
                 _refuse(target, path)

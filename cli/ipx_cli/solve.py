@@ -43,6 +43,7 @@ class Work:
         pairs: inputs and outputs; empty for the bundled image.
         read: files that are read besides the inputs.
         panels: the panel of each input.
+        deviations: the file of the standard deviation of each, if it is named.
         truths: the truth of each input.
         expect: sha256 of the input in the record given as configuration.
         argv: the command line.
@@ -56,6 +57,7 @@ class Work:
     given: dict[str, Any]
     panels: dict[Path, Path] = field(default_factory=dict)
     truths: dict[Path, Path] = field(default_factory=dict)
+    deviations: dict[Path, Path] = field(default_factory=dict)
     expect: str | None = None
 
     @property
@@ -74,7 +76,7 @@ class SolveCommand(ComponentCommand):
     """Has the options of all roles of a request."""
 
     roles, settings = CONCERNS["solve"]
-    keys = ("lam", "inputs", "output", "truth", "panel", "max_pixels")
+    keys = ("lam", "inputs", "output", "truth", "panel", "std", "max_pixels")
 
 
 @click.command(cls=SolveCommand)
@@ -101,6 +103,12 @@ class SolveCommand(ComponentCommand):
     type=PathValue(path_type=Path),
     help="Save degraded, restored, truth side by side; a folder for several inputs.",
 )
+@click.option(
+    "--std",
+    type=PathValue(path_type=Path),
+    help="File of the standard deviation of draws; a folder for several inputs.  "
+    "[default: OUTPUT-std.tif]",
+)
 @click.option("--config", type=PathValue(path_type=Path), help="TOML file, or an earlier record.")
 @click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
 @click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
@@ -123,19 +131,27 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     rule = request.rule(plan, truth=bool(given["truth"]) or not files)
     inputs = list(files) or (found.config.inputs if found.config is not None else [])
     if _is_elsewhere(ctx, found):
-        given["panel"] = None
+        given["panel"] = given["std"] = None
+    if given["std"] and not request.settings.sampled:
+        raise UsageError(
+            "--std is of draws from the posterior: ask for --estimate mmse or median, --interval, "
+            "--samples or --claim"
+        )
     read = request.files() + command.configuration(ctx)
     read += [given["truth"]] if given["truth"] else []
     inputs = unfolded(inputs, read, "solve", output.noter(given["quiet"]))
     assumed: list[str] = []
     if inputs:
         pairs = paths.pair(inputs, given["output"], "restored")
-        panels, truths = _beside(pairs, given["panel"], "panel"), _truths(pairs, given["truth"])
+        panels = _beside(pairs, given["panel"], "panel.png")
+        deviations = _beside(pairs, given["std"], "std.tif")
+        truths = _truths(pairs, given["truth"])
         paths.protect(pairs, read, panels, given["force"])
+        paths.protect(pairs, read, deviations, given["force"], word="standard deviation")
         # a record holds the hash of one input
         known = found.config is not None and not files and len(inputs) == 1
         expect = found.config.sha256 if known and found.config is not None else None
-        work = Work(request, pairs, read, found.argv, given, panels, truths, expect)
+        work = Work(request, pairs, read, found.argv, given, panels, truths, deviations, expect)
         assumed = [note for source, _ in pairs for note in assumptions(request, source)]
     elif given["truth"]:
         raise UsageError("--truth needs an image to restore; without files the truth is known")
@@ -213,6 +229,7 @@ def _demonstrate(work: Work) -> int:
                 panel=given["panel"],
                 reporter=Reporter(report, work.note, work.argv),
                 force=given["force"],
+                std=given["std"],
             )
 
     code = batch.run(
@@ -252,6 +269,7 @@ def _restore(work: Work) -> int:
                 reporter=Reporter(report, note, work.argv),
                 expect=work.expect,
                 force=given["force"],
+                std=work.deviations.get(source),
             )
         for line in row["warnings"]:
             if line not in said:  # many inputs, one line
@@ -262,15 +280,16 @@ def _restore(work: Work) -> int:
     return batch.run(work.pairs, one, work.show, BLANK, "restored", note)
 
 
-def _beside(pairs: list[tuple[Path, Path]], panel: Path | None, word: str) -> dict[Path, Path]:
-    """The panel of each input: the file; in a folder, ``NAME-panel.png`` for several."""
-    if panel is None:
+def _beside(pairs: list[tuple[Path, Path]], given: Path | None, word: str) -> dict[Path, Path]:
+    """A further file of each input: the one given; in a folder, such as ``NAME-panel.png``."""
+    if given is None:
         return {}
-    if len(pairs) == 1 and panel.suffix:
-        return {pairs[0][0]: panel}
-    if panel.suffix and not panel.is_dir():
-        raise UsageError(f"{len(pairs)} inputs need a folder for panels, and {panel} is a file")
-    return {source: panel / f"{source.name}-{word}.png" for source, _ in pairs}
+    if len(pairs) == 1 and given.suffix:
+        return {pairs[0][0]: given}
+    if given.suffix and not given.is_dir():
+        what = {"panel.png": "panels", "std.tif": "standard deviations"}[word]
+        raise UsageError(f"{len(pairs)} inputs need a folder for {what}, and {given} is a file")
+    return {source: given / f"{source.name}-{word}" for source, _ in pairs}
 
 
 def _truths(pairs: list[tuple[Path, Path]], truth: Path | None) -> dict[Path, Path]:
