@@ -16,8 +16,8 @@ class KindName(click.ParamType):  # type: ignore[type-arg]  # not generic in old
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The singular."""
-        kind = value.lower().removesuffix("s")
-        if kind not in KINDS:
+        kind = next((k for k in KINDS if value.lower() in (k, plural(k))), "")
+        if not kind:
             self.fail(f"{value!r} is none of {', '.join(KINDS)}", param, ctx)
         return kind
 
@@ -29,8 +29,10 @@ KIND is {", ".join(list(KINDS)[:-1])} or {list(KINDS)[-1]}.
 
 
 def plural(kind: str) -> str:
-    """``priors`` for ``prior``; an abbreviation stays as it is: ``io``."""
-    return f"{kind}s" if len(kind) > 2 else kind
+    """``priors`` for ``prior``, ``libraries``; an abbreviation stays as it is: ``io``."""
+    if len(kind) <= 2:
+        return kind
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 @click.command("list", help=_HELP)
