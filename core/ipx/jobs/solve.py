@@ -83,7 +83,7 @@ def solve_file(
             check_folder(path)
         y = torch.from_numpy(picture.pixels)
         chain = checkpoint_of(output) if request.settings.sampled else None
-        done = restored(actual, y, clean, reporter, observers, picture.floor, chain)
+        done = restored(actual, y, clean, reporter, observers, picture.storage, chain)
         done.warnings.extend([*assumed, *_scaled(request, picture)])
         where = places(output, done.how.outputs, force, _named(std))
         row = done.row(str(source), where)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Scalar
+from ipx.files.storage import Storage
 from ipx.parts.component import Component, O
 
 
@@ -69,15 +69,14 @@ class Noise(Component[O], ABC):
 
     @abstractmethod
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: Storage = Storage()
     ) -> Noise[O]:
         """This model with its level estimated from ``y``, image by image.
 
         Args:
             y: data ``(B, C, H, W)``.
             known: boolean mask that broadcasts to y, true where a value was measured.
-            floor: standard deviation of the errors of storage, in the units of y, in details of
-                octave 1 (the finest), 2, ...; empty if they are negligible.
+            storage: how precisely the file of ``y`` stores, in the units of y.
         """
 
     def alone(self, image: int) -> Self:
@@ -119,6 +118,13 @@ class Noise(Component[O], ABC):
         The data as an image and the start of the iterations are made of it. By default ``y``.
         """
         return y
+
+    def cleaned(self, pred: Tensor, y: Tensor) -> Tensor | None:
+        """``y`` without what the noise adds besides white noise, for the prediction ``pred``.
+
+        Such as the stripes that are found with the image. None, the default, if there is nothing.
+        """
+        return None
 
     def trusted(self, y: Tensor) -> Tensor | None:
         """True for values that the data term uses, shape of ``y``; None, the default, for all.

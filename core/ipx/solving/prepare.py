@@ -12,6 +12,7 @@ from torch import Tensor
 from ipx.declare.capabilities import Shape
 from ipx.errors import InputError, OptionError
 from ipx.files.arrays import check_channels, rounding, to_tensor
+from ipx.files.storage import Storage
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
@@ -52,7 +53,7 @@ class Asked:
     truth: Any
     image_shape: Shape | None
     x0: Any
-    floor: Sequence[float] | None
+    storage: Storage | None
     axes: str | None
     observers: Sequence[AnyObserver]
     settings: SolveSettings
@@ -197,11 +198,12 @@ def _problem(
 
     The error of the operator counts as noise.
     """
-    floor = rounding(asked.image) if asked.floor is None else asked.floor
-    y, noise, floor = units.divided(y), units.noise(noise), units.floor(floor)
+    told = asked.storage
+    storage = units.storage(Storage(rounding(asked.image)) if told is None else told)
+    y, noise = units.divided(y), units.noise(noise)
     untold = noise.level is None
     if untold:
-        noise, quiet = noise.estimated(y, operator.known(y), floor), operator.quiet(y)
+        noise, quiet = noise.estimated(y, operator.known(y), storage), operator.quiet(y)
         noise = noise if quiet is None else noise.bounded(quiet)
     if operator.error > 0:  # the weight is chosen for the level as it is then
         noise, untold = noise.widened(operator.error / units.by), False
