@@ -14,7 +14,8 @@ from click.core import ParameterSource
 from ipx.declare.kinds import ROLES
 from ipx.declare.registry import registry
 from ipx.errors import InputError, UsageError, did_you_mean
-from ipx.planning.request import Request, usual_prior
+from ipx.planning.choice import usual_prior
+from ipx.planning.request import Request
 from ipx.planning.rules import NAMED, SUM
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, PLUS

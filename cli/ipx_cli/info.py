@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from ipx._version import __version__
+from ipx.declare.facts import Ask
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import OptionInfo
 from ipx.declare.registry import CORE, DISTRIBUTION, registry
-from ipx.declare.specs import AdapterSpec, Ask, Knowledge, ModelSpec, Need, Spec
+from ipx.declare.specs import AdapterSpec, Knowledge, ModelSpec, Need, Spec
 from ipx.declare.traits import Traits
 from ipx.errors import OptionError, UsageError
 from ipx_cli import output

@@ -48,12 +48,12 @@ from ipx.declare.capabilities import (
     has as has,
     using as using,
 )
+from ipx.declare.facts import Ask as Ask, Gain as Gain
 from ipx.declare.hooks import hookimpl as hookimpl
 from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
-    Ask as Ask,
     IOSpec as IOSpec,
     Knowledge as Knowledge,
     ModelSpec as ModelSpec,

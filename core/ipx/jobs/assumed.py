@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ipx.declare.specs import Ask, OperatorSpec
+from ipx.declare.facts import Ask
+from ipx.declare.specs import OperatorSpec
 from ipx.errors import InputError, UsageError
 from ipx.files.record import read_record, record_path
 from ipx.files.written import unchanged
