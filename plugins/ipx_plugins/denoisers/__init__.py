@@ -57,10 +57,10 @@ def _measured(*rows: tuple[str, str, float, str]) -> tuple[Gain, ...]:
 GAINS = {
     "drunet": _measured(
         ("identity", "gaussian", 2.0, "benchmarks/prior_auto.md"),
-        ("identity", "impulse", 2.6, "benchmarks/impulse.md"),
-        ("blur", "gaussian", 1.0, "benchmarks/unrolled.md"),
-        ("inpaint", "gaussian", 3.1, "benchmarks/unrolled.md"),
-        ("super-resolution", "gaussian", 1.7, "benchmarks/unrolled.md"),
+        ("identity", "impulse", 2.58, "benchmarks/impulse.md"),
+        ("blur", "gaussian", 0.98, "benchmarks/unrolled.md"),
+        ("inpaint", "gaussian", 3.12, "benchmarks/unrolled.md"),
+        ("super-resolution", "gaussian", 1.65, "benchmarks/unrolled.md"),
     )
 }
 """Mean PSNR over total variation with its best weight, by operator and noise."""
