@@ -106,6 +106,9 @@ class Spec:
         advice: when to take it, and when not, in a sentence or two.
         gains: of a prior, and of a solver that is its own prior: how good it is, and where.
             ``--prior auto`` goes by it.
+        explains: the mark in a picture that speaks for it, see `ipx.jobs.explain`: of a noise
+            ``noise``, ``growing noise``, ``outliers``, ``blocks`` or ``stripes``, of an operator
+            ``blur`` or ``holes``.
     """
 
     kind: ClassVar[str] = "component"
@@ -121,6 +124,7 @@ class Spec:
     formula: str = ""
     advice: str = ""
     gains: tuple[Gain, ...] = ()
+    explains: str = ""
     plugin: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

@@ -261,6 +261,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             ),
             summary="Convolution with a PSF: Gaussian, disk, motion, Airy, or from a file.",
             source="mirrored borders: Ng, Chan, Tang, SIAM J. Sci. Comput. 21(3), 1999",
+            explains="blur",
             formula="y = h * x, h the PSF, sum(h) = 1",
             advice="Out of focus, motion or a microscope's PSF. If the width is not known, give "
             "--op.sigma auto or measure the PSF with ipx psf.",

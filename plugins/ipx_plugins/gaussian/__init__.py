@@ -67,6 +67,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             traits=Traits(level="sigma"),
             summary="White Gaussian noise: 1/2 |Ax - y|^2.",
             source="level: MAD (Donoho, Johnstone 1994) over the smoothest parts",
+            explains="noise",
             formula="f(x) = 1/2 |A x - y|^2",
             advice="Most pictures, and whenever nothing better is known. The level is estimated "
             "unless it is given.",

@@ -100,6 +100,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             provides=(Adjoint, Diagonal, Norm, Local),
             examples=({"kind": "values"}, {"kind": "box"}, {"kind": "scratches"}, {"kind": "text"}),
             summary="Missing pixels: random, a box, scratches, text, or a mask file.",
+            explains="holes",
             formula="y = M x, M keeps the known pixels",
             advice="Holes, scratches, text, dead pixels. Give the mask of your data with --op.mask "
             "FILE.",
