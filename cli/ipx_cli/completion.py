@@ -91,7 +91,7 @@ def install(shell: str | None) -> None:
         block = f"{BEGIN}\n[ -f '{where.script}' ] && source '{where.script}'\n{END}\n"
         kept = BLOCK.sub("", before)
         joint = "" if not kept or kept.endswith("\n") else "\n"
-        _rewrite(where.start, f"{kept}{joint}\n{block}" if kept else block)
+        write_atomic(where.start, (f"{kept}{joint}\n{block}" if kept else block).encode())
         click.echo(f"wrote 3 lines at the end of {where.start}")
     click.echo(f"a new {shell} completes ipx; ipx completion uninstall --shell {shell} undoes it")
 
@@ -110,7 +110,7 @@ def uninstall(shell: str | None) -> None:
         before = where.start.read_text()
         after = BLOCK.sub("", before)
         if after != before:
-            _rewrite(where.start, after)
+            write_atomic(where.start, after.encode())
             removed.append(f"3 lines of {where.start}")
     click.echo(f"removed {' and '.join(removed)}" if removed else "nothing was installed")
 
@@ -120,8 +120,3 @@ def uninstall(shell: str | None) -> None:
 def show(shell: str | None) -> None:
     """Print the completion as a script."""
     click.echo(script(_shell(shell)), nl=False)
-
-
-def _rewrite(path: Path, text: str) -> None:
-    """Write a file of the user; a link stays one, and its permissions stay."""
-    path.write_text(text)
