@@ -92,8 +92,8 @@ def main() -> None:
         lines.append(f"| {task} | {' | '.join(cells)} |")
     times = ", ".join(f"{way} {statistics.median(t):.1f}" for way, t in taking.items() if t)
     text = (
-        f"{(__doc__ or '').strip()}\n\n{given.side} x {given.side} pixels, {given.pictures} pictures "
-        f"x {given.tasks} tasks. `auto` over the best of the others: median "
+        f"{(__doc__ or '').strip()}\n\n{given.side} x {given.side} pixels, {given.pictures} "
+        f"pictures x {given.tasks} tasks. `auto` over the best of the others: median "
         f"{statistics.median(over):+.2f} dB, least {min(over):+.2f} dB. CPU seconds, median: "
         f"{times}.\n\n" + "\n".join(lines)
     )
