@@ -54,6 +54,13 @@ def for_measured(request: Request, source: Path) -> Request:
     return replace(request, op=described.to_mapping() | usual) if usual else request
 
 
+def channels_of(request: Request, source: Path) -> int:
+    """The number of channels of the data in a file."""
+    from ipx.jobs.records import read_data
+
+    return read_data(request, source).shape[0]
+
+
 def _simulated(source: Path, operator: dict[str, Any]) -> bool:
     """True if the data were simulated with this operator, and are as they were written."""
     record = _record(source, operator)

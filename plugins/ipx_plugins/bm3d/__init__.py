@@ -50,6 +50,7 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("identity",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=1.46,
                     seconds=2.3,
                     where="benchmarks/priors.md",
@@ -57,6 +58,7 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("blur",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=0.93,
                     seconds=2.3,
                     where="benchmarks/pnp.md",
@@ -64,6 +66,7 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("inpaint",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=2.73,
                     seconds=2.3,
                     where="benchmarks/pnp.md",
@@ -71,6 +74,7 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("super-resolution",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=1.26,
                     seconds=2.3,
                     where="benchmarks/pnp.md",

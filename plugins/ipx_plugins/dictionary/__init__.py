@@ -103,6 +103,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
                 Gain(
                     operators=("identity",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=1.39,
                     seconds=11.8,
                     where="benchmarks/priors.md",
@@ -110,6 +111,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
                 Gain(
                     operators=("blur",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=-0.21,
                     seconds=11.8,
                     where="benchmarks/priors.md",

@@ -75,6 +75,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
                 Gain(
                     operators=("identity",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=0.99,
                     seconds=7.5,
                     where="benchmarks/priors.md",
@@ -82,6 +83,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec]:
                 Gain(
                     operators=("blur",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=-0.06,
                     seconds=7.5,
                     where="benchmarks/priors.md",

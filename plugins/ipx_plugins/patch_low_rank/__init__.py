@@ -38,6 +38,7 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("identity",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=1.49,
                     seconds=16.5,
                     where="benchmarks/priors.md",
@@ -45,6 +46,7 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("blur",),
                     noises=("gaussian",),
+                    channels=(1, 3),
                     psnr=-0.09,
                     seconds=16.5,
                     where="benchmarks/priors.md",

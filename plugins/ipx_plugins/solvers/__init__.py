@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 from ipx import (
@@ -34,6 +35,7 @@ from ipx_plugins.solvers.needs import (
     RED,
     SIRT,
 )
+from ipx_plugins.solvers.taught import ADVICE, FORMULAS
 
 DATA_PENALTY = 3.0
 """Penalty on w = Ax, for data terms of curvature about 1 on pictures in [0, 1]."""
@@ -232,7 +234,7 @@ class DiffPIRDrawsOptions(DiffPIROptions):
 def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
     """Declare the solvers, and the sampler that is made of one."""
     here = "ipx_plugins.solvers."
-    return [
+    declared: list[SolverSpec | SamplerSpec] = [
         SolverSpec(
             name="direct",
             target=here + "direct:Direct",
@@ -241,8 +243,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             needs=DIRECT,
             traits=Traits(buffers=6),
             source="Hestenes, Stiefel, J. Res. NBS 1952 (CG); Hunt, IEEE Trans. Comp. 1973",
-            formula="(A^T A + lam Q) x = A^T y in one step",
-            advice="Quadratic priors, smooth and tikhonov: exact and at once.",
         ),
         SolverSpec(
             name="gradient",
@@ -251,8 +251,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Gradient descent with adaptive steps, image by image.",
             needs=GRADIENT,
             source="Barzilai, Borwein, IMA J. Numer. Anal. 1988",
-            formula="x <- x - t grad F(x), t by Barzilai and Borwein",
-            advice="Smooth priors; a first look.",
         ),
         SolverSpec(
             name="fista",
@@ -261,8 +259,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Accelerated proximal gradient with restart and backtracking.",
             needs=FISTA,
             source="Beck, Teboulle, SIAM J. Imaging Sci. 2009; O'Donoghue, Candes, FoCM 2015",
-            formula="x = prox_R(z - t grad f(z)), z extrapolated",
-            advice="Priors with a quick proximal map, such as wavelet, and any smooth data term.",
         ),
         SolverSpec(
             name="landweber",
@@ -271,8 +267,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Gradient steps of fixed length; without a prior it stops at the noise.",
             needs=LANDWEBER,
             source="Landweber, Amer. J. Math. 73, 1951; Daubechies et al., CPAM 57, 2004",
-            formula="x <- x + t A^T (y - A x)",
-            advice="Teaching, and stopping as the only regularisation.",
         ),
         SolverSpec(
             name="sirt",
@@ -281,8 +275,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Simultaneous iterative reconstruction, for tomography; stops at the noise.",
             needs=SIRT,
             source="Gilbert, J. Theor. Biol. 36, 1972; Gregor, Benson, IEEE TMI 27, 2008",
-            formula="x <- x + C A^T R (y - A x), R and C inverse row and column sums",
-            advice="Tomography from few angles, without a prior.",
         ),
         SolverSpec(
             name="admm",
@@ -291,9 +283,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="ADMM; data and prior share one linear system where possible.",
             needs=ADMM,
             source="Boyd et al., FnT Machine Learning 2011; Afonso et al., IEEE TIP 2010, 2011",
-            formula="x = prox_f(v - u), v = prox_R(x + u), u = u + x - v",
-            advice="The usual choice for tv and its like, where one linear system has a closed "
-            "form.",
         ),
         SolverSpec(
             name="hqs",
@@ -302,8 +291,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Half-quadratic splitting with a growing penalty.",
             needs=HQS,
             source="Geman, Yang, IEEE TIP 1995; Wang et al., SIAM J. Imaging Sci. 2008",
-            formula="x = prox_f(v), v = prox_R(x), the penalty grows",
-            advice="Fewer steps than admm, at some loss of accuracy.",
         ),
         SolverSpec(
             name="pdhg",
@@ -312,9 +299,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Primal-dual hybrid gradient: products with A and K, no linear system.",
             needs=PDHG,
             source="Chambolle, Pock, JMIV 2011; Condat, JOTA 2013; Vu, ACM 2013",
-            formula="p = prox_g*(p + s K x), x = prox_f(x - t K^T p)",
-            advice="Operators without a closed form, photons, many terms: no linear system is "
-            "solved.",
         ),
         SolverSpec(
             name="condat-vu",
@@ -323,8 +307,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Primal-dual with the gradient of the data term; bounds in a sum hold exactly.",
             needs=CONDAT_VU,
             source="Condat, JOTA 158, 2013, algorithm 3.1; Vu, Adv. Comput. Math. 38, 2013",
-            formula="x, p: gradient step on f, prox of each term",
-            advice="Sums with bounds that must hold exactly.",
         ),
         SolverSpec(
             name="lbfgs",
@@ -334,8 +316,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             needs=LBFGS,
             traits=lambda options: Traits(buffers=12 + 2 * options.memory),
             source="Liu, Nocedal, Math. Programming 1989",
-            formula="x <- x - H_k grad F(x), H_k from the last steps",
-            advice="Smooth priors, to high accuracy in few steps.",
         ),
         SolverSpec(
             name="adam",
@@ -344,9 +324,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Adam with a decaying step, for any gradient.",
             needs=ADAM,
             source="Kingma, Ba, ICLR 2015",
-            formula="x <- x - a_k m / (sqrt(v) + eps), m and v running moments of grad F",
-            advice="Codes of generative models and rough gradients. For convex problems others are "
-            "faster.",
         ),
         SolverSpec(
             name="pgd",
@@ -354,8 +331,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Gradient step on the prior, prox of the data term; F never increases.",
             needs=PGD,
             source="Hurault, Leclaire, Papadakis, ICLR 2022, algorithm 1",
-            formula="x = prox_f(x - t grad R(x))",
-            advice="Gradient-step denoisers, whose objective then never grows.",
         ),
         SolverSpec(
             name="pnp-hqs",
@@ -365,8 +340,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             needs=PNP_HQS,
             traits=Traits(buffers=4),
             source="Zhang et al., IEEE TPAMI 44, 2022",
-            formula="x = prox_f(v), v = D(x, sigma_k), sigma_k falling",
-            advice="The usual choice for denoisers: eight to twenty-four steps.",
         ),
         SolverSpec(
             name="pnp-admm",
@@ -376,8 +349,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             needs=PNP_ADMM,
             traits=Traits(buffers=4),
             source="Venkatakrishnan et al., GlobalSIP 2013; Chan et al., IEEE TCI 3, 2017",
-            formula="x = prox_f(v - u), v = D(x + u), u = u + x - v",
-            advice="Plug-and-play behind narrow blurs and holes.",
         ),
         SolverSpec(
             name="pnp-fista",
@@ -386,8 +357,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Plug-and-play with the gradient of the data term, for any noise.",
             needs=PNP_FISTA,
             source="Kamilov, Mansour, Wohlberg, IEEE SPL 24, 2017",
-            formula="x = D(z - t grad f(z), s)",
-            advice="Plug-and-play with noise whose data term has no proximal map.",
         ),
         SolverSpec(
             name="diffpir",
@@ -397,8 +366,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             needs=DIFFPIR,
             traits=Traits(buffers=4),
             source="Zhu et al., CVPR Workshops 2023",
-            formula="x_t: denoise, prox of f, add noise of level t - 1",
-            advice="Plausible detail at strong losses; the result depends on the seed.",
         ),
         SolverSpec(
             name="red",
@@ -407,8 +374,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Regularisation by denoising: gradient descent with x - D(x).",
             needs=RED,
             source="Romano, Elad, Milanfar, SIAM J. Imaging Sci. 10, 2017",
-            formula="x <- x - t (grad f(x) + lam (x - D(x)))",
-            advice="Denoisers as an explicit force; a choice for studies.",
         ),
         SamplerSpec(
             name="diffpir",
@@ -417,7 +382,6 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             summary="Independent pictures by short diffusions with a denoiser.",
             needs=DIFFPIR,
             source="Zhu et al., CVPR Workshops 2023",
-            formula="x_t: denoise, prox of f, add noise of level t - 1",
-            advice="A few plausible pictures quickly; their spread is not calibrated.",
         ),
     ]
+    return [replace(s, formula=FORMULAS[s.name], advice=ADVICE[s.name]) for s in declared]
