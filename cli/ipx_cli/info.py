@@ -84,7 +84,7 @@ def as_mapping(spec: Spec) -> dict[str, Any]:
         "summary": spec.summary,
         "formula": spec.formula or None,
         "advice": spec.advice or None,
-        "cost": teach.cost(spec) or None,
+        "costs": teach.cost(spec) or None,
         "example": teach.example(spec) or None,
         "source": spec.source or None,
         "gains": [_plain(gain) for gain in spec.gains],
@@ -158,7 +158,7 @@ def as_text(spec: Spec) -> str:
     values = as_mapping(spec)
     depends = " (depends on the options)"
     head = [(spec.kind, spec.name), ("does", spec.summary)]
-    taught = ("formula", spec.formula), ("take it", spec.advice), ("costs", values["cost"])
+    taught = ("formula", spec.formula), ("take it", spec.advice), ("costs", values["costs"])
     head += [(name, text) for name, text in taught if text]
     head += teach.gains(spec)
     head += [("example", values["example"])] if values["example"] else []
