@@ -88,7 +88,9 @@ def _tries(spec: Spec, role: str) -> Iterator[tuple[Request, list[str]]]:
 
 def _request(role: str, table: dict[str, object], op: str, prior: str | None) -> Request:
     settings = {"interval": 90.0} if role == "sampler" else {}
-    parts: dict[str, object] = {"op": {"name": op}} | ({"prior": {"name": prior}} if prior else {})
+    parts: dict[str, object] = {"op": {"name": op}}
+    if prior:
+        parts["prior"] = {"name": prior}
     return Request(**{**parts, role: table}, settings=SolveSettings(**settings))  # type: ignore[arg-type]  # tables
 
 

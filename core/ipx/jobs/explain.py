@@ -247,7 +247,7 @@ def _quality(path: Path) -> int | None:
     """The quality of the Independent JPEG Group whose luminance table has the same sum."""
     try:
         with Image.open(path) as file:
-            tables = getattr(file, "quantization", {})
+            tables: dict[int, list[int]] = getattr(file, "quantization", {})
     except OSError:
         return None
     if 0 not in tables:

@@ -51,9 +51,9 @@ def ipx_components() -> Iterable[PriorSpec]:
                     operators=("identity",),
                     noises=("gaussian",),
                     channels=(1, 3),
-                    psnr=1.46,
+                    psnr=1.66,
                     seconds=2.3,
-                    where="benchmarks/priors.md",
+                    where="benchmarks/prior_auto.md",
                 ),
                 Gain(
                     operators=("blur",),

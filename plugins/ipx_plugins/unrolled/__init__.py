@@ -60,7 +60,7 @@ GAINS = {
             noises=("gaussian",),
             channels=(1, 3),
             psnr=gain,
-            seconds=0.3,
+            seconds=1.6,
             where="benchmarks/unrolled.md",
         )
         for op, gain in (("blur", 1.10), ("inpaint", 2.67), ("super-resolution", 1.72))
