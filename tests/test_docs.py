@@ -141,7 +141,7 @@ def test_the_way_of_a_restoration_is_the_one_that_is_told() -> None:
     y = np.random.default_rng(0).random((16, 16))
     sys.setprofile(look)
     try:
-        ipx.solve(y, op="blur", iterations=3)
+        ipx.solve(y, op="blur", prior="tv", iterations=3)
     finally:
         sys.setprofile(None)
     assert [call for call in seen if call in told] == told
