@@ -12,8 +12,8 @@ from ipx.report.html import DASH, Cell, number, text
 from ipx.report.page import STATUS
 
 HEAD = {
-    "": False, "image": False, "status": False, "PSNR before": True, "PSNR": True, "SSIM": True,
-    "λ": True, "noise": True, "iterations": True, "seconds": True, "plan": False, "warnings": True,
+    "": False, "image": False, "before": True, "PSNR": True, "SSIM": True, "λ": True,
+    "noise": True, "steps": True, "seconds": True, "status": False, "plan": False, "notes": True,
 }  # fmt: skip
 
 
@@ -78,7 +78,6 @@ def _row(entry: Entry) -> list[Cell]:
     return [
         (picture, name),
         (link, name),
-        (f'<span class="status {text(status)}">{text(STATUS.get(status, status))}</span>', status),
         _figure(row.get("psnr_before"), ".2f"),
         _figure(row.get("psnr_after"), ".2f"),
         _figure(row.get("ssim_after"), ".3f"),
@@ -86,6 +85,7 @@ def _row(entry: Entry) -> list[Cell]:
         (number(row.get("sigma"), 3), row.get("sigma")),
         (number(row.get("iterations")), row.get("iterations")),
         _figure(row.get("seconds"), ".1f"),
+        (f'<span class="status {text(status)}">{text(STATUS.get(status, status))}</span>', status),
         (text(said), said),
         (_warned(warned), len(warned)),
     ]

@@ -27,9 +27,6 @@ SECTIONS = {
 
 LEFT = "Residual y \N{MINUS SIGN} Ax"
 
-NO_CRITERIA = ("lam", "prior")
-"""What a trial tells besides its criteria."""
-
 CRITERIA = {"log_ratio": "log of misfit over target", "noise": "noise level that is left"}
 """Criteria of tuners, where their names do not say enough."""
 
@@ -163,7 +160,10 @@ def _fit(run: Run) -> str:
     lines += (
         [Line(frequency.tolist(), white, "white noise of this level", dashed=True)] if white else []
     )
-    told = "White noise has a flat spectrum. Above the line: image that the result has lost. Below: noise that it has kept."
+    told = (
+        "White noise has a flat spectrum. Above the line: image that the result has lost. "
+        "Below: noise that it has kept."
+    )
     spectrum = plot("Spectrum of the residual", lines, "frequency in cycles per pixel", "power",
                     log_y=True, note=told)  # fmt: skip
     return html.section("fit", LEFT, html.cards(figures), _plots(spectrum, histogram(known, level)))
@@ -208,50 +208,53 @@ def _iterations(record: Mapping[str, Any]) -> str:
 
 def _lam(record: Mapping[str, Any]) -> str:
     """The trials of the tuner, and the weight that it took."""
-    trials = [t for t in record.get("trace") or [] if "prior" not in t and _one(t["lam"])]
-    keys = {k for t in trials for k in t if k not in NO_CRITERIA}
-    told = [("rule", record["result"].get("rule") or "")]
-    rule = "".join(f'<p class="note">{text(v)}</p>' for _, v in told if v)
-    figures = []
-    for key in sorted(keys):
-        with_key = [t for t in trials if key in t]
-        lams = [_first(t["lam"]) for t in with_key]
-        line = Line(lams, [_first(t[key]) for t in with_key], "trials", points="numbers")
-        figures.append(
-            plot(
-                f"{_criterion(key).capitalize()}, each trial",
-                [line],
-                "λ",
-                _criterion(key),
-                log_x=True,
-            )
-        )
-    path = [_first(t["lam"]) for t in trials]
-    if path and _one(record["result"].get("lam")):
-        order = [float(i) for i in range(1, len(path) + 1)]
-        chosen = record["result"]["lam"]
-        lines = [Line(order, path, "tried", points="dots"),
-                 Line([order[0], order[-1]], [chosen, chosen], "taken", dashed=True)]  # fmt: skip
-        figures.append(plot("The path of λ", lines, "trial", "λ", log_y=True))
+    every = record.get("trace") or []
+    trials = [t for t in every if "prior" not in t and _one(t["lam"])]
+    rule = record["result"].get("rule") or ""
+    figures = [_scores(trials, key) for key in sorted({k for t in trials for k in _criteria(t)})]
+    figures.append(_path([_first(t["lam"]) for t in trials], record["result"].get("lam")))
     rows = [
         [
             str(i),
             text(trial.get("prior", "")),
             number([_first(lam) for lam in _list(trial["lam"])]),
-            "; ".join(
-                f"{text(k)} {number(_first(trial[k]))}" for k in trial if k not in NO_CRITERIA
-            ),
+            "; ".join(f"{text(k)} {number(_first(trial[k]))}" for k in _criteria(trial)),
         ]
-        for i, trial in enumerate(record.get("trace") or [], 1)
+        for i, trial in enumerate(every, 1)
     ]
-    every = html.table(("trial", "prior alone", "λ", "criterion"), rows, "Trials of λ")
+    head = ("trial", "prior alone", "λ", "criterion")
     return html.section(
         "lam",
         "How λ was found",
-        rule,
+        f'<p class="note">{text(rule)}</p>' if rule not in ("", "given") else "",
         _plots(*figures),
-        html.folded(f"{len(rows)} trials", every) if rows else "",
+        html.folded(f"{len(rows)} trials", html.table(head, rows, "Trials of λ")) if rows else "",
     )
+
+
+def _scores(trials: Sequence[Mapping[str, Any]], key: str) -> str:
+    """A criterion over the weight, the trials numbered."""
+    some = [t for t in trials if key in t]
+    lams, values = [_first(t["lam"]) for t in some], [_first(t[key]) for t in some]
+    name = _criterion(key)
+    line = Line(lams, values, points="numbers")
+    return plot(f"{name.capitalize()}, each trial", [line], "λ", name, log_x=True)
+
+
+def _path(lams: Sequence[float], taken: Any) -> str:
+    """The weights in the order in which they were tried."""
+    if not lams or not _one(taken):
+        return ""
+    order = [float(i) for i in range(1, len(lams) + 1)]
+    lines = [
+        Line(order, lams, "tried", points="dots"),
+        Line([order[0], order[-1]], [taken, taken], "taken", dashed=True),
+    ]
+    return plot("The path of λ", lines, "trial", "λ", log_y=True)
+
+
+def _criteria(trial: Mapping[str, Any]) -> list[str]:
+    return [key for key in trial if key not in ("lam", "prior")]
 
 
 def _criterion(key: str) -> str:
