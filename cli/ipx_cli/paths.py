@@ -100,6 +100,22 @@ def protect(
                 _refuse(target, path)
 
 
+def keep(outputs: Iterable[Path | None], read: Iterable[Path | None]) -> None:
+    """Refuse outputs that are read, or are one file.
+
+    Raises:
+        UsageError: there is such an output.
+    """
+    precious = {_key(path) for path in read if path is not None}
+    seen: set[object] = set()
+    for path in filter(None, outputs):
+        if _key(path) in precious:
+            raise UsageError(f"the output {path} is also an input")
+        if _key(path) in seen:
+            raise UsageError(f"two outputs would be written to {path}")
+        seen.add(_key(path))
+
+
 def _refuse(target: Path, path: Path) -> None:
     """Say why a file is not replaced."""
     changed = path == target and wrote(target, record_path(target))

@@ -86,6 +86,7 @@ from ipx.files.cards import find_weights as find_weights, trained_traits as trai
 from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
 from ipx.files.images import read_array as read_array
+from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
 from ipx.numerics.metrics import log_error as log_error
