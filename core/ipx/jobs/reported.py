@@ -229,7 +229,7 @@ def _truth(
 ) -> Array | None:
     told = record.get("truth")
     if told is not None:
-        path, known = Path(told["path"]), told["sha256"]
+        path, known = Path(record["config"]["truth"]), told["sha256"]
     elif not record["config"].get("inputs"):
         path = output.with_name("truth.png")
         known = record.get("written", {}).get(path.name)

@@ -77,8 +77,8 @@ def comparison_page(
             html.section(
                 "images",
                 "Images",
-                f'<div class="top">{viewer.viewer(ready, "degraded", first)}'
-                f'<div class="side">{viewer.tools()}{dim}</div></div>',
+                viewer.viewer(ready, "degraded", first),
+                dim,
                 viewer.grid(ready),
             ),
         ]

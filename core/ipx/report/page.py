@@ -98,7 +98,7 @@ def _images(run: Run) -> str:
     gain = gain_of(run.images)
     dim = f'<p class="note">Images are shown {gain:.3g} times brighter.</p>' if gain > 1 else ""
     left = "degraded" if any(d.shown.name == "degraded" for d in true) else "truth"
-    side = f'<div class="side">{html.cards(_figures(run))}{viewer.tools()}{dim}</div>'
+    side = f'<div class="side">{html.cards(_figures(run))}{dim}</div>'
     top = f'<div class="top">{viewer.viewer(ready, left, "restored")}{side}</div>'
     return html.section("images", "Before and after", top, viewer.grid(ready))
 
@@ -311,7 +311,7 @@ def _files(record: Mapping[str, Any]) -> str:
     rows = [[text(given.get("path")), text(given.get("sha256", ""))]]
     rows += [[text(path), text(value)] for path, value in record["files"].items()]
     if record.get("truth"):
-        rows.append([text(record["truth"]["path"]), text(record["truth"]["sha256"])])
+        rows.append([text(record["truth"].get("path")), text(record["truth"].get("sha256"))])
     head, versions = ("file", "sha256"), words.environment(record)
     return html.section(
         "record", "Record",

@@ -33,6 +33,7 @@ def viewer(images: Sequence[Drawn], left: str, right: str) -> str:
     return f"""<div class="viewer" hidden>
 <div class="bar">
 <label>Left <select data-side="left">{choices(left)}</select></label>
+{tools()}
 <label>Right <select data-side="right">{choices(right)}</select></label>
 </div>
 <div class="stage" style="--w:{width};--h:{height}">
@@ -41,7 +42,8 @@ def viewer(images: Sequence[Drawn], left: str, right: str) -> str:
 <span class="handle" aria-hidden="true"></span>
 <input type="range" min="0" max="100" step="1" value="50" aria-label="Share of the left image">
 </div>
-<p class="hint">Drag the line, or use the arrow keys.</p>
+<p class="hint">Drag the line, or use the arrow keys. One zoom for all images: the buttons, a
+double-click, or the keys + &minus; 0. To move: drag an image below, or the arrow keys on it.</p>
 </div>"""
 
 
@@ -53,8 +55,6 @@ def tools() -> str:
         '<output aria-live="polite">1&times;</output>'
         '<button type="button" data-zoom="in" aria-label="Zoom in">+</button>'
         '<button type="button" data-zoom="fit">Fit</button></div>'
-        '<p class="hint zoomhint" hidden>One zoom for all: double-click, or the keys + &minus; 0. '
-        "To move: drag, or the arrow keys on an image.</p>"
     )
 
 

@@ -87,7 +87,7 @@
       if (by) zoom(by);
     });
     addEventListener("resize", show);
-    for (const tool of all(".zoom, .zoomhint")) tool.hidden = false;
+    for (const tool of all(".zoom")) tool.hidden = false;
   }
 
   // before and after: two images of the page, one over the other
