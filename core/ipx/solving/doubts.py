@@ -25,7 +25,7 @@ FITTED = 0.05
 ROUGHER = 3.0
 """How much rougher than the data, where these are smoothest, a result may be."""
 
-SLIGHT = 0.0075
+SLIGHT = 0.01
 """Standard deviation below which estimated noise may be the texture of a clean photograph."""
 
 KEPT = 0.001

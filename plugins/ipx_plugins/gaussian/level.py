@@ -6,6 +6,9 @@ patches leave (`subspace_sigma`). Each is too high for pictures without what it 
 first is the most precise for photographs, so the others replace it only where they are much
 smaller. The energy of the calmest region bounds the level of data that are not pictures.
 
+White noise has the same level in every octave, texture grows from each to the next: what the next
+octave has more is texture, and a share of it is taken off (`_without_texture`).
+
 Lossy storage removes fine noise: after JPEG compression the finest details tell nothing. The
 errors of storage, known from the file, say from which octave on the noise is still there.
 """
@@ -28,6 +31,7 @@ AGREE = 0.75  # estimates whose ratio is above this agree
 NOTABLE = 0.005  # smaller differences are not worth a remark
 VISIBLE = 2.0  # noise that shows, relative to the errors of storage
 WINDOW = 15  # side of the regions whose energy is measured
+GROWTH = 10.0  # of the energy of texture from the finest octave to the next, in sharp photographs
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,35 @@ def _octaves(y: Tensor, mask: Tensor, holes: bool, floor: Sequence[float]) -> Le
         at = _combined(coarse, seen, holes)
         found = Level(min(unit * at.sigma, bound), block, at.others)
         if found.sigma > VISIBLE * error:
-            return found
+            return found if holes else _without_texture(coarse, found, unit)
         bound = min(bound, VISIBLE * error)
     least = min(floor, default=0.0)
     return Level(max(found.sigma, least), found.block if len(set(floor)) > 1 else 1, found.others)
+
+
+def _without_texture(y: Tensor, found: Level, unit: float) -> Level:
+    """The estimate without the texture that the next two octaves show.
+
+    With noise of variance s in each octave and texture of energy t, g t, ... the second octave has
+    (g - 1) t more than the first. Blurred images have a larger growth g, which the third octave
+    bounds from below. Without the correction sigma = 0.004 is overestimated by 15 % in the median
+    over sharp photographs, and that of clean grass is 0.024.
+    """
+    if min(y.shape[-2:]) < 4 * 8 or found.sigma == 0:
+        return found
+    octaves = [found]
+    for side in (2, 4) if min(y.shape[-2:]) >= 8 * 8 else (2,):
+        coarse = functional.avg_pool2d(side * unit * y, side)
+        octaves.append(_combined(coarse, torch.ones_like(coarse, dtype=torch.bool), False))
+    if octaves[0].others is not None or octaves[1].others is not None:
+        return found  # text and the like, whose flat parts end at coarser octaves
+    energies = [octave.sigma**2 for octave in octaves]
+    more = energies[1] - energies[0]
+    if more <= 0:
+        return found
+    growth = max([GROWTH, *((after - energies[1]) / more for after in energies[2:])])
+    sigma = max(energies[0] - more / (growth - 1), 0.0) ** 0.5
+    return Level(sigma, found.block, found.sigma if found.sigma - sigma > NOTABLE else None)
 
 
 def _combined(y: Tensor, mask: Tensor, holes: bool) -> Level:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from ipx_plugins.gaussian.details import filtered
 from ipx_plugins.gaussian.patches import spread
 
 COMPONENTS = 3
@@ -19,7 +19,7 @@ MOST = 20_000  # details used
 ENOUGH = 1_000  # details needed
 ITERATIONS = 80
 
-_FILTER = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))  # norm 6
+SECOND = (1, -2, 1)  # its outer product with itself has norm 6
 
 
 def flat_sigma(y: Tensor) -> float | None:
@@ -33,11 +33,10 @@ def flat_sigma(y: Tensor) -> float | None:
     """
     if min(y.shape[-2:]) < 3:
         return None
-    kernel = torch.tensor(_FILTER, dtype=torch.float64, device=y.device)[None, None] / 6
-    detail = functional.conv2d(y.double().transpose(0, 1), kernel).flatten()
+    detail = (filtered(y, SECOND, SECOND) / 6).double().flatten()
     # extreme values may be clipped, which halves the noise; of a page of text nothing else is left
-    inner = ((y < y.amax()) & (y > y.amin())).double().transpose(0, 1)
-    within = (functional.avg_pool2d(inner, 3, 1) > 1 - 1e-9).flatten()
+    inner = ((y < y.amax()) & (y > y.amin())).to(y.dtype)
+    within = (filtered(inner, (1, 1, 1), (1, 1, 1)) > 8.5).flatten()
     if float(within.double().mean()) >= LEAST:
         detail = detail[within]
     if len(detail) < ENOUGH:
