@@ -20,12 +20,6 @@ from ipx.report.page import Run, page
 from ipx.report.pictures import Shown, drawn
 from ipx.report.plots import Line, plot
 from ipx.report.spectra import power, radial
-from report_pages import make
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("pages"))
 
 
 class Reader(HTMLParser):
@@ -189,9 +183,9 @@ def test_white_noise_has_a_flat_spectrum() -> None:
 
 def test_the_residual_leaves_out_what_depends_on_unseen_pixels() -> None:
     generator = np.random.default_rng(0)
-    op = {"name": "blur", "size": 5, "kind": "box", "boundary": "unknown"}
+    op = {"name": "blur", "size": 5, "kind": "uniform", "boundary": "unknown"}
     scene = torch.from_numpy(generator.random((1, 1, 36, 44))).float()
-    blur = ipx.operator("blur", (1, 36, 44), kind="box", size=5, boundary="valid")
+    blur = ipx.operator("blur", (1, 36, 44), kind="uniform", size=5, boundary="valid")
     y = blur.forward(scene)[0].numpy()
     left = residual(op, y, scene[0, :, 2:-2, 2:-2].numpy())
     assert left.shape == y.shape

@@ -32,6 +32,9 @@ SUFFIXES = (".html", ".htm")
 
 T = TypeVar("T")
 
+MOST = 24
+"""Largest number of outputs besides the restored image on a page, such as draws."""
+
 IMAGES = ("mean", "median", "lower", "upper", "sample")
 """Names of outputs that look like the image itself; a number may follow."""
 
@@ -89,6 +92,9 @@ def reported(record: Table, files: Files, at: Path) -> bytes:
             left = residual(files.request.op, files.data, files.outputs[MAIN])
         except IpxError as why:
             missing.append(f"the residual is not shown: {why}")
+    count = len(files.outputs) - 1
+    if count > MOST:
+        missing.append(f"{MOST} of {count} further outputs are shown")
     noise = files.request.tree("noise").facts
     return page(
         Run(
@@ -110,9 +116,8 @@ def _shown(row: Mapping[str, Any], files: Files, left: Array | None) -> list[Sho
         found.append(Shown(MAIN, "Restored", main, note=_quality(row, "after")))
     if files.clean is not None:
         found.append(Shown("truth", "Truth", files.clean))
-    for name, pixels in files.outputs.items():
-        if name != MAIN:
-            found.append(output_shown(name, pixels))
+    others = [name for name in files.outputs if name != MAIN]
+    found += [output_shown(name, files.outputs[name]) for name in others[:MOST]]
     if files.clean is not None and main is not None and files.clean.shape == main.shape:
         error = main - files.clean
         told = f"root mean square {float(np.sqrt(np.mean(np.square(error)))):.3g}"

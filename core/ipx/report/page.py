@@ -286,6 +286,12 @@ def _plan(record: Mapping[str, Any]) -> str:
     if said["exact"] and said["tolerance"]:
         exact = f"iterative, to a relative residual of {said['tolerance']:g}"
     head = ("needed", "bridge", "accuracy", "what it does")
+    course = record.get("history") or []
+    if course and all(row.get("objective") is None for row in course):
+        lines += (
+            "<li>This prior has no value R(x): the solver takes its denoiser or its proximal map, "
+            "and nothing is minimised.</li>"
+        )
     options = html.table(
         ("role", "component", "option", "value", "default", "meaning"), words.options(record),
         "Options; values that differ from their defaults are bold",

@@ -136,7 +136,7 @@ def _true(pixels: Array, gain: float) -> Array:
 def _uri(picture: Image.Image, kind: str, **how: int) -> str:
     file = io.BytesIO()
     grey = kind == "PNG" and picture.mode == "RGB" and _is_grey(picture)
-    (picture.convert("L") if grey else picture).save(file, kind, optimize=True, **how)
+    (picture.convert("L") if grey else picture).save(file, kind, **how)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ipx.declare.kinds import KINDS, ROLES
 from ipx.declare.options import OptionInfo
 from ipx.declare.registry import registry
+from ipx.declare.traits import Traits
 from ipx.errors import IpxError
 from ipx.planning.plan import Plan
 from ipx.planning.request import Request
@@ -186,9 +187,10 @@ def python(record: Record) -> str:
         n: config[n] for n, info in infos.items()
         if config.get(n) is not None and config[n] != info.default
     }  # fmt: skip
-    asked = "".join(f"    {name}={_literal(value)},\n" for name, value in values.items())
+    floor = "    floor=picture.floor,\n" if config.get("inputs") else ""
+    asked = floor + "".join(f"    {name}={_literal(value)},\n" for name, value in values.items())
     lines = [*_read(record), "how = ipx.solve(", f'    y,\n    axes="CHW",\n{asked})']
-    if record["input"].get("format") is not None:
+    if record["input"].get("format") is not None and not _traits(record).complex:
         samples = config.get("dtype") if config.get("dtype") in ("uint8", "uint16") else None
         ending = "" if samples is None else f", dtype={samples!r}"
         name = str(record["result"]["output"]).replace("\\", "/").rsplit("/", 1)[-1]
@@ -207,10 +209,21 @@ def _read(record: Record) -> list[str]:
     """The lines that read the data, or simulate them."""
     given = record["config"].get("inputs") or []
     start = ["import torch", "", "import ipx", "from ipx.files import images", ""]
+    config, traits = record["config"], _traits(record)
+    if given and traits.complex:
+        start[-2] = "from ipx.files.complex import read_complex"
+        return [
+            *start,
+            f"picture = read_complex({given[0]!r})",
+            "y = torch.from_numpy(picture.pixels)",
+        ]
     if given:
-        more = ["picture = images.read(" + repr(given[0]) + ")"]
-        return [*start, *more, "y = torch.from_numpy(picture.pixels)"]
-    config = record["config"]
+        more = ", absolute=True" if traits.absolute else ""
+        return [
+            *start,
+            f"picture = images.read({given[0]!r}{more})",
+            "y = torch.from_numpy(picture.pixels)",
+        ]
     subject = "face" if "face" in str(record["input"].get("path")) else "photograph"
     op, noise = (_literal(_short(ROLES[role], config[role])) for role in ("op", "noise"))
     return [
@@ -220,6 +233,14 @@ def _read(record: Record) -> list[str]:
         f"    torch.from_numpy(picture.pixels), op={op}, noise={noise}, seed={config['seed']}",
         ")",
     ]
+
+
+def _traits(record: Record) -> Traits:
+    """The facts of the operator; the usual ones where its plugin is missing."""
+    try:
+        return tree("operator", record["config"].get("op", "identity")).facts.traits
+    except IpxError:
+        return Traits()
 
 
 def _short(kind: str, table: Any) -> Any:
