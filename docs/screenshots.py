@@ -27,9 +27,9 @@ FLAGS = [
 ]  # fmt: skip
 
 SHOTS: dict[str, tuple[str, int, int, str, str]] = {
-    "report": ("out/pilot.png-report.html", 1200, 1000, "light", "images"),
-    "report-fit": ("out/pilot.png-report.html", 1200, 1000, "light", "fit"),
-    "report-plan": ("out/pilot.png-report.html", 1200, 900, "dark", "plan"),
+    "report": ("out/pilot.png-report.html", 1200, 940, "light", "images"),
+    "report-fit": ("out/pilot.png-report.html", 1200, 900, "light", "fit"),
+    "report-plan": ("out/pilot.png-report.html", 1200, 600, "dark", "plan"),
     "report-phone": ("out/pilot.png-report.html", 375, 800, "dark", "images"),
     "report-index": ("out/index.html", 1200, 700, "light", "runs"),
     "compare": ("compare.html", 1200, 1000, "light", "table"),
