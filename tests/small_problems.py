@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -38,7 +37,7 @@ class White(ipx.Noise[ipx.NoOptions]):
         return 0.5e-4 * count
 
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: ipx.Storage = ipx.Storage()
     ) -> White:
         return self
 

@@ -246,6 +246,17 @@ def test_stripes_are_removed() -> None:
     assert ipx.psnr(how.x, truth) > ipx.psnr(as_noise.x, truth) + 4
 
 
+@pytest.mark.parametrize("solver", ["auto", "pnp-hqs"])
+def test_a_denoiser_removes_stripes_nearly_to_the_result_without_them(solver: str) -> None:
+    truth = photograph(96).mean(1, keepdim=True)
+    told = striped(0.05, gain=0.01)
+    y = ipx.degrade(truth, noise=told, seed=1)
+    free = ipx.degrade(truth, noise={"name": "gaussian", "sigma": 0.05}, seed=1)
+    best = ipx.solve(free, noise={"name": "gaussian", "sigma": 0.05}, prior="drunet").x
+    how = ipx.solve(y, noise=told, prior="drunet", solver=solver)
+    assert ipx.psnr(how.x, truth) > ipx.psnr(best, truth) - 0.8
+
+
 # ---------------------------------------------------------------- two instruments
 
 

@@ -43,13 +43,23 @@ def test_the_core_knows_no_plugin_and_no_command_line() -> None:
 # what a plugin that adds a command or a file format works with, docs/plugins/README.md
 FOR_COMMANDS = (
     "ipx.errors",
+    "ipx.declare.options",
     "ipx.declare.registry",
     "ipx.files.atomic",
+    "ipx.files.complex",
     "ipx.files.format",
     "ipx.files.images",
+    "ipx.files.limits",
+    "ipx.files.lookup",
     "ipx.files.panel",
     "ipx.files.record",
+    "ipx.jobs.assumed",
+    "ipx.jobs.foresee",
+    "ipx.jobs.reporter",
+    "ipx.jobs.solve",
     "ipx.numerics.metrics",
+    "ipx.planning.matrix",
+    "ipx.planning.request",
 )
 
 

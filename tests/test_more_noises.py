@@ -21,6 +21,7 @@ from ipx.numerics.metrics import psnr
 from ipx_cli.main import cli
 from ipx_plugins.gaussian.bounded import Quantisation, Uniform
 from ipx_plugins.impulse.noise import Impulse
+from ipx_plugins.jpeg.coding import Coding
 from ipx_plugins.jpeg.noise import JPEG
 from ipx_plugins.jpeg.transform import blocks, joined, steps
 from ipx_plugins.speckle.noise import Speckle
@@ -158,6 +159,56 @@ def test_jpeg_on_the_command_line(tmp_path: Path) -> None:
     assert json.loads(done.stdout.splitlines()[-1])
     clean, y, z = (torch.from_numpy(images.read(tmp_path / f"{n}.png").pixels)[None] for n in "xyz")
     assert float(psnr(z, clean)) > float(psnr(y, clean)) + 0.2
+
+
+TABLES = {0: [10 + 3 * i for i in range(64)], 1: [20 + 2 * i for i in range(64)]}
+
+
+def jpeg_file(path: Path, orientation: int = 1, colour: bool = True) -> Tensor:
+    """A JPEG file with tables of nobody's quality, 4:2:0; the clean picture, as it is stored."""
+    grey = camera(96)[0, 0, :91, :85]
+    clean = torch.stack([grey, grey**1.5, 1 - grey]) if colour else grey[None]
+    pixels = (255 * clean).round().byte().permute(1, 2, 0).numpy()
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(pixels if colour else pixels[..., 0]).save(
+        path, "JPEG", qtables=TABLES if colour else {0: TABLES[0]}, subsampling=2, exif=exif
+    )
+    return clean
+
+
+def test_the_tables_of_a_jpeg_file_are_taken(tmp_path: Path) -> None:
+    clean = jpeg_file(tmp_path / "y.jpg")[None]
+    picture = images.read(tmp_path / "y.jpg")
+    assert picture.storage.steps[0][0][1] == pytest.approx(13 / 255)
+    assert picture.storage.steps[2][7][7] == pytest.approx((20 + 2 * 63) / 255)
+    assert picture.storage.thinned == ((1, 1), (2, 2), (2, 2))
+    line = ["solve", "y.jpg", "-o", "z.png", "--noise", "jpeg", "--prior", "tv"]
+    paths = [str(tmp_path / a) if "." in a else a for a in line]
+    done = CliRunner().invoke(cli, paths)
+    assert done.exit_code == 0, done.output
+    y, z = (torch.from_numpy(images.read(tmp_path / n).pixels)[None] for n in ("y.jpg", "z.png"))
+    assert float(psnr(z, clean)) > float(psnr(y, clean)) + 0.4
+    assert ipx.Storage((0.5,), (((2.0,),),)).divided(2).steps == (((1.0,),),)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_blocks_begin_where_the_file_begins(orientation: int, tmp_path: Path) -> None:
+    """Also in a picture that is turned: the coefficients are multiples of the steps."""
+    jpeg_file(tmp_path / "y.jpg", orientation, colour=False)
+    picture = images.read(tmp_path / "y.jpg")
+    y = torch.from_numpy(picture.pixels)[None]
+    coding = Coding.of_file(picture.storage)
+    (plane,) = coding.planes(y - 0.5)
+    levels = (blocks(plane) / coding.step(0, y))[:, :, :-1, :-1]
+    assert float((levels - levels.round()).abs().mean()) < 0.03
+    model = JPEG().estimated(y, storage=picture.storage)
+    assert 20 < float(model.level) < 50  # type: ignore[arg-type]
+
+
+def test_a_name_of_another_kind_is_told() -> None:
+    with pytest.raises(ipx.UnknownNameError, match="it is the name of a noise"):
+        ipx.operator("jpeg", (1, 8, 8))
 
 
 def test_what_is_no_jpeg_is_refused() -> None:

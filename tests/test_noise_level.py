@@ -121,9 +121,9 @@ def stored(quality: int, sigma: float, folder: Path) -> tuple[images.Picture, Te
 def test_noise_before_jpeg_compression(quality: int, tmp_path: Path) -> None:
     """The finest details of quality 80 and 60 have no noise left."""
     picture, _ = stored(quality, 0.03, tmp_path)
-    assert list(picture.floor) == sorted(picture.floor, reverse=True)
+    assert list(picture.storage.errors) == sorted(picture.storage.errors, reverse=True)
     y = torch.from_numpy(picture.pixels)[None]
-    (found,) = noise_level(y, floor=picture.floor)
+    (found,) = noise_level(y, floor=picture.storage.errors)
     assert found.sigma == pytest.approx(0.03, rel=0.15)
     assert (noise_level(y)[0].sigma < 0.005) == (quality in (80, 60))
 
@@ -133,7 +133,7 @@ def test_a_jpeg_file_is_restored(prior: str, tmp_path: Path) -> None:
     """At quality 80 the result was noise: 6.8 dB with drunet."""
     picture, clean = stored(80, 0.03, tmp_path)
     y = torch.from_numpy(picture.pixels)
-    how = ipx.solve(y, op={"name": "blur", "sigma": 1.6}, prior=prior, floor=picture.floor)
+    how = ipx.solve(y, op={"name": "blur", "sigma": 1.6}, prior=prior, storage=picture.storage)
     start = float(ipx.psnr(y, clean)[0])
     assert float(ipx.psnr(how.x, clean)[0]) > start + 1
     assert not how.warnings
@@ -149,7 +149,7 @@ def test_the_discrepancy_on_block_means(tmp_path: Path) -> None:
     picture, clean = stored(80, 0.03, tmp_path)
     y = torch.from_numpy(picture.pixels)
     op, tuner = {"name": "blur", "sigma": 1.6}, "discrepancy"
-    how = ipx.solve(y, op=op, prior="tv", tuner=tuner, floor=picture.floor)
+    how = ipx.solve(y, op=op, prior="tv", tuner=tuner, storage=picture.storage)
     assert float(ipx.psnr(how.x, clean)[0]) > float(ipx.psnr(y, clean)[0]) + 1
     assert not how.warnings
 

@@ -94,7 +94,7 @@ def protect(
             if _key(path) in precious or _key(path) in outputs:
                 raise UsageError(f"the {what} {path} is also an input or an output")
         if len({_key(path) for path in mine.values()}) < len(mine):
-            raise UsageError(f"panel and report would both be written to {mine['panel']}")
+            raise UsageError(f"{', '.join(mine)} would be written to one file")
         for path in (target, record_path(target), *more, *mine.values()):
             if not force and path.is_file() and path.stat().st_size and not wrote(target, path):
                 _refuse(target, path)

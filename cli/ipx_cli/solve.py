@@ -44,6 +44,7 @@ class Work:
         read: files that are read besides the inputs.
         panels: the panel of each input.
         reports: the report of each input.
+        deviations: the file of the standard deviation of each, if it is named.
         truths: the truth of each input.
         expect: sha256 of the input in the record given as configuration.
         argv: the command line.
@@ -58,6 +59,7 @@ class Work:
     panels: dict[Path, Path] = field(default_factory=dict)
     reports: dict[Path, Path] = field(default_factory=dict)
     truths: dict[Path, Path] = field(default_factory=dict)
+    deviations: dict[Path, Path] = field(default_factory=dict)
     expect: str | None = None
 
     @property
@@ -76,7 +78,7 @@ class SolveCommand(ComponentCommand):
     """Has the options of all roles of a request."""
 
     roles, settings = CONCERNS["solve"]
-    keys = ("lam", "inputs", "output", "truth", "panel", "report", "max_pixels")
+    keys = ("lam", "inputs", "output", "truth", "panel", "report", "std", "max_pixels")
 
 
 @click.command(cls=SolveCommand)
@@ -108,6 +110,12 @@ class SolveCommand(ComponentCommand):
     type=PathValue(path_type=Path),
     help="Save a page on the run, .html; a folder, with an index, for several inputs.",
 )
+@click.option(
+    "--std",
+    type=PathValue(path_type=Path),
+    help="File of the standard deviation of draws; a folder for several inputs.  "
+    "[default: OUTPUT-std.tif]",
+)
 @click.option("--config", type=PathValue(path_type=Path), help="TOML file, or an earlier record.")
 @click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
 @click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
@@ -129,9 +137,14 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     plan = request.plan()
     rule = request.rule(plan, truth=bool(given["truth"]) or not files)
     inputs = list(files) or (found.config.inputs if found.config is not None else [])
-    for name in ("panel", "report"):
+    for name in ("panel", "report", "std"):
         if _is_elsewhere(ctx, found, name):
             given[name] = None
+    if given["std"] and not request.settings.sampled:
+        raise UsageError(
+            "--std is of draws from the posterior: ask for --estimate mmse or median, --interval, "
+            "--samples or --claim"
+        )
     read = request.files() + command.configuration(ctx)
     read += [given["truth"]] if given["truth"] else []
     inputs = unfolded(inputs, read, "solve", output.noter(given["quiet"]))
@@ -140,13 +153,16 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
         pairs = paths.pair(inputs, given["output"], "restored")
         panels = paths.beside(pairs, given["panel"], "panel", ".png")
         reports = paths.beside(pairs, given["report"], "report", ".html")
+        deviations = paths.beside(pairs, given["std"], "std", ".tif")
         truths = paths.truths(pairs, given["truth"])
-        others = {"panel": panels, "report": reports}
+        others = {"panel": panels, "report": reports, "standard deviation": deviations}
         paths.protect(pairs, read, others, given["force"])
         # a record holds the hash of one input
         known = found.config is not None and not files and len(inputs) == 1
         expect = found.config.sha256 if known and found.config is not None else None
-        work = Work(request, pairs, read, found.argv, given, panels, reports, truths, expect)
+        work = Work(
+            request, pairs, read, found.argv, given, panels, reports, truths, deviations, expect
+        )
         assumed = [note for source, _ in pairs for note in assumptions(request, source)]
     elif given["truth"]:
         raise UsageError("--truth needs an image to restore; without files the truth is known")
@@ -228,6 +244,7 @@ def _demonstrate(work: Work) -> int:
                 report=page,
                 reporter=Reporter(report, work.note, work.argv),
                 force=given["force"],
+                std=given["std"],
             )
 
     code = batch.run(
@@ -272,6 +289,7 @@ def _restore(work: Work) -> int:
                 reporter=Reporter(report, note, work.argv),
                 expect=work.expect,
                 force=given["force"],
+                std=work.deviations.get(source),
             )
         for line in row["warnings"]:
             if line not in said:  # many inputs, one line

@@ -129,10 +129,10 @@ def stored(y: Tensor, way: str, folder: Path) -> images.Picture | None:
     return images.read(path)
 
 
-def restored(y: Tensor, floor: tuple[float, ...], op: dict[str, Any], prior: str) -> Any:
+def restored(y: Tensor, storage: ipx.Storage, op: dict[str, Any], prior: str) -> Any:
     """The restoration by bare defaults."""
     how = {"solver": prior} if prior == "unrolled-admm" else {"prior": prior}
-    return ipx.solve(y, op=op, floor=floor, **how)
+    return ipx.solve(y, op=op, storage=storage, **how)
 
 
 def cells() -> list[tuple[str, str, float, str]]:
@@ -149,11 +149,11 @@ def measure(picture: str, degradation: str, sigma: float, prior: str, folder: Pa
     noise = {"name": "gaussian", "sigma": sigma}
     y = ipx.degrade(clean, op=op, noise=noise, seed=1)
     read = stored(y, way, folder) if op["name"] != "fourier" else None
-    floor = () if read is None else read.floor
+    storage = ipx.Storage() if read is None else read.storage
     y = y if read is None else torch.from_numpy(read.pixels)
     try:
-        found = restored(y, floor, op, prior)
-        plain = restored(y, floor, op, "smooth")
+        found = restored(y, storage, op, prior)
+        plain = restored(y, storage, op, "smooth")
     except ipx.IpxError as e:
         return {"refused": str(e)}
     score = {k: float(ipx.psnr(v, clean[None])[0]) for k, v in

@@ -6,6 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from ipx.declare.foreign import LayoutSpec, LibrarySpec
 from ipx.declare.specs import (
     AdapterSpec,
     IOSpec,
@@ -69,6 +70,8 @@ KINDS: dict[str, Kind] = {
         Kind("model", ModelSpec, "ipx.parts.model:Model", "ipx.testing.model"),
         Kind("adapter", AdapterSpec),
         Kind("io", IOSpec, "ipx.files.format:Format", "ipx.testing.io"),
+        Kind("layout", LayoutSpec, "ipx.parts.layout:Layout", "ipx.testing.layout"),
+        Kind("library", LibrarySpec, "ipx.parts.library:Library"),
     )
 }
 

@@ -145,7 +145,12 @@ class Registry:
         names = self.names(kind)
         message = f"no {kind} is called {name}{did_you_mean(name, names)}"
         listed = f" (there are: {', '.join(names)})" if names else ""
-        raise UnknownNameError(message + listed + self._broken_hint())
+        raise UnknownNameError(message + self._elsewhere(name) + listed + self._broken_hint())
+
+    def _elsewhere(self, name: str) -> str:
+        """The kinds that have this name, for errors."""
+        kinds = [kind for kind in KINDS if name in self.specs[kind] or self._named(kind, name)]
+        return f"; it is the name of a {' and a '.join(kinds)}" if kinds else ""
 
     def find(self, name: str) -> list[Spec]:
         """Components of any kind with this name or id."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ipx.declare.options import NoOptions, Options
 from ipx.files.limits import check_size as check_size
+from ipx.files.storage import Storage
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -28,8 +29,7 @@ class Raster:
         premultiplied: the colours are stored multiplied by alpha.
         icc: the colour profile.
         orientation: EXIF orientation, 1 to 8; other values mean 1, upright.
-        errors: standard deviation of the errors of lossy storage, in the units of the samples, in
-            details of octave 1 (the finest), 2, ...; empty if storage is lossless.
+        storage: what lossy storage tells, in the units of the samples, before rotation.
     """
 
     samples: Array
@@ -37,7 +37,7 @@ class Raster:
     premultiplied: bool = False
     icc: bytes | None = None
     orientation: int = 1
-    errors: tuple[float, ...] = ()
+    storage: Storage = Storage()
 
     @property
     def layout(self) -> str:

@@ -32,6 +32,7 @@ from ipx.files.lookup import (
     suffixes,
 )
 from ipx.files.record import sha256 as sha256
+from ipx.files.storage import Storage
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +51,8 @@ class Picture:
         sha256: of the bytes of the file, hexadecimal.
         path: the file.
         premultiplied: the colours are multiplied by alpha (TIFF's associated alpha).
-        floor: standard deviation of the errors of storage in units of ``pixels``, see
-            `ipx.Noise.estimated`: those of a format with loss, else of rounding to integers.
+        storage: how precisely the file stores, in units of ``pixels``: with the errors of a format
+            with loss, else of rounding to integers.
     """
 
     pixels: Array
@@ -64,7 +65,7 @@ class Picture:
     sha256: str
     path: Path
     premultiplied: bool = False
-    floor: tuple[float, ...] = ()
+    storage: Storage = Storage()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -124,7 +125,9 @@ def read(
         pixels = (planes - offset) / scale
         pixels = np.ascontiguousarray(pixels, dtype=np.float64 if wide else np.float32)
         alpha = np.ascontiguousarray(samples[..., -1]) if raster.alpha else None
-        rounded = (12**-0.5,) if values.dtype.kind in "ui" else ()
+        storage = raster.storage.upright(raster.orientation)
+        if not storage.errors and values.dtype.kind in "ui":
+            storage = replace(storage, errors=(12**-0.5,))
     except FileNotFoundError:
         raise InputError(f"{name}: no such file") from None
     except IsADirectoryError:
@@ -144,7 +147,7 @@ def read(
         sha256=hashlib.sha256(data).hexdigest(),
         path=Path(path),
         premultiplied=raster.premultiplied,
-        floor=tuple(e / scale for e in raster.errors or rounded),
+        storage=storage.divided(scale),
     )
 
 

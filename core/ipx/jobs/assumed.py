@@ -50,7 +50,8 @@ def for_measured(request: Request, source: Path) -> Request:
     if not isinstance(described.spec, OperatorSpec) or _simulated(source, described.to_mapping()):
         return request
     usual = {k: v for k, v in described.spec.measured.items() if k not in described.given}
-    return replace(request, op=described.to_mapping() | usual) if usual else request
+    op = {**described.to_mapping(), "name": described.name, **usual}
+    return replace(request, op=op) if usual else request
 
 
 def _simulated(source: Path, operator: dict[str, Any]) -> bool:

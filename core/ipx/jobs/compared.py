@@ -13,6 +13,7 @@ from ipx.files import images
 from ipx.files.atomic import folder_for, move, staged
 from ipx.files.images import Picture
 from ipx.files.panel import check_kind
+from ipx.files.storage import Storage
 from ipx.jobs.assumed import assumptions, for_measured
 from ipx.jobs.comparison import Comparison, Watch, compare
 from ipx.jobs.indexed import check_replaced
@@ -49,6 +50,8 @@ def compare_file(
         IpxError: the image cannot be read, or an argument is wrong.
     """
     clean: Picture | None = None
+    storage: Storage | None = None
+    notes: list[str] = []
     if source is None:
         suits = tree("prior", priors[0]).facts.traits.suits
         picture = images.bundled("face" if suits == "face" else "photograph")
@@ -56,11 +59,11 @@ def compare_file(
             torch.from_numpy(picture.pixels), op=request.op, noise=request.noise,
             seed=request.settings.seed, device=request.settings.device,
         )  # fmt: skip
-        clean, floor, notes, actual = picture, picture.floor, [], request
+        clean, actual = picture, request
     else:
         notes, actual = assumptions(request, source), for_measured(request, source)
         picture = read_data(request, source)
-        y, floor = torch.from_numpy(picture.pixels), picture.floor
+        y, storage = torch.from_numpy(picture.pixels), picture.storage
         clean = None if truth is None else read_truth(truth, picture, request)
     found = compare(
         y,
@@ -73,7 +76,7 @@ def compare_file(
         noise=actual.noise,
         lam=request.lam,
         tuner=request.tuner,
-        floor=floor,
+        storage=storage,
         axes="CHW",
     )
     return found, notes

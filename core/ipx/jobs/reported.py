@@ -211,7 +211,10 @@ def _outputs(record: Table, output: Path, files: Files) -> dict[str, Array]:
     given = record["input"]
     for name, told in named.items():
         path = output if name == MAIN else output.with_name(Path(str(told)).name)
-        if not _there(path, record.get("written", {}).get(path.name), files):
+        if name != MAIN and not path.is_file():  # it may have been given another place
+            path = Path(str(told))
+        written = record.get("written", {})
+        if not _there(path, written.get(path.name, written.get(str(path.absolute()))), files):
             continue
         made = _read(files, partial(_as_written, path, name, given))
         if made is not None:

@@ -14,6 +14,7 @@ from ipx.errors import InputError
 from ipx.files import images, panel
 from ipx.files.format import FEWEST, Array, is_image
 from ipx.files.images import Picture
+from ipx.files.storage import Storage
 from ipx.jobs.curve import Curve
 from ipx.jobs.records import MAIN
 from ipx.jobs.reporter import Reporter, Reporting
@@ -137,12 +138,12 @@ def restored(
     clean: Picture | None,
     reporter: Reporter,
     observers: Sequence[AnyObserver] = (),
-    floor: Sequence[float] = (),
+    storage: Storage | None = None,
     checkpoint: str | None = None,
 ) -> Restored:
     """Restore ``y`` ``(C, H, W)`` and compute the metrics if there is a truth.
 
-    ``floor`` is that of `Picture`.
+    ``storage`` is that of `Picture`.
 
     Raises:
         IpxError: see `ipx.solve`.
@@ -167,7 +168,7 @@ def restored(
         lam=request.lam,
         settings=request.settings,
         observers=[*observers, *looking, curve],
-        floor=floor,
+        storage=storage,
         axes="CHW",
     )
     data = y.detach().cpu().numpy()

@@ -46,7 +46,7 @@ def finished(
         asked = request.to_mapping(command)
         # a setting missing in an older record had its default
         usual = {k: v for k, v in SolveSettings().to_mapping().items() if k in asked}
-        named = [output.with_name(Path(path).name) for path in row.get("outputs", {}).values()]
+        named = [_beside(output, row, Path(path)) for path in row.get("outputs", {}).values()]
         needed = [output, *named, *others]
         same = (
             record["command"] == command
@@ -60,3 +60,8 @@ def finished(
     except (InputError, KeyError, TypeError, AttributeError):
         return None
     return dict(row) if same else None
+
+
+def _beside(output: Path, row: Table, path: Path) -> Path:
+    """An output of a row, also after its folder was moved."""
+    return output.with_name(path.name) if path.parent == Path(row["output"]).parent else path

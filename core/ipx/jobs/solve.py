@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,9 @@ from ipx.jobs.restored import Restored, read_truth, restored
 from ipx.planning.request import Request, Table
 from ipx.report.words import request_of
 from ipx.solving.degrade import degrade
+from ipx.solving.estimate import DEVIATION
 from ipx.solving.observers import AnyObserver
+from ipx.solving.sample import kept_in
 
 
 def solve_file(
@@ -39,6 +42,7 @@ def solve_file(
     expect: str | None = None,
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
+    std: Path | None = None,
 ) -> Table:
     """Restore an image; write its outputs, the record and, if asked for, a panel.
 
@@ -54,6 +58,7 @@ def solve_file(
         expect: sha256 of the input in a record; a difference is noted.
         observers: see `ipx.solve`.
         force: let outputs of observers replace files that are not in the record of ``output``.
+        std: another file for the standard deviation of the draws.
 
     Returns:
         The row: input, output, status, plan, lam, sigma (noise level, in the unit of the noise
@@ -75,19 +80,22 @@ def solve_file(
         reporter.note(f"{source} has changed since the record was written")
     clean = None if truth is None else read_truth(truth, picture, request)
     like = _like(request, picture)
-    with folder_for(output), folder_for(panel), folder_for(report):
+    with folder_for(output), folder_for(panel), folder_for(std), folder_for(report):
+        if std is not None:
+            images.output_type(std, dtype="float32")
         images.output_type(output, like, request.settings.sample_type)
         for path in filter(None, (record_path(output), panel, report)):
             check_folder(path)
         y = torch.from_numpy(picture.pixels)
         chain = checkpoint_of(output) if request.settings.sampled else None
-        done = restored(actual, y, clean, reporter, observers, picture.floor, chain)
+        done = restored(actual, y, clean, reporter, observers, picture.storage, chain)
         done.warnings.extend([*assumed, *_scaled(request, picture)])
-        where = places(output, done.how.outputs, force)
+        where = places(output, done.how.outputs, force, _named(std))
         row = done.row(str(source), where)
         where_else = {"truth": truth, "panel": panel, "report": report}
         record = _record(request, picture, reporter, done, row, [source], output, where_else)
         record["truth"] = None if clean is None else clean.describe()
+        record["config"]["std"] = absolute(std)
         files = contents(done.pictures, where, like, request.settings.sample_type)
         if panel is not None:
             files[panel] = done.drawn(panel, clean)
@@ -96,7 +104,13 @@ def solve_file(
         commit(output, files, record)
         if chain is not None:
             Path(chain).unlink(missing_ok=True)
+            shutil.rmtree(kept_in(chain), ignore_errors=True)
     return row
+
+
+def _named(std: Path | None) -> dict[str, Path]:
+    """The outputs whose files are named by the user."""
+    return {} if std is None else {DEVIATION: std}
 
 
 def checkpoint_of(output: Path) -> str:
@@ -132,6 +146,7 @@ def solve_bundled(
     reporter: Reporter | None = None,
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
+    std: Path | None = None,
 ) -> Table:
     """Degrade a bundled image that suits the prior, restore it, and write to a folder.
 
@@ -146,6 +161,7 @@ def solve_bundled(
         reporter: receives reports and notes.
         observers: see `ipx.solve`.
         force: as for `solve_file`.
+        std: likewise.
 
     Returns:
         The row of `solve_file`, and ``panel``.
@@ -164,10 +180,12 @@ def solve_bundled(
         seed=request.settings.seed,
         device=request.settings.device,
     )
-    with folder_for(output), folder_for(sheet), folder_for(report):
+    with folder_for(output), folder_for(sheet), folder_for(std), folder_for(report):
+        if std is not None:
+            images.output_type(std, dtype="float32")
         images.output_type(output, picture)
         done = restored(request, y, picture, reporter, observers)
-        where = places(output, done.how.outputs, force)
+        where = places(output, done.how.outputs, force, _named(std))
         row = done.row(f"bundled:{picture.path.name}", where)
         where_else = {"truth": None, "panel": panel, "report": report}
         record = _record(request, picture, reporter, done, row, [], folder, where_else)

@@ -7,14 +7,15 @@ Gaussian noise of any sigma). The weight ``lam`` of the prior is relative to thi
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Scalar
+from ipx.files.storage import Storage
 from ipx.parts.component import Component, O
 
 
@@ -27,10 +28,12 @@ class Noise(Component[O], ABC):
 
     An estimated model also has ``block``, the side in pixels of blocks whose means have white noise
     (more than 1 where lossy storage removed fine noise), and ``remarks``, sentences for the user
-    about an estimate that may be wrong.
+    about an estimate that may be wrong. ``per_image`` names the attributes that may hold one value
+    per image.
     """
 
     kind = "noise"
+    per_image: ClassVar[tuple[str, ...]] = ("level",)
     level: Scalar | None = None
     block: int = 1
     remarks: tuple[str, ...] = ()
@@ -66,16 +69,24 @@ class Noise(Component[O], ABC):
 
     @abstractmethod
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: Storage = Storage()
     ) -> Noise[O]:
         """This model with its level estimated from ``y``, image by image.
 
         Args:
             y: data ``(B, C, H, W)``.
             known: boolean mask that broadcasts to y, true where a value was measured.
-            floor: standard deviation of the errors of storage, in the units of y, in details of
-                octave 1 (the finest), 2, ...; empty if they are negligible.
+            storage: how precisely the file of ``y`` stores, in the units of y.
         """
+
+    def alone(self, image: int) -> Self:
+        """This model for one image of a batch, by its number from 0."""
+        one = copy.copy(self)
+        for name in self.per_image:
+            value = getattr(self, name, None)
+            if isinstance(value, Tensor) and value.ndim and len(value) > 1:
+                setattr(one, name, value[image : image + 1])
+        return one
 
     def deviation(self, y: Tensor) -> Tensor:
         """Standard deviation of the noise of each value of ``y``, in a shape that broadcasts to it.
@@ -107,6 +118,13 @@ class Noise(Component[O], ABC):
         The data as an image and the start of the iterations are made of it. By default ``y``.
         """
         return y
+
+    def cleaned(self, pred: Tensor, y: Tensor) -> Tensor | None:
+        """``y`` without what the noise adds besides white noise, for the prediction ``pred``.
+
+        Such as the stripes that are found with the image. None, the default, if there is nothing.
+        """
+        return None
 
     def trusted(self, y: Tensor) -> Tensor | None:
         """True for values that the data term uses, shape of ``y``; None, the default, for all.

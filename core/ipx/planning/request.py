@@ -92,12 +92,8 @@ class Request:
         Raises:
             UsageError: as for `plan`.
         """
+        check_drawn(self.tree("sampler"), self.settings)
         if not self.settings.sampled:
-            if self.sampler["name"] != AUTO:
-                raise UsageError(
-                    "a sampler is used if draws are asked for: by estimate mmse or median, "
-                    "interval, samples or claim"
-                )
             return None
         op, noise, prior, sampler = map(self.tree, ("op", "noise", "prior", "sampler"))
         return make_plan(op, noise, prior, sampler, self.settings.exact)
@@ -110,6 +106,19 @@ class Request:
         """
         prior, tuner = self.tree("prior"), self.tree("tuner")
         return weight_rule(self.op, self.noise, prior, plan, self.lam, tuner, truth)
+
+
+def check_drawn(sampler: Tree, settings: SolveSettings) -> None:
+    """Refuse a sampler without anything to draw.
+
+    Raises:
+        UsageError: see above.
+    """
+    if sampler.name != AUTO and not settings.sampled:
+        raise UsageError(
+            "a sampler is used if draws are asked for: by estimate mmse or median, interval, "
+            "samples or claim"
+        )
 
 
 def weight_rule(

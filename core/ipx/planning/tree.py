@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ipx.declare.foreign import LibrarySpec
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import AUTO as AUTO, Options
 from ipx.declare.registry import registry
@@ -169,6 +170,12 @@ def tree(kind: str, description: Description) -> Tree:
             raise InputError(f"{kind}: a component needs a name, as in {{name = ...}}")
         return _named(kind, name, values)
     if not hasattr(description, "capabilities"):
+        library = library_of(description)
+        if library is not None:
+            raise InputError(
+                f"{type(description).__name__} is of {library.name}; ipx.adapt makes a component "
+                "of it"
+            )
         if kind == "operator" and hasattr(description, "shape"):  # of SciPy, or an array
             raise InputError(
                 f"{type(description).__name__} is a matrix; make an operator of it with "
@@ -180,6 +187,15 @@ def tree(kind: str, description: Description) -> Tree:
     if not isinstance(description, KINDS[kind].base_class()):
         raise UsageError(f"{type(description).__name__} is not of kind {kind}")
     return Tree(kind, type(description).__name__, instance=description)
+
+
+def library_of(thing: object) -> LibrarySpec | None:
+    """The library of an object, by the modules of its class and its bases; None if unknown."""
+    modules = {c.__module__.partition(".")[0] for c in type(thing).__mro__}
+    for spec in registry().all("library"):
+        if isinstance(spec, LibrarySpec) and modules & set(spec.modules):
+            return spec
+    return None
 
 
 def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:

@@ -30,13 +30,13 @@ def viewer(images: Sequence[Drawn], left: str, right: str) -> str:
             for i in images
         )
 
-    return f"""<div class="viewer" hidden>
+    return f"""<div class="viewer" style="--w:{width};--h:{height}" hidden>
 <div class="bar">
 <label>Left <select data-side="left">{choices(left)}</select></label>
 {tools()}
 <label>Right <select data-side="right">{choices(right)}</select></label>
 </div>
-<div class="stage" style="--w:{width};--h:{height}">
+<div class="stage">
 <img class="left" alt="" draggable="false"><img class="right" alt="" draggable="false">
 <span class="tag left" aria-hidden="true"></span><span class="tag right" aria-hidden="true"></span>
 <span class="handle" aria-hidden="true"></span>

@@ -187,8 +187,8 @@ def python(record: Record) -> str:
         n: config[n] for n, info in infos.items()
         if config.get(n) is not None and config[n] != info.default
     }  # fmt: skip
-    floor = "    floor=picture.floor,\n" if config.get("inputs") else ""
-    asked = floor + "".join(f"    {name}={_literal(value)},\n" for name, value in values.items())
+    stored = "    storage=picture.storage,\n" if config.get("inputs") else ""
+    asked = stored + "".join(f"    {name}={_literal(value)},\n" for name, value in values.items())
     lines = [*_read(record), "how = ipx.solve(", f'    y,\n    axes="CHW",\n{asked})']
     if record["input"].get("format") is not None and not _traits(record).complex:
         samples = config.get("dtype") if config.get("dtype") in ("uint8", "uint16") else None

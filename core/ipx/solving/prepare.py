@@ -12,12 +12,13 @@ from torch import Tensor
 from ipx.declare.capabilities import Shape
 from ipx.errors import InputError, OptionError
 from ipx.files.arrays import check_channels, rounding, to_tensor
+from ipx.files.storage import Storage
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
 from ipx.parts.sum import Sum
 from ipx.planning.plan import Plan, make_plan
-from ipx.planning.request import check_weights, usual_prior, weight_rule
+from ipx.planning.request import check_drawn, check_weights, usual_prior, weight_rule
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
@@ -52,7 +53,7 @@ class Asked:
     truth: Any
     image_shape: Shape | None
     x0: Any
-    floor: Sequence[float] | None
+    storage: Storage | None
     axes: str | None
     observers: Sequence[AnyObserver]
     settings: SolveSettings
@@ -94,7 +95,9 @@ def prepare(asked: Asked) -> Ready:
     parts = (found.op, asked.noise, prior)
     plan, algorithm = _planned(*parts, tree("solver", asked.solver), s)
     claims(s.claim)
-    drawing, sampler = _planned(*parts, tree("sampler", asked.sampler), s) if s.sampled else _NONE
+    chain = tree("sampler", asked.sampler)
+    check_drawn(chain, s)
+    drawing, sampler = _planned(*parts, chain, s) if s.sampled else _NONE
     tuner = tree("tuner", asked.tuner)
     rule = weight_rule(*parts, plan, asked.lam, tuner, asked.truth is not None)
     operator = _operator(asked, found.op, y)
@@ -195,11 +198,12 @@ def _problem(
 
     The error of the operator counts as noise.
     """
-    floor = rounding(asked.image) if asked.floor is None else asked.floor
-    y, noise, floor = units.divided(y), units.noise(noise), units.floor(floor)
+    told = asked.storage
+    storage = units.storage(Storage(rounding(asked.image)) if told is None else told)
+    y, noise = units.divided(y), units.noise(noise)
     untold = noise.level is None
     if untold:
-        noise, quiet = noise.estimated(y, operator.known(y), floor), operator.quiet(y)
+        noise, quiet = noise.estimated(y, operator.known(y), storage), operator.quiet(y)
         noise = noise if quiet is None else noise.bounded(quiet)
     if operator.error > 0:  # the weight is chosen for the level as it is then
         noise, untold = noise.widened(operator.error / units.by), False

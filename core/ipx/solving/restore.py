@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
+from ipx.files.storage import Storage
 from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
 from ipx.planning.plan import Plan
@@ -122,7 +123,7 @@ def solve(
     sampler: Description = AUTO,
     image_shape: Shape | None = None,
     x0: Any = None,
-    floor: Sequence[float] | None = None,
+    storage: Storage | None = None,
     axes: str | None = None,
     observers: Sequence[AnyObserver] = (),
     checkpoint: str | None = None,
@@ -151,8 +152,8 @@ def solve(
             ``samples``, ``claim``), their sampler; ``"auto"`` takes the best that fits.
         image_shape: ``(C, H, W)`` of the result, where the data do not determine it.
         x0: start of the iterations, an image like the result.
-        floor: standard deviation of the errors of storage in details of octave 1 (the finest), 2,
-            ..., for [0, 1]; by default that of rounding for integers, and none for floats.
+        storage: how precisely the file of ``image`` stores, as `ipx.files.images.read` tells, for
+            [0, 1]; by default integers are rounded, and floats are exact.
         axes: the axes of ``image`` where they are others, or more than 4 channels: ``"BHW"`` is a
             stack of grey images, ``"HWC"`` and ``"CHW"`` have channels.
         observers: called with an `ipx.Progress` after each step, also of the tuner's trials.
@@ -170,7 +171,7 @@ def solve(
     keep_freed()
     asked = Asked(
         image=image, op=op, noise=noise, prior=prior, solver=solver, lam=lam, tuner=tuner,
-        truth=truth, sampler=sampler, image_shape=image_shape, x0=x0, floor=floor, axes=axes,
+        truth=truth, sampler=sampler, image_shape=image_shape, x0=x0, storage=storage, axes=axes,
         observers=observers, checkpoint=checkpoint, settings=changed_settings(settings, changed),
     )  # fmt: skip
     with memory_errors():

@@ -7,7 +7,6 @@ that lose 10 dB and more without it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ipx.files.affine import DIM, IDENTITY_HIGH
+from ipx.files.storage import Storage
 from ipx.numerics.tensors import image_norm, per_image
 from ipx.parts.linear import LinearOperator
 from ipx.parts.noise import Noise
@@ -58,10 +58,9 @@ class Units:
         """Images in the unit of the data again."""
         return x * per_image(self.by, x) if self.other else x
 
-    def floor(self, floor: Sequence[float]) -> tuple[float, ...]:
-        """Errors of storage, divided; for a batch by the largest unit."""
-        most = float(self.by.amax())
-        return tuple(error / most for error in floor)
+    def storage(self, storage: Storage) -> Storage:
+        """That of the divided values; for a batch by the largest unit."""
+        return storage.divided(float(self.by.amax()))
 
     def noise(self, noise: Noise[Any]) -> Noise[Any]:
         """The noise model of the divided data."""

@@ -8,12 +8,11 @@ term with the same variance, width^2 / 3 and step^2 / 12, does not.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ipx import per_image
+from ipx import Storage, per_image
 from ipx_plugins.gaussian import QuantisationOptions, UniformOptions
 from ipx_plugins.gaussian.noise import White
 
@@ -46,7 +45,7 @@ class Quantisation(White[QuantisationOptions]):
         return torch.where(step > 0, safe * (clean / safe).round(), clean)
 
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: Storage = Storage()
     ) -> Quantisation:
         """This model with the smallest difference of two values of each image as step."""
         if self.level is not None:

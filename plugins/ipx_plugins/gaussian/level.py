@@ -55,7 +55,7 @@ def noise_level(y: Tensor, known: Tensor | None = None, floor: Sequence[float] =
     Args:
         y: ``(B, C, H, W)``, or ``(B, M)`` for data that are not pictures.
         known: boolean mask that broadcasts to y; details that involve unknown values are excluded.
-        floor: see `ipx.Noise.estimated`.
+        floor: errors of storage, see `ipx.Storage`.
 
     Raises:
         InputError: no two neighbouring values are known.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Self, TypeVar
 
 import torch
 from torch import Tensor
 
-from ipx import Noise, Options, Scalar, image_sum, per_image
+from ipx import Noise, Options, Scalar, Storage, image_sum, per_image
 from ipx_plugins.gaussian import GaussianOptions
 from ipx_plugins.gaussian.details import MAD
 from ipx_plugins.gaussian.level import AGREE, noise_level
@@ -42,13 +41,13 @@ class White(Noise[_O]):
         return 0.5 * count * (self.spread * per_image(level, count)) ** 2
 
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: Storage = Storage()
     ) -> Self:
         """This model with sigma from `noise_level`, ``(B,)``, unless the level is given."""
         if self.level is not None:
             return self
         made = type(self)(self.options)
-        found = noise_level(y, known, floor)
+        found = noise_level(y, known, storage.errors)
         sigma = torch.tensor([f.sigma for f in found], dtype=y.dtype, device=y.device)
         made.level = sigma / self.spread
         made.block = max(f.block for f in found)

@@ -7,12 +7,11 @@ most values exactly and ignores the wrong ones that were not detected (Nikolova 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ipx import Noise, Scalar, column, image_sum, per_image
+from ipx import Noise, Scalar, Storage, column, image_sum, per_image
 from ipx_plugins.impulse import ImpulseOptions
 from ipx_plugins.impulse.detection import credible, hidden, neighbours
 
@@ -94,7 +93,7 @@ class Impulse(Noise[ImpulseOptions]):
         return column(self.expected(y, count) / count, y)
 
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: Storage = Storage()
     ) -> Impulse:
         """This model with the fraction of wrong values per image, unless it is given."""
         if self.level is not None:

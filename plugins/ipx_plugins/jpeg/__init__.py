@@ -8,20 +8,21 @@ from ipx import NoiseProx, NoiseSpec, Options, Traits, hookimpl, opt
 
 
 class JPEGOptions(Options):
-    """Quality, and how colours are stored."""
+    """Quality, and how colours are stored, where the file does not tell."""
 
     quality: int | None = opt(
         default=None,
         min=1,
         max=100,
         help="Quality of the Independent JPEG Group, which sets the tables of steps. By default "
-        "it is estimated from the data, and 10 in simulations.",
+        "the tables and the storage of colours are those of the JPEG file; of other files the "
+        "quality is estimated. 10 in simulations.",
     )
     subsampling: bool = opt(
         default=False, help="Colours are stored at half the resolution (4:2:0)."
     )
     narrow: float = opt(
-        default=0.1,
+        default=0.2,
         min=0.0,
         max=0.5,
         help="Half the width of the interval of a coefficient, as a share of its step. 0.5 holds "

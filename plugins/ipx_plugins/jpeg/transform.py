@@ -36,25 +36,26 @@ def steps(quality: int, chroma: bool) -> Tensor:
     return torch.floor((base * scale + 50) / 100).clamp(1, 255) / 255
 
 
-def to_planes(x: Tensor) -> Tensor:
-    """Luma and two chromas of RGB, black at 0; other images unchanged, ``(B, C, H, W)``."""
+def to_planes(x: Tensor, black: float = 0.0) -> Tensor:
+    """Luma, minus ``black``, and two chromas of RGB; grey minus ``black``, ``(B, C, H, W)``."""
+    shifted = x - black  # chroma of grey is 0
     if x.shape[1] != 3:
-        return x
-    return torch.einsum("ij,bjhw->bihw", torch.tensor(_YCC).to(x), x)
+        return shifted
+    return torch.einsum("ij,bjhw->bihw", torch.tensor(_YCC).to(x), shifted)
 
 
-def from_planes(p: Tensor) -> Tensor:
+def from_planes(p: Tensor, black: float = 0.0) -> Tensor:
     """The inverse of `to_planes`."""
     if p.shape[1] != 3:
-        return p
+        return p + black
     inverse = torch.linalg.inv(torch.tensor(_YCC, dtype=torch.float64))
-    return torch.einsum("ij,bjhw->bihw", inverse.to(p), p)
+    return torch.einsum("ij,bjhw->bihw", inverse.to(p), p) + black
 
 
 def blocks(x: Tensor) -> Tensor:
     """Coefficients of blocks ``(..., h, w, 8, 8)`` of ``(..., H, W)``; edges are repeated.
 
-    The transform is orthonormal. Half is subtracted first, as JPEG subtracts 128.
+    The transform is orthonormal.
     """
     height, width = x.shape[-2:]
     pad = (0, -width % SIDE, 0, -height % SIDE)

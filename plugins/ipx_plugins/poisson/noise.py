@@ -18,14 +18,13 @@ The offset, a pedestal that the camera adds to the counts, is subtracted from y 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import Noise, Options, Scalar, image_sum, per_image
+from ipx import Noise, Options, Scalar, Storage, image_sum, per_image
 from ipx_plugins.poisson import PoissonGaussianOptions, PoissonOptions
 from ipx_plugins.poisson.level import photon_level
 
@@ -60,6 +59,7 @@ class _Photons(Noise[_P]):
     ``level`` is peak, in photons at intensity 1, once peak and sigma are known.
     """
 
+    per_image = ("level", "peak", "sigma", "offset")
     peak: Scalar | None = None
     sigma: Scalar | None = 0.0  # of the read-out noise
     offset: Scalar = 0.0
@@ -163,7 +163,7 @@ class Poisson(_Photons[PoissonOptions]):
         self.peak, self.offset = self.level, self.options.offset
 
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: Storage = Storage()
     ) -> Poisson:
         """This model with peak from `photon_level`, ``(B,)``, unless it is given."""
         if self.level is not None:
@@ -196,7 +196,7 @@ class PoissonGaussian(_Photons[PoissonGaussianOptions]):
         self.level, self.offset = None if self.sigma is None else self.peak, self.options.offset
 
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: Storage = Storage()
     ) -> PoissonGaussian:
         """This model with peak and sigma from `photon_level` where they are not given."""
         if self.level is not None:

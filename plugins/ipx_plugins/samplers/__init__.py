@@ -15,6 +15,7 @@ from ipx import (
     Need,
     Options,
     Prox,
+    ProxConjugate,
     QuadraticPrior,
     SamplerSpec,
     TunerSpec,
@@ -52,6 +53,12 @@ class SKROCKOptions(SmoothedOptions):
     """Stabilised steps of several stages."""
 
     stages: int = opt(default=15, min=2, max=50, help="Gradients of each step.")
+    smoothing: float = opt(
+        default=0.25,
+        above=0.0,
+        help="Parameter of the Moreau envelope, relative to 1/L of the data term; less is nearer "
+        "to the posterior, and slower. At 1 intervals of tv are too wide.",
+    )
     damping: float = opt(default=0.01, above=0.0, max=1.0, help="Damping eta.")
     step: float = opt(
         default=0.8, above=0.0, max=1.0, help="Longest step, relative to the largest stable one."
@@ -131,6 +138,15 @@ class LaplaceOptions(Options):
     """A Gaussian at the minimiser."""
 
     steps: int = opt(default=40, min=2, max=1000, help="Lanczos steps of each draw.")
+
+
+class VIOptions(Options):
+    """A Gaussian with independent pixels."""
+
+    rounds: int = opt(
+        default=30, min=1, max=1000, help="Updates of mean and variances, for norms such as tv."
+    )
+    tol: float = opt(default=1e-6, above=0.0, help="Conjugate gradients stop at this residual.")
 
 
 class HierarchicalOptions(SmoothedOptions):
@@ -249,6 +265,17 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=LaplaceOptions,
             needs=(Need((DataGrad,), (Value, Grad), rank=5),),
             source="MacKay, Information Theory, Inference, and Learning Algorithms, chapter 27",
+        ),
+        SamplerSpec(
+            name="vi",
+            target=_M + "vi:VI",
+            summary="Mean-field Gaussian, quick; its deviations are too small, often by far.",
+            options=VIOptions,
+            needs=(
+                Need((DataQuadratic,), (QuadraticPrior,), rank=3),
+                Need((DataQuadratic,), (ProxConjugate,), rank=2),
+            ),
+            source="Babacan, Molina, Katsaggelos, IEEE Trans. Image Processing 18(1), 2009",
         ),
         SamplerSpec(
             name="hierarchical",

@@ -9,7 +9,15 @@ from torch import Tensor
 from ipx import Problem, Solver, State
 from ipx.toolkit import filled_start
 from ipx_plugins.solvers import PnPOptions
-from ipx_plugins.solvers.schedule import denoised, penalty_at, settled, sigma_at, sigmas, steps_of
+from ipx_plugins.solvers.schedule import (
+    cleaned_data,
+    denoised,
+    penalty_at,
+    settled,
+    sigma_at,
+    sigmas,
+    steps_of,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,8 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
     """v = prox_{f / rho}(x), x = D(v, sigma), with decreasing sigma and rho = lam / sigma^2.
 
     Zhang et al. 2022 (DPIR), equations 6a and 6b. There is no objective; the residual is the
-    change of x in the last step, once sigma is constant.
+    change of x in the last step, once sigma is constant. Where the noise is white but for what it
+    finds with the image, and nothing else is to be undone, the last step is a plain denoising.
     """
 
     iterations = 8
@@ -46,7 +55,10 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
     def step(self, problem: Problem, state: PnPHQSState) -> PnPHQSState:
         """Prox of the data term, then denoiser."""
         sigma = sigma_at(state.table, state.steps)
-        v = problem.data.prox(state.x, 1 / penalty_at(problem, sigma), guess=state.x)
+        last = state.steps == len(state.table) - 1
+        v = cleaned_data(problem, state.x) if last else None
+        if v is None:
+            v = problem.data.prox(state.x, 1 / penalty_at(problem, sigma), guess=state.x)
         x, matches = denoised(problem, self.options, v, sigma, state.steps, state.matches)
         return PnPHQSState(x, state.table, state.steps + 1, matches)
 

@@ -30,6 +30,7 @@ from ipx_plugins.solvers import PnPOptions
 
 _STRONG = 49 / 255  # first sigma of DPIR
 _LEAST_PENALTY = 1e-6
+_SEARCHED = 24  # steps where the noise finds something with the image
 
 
 def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> Tensor:
@@ -74,15 +75,27 @@ def steps_of(problem: Problem, options: PnPOptions, holes: int = 24) -> int:
     """Number of steps: 8, ``holes`` where pixels are missing, 1 for denoising.
 
     For white Gaussian noise alone a single denoising is best, except with a flow, which needs
-    several. Holes are filled from their borders inwards, a little in each step. Block matching
-    has a wide reach and is slow; it takes no extra steps for them.
+    several. What the noise finds with the image takes 24. Holes are filled from their borders
+    inwards, a little in each step. Block matching has a wide reach and is slow; it takes no extra
+    steps for them.
     """
     if options.steps is not None:
         return options.steps
     alone = problem.data.quadratic and _keeps(problem)
     if alone and problem.x0 is None and not has(problem.prior, Latent):
         return 1
+    if cleaned_data(problem, problem.y) is not None:
+        return _SEARCHED
     return holes if has_holes(problem) and not has(problem.prior, Matching) else 8
+
+
+def cleaned_data(problem: Problem, x: Tensor) -> Tensor | None:
+    """The image x with white noise, as the data tell it; None unless they do.
+
+    Of the prox of the data term, a mean of the data and of an image denoised before, a denoiser at
+    the level of the noise removes too much.
+    """
+    return problem.noise.cleaned(x, problem.y) if _keeps(problem) else None
 
 
 def _keeps(problem: Problem) -> bool:

@@ -13,12 +13,11 @@ was measured, f is 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ipx import InputError, Noise, Scalar, image_sum, per_image
+from ipx import InputError, Noise, Scalar, Storage, image_sum, per_image
 from ipx_plugins.speckle import SpeckleOptions
 
 _USUAL = 10.0  # looks in simulations
@@ -97,7 +96,7 @@ class Speckle(Noise[SpeckleOptions]):
         return (2 - _LOW) / _LOW**3 / least**2
 
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: Storage = Storage()
     ) -> Speckle:
         """This model with the looks of each image, from the finest details of log y.
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ipx import Noise, Scalar, ShapeError, image_sum, per_image
+from ipx import Noise, Scalar, ShapeError, Storage, image_sum, per_image
 from ipx_plugins.stripes import StripesOptions
 
 SIMULATED = 0.02
@@ -142,6 +142,10 @@ class Stripes(Noise[StripesOptions]):
         unit: Tensor = waves / waves.norm(dim=0)
         return unit.to(y)
 
+    def cleaned(self, pred: Tensor, y: Tensor) -> Tensor:
+        """y + Y c, c for this prediction: the data without their stripes."""
+        return y + self.fit(pred, y).moved
+
     def expected(self, y: Tensor, count: Tensor) -> Tensor:
         """count sigma^2 / 2, ``(B,)``: the penalties make up for what a and b explain."""
         sigma = self.level if self.level is not None else self.estimated(y).level
@@ -149,7 +153,7 @@ class Stripes(Noise[StripesOptions]):
         return 0.5 * count * per_image(sigma, count) ** 2
 
     def estimated(
-        self, y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()
+        self, y: Tensor, known: Tensor | None = None, storage: Storage = Storage()
     ) -> Stripes:
         """sigma from the median of second differences along columns and rows; offsets cancel.
 
@@ -167,7 +171,7 @@ class Stripes(Noise[StripesOptions]):
                 detail, norm = left - 2 * middle + right, norm * math.sqrt(6)
         made = type(self)(self.options)
         found = detail.abs().flatten(1).median(1).values / (norm * MAD)
-        made.level, made.offset = found.clamp_min(min(floor, default=0.0)), self.offset
+        made.level, made.offset = found.clamp_min(min(storage.errors, default=0.0)), self.offset
         return made
 
     def scaled(self, by: Tensor) -> Stripes:
