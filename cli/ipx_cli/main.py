@@ -22,6 +22,8 @@ from ipx_cli import output
 
 COMMANDS = {
     "solve": ("ipx_cli.solve:solve", "Restore images."),
+    "compare": ("ipx_cli.compare:compare", "Restore an image in several ways, and compare them."),
+    "report": ("ipx_cli.report:report", "Make a page of restorations, from their records."),
     "degrade": ("ipx_cli.degrade:degrade", "Simulate measurements: blur, mask, shrink, add noise."),
     "explain": ("ipx_cli.explain:explain", "Tell what images look like, and what to try."),
     "train": ("ipx_cli.train:train", "Train a model on your images."),

@@ -42,6 +42,40 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older c
         return [i for i in items if i.value.startswith(incomplete)]
 
 
+class Names(Name):
+    """Names joined with commas; names joined with + are a sum."""
+
+    name = "names"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """``NAME,...``."""
+        return "NAME,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[str | list[str]]:
+        """A name for each entry; a list of names for a sum."""
+        if isinstance(value, list):
+            return value
+        found: list[str | list[str]] = []
+        for entry in filter(None, (part.strip() for part in str(value).split(","))):
+            parts = [part.strip() for part in entry.split("+")]
+            if "" in parts or (len(parts) > 1 and self.kind != "prior"):
+                self.fail(f"{shortened(entry)} is no name", param, ctx)
+            found.append(parts if len(parts) > 1 else entry)
+        if not found:
+            self.fail("is empty; give names, joined with commas", param, ctx)
+        return found
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The last name of the list."""
+        before, comma, last = incomplete.rpartition(",")
+        items = super().shell_complete(ctx, param, last)
+        return [CompletionItem(before + comma + item.value, help=item.help) for item in items]
+
+
 class PathValue(click.Path):
     """A path that the system can have; it need not exist."""
 
