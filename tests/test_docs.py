@@ -26,10 +26,11 @@ from ipx.declare.kinds import KINDS
 from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
 from test_layers import FLOORS, PUBLIC_TOOLKIT
+from test_links import DOCS
 from third_party import as_installed, run_commands, run_tests
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", *DOCS]
 BLOCK = re.compile(r"^( *)```(python|console)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (\S+/\S+\.py)\n")
 
@@ -59,6 +60,12 @@ import tifffile
 tifffile.imwrite("photo.tif", np.zeros((8, 8), np.uint8))
 stack = np.random.default_rng(0).random((6, 20, 24), np.float32)
 cube = stack.transpose(1, 2, 0)
+""",
+    "docs/other_libraries.md": """
+rng = np.random.default_rng(0)
+image = np.tile(np.linspace(0.2, 0.8, 32), (32, 1))
+noisy = blurred = image + 0.02 * rng.standard_normal(image.shape)
+psf, mask = np.ones((3, 3)), rng.random(image.shape) < 0.3
 """,
     "docs/training.md": """
 class AutoencoderOptions(ipx.Options):
@@ -134,7 +141,7 @@ def test_the_way_of_a_restoration_is_the_one_that_is_told() -> None:
     y = np.random.default_rng(0).random((16, 16))
     sys.setprofile(look)
     try:
-        ipx.solve(y, op="blur", iterations=3)
+        ipx.solve(y, op="blur", prior="tv", iterations=3)
     finally:
         sys.setprofile(None)
     assert [call for call in seen if call in told] == told

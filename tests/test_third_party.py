@@ -13,7 +13,8 @@ from ipx.errors import InputError, OptionError
 from ipx.host.scaffold import TEMPLATES, create_plugin
 from third_party import as_installed, run, run_commands, run_tests
 
-EXAMPLE = Path(__file__).parents[1] / "docs" / "plugins" / "ipx-example"
+PLUGINS = Path(__file__).parents[1] / "docs" / "plugins"
+EXAMPLE = PLUGINS / "ipx-example"
 
 
 def install(source: Path, site: Path, folder: Path) -> None:
@@ -21,11 +22,19 @@ def install(source: Path, site: Path, folder: Path) -> None:
     run(*pip, "--target", site, source, folder=folder)
 
 
-def test_the_example_is_what_new_plugin_writes(tmp_path: Path) -> None:
-    written = create_plugin("ipx-example", tmp_path)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ipx-example", "operator"),
+        ("ipx-example-prior", "prior"),
+        ("ipx-example-solver", "solver"),
+    ],
+)
+def test_the_examples_are_what_new_plugin_writes(name: str, kind: str, tmp_path: Path) -> None:
+    written = create_plugin(name, tmp_path, kind)
     assert len(written) == 5
     for path in written:
-        kept = EXAMPLE / path.relative_to(tmp_path / "ipx-example")
+        kept = PLUGINS / path.relative_to(tmp_path)
         assert kept.read_text() == path.read_text(), kept
 
 

@@ -48,12 +48,13 @@ from ipx.declare.capabilities import (
     has as has,
     using as using,
 )
+from ipx.declare.facts import Ask as Ask, Gain as Gain
+from ipx.declare.foreign import LayoutSpec as LayoutSpec, LibrarySpec as LibrarySpec
 from ipx.declare.hooks import hookimpl as hookimpl
 from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
-    Ask as Ask,
     IOSpec as IOSpec,
     Knowledge as Knowledge,
     ModelSpec as ModelSpec,
@@ -87,6 +88,8 @@ from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
 from ipx.files.images import read_array as read_array
 from ipx.files.storage import Storage as Storage
+from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
+from ipx.jobs.explain import Explained as Explained, explain as explain
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
 from ipx.numerics.metrics import log_error as log_error
@@ -104,13 +107,18 @@ from ipx.numerics.tensors import (
     vector as vector,
 )
 from ipx.parts.component import Component as Component
+from ipx.parts.functions import denoiser as denoiser, linear as linear
 from ipx.parts.generative import Generative as Generative, OneSize as OneSize
 from ipx.parts.gradient import Gradient as Gradient
+from ipx.parts.imports import import_weights as import_weights
+from ipx.parts.layout import Imported as Imported, Layout as Layout
+from ipx.parts.library import Library as Library, adapt as adapt, export as export
 from ipx.parts.linear import (
     Identity as Identity,
     LinearOperator as LinearOperator,
     is_identity as is_identity,
     operator_norm as operator_norm,
+    signed_data as signed_data,
 )
 from ipx.parts.model import Model as Model
 from ipx.parts.noise import Noise as Noise
@@ -136,6 +144,12 @@ from ipx.solving.build import (
     tuner as tuner,
 )
 from ipx.solving.degrade import degrade as degrade
+from ipx.solving.doors import (
+    deconvolve as deconvolve,
+    denoise_bm3d as denoise_bm3d,
+    denoise_tv as denoise_tv,
+    inpaint as inpaint,
+)
 from ipx.solving.loop import iterate as iterate
 from ipx.solving.observers import (
     BestSoFar as BestSoFar,

@@ -6,6 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from ipx.declare.foreign import LayoutSpec, LibrarySpec
 from ipx.declare.specs import (
     AdapterSpec,
     IOSpec,
@@ -53,7 +54,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("operator", OperatorSpec, "ipx.parts.operator:Operator", "ipx.testing.operator", "op"),
         Kind("noise", NoiseSpec, "ipx.parts.noise:Noise", "ipx.testing.noise", "noise"),
-        Kind("prior", PriorSpec, "ipx.parts.prior:Prior", "ipx.testing.prior", "prior"),
+        Kind("prior", PriorSpec, "ipx.parts.prior:Prior", "ipx.testing.prior", "prior", True),
         Kind(
             "solver", SolverSpec, "ipx.solving.solver:Solver", "ipx.testing.solver", "solver", True
         ),
@@ -69,6 +70,8 @@ KINDS: dict[str, Kind] = {
         Kind("model", ModelSpec, "ipx.parts.model:Model", "ipx.testing.model"),
         Kind("adapter", AdapterSpec),
         Kind("io", IOSpec, "ipx.files.format:Format", "ipx.testing.io"),
+        Kind("layout", LayoutSpec, "ipx.parts.layout:Layout", "ipx.testing.layout"),
+        Kind("library", LibrarySpec, "ipx.parts.library:Library"),
     )
 }
 

@@ -12,6 +12,8 @@ from ipx.declare.traits import Traits
 from ipx.errors import InputError, IpxError, MissingExtraError, UsageError, did_you_mean
 from ipx.files.record import read_record, record_path
 
+SUFFIX = ".safetensors"
+
 
 def trained_traits(name: str | os.PathLike[str], model: str) -> Traits:
     """The traits of a model with the options of trained weights, from their card.
@@ -34,7 +36,7 @@ def find_weights(name: str | os.PathLike[str], model: str, channels: int | None 
 
     Raises:
         MissingExtraError: no such weights come with this model; says how to train some.
-        UsageError: the name is neither shipped nor a file.
+        UsageError: the name is neither shipped, nor imported, nor a file.
         InputError: the file has no card.
     """
     spec = registry().get("model", model)
@@ -61,12 +63,48 @@ def _find(spec: ModelSpec, name: str, channels: int | None) -> Path:
         assert package is not None
         assert package.origin is not None
         return Path(package.origin).parent / "weights" / f"{spec.name}-{name}.safetensors"
-    path = Path(name)
+    path, own = Path(name), user_weights(name)
+    if not path.is_file() and path.name == name and os.path.isfile(own):
+        return own
     if not path.is_file():
         known = ("auto", *spec.weights)
+        yours = [p.name.removesuffix(SUFFIX) for p in imported_weights()]
         raise UsageError(
-            f"weights {name} of {spec.name} are neither shipped nor a file"
-            + did_you_mean(name, known)
-            + f" (shipped: {', '.join(spec.weights) or 'none'})"
+            f"weights {name} of {spec.name} are neither shipped nor a file nor imported"
+            + did_you_mean(name, (*known, *yours))
+            + f" (shipped: {', '.join(spec.weights) or 'none'}; imported for any model: "
+            + f"{', '.join(yours) or 'none'})"
         )
     return path
+
+
+def user_folder() -> Path:
+    """The folder of imported weights: ``IPX_WEIGHTS_DIR``, else one among the user's data."""
+    told = os.environ.get("IPX_WEIGHTS_DIR")
+    if told:
+        return Path(told)
+    home = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "ipx" / "weights"
+
+
+def user_weights(name: str) -> Path:
+    """The file of imported weights of this name, which need not exist."""
+    return user_folder() / f"{Path(name).name}{SUFFIX}"
+
+
+def imported_weights() -> list[Path]:
+    """The files of all imported weights, sorted."""
+    try:
+        return sorted(p for p in user_folder().glob(f"*{SUFFIX}") if p.is_file())
+    except OSError:
+        return []
+
+
+def shipped_weights() -> list[tuple[str, str, Path]]:
+    """Model, name and file of all weights that come with plugins."""
+    return [
+        (spec.name, name, _find(spec, name, None))
+        for spec in registry().all("model")
+        if isinstance(spec, ModelSpec)
+        for name in spec.weights
+    ]

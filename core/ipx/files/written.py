@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,30 @@ DEMO = ("truth.png", "degraded.tif", "panel.png")
 """Files beside the output of a run without inputs, in records that list no hashes."""
 
 
-def commit(output: Path, files: Mapping[Path, bytes], record: Mapping[str, Any]) -> None:
+Content = bytes | Callable[[], bytes]
+"""The content of a file, or what makes it: the same each time."""
+
+
+def commit(output: Path, files: Mapping[Path, Content], record: Mapping[str, Any]) -> None:
     """Write files and the record of ``output``; if this fails, new files are removed.
 
     Args:
         output: the main output, one of ``files``.
-        files: the content of each file.
+        files: the content of each file; one that is made is in memory alone, and made twice.
         record: without the entries ``state`` and ``written``, which are added.
 
     Raises:
         InputError: a file cannot be written.
     """
     at = record_path(output)
-    new = {_key(output, path): hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    new = {
+        _key(output, path): hashlib.sha256(_made(data)).hexdigest() for path, data in files.items()
+    }
     replaced = {_key(output, path): sha256(path) for path in files if path.is_file()}
     pending = {**record, "state": "pending", "written": new, "replaced": replaced}
     done = {**record, "state": "done", "written": new}
-    contents = [(at, _text(pending)), *files.items(), (at, _text(done))]
+    each = ((path, _made(data)) for path, data in files.items())
+    contents = chain([(at, _text(pending))], each, [(at, _text(done))])
     fresh = [path for path in (*files, at) if not os.path.lexists(path)]
     with staged(contents) as (first, *pictures, last):
         try:
@@ -52,6 +60,10 @@ def commit(output: Path, files: Mapping[Path, bytes], record: Mapping[str, Any])
             for path in fresh:
                 path.unlink(missing_ok=True)
             raise
+
+
+def _made(content: Content) -> bytes:
+    return content if isinstance(content, bytes) else content()
 
 
 def _text(record: Mapping[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ipx.files.complex import read_complex
 from ipx.files.format import Array
 from ipx.files.images import Picture
 from ipx.files.record import environment
-from ipx.files.written import wrote
+from ipx.files.written import Content, wrote
 from ipx.planning.request import Request, Table
 
 MAIN = "restored"
@@ -28,6 +29,7 @@ def make_record(
     row: Table,
     config: Mapping[str, Any],
     trace: Iterable[Table] = (),
+    history: Iterable[Table] = (),
 ) -> Table:
     """The record of an output: plain values.
 
@@ -40,6 +42,7 @@ def make_record(
         config: for ``--config``, entries added to the request or replacing its entries: the files,
             and what was chosen.
         trace: the trials of the tuner, see `ipx.Restoration`.
+        history: the course of the last solve, see `ipx.jobs.curve.Curve`.
     """
     asked = request.to_mapping(command)
     return {
@@ -53,6 +56,7 @@ def make_record(
         "seed": request.settings.seed,
         "result": row,
         "trace": list(trace),
+        "history": list(history),
         "environment": environment(),
     }
 
@@ -81,19 +85,23 @@ def absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.absolute())
 
 
-def places(output: Path, names: Iterable[str], force: bool = False) -> dict[str, Path]:
+def places(
+    output: Path, names: Iterable[str], force: bool = False, named: Mapping[str, Path] | None = None
+) -> dict[str, Path]:
     """The file of each output: ``output`` for ``restored``, STEM-NAME.tif beside it for others.
 
     Args:
         output: the file given by the user.
         names: the names of the outputs.
         force: replace files that were not written with ``output``.
+        named: other files for some of the outputs.
 
     Raises:
         UsageError: such a file exists.
     """
     own = output.with_name
     found = {name: output if name == MAIN else own(f"{output.stem}-{name}.tif") for name in names}
+    found |= {name: path for name, path in (named or {}).items() if name in found}
     for name, path in found.items():
         if name != MAIN and path.exists() and not force and not wrote(output, path):
             raise UsageError(f"{path} exists and was not written with {output}; move it away")
@@ -105,8 +113,8 @@ def contents(
     where: Mapping[str, Path],
     like: Picture,
     samples: str | None = None,
-) -> dict[Path, bytes]:
-    """The content of the file of each output.
+) -> dict[Path, Content]:
+    """The content of the file of each output; that of others than ``restored`` is made on use.
 
     Args:
         pictures: ``(C, H, W)`` each, in nominal [0, 1], by name.
@@ -121,6 +129,6 @@ def contents(
     return {
         path: images.encoded(path, pictures[name], like, samples)
         if name == MAIN
-        else images.encoded(path, pictures[name], dtype="float32")
+        else partial(images.encoded, path, pictures[name], dtype="float32")
         for name, path in where.items()
     }

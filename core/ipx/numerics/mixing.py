@@ -35,6 +35,20 @@ def potential(chains: Tensor) -> Tensor:
     return ratio.sqrt()
 
 
+def usual(m: int, n: int, chance: float) -> float:
+    """What `potential` of m chains of n independent normal draws exceeds with this probability.
+
+    B / W then follows Fisher's law of m - 1 and m (n - 1) degrees of freedom (Gelman and Rubin,
+    Statistical Science 7(4), 1992).
+    """
+    if m < 2 or n < 2:
+        return math.inf
+    from scipy.special import fdtri
+
+    ratio = float(fdtri(m - 1, m * (n - 1), 1 - chance))
+    return math.sqrt((n - 1 + ratio) / n)
+
+
 def ranked(chains: Tensor) -> Tensor:
     """The normal scores of the ranks among all draws; equal values get their mean rank."""
     flat = chains.flatten(0, 1).to(torch.float64)

@@ -7,8 +7,9 @@ Gaussian noise of any sigma). The weight ``lam`` of the prior is relative to thi
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -27,10 +28,12 @@ class Noise(Component[O], ABC):
 
     An estimated model also has ``block``, the side in pixels of blocks whose means have white noise
     (more than 1 where lossy storage removed fine noise), and ``remarks``, sentences for the user
-    about an estimate that may be wrong.
+    about an estimate that may be wrong. ``per_image`` names the attributes that may hold one value
+    per image.
     """
 
     kind = "noise"
+    per_image: ClassVar[tuple[str, ...]] = ("level",)
     level: Scalar | None = None
     block: int = 1
     remarks: tuple[str, ...] = ()
@@ -75,6 +78,15 @@ class Noise(Component[O], ABC):
             known: boolean mask that broadcasts to y, true where a value was measured.
             storage: how precisely the file of ``y`` stores, in the units of y.
         """
+
+    def alone(self, image: int) -> Self:
+        """This model for one image of a batch, by its number from 0."""
+        one = copy.copy(self)
+        for name in self.per_image:
+            value = getattr(self, name, None)
+            if isinstance(value, Tensor) and value.ndim and len(value) > 1:
+                setattr(one, name, value[image : image + 1])
+        return one
 
     def deviation(self, y: Tensor) -> Tensor:
         """Standard deviation of the noise of each value of ``y``, in a shape that broadcasts to it.

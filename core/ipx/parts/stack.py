@@ -13,10 +13,11 @@ from torch import Tensor
 
 from ipx.declare.capabilities import Adjoint, Shape, Spectrum, using
 from ipx.declare.options import NoOptions
+from ipx.declare.traits import Traits
 from ipx.errors import ShapeError
 from ipx.numerics.spectral import BasisName, Spectral
 from ipx.numerics.tensors import count
-from ipx.parts.linear import AnyLinear, LinearOperator, Made
+from ipx.parts.linear import AnyLinear, LinearOperator, Made, signed_data
 
 
 class Stacked(Made):
@@ -107,6 +108,7 @@ class FromSciPy(LinearOperator[NoOptions]):
             raise ShapeError(
                 f"a {rows} x {columns} matrix does not map {self.image_shape} to {self.data_shape}"
             )
+        self.traits = Traits(signed=signed_data(self))
 
     def _apply(self, function: Any, x: Tensor, shape: Shape) -> Tensor:
         flat = x.detach().flatten(1).to("cpu", torch.float64).numpy()

@@ -84,15 +84,15 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
     """Load weights that come with a plugin, or weights from a file.
 
     Args:
-        name: a name of shipped weights, or a path. ``auto`` means ``color`` for 3 channels if it
-            is shipped, else ``grey`` (applied channel by channel); where neither is shipped, the
-            first that is.
+        name: a name of shipped or of imported weights, or a path. ``auto`` means ``color`` for 3
+            channels if it is shipped, else ``grey`` (applied channel by channel); where neither is
+            shipped, the first that is.
         model: the name of the model.
         channels: of the image; None if any will do.
 
     Raises:
         MissingExtraError: no such weights come with this model; says how to train some.
-        UsageError: the name is neither shipped nor a file.
+        UsageError: the name is neither shipped, nor imported, nor a file.
         InputError: a file is missing, damaged (sha256), of another model, or does not fit.
         ShapeError: the weights are for 3 channels and the image has another number.
     """

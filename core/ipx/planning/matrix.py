@@ -11,7 +11,7 @@ from ipx.declare.registry import registry
 from ipx.errors import UsageError
 from ipx.planning.parts import Parts
 from ipx.planning.plan import Plan, all_solvers, best, fits
-from ipx.planning.tree import tree
+from ipx.planning.tree import Tree, tree
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,16 @@ def matrix(
                     yield Row(op, noise, prior, None, {}, refused)
                     continue
                 yield _row((op, noise, prior), parts, chosen["solver"], exact)
+
+
+def fitting(op: Tree, noise: Tree, prior: Tree, exact: bool = False) -> Row:
+    """The row of operator, noise and prior with their options, over all solvers.
+
+    Raises:
+        UsageError: the parts cannot be put together, whatever the solver.
+    """
+    names = (op.name, noise.name, prior.title)
+    return _row(names, Parts.of(op, noise, prior), registry().names("solver"), exact)
 
 
 def _row(names: tuple[str, str, str], parts: Parts, solvers: Sequence[str], exact: bool) -> Row:

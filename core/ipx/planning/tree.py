@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ipx.declare.foreign import LibrarySpec
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import AUTO as AUTO, Options
 from ipx.declare.registry import registry
@@ -71,6 +72,18 @@ class Tree:
         else:
             found = Facts(frozenset(), Traits())
         return found if self.scale == 1 else made("scale", [found], self.scale)
+
+    @property
+    def families(self) -> frozenset[str]:
+        """The families of the parts of an operator, or of a noise, see `Traits.family`.
+
+        Of a class that no plugin declares it is the empty name, which only what holds for all
+        covers.
+        """
+        if self.parts:
+            return frozenset().union(*(part.families for part in self.parts))
+        spec = self.spec if self.instance is None else self.instance.declaration
+        return frozenset({self.facts.traits.family or ("" if spec is None else spec.name)})
 
     @property
     def title(self) -> str:
@@ -169,6 +182,12 @@ def tree(kind: str, description: Description) -> Tree:
             raise InputError(f"{kind}: a component needs a name, as in {{name = ...}}")
         return _named(kind, name, values)
     if not hasattr(description, "capabilities"):
+        library = library_of(description)
+        if library is not None:
+            raise InputError(
+                f"{type(description).__name__} is of {library.name}; ipx.adapt makes a component "
+                "of it"
+            )
         if kind == "operator" and hasattr(description, "shape"):  # of SciPy, or an array
             raise InputError(
                 f"{type(description).__name__} is a matrix; make an operator of it with "
@@ -182,6 +201,15 @@ def tree(kind: str, description: Description) -> Tree:
     return Tree(kind, type(description).__name__, instance=description)
 
 
+def library_of(thing: object) -> LibrarySpec | None:
+    """The library of an object, by the modules of its class and its bases; None if unknown."""
+    modules = {c.__module__.partition(".")[0] for c in type(thing).__mro__}
+    for spec in registry().all("library"):
+        if isinstance(spec, LibrarySpec) and modules & set(spec.modules):
+            return spec
+    return None
+
+
 def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:
     composed = name in NAMED.get(kind, ())
     if kind == "operator":
@@ -191,7 +219,10 @@ def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:
         spec, options = _checked(kind, name, values)
         return Tree(kind, name, spec, options, scale=scale, given=_stated(values))
     if composed:
-        return Tree(kind, name, parts=_flat(_parts(kind, name, values)))
+        parts = _flat(_parts(kind, name, values))
+        if any(part.auto for part in parts):
+            raise UsageError("auto is no part of a sum of priors: name each of them")
+        return Tree(kind, name, parts=parts)
     if name == AUTO and KINDS[kind].auto:
         if values:
             raise OptionError(f"{kind} auto has no options; name a {kind} to set its options")

@@ -8,10 +8,18 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ipx.errors import UsageError
+from ipx.numerics.mixing import usual
 from ipx.solving.solver import State
 
-MIXED = 1.05
-"""Largest R-hat of chains that count as mixed (Vehtari et al. 2021 advise 1.01 to 1.05)."""
+CHANCE = 0.05
+"""Probability that draws without any correlation count as not mixed."""
+
+MIXED = (1.05, 1.1)
+"""Bounds of the largest R-hat of chains that count as mixed.
+
+Vehtari et al. 2021 advise 1.01 to 1.05 for long chains; Gelman and Rubin (Statistical Science 7(4),
+1992) and Brooks and Gelman 1998 take 1.1.
+"""
 
 
 @dataclass(frozen=True)
@@ -114,16 +122,27 @@ class Posterior:
         return found
 
     @property
+    def limit(self) -> float:
+        """Largest R-hat of chains that count as mixed, within `MIXED`.
+
+        The largest R-hat of many numbers of few draws is above 1 by chance. The limit is what
+        independent draws stay below with the probability 1 - `CHANCE`.
+        """
+        count = 2 * max(len(self.statistics), 1)  # of values, and of distances to the median
+        chance = usual(2 * self.lengths.chains, self.lengths.draws // 2, CHANCE / count)
+        return min(max(chance, MIXED[0]), MIXED[1])
+
+    @property
     def mixed(self) -> list[bool]:
-        """Per image: sound, and R-hat of all watched numbers at most `MIXED`."""
+        """Per image: sound, and R-hat of all watched numbers at most `limit`."""
         sound = self.sound.tolist()
         if self.independent:
             return list(sound)
-        return [ok and r <= MIXED for ok, (_, r) in zip(sound, self.worst(), strict=True)]
+        return [ok and r <= self.limit for ok, (_, r) in zip(sound, self.worst(), strict=True)]
 
     @property
     def needed(self) -> int:
-        """Draws of all chains after which R-hat is expected to be `MIXED`, if it is not yet.
+        """Draws of all chains after which R-hat is expected to be `limit`, if it is not yet.
 
         R-hat^2 - 1 falls as one over the number of draws.
         """
@@ -133,7 +152,7 @@ class Posterior:
             return max(4 * total, 100)
         if math.isinf(largest):
             return 100 * total
-        grown = (largest**2 - 1) / (MIXED**2 - 1)
+        grown = (largest**2 - 1) / (self.limit**2 - 1)
         return math.ceil(total * max(1.2 * grown, 1.0) / 10) * 10
 
     def bounds(self) -> tuple[Tensor, Tensor]:
@@ -156,6 +175,7 @@ class Posterior:
         name, largest = max(self.worst(), key=lambda t: math.inf if math.isnan(t[1]) else t[1])
         value = "unknown" if math.isnan(largest) else f"{largest:.3f}"
         return (
-            f"the chains have not mixed: R-hat of {name} is {value}, above {MIXED:g}; no interval "
+            f"the chains have not mixed: R-hat of {name} is {value}, above {self.limit:.3g}; no "
+            f"interval "
             f"is given. About {self.needed} draws would do (--draws {self.needed})"
         )

@@ -8,8 +8,10 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,6 +40,9 @@ CHECKPOINT = 60.0
 
 _PREDICTED, _DISPERSED = 1 << 40, 1 << 41
 """Offsets of the number of a chain, for random numbers that are not those of its steps."""
+
+SAMPLES = ".samples"
+"""What the folder of draws that are kept whole adds to the name of the checkpoint."""
 
 Watch = Callable[[Tensor], Tensor]
 """A number of a picture: ``(B, C, H, W)`` to ``(B,)``."""
@@ -78,7 +83,9 @@ def sample(
         plan: the bridges to use; made here when None.
         observers: called with an `ipx.Progress` after each draw.
         checkpoint: a file written every minute; a run that finds its own there goes on from it to
-            the same bits as without the interruption. It is left in place.
+            the same bits as without the interruption. It is left in place. Draws that are kept
+            whole are then written one by one to files in the folder CHECKPOINT.samples, of which
+            `Posterior.samples` are maps: memory does not grow with their number.
 
     Returns:
         The moments, quantiles and statistics of the draws, and whether the chains have mixed.
@@ -103,6 +110,11 @@ def sample(
                 each(run.progress(tally, began))
         run.save(tally)
         return run.result(tally, interval, time.perf_counter() - began)
+
+
+def kept_in(checkpoint: str | os.PathLike[str]) -> Path:
+    """The folder of the draws that are kept whole."""
+    return Path(f"{os.fspath(checkpoint)}{SAMPLES}")
 
 
 def _lengths(
@@ -149,7 +161,7 @@ class _Run:
         self.watch, self.checkpoint, self.saved = watch, checkpoint, time.perf_counter()
         self.temperature = temperature(problem)
         total = lengths.total
-        self.keep = {round((i + 0.5) * total / keep - 0.5) for i in range(keep)}
+        self.keep = [round((i + 0.5) * total / keep - 0.5) for i in range(keep)]
         self.names: list[str] = []
 
     # ------------------------------------------------------------ before the first step
@@ -171,8 +183,11 @@ class _Run:
         )  # fmt: skip
         if self.checkpoint is not None and os.path.exists(self.checkpoint):
             saved = load_state(self.checkpoint, like.device)
-            if isinstance(saved, Tally) and saved.identity == identity:
+            whole = not self.keep or kept_in(self.checkpoint).is_dir()
+            if isinstance(saved, Tally) and saved.identity == identity and whole:
                 return saved
+        if self.checkpoint is not None and self.keep:
+            kept_in(self.checkpoint).mkdir(exist_ok=True)
         return fresh
 
     @property
@@ -191,7 +206,7 @@ class _Run:
     def _identity(self, start: Tensor) -> str:
         """A hash of everything that determines the draws."""
         p = self.problem
-        told = [self.lengths, self.seed, sorted(self.keep), sorted(self.watch)]
+        told = [self.lengths, self.seed, self.keep, sorted(self.watch)]
         parts = [p.operator, p.noise, *(term.prior for term in p.terms), self.sampler]
         told += [repr(x) if isinstance(x, Component) else type(x).__name__ for x in parts]
         found = hashlib.sha256(repr(told).encode())
@@ -244,13 +259,28 @@ class _Run:
             histogram = histogram.add(x)
             traces[c, number] = self._watched(chain.state)
             if number * len(pictures) + c in self.keep:
-                kept.append(x)
+                kept += self._kept(x, self.keep.index(number * len(pictures) + c))
             replicated = replicated + self._replicated(x, c, tally.step)
         mean = merged([h for chain in chains for h in chain.halves]).mean
         return replace(
             tally, x=mean, chains=tuple(chains), histogram=histogram, traces=traces,
             kept=tuple(kept), replicated=replicated,
         )  # fmt: skip
+
+    def _kept(self, x: Tensor, number: int) -> list[Tensor]:
+        """A draw that stays in memory; none if it goes to its file."""
+        if self.checkpoint is None:
+            return [x]
+        np.save(kept_in(self.checkpoint) / f"{number}.npy", x.cpu().numpy())
+        return []
+
+    def _samples(self, tally: Tally) -> tuple[Tensor, ...]:
+        """The draws that are kept whole."""
+        if self.checkpoint is None:
+            return tally.kept
+        files = (kept_in(self.checkpoint) / f"{k}.npy" for k in range(len(self.keep)))
+        maps = (torch.from_numpy(np.load(file, mmap_mode="c")) for file in files)
+        return tuple(x.to(tally.x.device) for x in maps)
 
     def _picture(self, chain: Chain) -> Tensor:
         return self.problem.picture(self.sampler.solution(self.problem, chain.state))
@@ -284,8 +314,13 @@ class _Run:
         """1 where data made from x fit it worse than y does, by misfit and by correlation."""
         p = self.problem
         physical = p.physical.forward(x)
-        rng = Random(self.seed, chain + _PREDICTED, step).generator()
-        again = p.noise.sample(physical, rng)
+        # each image from the same numbers, so that its check does not depend on the batch
+        again = torch.cat([
+            p.noise.alone(i).sample(
+                physical[i : i + 1], Random(self.seed, chain + _PREDICTED, step).generator()
+            )
+            for i in range(len(physical))
+        ])  # fmt: skip
         known = p.physical.known(p.y)
         again = again if known is None else torch.where(known, again, torch.zeros_like(again))
         worse = p.noise.nll(physical, again) >= p.noise.nll(physical, p.y)
@@ -324,7 +359,7 @@ class _Run:
             median=tally.histogram.quantile(0.5),
             lower=tally.histogram.quantile(tail) if tail else None,
             upper=tally.histogram.quantile(1 - tail) if tail else None,
-            samples=tally.kept,
+            samples=self._samples(tally),
             ess=pixel_ess(tally.chains, self.lengths.draws),
             rhat=pixel_rhat(tally.chains),
             statistics=self._statistics(tally.traces),

@@ -84,7 +84,8 @@ class Sampler(Component[O], ABC, Generic[O, S]):
         draws: draws that are kept of all chains, unless the settings say otherwise.
         thin: steps between two of these, likewise.
         warmup: steps before the first draw; None: half as many as the draws of a chain take.
-        independent: each step is a draw by itself; a chain needs no warm-up and always mixes.
+        independent: each step is a draw by itself; a chain needs no warm-up and always mixes. Where
+            that depends on the options, the constructor sets it.
     """
 
     kind = "sampler"
@@ -92,7 +93,7 @@ class Sampler(Component[O], ABC, Generic[O, S]):
     draws: ClassVar[int] = 1000
     thin: ClassVar[int] = 1
     warmup: ClassVar[int | None] = None
-    independent: ClassVar[bool] = False
+    independent: bool = False
 
     def __init__(self, options: O | None = None, **values: Any) -> None:
         super().__init__(options, **values)

@@ -81,6 +81,31 @@ def run_checks(spec: Spec, options: Options | None = None) -> list[CheckResult]:
     ]
 
 
+def check_instance(component: Any) -> list[CheckResult]:
+    """Run the checks of its kind on an operator or a prior made in code, such as `ipx.linear`.
+
+    Args:
+        component: an instance; its class need not be declared.
+    """
+    kind = KINDS[component.kind]
+    cls = type(component)
+    told: dict[str, Any] = {
+        "name": "instance",
+        "target": f"{cls.__module__}:{cls.__qualname__}",
+        "summary": "Made in code.",
+        "provides": tuple(component.capabilities),
+        "traits": component.traits,
+    }
+    case = importlib.import_module(kind.contract).checks.__self__
+    known = {"made": component, "every": [component]}
+    found = []
+    for name, check in case.of(kind.spec(**told), component.options):
+        if name != "shapes":  # that of images from that of data, for operators made by name
+            vars(check.func.__self__).update(known)
+            found.append(_result(name, check))
+    return found
+
+
 def _result(name: str, check: Check) -> CheckResult:
     try:
         check()
@@ -127,6 +152,7 @@ def contract_tests(plugin: str) -> Any:
 
 __all__ = [
     "CheckResult",
+    "check_instance",
     "checks",
     "contract_tests",
     "light_module",

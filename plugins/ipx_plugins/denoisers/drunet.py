@@ -26,7 +26,7 @@ class DRUNet(Denoiser[DRUNetOptions]):
     def network(self) -> nn.Module:
         """The untrained network."""
         o = self.options
-        return Net(o.colors, o.widths, o.blocks, o.unshuffle)
+        return Net(o.colors, o.widths, o.blocks, o.unshuffle, picture=o.picture)
 
 
 class Block(nn.Module):
@@ -47,8 +47,8 @@ class Block(nn.Module):
 class Net(nn.Module):
     """A U-Net with additive skip connections, whose output is added to the input.
 
-    The paper's network returns the picture itself. The residual form trains faster and is
-    homogeneous: f(k x, k sigma) = k f(x, sigma).
+    The paper's network returns the picture itself (``picture``). The residual form trains faster.
+    Both are homogeneous: f(k x, k sigma) = k f(x, sigma).
     """
 
     def __init__(
@@ -58,8 +58,10 @@ class Net(nn.Module):
         blocks: int,
         unshuffle: int,
         activation: Activation = F.relu,
+        picture: bool = False,
     ) -> None:
         super().__init__()
+        self.picture = picture
 
         def chain(width: int) -> list[nn.Module]:
             return [Block(width, activation) for _ in range(blocks)]
@@ -81,10 +83,10 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The denoised picture, shape of ``x``; its sides must be multiples of ``multiple``."""
-        return x + self.residual(x, sigma)
+        return self.body(x, sigma) if self.picture else x + self.body(x, sigma)
 
-    def residual(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """The residual, which `forward` adds to ``x``."""
+    def body(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the U-Net gives, shape of ``x``: the picture, or its difference from ``x``."""
         u = self.unshuffle
         level = F.avg_pool2d(sigma, u) if sigma.shape[2] > 1 else sigma
         h = self.head(with_level(F.pixel_unshuffle(x, u), level))

@@ -59,7 +59,7 @@ class Net(nn.Module):
     def residual(self, x: Tensor, sigma: Tensor) -> Tensor:
         """x - N(x), shape of ``x``; ``sigma`` is ``(B, 1, 1, 1)``."""
         scale = sigma.clamp_min(_SMALLEST)
-        out: Tensor = scale * self.body.residual(x / scale, torch.ones_like(scale))
+        out: Tensor = scale * self.body.body(x / scale, torch.ones_like(scale))
         return out
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:

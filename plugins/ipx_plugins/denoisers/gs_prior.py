@@ -70,7 +70,7 @@ class GSDRUNetPrior(Prior[GSOptions]):
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """x in the dtype of the network, and the map z -> z - N(z) for pictures of its shape."""
         y = x if x.dtype == torch.float64 else x.float()
-        net, colors, _, multiple = self._loaded.network(y)
+        net, colors, _, _, multiple = self._loaded.network(y)
         assert isinstance(net, Net)
         batch, channels, height, width = x.shape
         level = torch.as_tensor(sigma, dtype=y.dtype, device=y.device).expand(batch, 1, 1, 1)

@@ -18,10 +18,11 @@ from ipx import (
     per_image,
 )
 from ipx_plugins.denoisers import MixedOptions
+from ipx_plugins.denoisers.common import Denoiser
 from ipx_plugins.denoisers.mixture import mixed
 
 _LEAST = 3 / 255
-"""Noise level below which training has too few samples: networks remove more than the noise."""
+"""Noise level below which training from 0 has too few samples: more than the noise is removed."""
 
 _NARROW = 1e-6
 """Least range of a picture that is stretched to [0, 1]."""
@@ -36,8 +37,8 @@ class Learned(Prior[MixedOptions]):
     The network computes in float32, and only at noise levels of its training. A picture whose range
     r is below 1 is divided by r before and multiplied by r after, and sigma with it, image by image
     (with grey weights channel by channel). Where sigma still exceeds sigma_max, sigma / sigma_max
-    takes the place of r; sigma above 1 counts as 1. Where sigma is below s = 3/255 r,
-    D(x, sigma) = x + (sigma / s)^2 (D(x, s) - x): for little noise (D(x, sigma) - x) / sigma^2
+    takes the place of r; sigma above 1 counts as 1. Below s = r max(3/255, sigma_min)
+    the result is x + (sigma / s)^2 (D(x, s) - x): for little noise (D(x, sigma) - x) / sigma^2
     hardly depends on sigma (it is the gradient of log p, Tweedie's formula). sigma = 0 returns x.
 
     With option ``mix`` the result is the combination of `mixed`.
@@ -82,7 +83,7 @@ class Learned(Prior[MixedOptions]):
 
     def _network(self, y: Tensor, level: Tensor, mapped: bool) -> Tensor:
         """The network alone, for ``y`` in float32 and sigma ``(B, 1 or C, 1 or H, 1 or W)``."""
-        net, colors, top, multiple = self._loaded.network(y)
+        net, colors, low, top, multiple = self._loaded.network(y)
         batch, channels, height, width = y.shape
         x = y
         if colors == 1:
@@ -91,7 +92,7 @@ class Learned(Prior[MixedOptions]):
         elif level.shape[1] != 1:
             raise ShapeError("colour weights take one map of sigma for all channels")
         unit = _span(x)
-        least = _LEAST * unit
+        least = max(_LEAST, low) * unit
         factor = torch.maximum(unit, level.amax((1, 2, 3), keepdim=True) / top)
         small = torch.maximum(level, least) / factor
         rows, columns = (padded(n, multiple, x.device) for n in (height, width))
@@ -115,10 +116,12 @@ class Loaded:
 
     def __init__(self, model: str, weights: str) -> None:
         self.model, self.weights = model, weights
-        self._nets: dict[tuple[object, ...], tuple[nn.Module, int, float, int]] = {}
+        self._nets: dict[tuple[object, ...], tuple[nn.Module, int, float, float, int]] = {}
 
-    def network(self, x: Tensor) -> tuple[nn.Module, int, float, int]:
-        """The network for the channels, device and dtype of ``x``; its colors, sigma_max, multiple.
+    def network(self, x: Tensor) -> tuple[nn.Module, int, float, float, int]:
+        """The network for ``x``, its colors, sigma_min, sigma_max and multiple.
+
+        It depends on the channels, device and dtype of ``x``.
 
         Raises:
             MissingExtraError: the model has no shipped weights and none are given.
@@ -129,8 +132,9 @@ class Loaded:
         if key not in self._nets:
             loaded = load_weights(self.weights, self.model, x.shape[1])
             model = loaded.model
-            net = loaded.network(x)
-            self._nets[key] = (net, model.colors, float(model.options.sigma_max), model.multiple)
+            assert isinstance(model, Denoiser)
+            levels = model.least, float(model.options.sigma_max)
+            self._nets[key] = (loaded.network(x), model.colors, *levels, model.multiple)
         return self._nets[key]
 
 
@@ -167,3 +171,15 @@ class DRUNetPrior(Learned):
     """DRUNet as a prior."""
 
     model = "drunet"
+
+
+class IRCNNPrior(Learned):
+    """IRCNN as a prior."""
+
+    model = "ircnn"
+
+
+class BiasFreeUNetPrior(Learned):
+    """The bias-free U-Net as a prior."""
+
+    model = "bias-free-unet"

@@ -59,6 +59,7 @@ class _Photons(Noise[_P]):
     ``level`` is peak, in photons at intensity 1, once peak and sigma are known.
     """
 
+    per_image = ("level", "peak", "sigma", "offset")
     peak: Scalar | None = None
     sigma: Scalar | None = 0.0  # of the read-out noise
     offset: Scalar = 0.0

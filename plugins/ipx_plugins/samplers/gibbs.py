@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,6 +44,10 @@ class Gibbs(Sampler[GibbsOptions, GibbsState]):
     """
 
     thin = 1
+
+    def __init__(self, options: GibbsOptions | None = None, **values: Any) -> None:
+        super().__init__(options, **values)
+        self.independent = not (self.options.noise or self.options.weight)
 
     def init(self, problem: Problem, start: Tensor) -> GibbsState:
         """The start, the variance of the noise, and lam over it."""

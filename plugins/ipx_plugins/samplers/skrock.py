@@ -28,12 +28,15 @@ class SKROCK(Sampler[SKROCKOptions, SKROCKState]):
     A step g of s stages is at most ((s - 1/2)^2 (2 - 4 eta / 3) - 3/2) / L, about s^2 times one of
     `myula`, for s gradients. A nonsmooth prior is its Moreau envelope, as there.
 
-    On a quadratic of curvature c a step has the variance T (1 / c - g / (2 s^2)) for eta = 0. The
-    draw is the chain plus normal numbers of the variance that is missing (Abdulle, Almuslimani,
-    Vilmart, SIAM J. Uncertainty Quantification 6(2), 2018). At eta > 0 steps of one length have
-    curvatures whose variance is nearly 0 and whose draws are nearly equal, so g is uniform between
-    0.3 of ``step`` and ``step``. With the defaults variances are then 0.92 to 1 of those of the
-    quadratic, at any c. The published method gives 0.45 on average over c in [0, L].
+    On a quadratic of curvature c, with z = g c and w = w0 - w1 z, a step multiplies the distance to
+    the mean by A = T_s(w) / T_s(w0), and its noise by B = U_{s-1}(w) (1 - w1 z / 2) / U_{s-1}(w0),
+    T and U the Chebyshev polynomials (Abdulle, Almuslimani, Vilmart, SIAM J. Uncertainty
+    Quantification 6(2), 2018). The chain has the variance E[2 g T B^2] / (1 - E[A^2]) over the
+    lengths g. For eta = 0 that is T (1 / c - g / (2 s^2)); the draw is the chain plus normal
+    numbers of the variance T E[g] / (2 s^2). At eta > 0 steps of one length have curvatures whose
+    variance is nearly 0 and whose draws are nearly equal, so g is uniform between 0.3 of ``step``
+    and ``step``. With the defaults variances are then 0.92 to 1 of those of the quadratic, at any
+    c. The published method gives 0.45 on average over c in [0, L].
     """
 
     draws = 500
