@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ipx.files import images
+from report_pages import make
 
 
 @pytest.fixture
@@ -28,3 +29,9 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     images.write("y.png", images.bundled().pixels[1:2, 30:54, 90:114])
     return Path("y.png")
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `report_pages.make`; tests read it only."""
+    return make(tmp_path_factory.mktemp("pages"))

@@ -67,20 +67,18 @@ def _check_names(targets: Iterable[Path]) -> None:
 def protect(
     pairs: Iterable[tuple[Path, Path]],
     read: Iterable[Path],
-    panels: Mapping[Path, Path],
+    others: Mapping[str, Mapping[Path, Path]],
     force: bool,
-    beside: Iterable[Path] = (),
-    word: str = "panel",
+    more: Iterable[Path] = (),
 ) -> None:
     """Refuse to overwrite files that are read, and files that ipx has not written.
 
     Args:
         pairs: inputs and outputs.
         read: other files that are read: truth, PSF, mask, configuration.
-        panels: the panel of each input.
+        others: further files of each input, by what they are: ``panel``, ``report``.
         force: allow replacing files that ipx has not written according to a record.
-        beside: other files written with the output.
-        word: what ``panels`` are, for messages.
+        more: other files written with the output.
 
     Raises:
         UsageError: such a file exists.
@@ -91,12 +89,31 @@ def protect(
     for source, target in pairs:
         if _key(target) in precious:
             raise UsageError(f"{source}: the output {target} is also an input")
-        panel = panels.get(source)
-        if panel is not None and (_key(panel) in precious or _key(panel) in outputs):
-            raise UsageError(f"the {word} {panel} is also an input or an output")
-        for path in (target, record_path(target), *beside, *([] if panel is None else [panel])):
+        mine = {what: found[source] for what, found in others.items() if source in found}
+        for what, path in mine.items():
+            if _key(path) in precious or _key(path) in outputs:
+                raise UsageError(f"the {what} {path} is also an input or an output")
+        if len({_key(path) for path in mine.values()}) < len(mine):
+            raise UsageError(f"{', '.join(mine)} would be written to one file")
+        for path in (target, record_path(target), *more, *mine.values()):
             if not force and path.is_file() and path.stat().st_size and not wrote(target, path):
                 _refuse(target, path)
+
+
+def keep(outputs: Iterable[Path | None], read: Iterable[Path | None]) -> None:
+    """Refuse outputs that are read, or are one file.
+
+    Raises:
+        UsageError: there is such an output.
+    """
+    precious = {_key(path) for path in read if path is not None}
+    seen: set[object] = set()
+    for path in filter(None, outputs):
+        if _key(path) in precious:
+            raise UsageError(f"the output {path} is also an input")
+        if _key(path) in seen:
+            raise UsageError(f"two outputs would be written to {path}")
+        seen.add(_key(path))
 
 
 def _refuse(target: Path, path: Path) -> None:
@@ -122,3 +139,40 @@ def must_exist(inputs: Iterable[Path]) -> None:
             raise InputError(f"{source}: no such file")
         if source.is_dir():
             raise InputError(f"{source}: is a folder, not an image file")
+
+
+def beside(
+    pairs: Sequence[tuple[Path, Path]], where: Path | None, word: str, suffix: str
+) -> dict[Path, Path]:
+    """The panel or report of each input: the file; in a folder, ``NAME-WORD.SUFFIX`` for several.
+
+    Raises:
+        UsageError: several inputs and one file.
+    """
+    if where is None:
+        return {}
+    if len(pairs) == 1 and where.suffix:
+        return {pairs[0][0]: where}
+    if where.suffix and not where.is_dir():
+        raise UsageError(f"{len(pairs)} inputs need a folder for {word}s, and {where} is a file")
+    return {source: where / f"{source.name}-{word}{suffix}" for source, _ in pairs}
+
+
+def truths(pairs: Sequence[tuple[Path, Path]], truth: Path | None) -> dict[Path, Path]:
+    """The truth of each input: the file; in a folder, the file of the same name or stem.
+
+    Raises:
+        InputError: the folder has no such file, or several.
+    """
+    if truth is None:
+        return {}
+    if not truth.is_dir():
+        return {source: truth for source, _ in pairs}
+    out = {}
+    for source, _ in pairs:
+        same = truth / source.name
+        rest = sorted(p for p in truth.glob("*") if p.stem == source.stem and p.suffix != ".json")
+        if not same.is_file() and len(rest) != 1:
+            raise InputError(f"{truth}: has no truth for {source.name}, or several")
+        out[source] = same if same.is_file() else rest[0]
+    return out

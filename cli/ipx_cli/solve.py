@@ -11,12 +11,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ipx.errors import InputError, UsageError
+from ipx.errors import UsageError
 from ipx.files.limits import pixel_limit
-from ipx.jobs.assumed import assumptions, for_measured
+from ipx.jobs.assumed import assumptions, channels_of, for_measured
 from ipx.planning.plan import Plan
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
+from ipx.planning.tree import AUTO
 from ipx.planning.weights import Rule
 from ipx_cli import batch, command, foreseen, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
@@ -43,6 +44,7 @@ class Work:
         pairs: inputs and outputs; empty for the bundled image.
         read: files that are read besides the inputs.
         panels: the panel of each input.
+        reports: the report of each input.
         deviations: the file of the standard deviation of each, if it is named.
         truths: the truth of each input.
         expect: sha256 of the input in the record given as configuration.
@@ -56,6 +58,7 @@ class Work:
     argv: list[str]
     given: dict[str, Any]
     panels: dict[Path, Path] = field(default_factory=dict)
+    reports: dict[Path, Path] = field(default_factory=dict)
     truths: dict[Path, Path] = field(default_factory=dict)
     deviations: dict[Path, Path] = field(default_factory=dict)
     expect: str | None = None
@@ -76,7 +79,7 @@ class SolveCommand(ComponentCommand):
     """Has the options of all roles of a request."""
 
     roles, settings = CONCERNS["solve"]
-    keys = ("lam", "inputs", "output", "truth", "panel", "std", "max_pixels")
+    keys = ("lam", "inputs", "output", "truth", "panel", "report", "std", "max_pixels")
 
 
 @click.command(cls=SolveCommand)
@@ -102,6 +105,11 @@ class SolveCommand(ComponentCommand):
     "--panel",
     type=PathValue(path_type=Path),
     help="Save degraded, restored, truth side by side; a folder for several inputs.",
+)
+@click.option(
+    "--report",
+    type=PathValue(path_type=Path),
+    help="Save a page on the run, .html; a folder, with an index, for several inputs.",
 )
 @click.option(
     "--std",
@@ -130,8 +138,9 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     plan = request.plan()
     rule = request.rule(plan, truth=bool(given["truth"]) or not files)
     inputs = list(files) or (found.config.inputs if found.config is not None else [])
-    if _is_elsewhere(ctx, found):
-        given["panel"] = given["std"] = None
+    for name in ("panel", "report", "std"):
+        if _is_elsewhere(ctx, found, name):
+            given[name] = None
     if given["std"] and not request.settings.sampled:
         raise UsageError(
             "--std is of draws from the posterior: ask for --estimate mmse or median, --interval, "
@@ -143,22 +152,25 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     assumed: list[str] = []
     if inputs:
         pairs = paths.pair(inputs, given["output"], "restored")
-        panels = _beside(pairs, given["panel"], "panel.png")
-        deviations = _beside(pairs, given["std"], "std.tif")
-        truths = _truths(pairs, given["truth"])
-        paths.protect(pairs, read, panels, given["force"])
-        paths.protect(pairs, read, deviations, given["force"], word="standard deviation")
+        panels = paths.beside(pairs, given["panel"], "panel", ".png")
+        reports = paths.beside(pairs, given["report"], "report", ".html")
+        deviations = paths.beside(pairs, given["std"], "std", ".tif")
+        truths = paths.truths(pairs, given["truth"])
+        others = {"panel": panels, "report": reports, "standard deviation": deviations}
+        paths.protect(pairs, read, others, given["force"])
         # a record holds the hash of one input
         known = found.config is not None and not files and len(inputs) == 1
         expect = found.config.sha256 if known and found.config is not None else None
-        work = Work(request, pairs, read, found.argv, given, panels, truths, deviations, expect)
+        work = Work(
+            request, pairs, read, found.argv, given, panels, reports, truths, deviations, expect
+        )
         assumed = [note for source, _ in pairs for note in assumptions(request, source)]
     elif given["truth"]:
         raise UsageError("--truth needs an image to restore; without files the truth is known")
     else:
         work = Work(request, [], read, found.argv, given)
     if given["dry_run"]:
-        plan = for_measured(request, inputs[0]).plan() if inputs else plan
+        plan = _plan_for(request, inputs[0]) if inputs else plan
         return _show_plan(work, plan, rule, assumed)
     with pixel_limit(given["max_pixels"]):
         return _restore(work) if inputs else _demonstrate(work)
@@ -169,13 +181,22 @@ _after_lam = next(i for i, p in enumerate(solve.params) if p.name == "lam") + 1
 solve.params[_after_lam:_after_lam] = setting_options(SolveSettings, SolveCommand.settings)
 
 
-def _is_elsewhere(ctx: click.Context, found: command.Chosen) -> bool:
-    """True if the panel is that of a record, which shows another input or output."""
+def _plan_for(request: Request, source: Path) -> Plan:
+    """The plan for a file, whose channels the prior of auto may depend on."""
+    measured = for_measured(request, source)
+    if measured.prior["name"] != AUTO or not source.is_file():
+        return measured.plan()
+    found = measured.settled(channels_of(measured, source))[1]
+    return found or measured.plan()
+
+
+def _is_elsewhere(ctx: click.Context, found: command.Chosen, what: str) -> bool:
+    """True if the panel or report is that of a record, which shows another input or output."""
     if found.config is None or found.config.sha256 is None:
         return False
-    told = {name: ctx.get_parameter_source(name) for name in ("panel", "output")}
+    told = {name: ctx.get_parameter_source(name) for name in (what, "output")}
     repeated = told["output"] is ParameterSource.DEFAULT_MAP and not ctx.params["files"]
-    return told["panel"] is ParameterSource.DEFAULT_MAP and not repeated
+    return told[what] is ParameterSource.DEFAULT_MAP and not repeated
 
 
 def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
@@ -217,9 +238,12 @@ def _demonstrate(work: Work) -> int:
         raise UsageError(f"without files {folder} must be a folder")
     beside = [folder / name for name in ("truth.png", "degraded.tif", "degraded.npy")]
     panels = {folder: given["panel"]} if given["panel"] else {}
+    page = given["report"]
+    page = page / "report.html" if page is not None and not page.suffix else page
+    others = {"panel": panels, "report": {folder: page} if page else {}}
     beside += [] if panels else [folder / "panel.png"]
     pairs = [(folder, folder / "restored.png")]
-    paths.protect(pairs, work.read, panels, given["force"], beside)
+    paths.protect(pairs, work.read, others, given["force"], beside)
 
     def demo(source: Path, target: Path) -> batch.Row:
         with progress.line(source.name, given["quiet"]) as report:
@@ -227,6 +251,7 @@ def _demonstrate(work: Work) -> int:
                 request,
                 folder,
                 panel=given["panel"],
+                report=page,
                 reporter=Reporter(report, work.note, work.argv),
                 force=given["force"],
                 std=given["std"],
@@ -243,18 +268,22 @@ def _demonstrate(work: Work) -> int:
 
 def _restore(work: Work) -> int:
     """Restore the inputs one after the other."""
+    from ipx.jobs.indexed import INDEX, check_replaced, write_index
     from ipx.jobs.reporter import Reporter
     from ipx.jobs.resume import finished
     from ipx.jobs.solve import solve_file
 
     request, given, note = work.request, work.given, work.note
+    if given["report"] is not None and len(work.pairs) > 1:
+        check_replaced(given["report"] / INDEX, given["force"])
     said: set[str] = set()
     pace = progress.Pace(len(work.pairs))
 
     def one(source: Path, target: Path) -> batch.Row:
         truth, panel = work.truths.get(source), work.panels.get(source)
+        page = work.reports.get(source)
         if given["resume"]:
-            before = finished("solve", request, source, target, truth, panel)
+            before = finished("solve", request, source, target, truth, filter(None, (panel, page)))
             if before is not None:
                 pace.skip()
                 note(f"{source}: done before, skipped")
@@ -266,6 +295,7 @@ def _restore(work: Work) -> int:
                 target,
                 truth=truth,
                 panel=panel,
+                report=page,
                 reporter=Reporter(report, note, work.argv),
                 expect=work.expect,
                 force=given["force"],
@@ -277,35 +307,18 @@ def _restore(work: Work) -> int:
             said.add(line)
         return row
 
-    return batch.run(work.pairs, one, work.show, BLANK, "restored", note)
+    rows: list[batch.Row] = []
 
+    def show(row: batch.Row) -> None:
+        rows.append(row)
+        work.show(row)
 
-def _beside(pairs: list[tuple[Path, Path]], given: Path | None, word: str) -> dict[Path, Path]:
-    """A further file of each input: the one given; in a folder, such as ``NAME-panel.png``."""
-    if given is None:
-        return {}
-    if len(pairs) == 1 and given.suffix:
-        return {pairs[0][0]: given}
-    if given.suffix and not given.is_dir():
-        what = {"panel.png": "panels", "std.tif": "standard deviations"}[word]
-        raise UsageError(f"{len(pairs)} inputs need a folder for {what}, and {given} is a file")
-    return {source: given / f"{source.name}-{word}" for source, _ in pairs}
-
-
-def _truths(pairs: list[tuple[Path, Path]], truth: Path | None) -> dict[Path, Path]:
-    """The truth of each input: the file; in a folder, the file of the same name or stem."""
-    if truth is None:
-        return {}
-    if not truth.is_dir():
-        return {source: truth for source, _ in pairs}
-    out = {}
-    for source, _ in pairs:
-        same = truth / source.name
-        rest = sorted(p for p in truth.glob("*") if p.stem == source.stem and p.suffix != ".json")
-        if not same.is_file() and len(rest) != 1:
-            raise InputError(f"{truth}: has no truth for {source.name}, or several")
-        out[source] = same if same.is_file() else rest[0]
-    return out
+    code = batch.run(work.pairs, one, show, BLANK, "restored", note)
+    if given["report"] is not None and len(rows) > 1:
+        at = given["report"] / INDEX
+        write_index(at, rows, [work.reports.get(source) for source, _ in work.pairs])
+        note(f"reports: {at}")
+    return code
 
 
 def _line(row: dict[str, Any], quiet: bool) -> None:

@@ -18,12 +18,12 @@ _WORDS = {bool: "BOOLEAN", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "
 
 
 class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
-    """The name of a component, with completion."""
+    """The name of a component of one of some kinds, with completion."""
 
     name = "name"
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, *kinds: str) -> None:
+        self.kinds = kinds
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """``NAME``."""
@@ -35,11 +35,45 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older c
         """Names with their summaries."""
         reg = registry()
         items = [
-            CompletionItem(n, help=reg.get(self.kind, n).summary) for n in reg.names(self.kind)
+            CompletionItem(n, help=reg.get(k, n).summary) for k in self.kinds for n in reg.names(k)
         ]
-        if KINDS[self.kind].auto:
+        if KINDS[self.kinds[0]].auto:
             items.insert(0, CompletionItem(AUTO, help="The best one that fits."))
         return [i for i in items if i.value.startswith(incomplete)]
+
+
+class Names(Name):
+    """Names joined with commas; names joined with + are a sum."""
+
+    name = "names"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """``NAME,...``."""
+        return "NAME,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[str | list[str]]:
+        """A name for each entry; a list of names for a sum."""
+        if isinstance(value, list):
+            return value
+        found: list[str | list[str]] = []
+        for entry in filter(None, (part.strip() for part in str(value).split(","))):
+            parts = [part.strip() for part in entry.split("+")]
+            if "" in parts or (len(parts) > 1 and self.kind != "prior"):
+                self.fail(f"{shortened(entry)} is no name", param, ctx)
+            found.append(parts if len(parts) > 1 else entry)
+        if not found:
+            self.fail("is empty; give names, joined with commas", param, ctx)
+        return found
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The last name of the list."""
+        before, comma, last = incomplete.rpartition(",")
+        items = super().shell_complete(ctx, param, last)
+        return [CompletionItem(before + comma + item.value, help=item.help) for item in items]
 
 
 class PathValue(click.Path):

@@ -56,7 +56,9 @@ def panel(path: str | os.PathLike[str], columns: Sequence[Column]) -> None:
     write_atomic(path, drawn(path, columns))
 
 
-def drawn(path: str | os.PathLike[str], columns: Sequence[Column]) -> bytes:
+def drawn(
+    path: str | os.PathLike[str], columns: Sequence[Column], across: int | None = None
+) -> bytes:
     """The content of a file that shows images side by side: title above, figures below each.
 
     Small images are enlarged by an integer factor with pixels repeated: each to the size of the
@@ -67,6 +69,7 @@ def drawn(path: str | os.PathLike[str], columns: Sequence[Column]) -> bytes:
         path: the file; its extension determines the format.
         columns: ``(title, image (C, H, W) in [0, 1], subtitle)`` each; a subtitle may have several
             lines. Many bands are shown in false colour, see `false_colour`.
+        across: images in a row; all in one by default.
 
     Raises:
         InputError: no columns, a wrong number of channels, or a wrong format.
@@ -93,15 +96,17 @@ def drawn(path: str | os.PathLike[str], columns: Sequence[Column]) -> bytes:
     pad = gap // 2
     top = gap + above + pad if above else gap
     bottom = under + pad + gap if under else gap
-    sheet = Image.new("RGB", (gap + len(columns) * (cell + gap), top + tall + bottom), "white")
+    across = min(across or len(columns), len(columns))
+    deep, high = -(-len(columns) // across), top + tall + bottom - gap
+    sheet = Image.new("RGB", (gap + across * (cell + gap), deep * high + gap), "white")
     draw = ImageDraw.Draw(sheet)
     for i, ((heading, _, figures), shown) in enumerate(zip(columns, pictures, strict=True)):
-        left = gap + i * (cell + gap)
+        left, up = gap + i % across * (cell + gap), i // across * high
         middle = left + cell / 2
-        draw.multiline_text((middle, gap), heading, INK, title, anchor="ma", align="center")
-        at = (left + (cell - shown.shape[1]) // 2, top + (tall - shown.shape[0]) // 2)
+        draw.multiline_text((middle, up + gap), heading, INK, title, anchor="ma", align="center")
+        at = (left + (cell - shown.shape[1]) // 2, up + top + (tall - shown.shape[0]) // 2)
         sheet.paste(Image.fromarray(shown), at)
-        foot = (middle, top + tall + pad)
+        foot = (middle, up + top + tall + pad)
         draw.multiline_text(foot, figures, FAINT, below, anchor="ma", align="center")
     return codec.encode(spec, Raster(np.asarray(sheet)), path)
 

@@ -29,6 +29,7 @@ def make_record(
     row: Table,
     config: Mapping[str, Any],
     trace: Iterable[Table] = (),
+    history: Iterable[Table] = (),
 ) -> Table:
     """The record of an output: plain values.
 
@@ -41,6 +42,7 @@ def make_record(
         config: for ``--config``, entries added to the request or replacing its entries: the files,
             and what was chosen.
         trace: the trials of the tuner, see `ipx.Restoration`.
+        history: the course of the last solve, see `ipx.jobs.curve.Curve`.
     """
     asked = request.to_mapping(command)
     return {
@@ -54,6 +56,7 @@ def make_record(
         "seed": request.settings.seed,
         "result": row,
         "trace": list(trace),
+        "history": list(history),
         "environment": environment(),
     }
 

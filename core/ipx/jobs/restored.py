@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 
 from ipx.errors import InputError
-from ipx.files import panel
+from ipx.files import images, panel
 from ipx.files.format import FEWEST, Array, is_image
 from ipx.files.images import Picture
 from ipx.files.storage import Storage
+from ipx.jobs.curve import Curve
 from ipx.jobs.records import MAIN
 from ipx.jobs.reporter import Reporter, Reporting
 from ipx.numerics.metrics import psnr, psnr_of_bands, spectral_angle, ssim
 from ipx.planning.request import Request, Table
 from ipx.planning.tree import AUTO, tree
+from ipx.solving.build import view_shape_of
 from ipx.solving.estimate import DEVIATION, probabilities, told
 from ipx.solving.observers import AnyObserver
 from ipx.solving.restore import Restoration, solve
@@ -38,6 +40,7 @@ class Restored:
         metrics: PSNR (dB) and SSIM before and after; None without a truth. Of many bands also
             the spectral angle (degrees), and the PSNR of each band after.
         warnings: notes on the result for the row and the record, one line each.
+        history: the course of the last solve, see `ipx.jobs.curve.Curve`.
     """
 
     request: Request
@@ -45,6 +48,7 @@ class Restored:
     data: Array
     metrics: Table = field(default_factory=lambda: dict.fromkeys(METRICS))
     warnings: list[str] = field(default_factory=list)
+    history: list[Table] = field(default_factory=list)
 
     @property
     def pictures(self) -> dict[str, Array]:
@@ -95,10 +99,12 @@ class Restored:
         return [each[0] for each in lam] if isinstance(lam[0], list) else lam[0]
 
     def chosen(self) -> Table:
-        """The weight and the solver that were chosen in place of ``auto``, and the operator."""
+        """Weight, prior and solver that were chosen in place of ``auto``, and the operator."""
         lam = self._lam()
         found: Table = {"lam": "auto" if lam is None else lam}
         found["op"] = tree("operator", self.how.op).to_mapping()
+        if self.request.prior["name"] == AUTO:
+            found["prior"] = tree("prior", self.how.prior).to_mapping()
         if self.request.solver["name"] == AUTO:
             found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
         return found
@@ -150,6 +156,7 @@ def restored(
         if reporter.report is None
         else [Reporting(reporter.report, truth, request.settings.restarts)]
     )
+    curve = Curve(truth)
     how = solve(
         y,
         op=request.op,
@@ -162,11 +169,12 @@ def restored(
         truth=truth if request.tuner["name"] != AUTO else None,
         lam=request.lam,
         settings=request.settings,
-        observers=[*observers, *looking],
+        observers=[*observers, *looking, curve],
         storage=storage,
         axes="CHW",
     )
-    done = Restored(request, how, y.detach().cpu().numpy(), warnings=[*how.warnings])
+    data = y.detach().cpu().numpy()
+    done = Restored(request, how, data, warnings=[*how.warnings], history=curve.told(how.x))
     if truth is not None and clean is not None:
         check_truth(clean, tuple(how.x.shape[1:]))
         before, after = how.before.cpu(), how.x.cpu()
@@ -178,6 +186,22 @@ def restored(
             done.metrics[f"{name}_before"] = float(measure(before, truth)[0])
             done.metrics[f"{name}_after"] = float(measure(after, truth)[0])
     return done
+
+
+def read_truth(truth: Path, picture: Picture, request: Request) -> Picture:
+    """The truth; of floats and counts in the units of the data, not scaled by its own range.
+
+    Raises:
+        InputError: it cannot be read, or its shape is not that of the result.
+    """
+    clean = images.read(truth)
+    facts = request.tree("op")
+    depths = {"uint8", "uint16"}  # each has its own range
+    if not depths & {clean.dtype, picture.dtype} and not facts.facts.traits.complex:
+        clean = images.read(truth, (picture.offset, picture.offset + picture.scale))
+    if not facts.unknown:
+        check_truth(clean, view_shape_of(request.op, picture.shape))
+    return clean
 
 
 def check_truth(clean: Picture, shape: tuple[int, ...]) -> None:

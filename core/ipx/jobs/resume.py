@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ipx.errors import InputError
@@ -20,12 +21,12 @@ def finished(
     source: Path,
     output: Path,
     truth: Path | None = None,
-    panel: Path | None = None,
+    others: Iterable[Path] = (),
 ) -> Table | None:
     """The row of an earlier run of the same request on the same input; None if it must be redone.
 
     It must be redone if it diverged or was interrupted, if one of its outputs is missing or has
-    changed, or if it had another truth or panel than is asked for now.
+    changed, or if it had another truth, panel or report than is asked for now.
 
     Args:
         command: ``solve`` or ``degrade``.
@@ -33,7 +34,7 @@ def finished(
         source: the input.
         output: the file of the result.
         truth: the clean image, if there is one.
-        panel: the file of the panel, if one is asked for.
+        others: further files that are asked for, such as a panel.
     """
     target = record_path(output)
     sweep(output.parent)
@@ -46,7 +47,7 @@ def finished(
         # a setting missing in an older record had its default
         usual = {k: v for k, v in SolveSettings().to_mapping().items() if k in asked}
         named = [_beside(output, row, Path(path)) for path in row.get("outputs", {}).values()]
-        needed = [output, *named, *([] if panel is None else [panel])]
+        needed = [output, *named, *others]
         same = (
             record["command"] == command
             and {**usual, **record["requested"]} == asked

@@ -19,10 +19,11 @@ from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions, for_measured
 from ipx.jobs.records import absolute, contents, make_record, places, read_data
+from ipx.jobs.reported import Files, check_report, reported
 from ipx.jobs.reporter import Reporter
-from ipx.jobs.restored import Restored, check_truth, restored
+from ipx.jobs.restored import Restored, read_truth, restored
 from ipx.planning.request import Request, Table
-from ipx.solving.build import view_shape_of
+from ipx.report.words import request_of
 from ipx.solving.degrade import degrade
 from ipx.solving.estimate import DEVIATION
 from ipx.solving.observers import AnyObserver
@@ -36,6 +37,7 @@ def solve_file(
     *,
     truth: Path | None = None,
     panel: Path | None = None,
+    report: Path | None = None,
     reporter: Reporter | None = None,
     expect: str | None = None,
     observers: Sequence[AnyObserver] = (),
@@ -51,6 +53,7 @@ def solve_file(
             are written beside it as STEM-NAME.tif, float32 in nominal units.
         truth: the clean image, for the metrics.
         panel: the file of the panel: degraded, restored and truth side by side.
+        report: the file of the report, a page in HTML.
         reporter: receives reports and notes.
         expect: sha256 of the input in a record; a difference is noted.
         observers: see `ipx.solve`.
@@ -68,18 +71,20 @@ def solve_file(
     reporter = reporter or Reporter()
     if panel is not None:
         check_kind(panel)
+    if report is not None:
+        check_report(report)
     assumed, actual = assumptions(request, source), for_measured(request, source)
     reporter.enter("reading")
     picture = read_data(request, source)
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")
-    clean = None if truth is None else _clean(truth, picture, request)
+    clean = None if truth is None else read_truth(truth, picture, request)
     like = _like(request, picture)
-    with folder_for(output), folder_for(panel), folder_for(std):
+    with folder_for(output), folder_for(panel), folder_for(std), folder_for(report):
         if std is not None:
             images.output_type(std, dtype="float32")
         images.output_type(output, like, request.settings.sample_type)
-        for path in (record_path(output), *([] if panel is None else [panel])):
+        for path in filter(None, (record_path(output), panel, report)):
             check_folder(path)
         y = torch.from_numpy(picture.pixels)
         chain = checkpoint_of(output) if request.settings.sampled else None
@@ -87,12 +92,15 @@ def solve_file(
         done.warnings.extend([*assumed, *_scaled(request, picture)])
         where = places(output, done.how.outputs, force, _named(std))
         row = done.row(str(source), where)
-        record = _record(request, picture, reporter, done, row, [source], output, truth, panel)
+        where_else = {"truth": truth, "panel": panel, "report": report}
+        record = _record(request, picture, reporter, done, row, [source], output, where_else)
         record["truth"] = None if clean is None else clean.describe()
         record["config"]["std"] = absolute(std)
         files = contents(done.pictures, where, like, request.settings.sample_type)
         if panel is not None:
             files[panel] = done.drawn(panel, clean)
+        if report is not None:
+            files[report] = _page(done, clean, record, output)
         commit(output, files, record)
         if chain is not None:
             Path(chain).unlink(missing_ok=True)
@@ -117,17 +125,6 @@ def _like(request: Request, picture: Picture) -> Picture:
     return replace(picture, pixels=picture.pixels[: picture.shape[0] // 2])
 
 
-def _clean(truth: Path, picture: Picture, request: Request) -> Picture:
-    """The truth; of floats and counts in the units of the data, not scaled by its own range."""
-    clean = images.read(truth)
-    depths = {"uint8", "uint16"}  # each has its own range
-    if not depths & {clean.dtype, picture.dtype} and not _complex(request):
-        clean = images.read(truth, (picture.offset, picture.offset + picture.scale))
-    if not request.tree("op").unknown:
-        check_truth(clean, view_shape_of(request.op, picture.shape))
-    return clean
-
-
 def _complex(request: Request) -> bool:
     return request.tree("op").facts.traits.complex
 
@@ -145,6 +142,7 @@ def solve_bundled(
     folder: Path,
     *,
     panel: Path | None = None,
+    report: Path | None = None,
     reporter: Reporter | None = None,
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
@@ -159,6 +157,7 @@ def solve_bundled(
         request: the degradation and the restoration.
         folder: the folder; it is made if it is missing.
         panel: another file for the panel.
+        report: the file of the report, a page in HTML.
         reporter: receives reports and notes.
         observers: see `ipx.solve`.
         force: as for `solve_file`.
@@ -171,6 +170,8 @@ def solve_bundled(
     picture = images.bundled(request.subject)
     sheet = panel if panel is not None else folder / "panel.png"
     check_kind(sheet)
+    if report is not None:
+        check_report(report)
     output = folder / "restored.png"
     y = degrade(
         torch.from_numpy(picture.pixels),
@@ -179,14 +180,15 @@ def solve_bundled(
         seed=request.settings.seed,
         device=request.settings.device,
     )
-    with folder_for(output), folder_for(sheet), folder_for(std):
+    with folder_for(output), folder_for(sheet), folder_for(std), folder_for(report):
         if std is not None:
             images.output_type(std, dtype="float32")
         images.output_type(output, picture)
         done = restored(request, y, picture, reporter, observers)
         where = places(output, done.how.outputs, force, _named(std))
         row = done.row(f"bundled:{picture.path.name}", where)
-        record = _record(request, picture, reporter, done, row, [], folder, None, panel)
+        where_else = {"truth": None, "panel": panel, "report": report}
+        record = _record(request, picture, reporter, done, row, [], folder, where_else)
         files = contents(done.pictures, where, picture, request.settings.sample_type)
         truth = folder / "truth.png"
         files[truth] = images.encoded(truth, picture.pixels, picture)
@@ -197,6 +199,8 @@ def solve_bundled(
             data = folder / "degraded.tif"
             files[data] = images.encoded(data, done.data, dtype="float32")
         files[sheet] = done.drawn(sheet, picture)
+        if report is not None:
+            files[report] = _page(done, picture, record, output)
         commit(output, files, record)
     return row | {"panel": str(sheet)}
 
@@ -209,14 +213,21 @@ def _record(
     row: Table,
     inputs: list[Path],
     output: Path,
-    truth: Path | None,
-    panel: Path | None,
+    others: dict[str, Path | None],
 ) -> Table:
-    """The record; its config reproduces the result."""
+    """The record; its config reproduces the result. ``others`` are further files of the run."""
     config = done.chosen() | {
         "inputs": [absolute(path) for path in inputs],
         "output": absolute(output),
-        "truth": absolute(truth),
-        "panel": absolute(panel),
+        **{name: absolute(path) for name, path in others.items()},
     }
-    return make_record("solve", request, picture, reporter.command, row, config, done.how.trace)
+    return make_record(
+        "solve", request, picture, reporter.command, row, config, done.how.trace, done.history
+    )
+
+
+def _page(done: Restored, clean: Picture | None, record: Table, output: Path) -> bytes:
+    """The report of a run that is not yet written."""
+    truth = None if clean is None else clean.pixels
+    files = Files(request_of(record), done.data, done.pictures, truth)
+    return reported(record, files, record_path(output))
