@@ -64,7 +64,7 @@ cube = stack.transpose(1, 2, 0)
     "docs/other_libraries.md": """
 rng = np.random.default_rng(0)
 image = np.tile(np.linspace(0.2, 0.8, 32), (32, 1))
-noisy = blurred = image + 0.1 * rng.standard_normal(image.shape)
+noisy = blurred = image + 0.02 * rng.standard_normal(image.shape)
 psf, mask = np.ones((3, 3)), rng.random(image.shape) < 0.3
 """,
     "docs/training.md": """
@@ -141,7 +141,7 @@ def test_the_way_of_a_restoration_is_the_one_that_is_told() -> None:
     y = np.random.default_rng(0).random((16, 16))
     sys.setprofile(look)
     try:
-        ipx.solve(y, op="blur", iterations=3)
+        ipx.solve(y, op="blur", prior="tv", iterations=3)
     finally:
         sys.setprofile(None)
     assert [call for call in seen if call in told] == told

@@ -92,7 +92,7 @@ def test_one_image_of_a_batch_that_is_unchanged() -> None:
     how = ipx.solve(torch.stack([data(), data(0.1)]), prior="tv")
     half = replace(how.result, x=torch.cat([how.before[:1], how.x[1:]]))
     told = "nothing was changed: the result is the degraded image"
-    assert doubts(half, half.x, how.before) == ([told], [False, False])
+    assert doubts(half, half.x, how.before, automatic=False) == ([told], [False, False])
 
 
 def test_a_residual_that_no_weight_brings_to_the_noise_is_told() -> None:

@@ -105,7 +105,7 @@ def test_a_lost_output_is_made_again(source: Path) -> None:
 
 def test_reports_are_plain_numbers(source: Path) -> None:
     told: list[Report] = []
-    request = Request(settings=ipx.SolveSettings(tol=0.01))
+    request = Request(prior={"name": "tv"}, settings=ipx.SolveSettings(tol=0.01))
     solve_file(request, source, Path("x.png"), truth=source, reporter=Reporter(told.append))
     assert [r.phase for r in told[:3]] == ["reading", "noise level", "start"]
     first = told[3]

@@ -216,7 +216,7 @@ def test_top_level() -> None:
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True
     ).stdout.split()
     top = {Path(p).parts[0] for p in listed if not p.startswith(".")}
-    wanted = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
+    wanted = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff"}
     assert top <= wanted | {"core", "plugins", "cli", "tests", "docs"}
     for root, package in (("core", "ipx"), ("plugins", "ipx_plugins"), ("cli", "ipx_cli")):
         inside = {p.name for p in (ROOT / root).iterdir() if p.name != "__pycache__"}

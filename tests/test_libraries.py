@@ -255,6 +255,8 @@ def test_a_library_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         ipx.export(ipx.operator("blur", (1, 8, 8)), to="pylops")
     with pytest.raises(ipx.UnknownNameError, match="did you mean pylops"):
         ipx.export(ipx.operator("blur", (1, 8, 8)), to="pylop")
-    told = call("list", "library")
-    assert "deepinv" in told.stdout
+    for word in ("library", "libraries"):
+        told = call("list", word)
+        assert told.stdout.startswith("libraries"), told.output
+        assert "deepinv" in told.stdout
     assert call("info", "pylops").exit_code == 0

@@ -14,7 +14,8 @@ from click.core import ParameterSource
 from ipx.declare.kinds import ROLES
 from ipx.declare.registry import registry
 from ipx.errors import InputError, UsageError, did_you_mean
-from ipx.planning.request import Request, usual_prior
+from ipx.planning.choice import usual_prior
+from ipx.planning.request import Request
 from ipx.planning.rules import NAMED, SUM
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, PLUS
@@ -94,7 +95,7 @@ class ComponentCommand(click.Command):
             raise UsageError(
                 f"{KIND_OF[role]} {found.title(role)} has no option {option}"
                 + did_you_mean(f"--{role}.{option}", known)
-                + (f" (it has: {', '.join(known)})" if known else " (it has none)")
+                + (f" (it has: {', '.join(known)})" if known else f" ({_none(role, found)})")
             ) from None
 
     def _choose(self, ctx: click.Context, args: list[str]) -> Chosen:
@@ -194,6 +195,12 @@ class ComponentCommand(click.Command):
         for role, options in found.options.items():
             if role in found.named:
                 section(f"{KIND_OF[role].capitalize()} {found.title(role)}", options)
+
+
+def _none(role: str, found: Chosen) -> str:
+    """Why a component has no options."""
+    auto = found.names[role] == AUTO
+    return f"to set options name it: --{role} NAME" if auto else "it has none"
 
 
 def _several(given: Sequence[str], in_file: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from ipx._version import __version__
+from ipx.declare.facts import Ask, Gain
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import OptionInfo
 from ipx.declare.registry import CORE, DISTRIBUTION, registry
-from ipx.declare.specs import AdapterSpec, Ask, Knowledge, ModelSpec, Need, Spec
+from ipx.declare.specs import AdapterSpec, Knowledge, ModelSpec, Need, Spec
 from ipx.declare.traits import Traits
 from ipx.errors import OptionError, UsageError
-from ipx_cli import output
+from ipx_cli import output, teach
 from ipx_cli.listing import list_components
 from ipx_cli.options import described, shown
 from ipx_cli.values import OptionValue
@@ -31,7 +32,7 @@ _IN_ACCURACY = ("exact", "tolerance")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object on stdout.")
 @click.pass_context
 def info(ctx: click.Context, /, name: str | None, kind: str | None, as_json: bool) -> None:
-    """Show a component: what it does, its capabilities, traits, needs and options.
+    """Show a component: formula, when to take it, costs, an example, its needs and options.
 
     Without NAME, list the components.
     """
@@ -81,7 +82,12 @@ def as_mapping(spec: Spec) -> dict[str, Any]:
         "name": spec.name,
         "id": spec.id,
         "summary": spec.summary,
+        "formula": spec.formula or None,
+        "advice": spec.advice or None,
+        "costs": teach.cost(spec) or None,
+        "example": teach.example(spec) or None,
         "source": spec.source or None,
+        "gains": [_plain(gain) for gain in spec.gains],
         "plugin": spec.plugin,
         "distribution": plugin.distribution if plugin else DISTRIBUTION if core else None,
         "version": plugin.version if plugin else __version__ if core else None,
@@ -121,7 +127,7 @@ def _plain(value: Any) -> Any:
         return value.__name__
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
-    if isinstance(value, Need | Knowledge | Ask):
+    if isinstance(value, Need | Knowledge | Ask | Gain):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, bytes):
         return value.decode("latin-1")
@@ -152,6 +158,10 @@ def as_text(spec: Spec) -> str:
     values = as_mapping(spec)
     depends = " (depends on the options)"
     head = [(spec.kind, spec.name), ("does", spec.summary)]
+    taught = ("formula", spec.formula), ("take it", spec.advice), ("costs", values["costs"])
+    head += [(name, text) for name, text in taught if text]
+    head += teach.gains(spec)
+    head += [("example", values["example"])] if values["example"] else []
     if spec.source:
         head.append(("source", spec.source))
     head.append(("plugin", f"{spec.plugin} ({values['distribution']} {values['version']})"))

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": ("ipx_cli.compare:compare", "Restore an image in several ways, and compare them."),
     "report": ("ipx_cli.report:report", "Make a page of restorations, from their records."),
     "degrade": ("ipx_cli.degrade:degrade", "Simulate measurements: blur, mask, shrink, add noise."),
+    "explain": ("ipx_cli.explain:explain", "Tell what images look like, and what to try."),
     "train": ("ipx_cli.train:train", "Train a model on your images."),
     "weights": ("ipx_cli.weights:weights", "List, import and verify trained weights."),
     "list": ("ipx_cli.listing:list_components", "List the components of all kinds, or of one."),
@@ -33,6 +34,7 @@ COMMANDS = {
     "plugins": ("ipx_cli.plugins:plugins", "List plugins, including broken ones."),
     "doctor": ("ipx_cli.doctor:doctor", "Check this installation."),
     "check": ("ipx_cli.check:check", "Check the mathematical contract of a component."),
+    "completion": ("ipx_cli.completion:completion", "Complete ipx in bash, zsh or fish."),
     "new-plugin": ("ipx_cli.new_plugin:new_plugin", "Write a complete plugin package."),
 }
 """Name to ``module:attribute`` and help line; the module is imported on use."""

@@ -23,7 +23,7 @@ DEFAULTS: dict[str, str] = {role: getattr(Request(), role)["name"] for role in R
 """The default component of each role."""
 
 _HELP = {
-    "prior": "Prior; given several times, the sum of them.",
+    "prior": "Prior; auto takes the best by what was measured. Several times: their sum.",
     "solver": "Solver; auto takes the best that fits.",
     "tuner": "Rule for --lam auto; auto takes the best that fits.",
     "sampler": "Sampler of the posterior, for --estimate, --interval, --samples and --claim.",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ipx_cli.output import duration
+from ipx_cli.output import duration, number
 
 if TYPE_CHECKING:
     from ipx.jobs.reporter import Report
@@ -60,11 +60,15 @@ def doing(report: Report) -> str:
     if not report.trial:
         return report.phase
     most = "" if report.trials is None else f" of at most {report.trials}"
-    return f"{report.phase}, trial {report.trial}{most}"
+    lam = "" if report.lam is None else f", lam {number(report.lam, 3)}"
+    return f"{report.phase}, trial {report.trial}{most}{lam}"
 
 
 def figures(report: Report, after: float | None = 0.0) -> list[str]:
-    """Steps, rate, objective, PSNR and time left of a report; none for a phase without steps."""
+    """Steps, rate, objective, PSNR and time left of a report; none for a phase without steps.
+
+    The time left is that by the slope of the residual, or the most that it can be.
+    """
     if not report.iteration:
         return []
     rate = report.iteration / report.seconds if report.seconds > 0 else 0.0
@@ -73,7 +77,10 @@ def figures(report: Report, after: float | None = 0.0) -> list[str]:
         found.append(f"objective {report.objective:.5g}")
     if report.psnr is not None:
         found.append(f"{report.psnr:.2f} dB")
-    if report.left is not None:
+    if report.about is not None:
+        own = " for this image" if after is None else ""
+        found.append(f"about {duration(report.about + (after or 0.0))} left{own}")
+    elif report.left is not None:
         own = " for this image" if after is None else ""
         found.append(f"at most {duration(report.left + (after or 0.0))} left{own}")
     return found

@@ -18,12 +18,12 @@ _WORDS = {bool: "BOOLEAN", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "
 
 
 class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older click
-    """The name of a component, with completion."""
+    """The name of a component of one of some kinds, with completion."""
 
     name = "name"
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, *kinds: str) -> None:
+        self.kinds = kinds
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """``NAME``."""
@@ -35,9 +35,9 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # not generic in older c
         """Names with their summaries."""
         reg = registry()
         items = [
-            CompletionItem(n, help=reg.get(self.kind, n).summary) for n in reg.names(self.kind)
+            CompletionItem(n, help=reg.get(k, n).summary) for k in self.kinds for n in reg.names(k)
         ]
-        if KINDS[self.kind].auto:
+        if KINDS[self.kinds[0]].auto:
             items.insert(0, CompletionItem(AUTO, help="The best one that fits."))
         return [i for i in items if i.value.startswith(incomplete)]
 

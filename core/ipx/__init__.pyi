@@ -48,13 +48,13 @@ from ipx.declare.capabilities import (
     has as has,
     using as using,
 )
+from ipx.declare.facts import Ask as Ask, Gain as Gain
 from ipx.declare.foreign import LayoutSpec as LayoutSpec, LibrarySpec as LibrarySpec
 from ipx.declare.hooks import hookimpl as hookimpl
 from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
-    Ask as Ask,
     IOSpec as IOSpec,
     Knowledge as Knowledge,
     ModelSpec as ModelSpec,
@@ -89,6 +89,7 @@ from ipx.files.format import Format as Format, Raster as Raster
 from ipx.files.images import read_array as read_array
 from ipx.files.storage import Storage as Storage
 from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
+from ipx.jobs.explain import Explained as Explained, explain as explain
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
 from ipx.numerics.metrics import log_error as log_error

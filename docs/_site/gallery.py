@@ -206,24 +206,21 @@ def _stretched(x: Array) -> Array:
 # ---------------------------------------------------------------- files and pages
 
 
-def draw(folder: Path, kinds: Sequence[str] = KINDS) -> dict[str, float]:
-    """Draw the missing pictures, ``folder/KIND-NAME.png``.
-
-    Returns:
-        name to seconds of processor time of each that was drawn.
-    """
+def draw(folder: Path, kinds: Sequence[str] = KINDS) -> None:
+    """Draw the missing pictures, ``folder/KIND-NAME.png``; each is told with its processor time."""
     folder.mkdir(parents=True, exist_ok=True)
-    took = {}
     for kind in kinds:
         for name in registry().names(kind):
             path = folder / f"{kind}-{name.replace('/', '.')}.png"
-            if not path.exists():
-                began = time.process_time()
-                picture = first(registry().get(kind, name))
-                if picture is not None:
-                    drawn(picture).save(path, optimize=True)
-                took[path.stem] = time.process_time() - began
-    return took
+            if path.exists():
+                continue
+            began = time.process_time()
+            picture = first(registry().get(kind, name))
+            if picture is not None:
+                drawn(picture).save(path, optimize=True)
+            took = time.process_time() - began
+            said = "drawn" if picture is not None else "nothing to draw"
+            print(f"gallery: {path.stem}: {said}, {took:.1f} s", flush=True)
 
 
 def first(spec: Spec) -> Panel | None:
@@ -264,5 +261,4 @@ def _page(kind: str, pictures: frozenset[str]) -> str:
 
 
 if __name__ == "__main__":
-    for stem, seconds in draw(Path(sys.argv[1]), sys.argv[2:] or KINDS).items():
-        print(f"{stem:40} {seconds:6.1f} s", flush=True)
+    draw(Path(sys.argv[1]), sys.argv[2:] or KINDS)

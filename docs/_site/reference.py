@@ -17,7 +17,7 @@ from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import AdapterSpec, SamplerSpec, SolverSpec, Spec
-from ipx.errors import PluginError
+from ipx.errors import IpxError
 from ipx.planning.settings import SolveSettings
 from ipx.training.settings import Data, Training
 from ipx_cli import info
@@ -93,7 +93,7 @@ def described(spec: Spec) -> str:
     """The docstring of the class of a component; empty where it has none of its own."""
     try:
         cls = spec.load()
-    except PluginError:  # of a third party; `ipx doctor` tells it
+    except IpxError:  # broken, or without its extra; `ipx doctor` tells it
         return ""
     told = md.docstring(cls)
     if "above" in told:  # the formula stands at the head of the module

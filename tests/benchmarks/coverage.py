@@ -28,9 +28,7 @@ ROWS = {
     "tv, its own": f"{_TV} --count 32",
     "tv, its own, a wide envelope": f"{_TV} --sampler.smoothing 1 --count 48",
     "tv": "--prior tv --prior.tol 0.01 --tuner sapg --op.sigma 1 --count 18 --draws 200",
-    "drunet": "--prior drunet --sampler pnp-ula --op.sigma 1 --count 12 --draws 200",
-    "glow": "--prior glow-map --prior.weights photos --colour --sampler skrock --op.sigma 1 "
-    "--count 4 --draws 40",
+    "drunet": "--prior drunet --sampler pnp-ula --op.sigma 1 --count 6 --draws 100",
 }
 """The words of each row after ``ipx bench coverage``."""
 

@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("operator", OperatorSpec, "ipx.parts.operator:Operator", "ipx.testing.operator", "op"),
         Kind("noise", NoiseSpec, "ipx.parts.noise:Noise", "ipx.testing.noise", "noise"),
-        Kind("prior", PriorSpec, "ipx.parts.prior:Prior", "ipx.testing.prior", "prior"),
+        Kind("prior", PriorSpec, "ipx.parts.prior:Prior", "ipx.testing.prior", "prior", True),
         Kind(
             "solver", SolverSpec, "ipx.solving.solver:Solver", "ipx.testing.solver", "solver", True
         ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ipx.declare.capabilities import Capability
+from ipx.declare.facts import Ask, Gain
 from ipx.declare.options import NoOptions, Options
 from ipx.declare.traits import Basis, Traits
 from ipx.errors import PluginError
@@ -101,6 +102,13 @@ class Spec:
         traits: the facts, or a function of the options that gives them.
         examples: options of the variants that the contract kit checks besides the defaults.
         source: where the method comes from (paper, equation).
+        formula: what it computes, in one line of plain text.
+        advice: when to take it, and when not, in a sentence or two.
+        gains: of a prior, and of a solver that is its own prior: how good it is, and where.
+            ``--prior auto`` goes by it.
+        explains: the mark in a picture that speaks for it, see `ipx.jobs.explain`: of a noise
+            ``noise``, ``growing noise``, ``outliers``, ``blocks`` or ``stripes``, of an operator
+            ``blur`` or ``holes``.
     """
 
     kind: ClassVar[str] = "component"
@@ -113,6 +121,10 @@ class Spec:
     traits: Traits | Callable[[Any], Traits] = field(default=Traits())
     examples: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     source: str = ""
+    formula: str = ""
+    advice: str = ""
+    gains: tuple[Gain, ...] = ()
+    explains: str = ""
     plugin: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -124,6 +136,8 @@ class Spec:
         for example in self.examples:
             if not isinstance(example, Mapping):
                 raise PluginError(f"examples of {self.name} must be a tuple of tables of options")
+        if not all(isinstance(m, Gain) for m in self.gains):
+            raise PluginError(f"gains of {self.name} must be a tuple of ipx.Gain(...)")
 
     @property
     def id(self) -> str:
@@ -165,24 +179,6 @@ class Spec:
         if not callable(loaded):
             raise PluginError(f"{target} is neither a class nor a function")
         return loaded
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What the user must say about real data: their defaults suit simulations only.
-
-    Attributes:
-        what: the missing fact in words, such as ``"which pixels are missing"``.
-        options: the options that state it.
-        files: options of which one, a file, states it too.
-        guess: True if the defaults may be assumed, with a note; False if a default, such as a
-            random mask, says nothing about real data, so that it is an error.
-    """
-
-    what: str
-    options: tuple[str, ...]
-    files: tuple[str, ...] = ()
-    guess: bool = False
 
 
 def _no_ask(options: Any) -> None:

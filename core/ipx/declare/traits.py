@@ -59,6 +59,8 @@ class Traits:
             of the others; None: the usual number of its kind, see `ipx.Component.memory`.
         maps: all kinds: the same in arrays of one channel, whatever the channels of the image, such
             as the feature maps of a network.
+        family: operator, noise: name of the component that it is like, such as ``blur``: what was
+            measured for that one holds for it; by default its own name.
         own_prior: solver: it regularises by itself, as a trained network or a filter; it runs with
             prior none, and ``--solver auto`` never takes it.
     """
@@ -87,3 +89,4 @@ class Traits:
     maps: float = 0.0
     varying_volume: bool = False
     own_prior: bool = False
+    family: str = ""

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ipx.declare.specs import Ask, OperatorSpec
+from ipx.declare.facts import Ask
+from ipx.declare.specs import OperatorSpec
 from ipx.errors import InputError, UsageError
 from ipx.files.record import read_record, record_path
 from ipx.files.written import unchanged
@@ -52,6 +53,13 @@ def for_measured(request: Request, source: Path) -> Request:
     usual = {k: v for k, v in described.spec.measured.items() if k not in described.given}
     op = {**described.to_mapping(), "name": described.name, **usual}
     return replace(request, op=op) if usual else request
+
+
+def channels_of(request: Request, source: Path) -> int:
+    """The number of channels of the data in a file."""
+    from ipx.jobs.records import read_data
+
+    return read_data(request, source).shape[0]
 
 
 def _simulated(source: Path, operator: dict[str, Any]) -> bool:

@@ -66,6 +66,7 @@ def foresee(request: Request, source: Path) -> Foreseen:
         IpxError: the file cannot be read, or the request does not fit it.
     """
     y = _data(request, source)
+    request = request.settled(y.shape[1])[0]
     work, refused = _work(request, y), None
     try:
         work.check()
@@ -78,7 +79,8 @@ def foresee(request: Request, source: Path) -> Foreseen:
 
 def foresee_memory(request: Request, source: Path) -> Work:
     """What determines the memory of the restoration of a file."""
-    return _work(request, _data(request, source))
+    y = _data(request, source)
+    return _work(request.settled(y.shape[1])[0], y)
 
 
 def _data(request: Request, source: Path) -> Tensor:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ipx.numerics.metrics import psnr
@@ -32,6 +34,9 @@ class Report:
         trials: the largest number of trials; None if it is unknown.
         left: the largest number of seconds that all trials and solves to come take; None where it
             is unknown.
+        about: the number of seconds that the last solve will take by the slope of its residual;
+            None where it is unknown.
+        lam: the weight of this solve; None for a sum of priors, and without a weight.
     """
 
     phase: Phase | str
@@ -43,6 +48,8 @@ class Report:
     trial: int = 0
     trials: int | None = None
     left: float | None = None
+    about: float | None = None
+    lam: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ class Reporting(Observer):
         self.last = -math.inf
         self.starts = 0
         self.ahead = Ahead()
+        self.slope = Slope()
 
     def enter(self, phase: Phase) -> None:
         """Report the phase."""
@@ -90,10 +98,12 @@ class Reporting(Observer):
     def begin(self, progress: Progress) -> None:
         """A solve begins."""
         self.ahead.begin(progress)
+        self.slope = Slope()
 
     def __call__(self, p: Progress) -> None:
         """Report the step, unless the last report is too recent."""
         self.ahead.step(p)
+        self.slope.step(p)
         now = time.perf_counter()
         if now - self.last < INTERVAL:
             return
@@ -101,7 +111,9 @@ class Reporting(Observer):
         shown = p.problem.physical.view
         quality = None if self.truth is None else float(psnr(shown(p.x).cpu(), self.truth)[0])
         value = float(p.objective[0])
-        left = self.ahead.left(p, self.restarts - max(self.starts, 1))
+        more = self.restarts - max(self.starts, 1)
+        left = self.ahead.left(p, more)
+        steps = None if p.trial or more > 0 else self.slope.left(p)
         self.report(
             Report(
                 phase=p.phase,
@@ -113,8 +125,46 @@ class Reporting(Observer):
                 trial=p.trial,
                 trials=p.trials,
                 left=left,
+                about=None if steps is None else steps * p.seconds / p.iteration,
+                lam=_weight(p),
             )
         )
+
+
+def _weight(p: Progress) -> float | None:
+    """The weight of the first image; None for a sum of priors, and for a prior without weight."""
+    if len(p.problem.terms) != 1 or not p.problem.prior.traits.weighted:
+        return None
+    return float(torch.as_tensor(p.problem.lam).flatten()[0])
+
+
+class Slope:
+    """The steps until the residual is down to its tolerance, by the slope of its logarithm.
+
+    The line is fitted to the later half of the steps so far.
+    """
+
+    fewest = 12
+    """Number of steps from which on a slope is trusted."""
+
+    def __init__(self) -> None:
+        self.logs: list[float] = []
+
+    def step(self, p: Progress) -> None:
+        """A step: the residual of the slowest image counts."""
+        slowest = float(p.residual.amax()) if p.tol > 0 else 0.0
+        self.logs.append(math.log(slowest) if 0 < slowest < math.inf else math.nan)
+
+    def left(self, p: Progress) -> float | None:
+        """Steps to come, the budget at most; None where the residual does not fall."""
+        recent = self.logs[len(self.logs) // 2 :]
+        if len(self.logs) < self.fewest or not all(map(math.isfinite, recent)):
+            return None
+        slope, level = statistics.linear_regression(range(len(recent)), recent)
+        if slope >= 0:
+            return None
+        steps = (math.log(p.tol) - level) / slope - (len(recent) - 1)
+        return min(max(steps, 0.0), float(p.budget - p.iteration))
 
 
 class Ahead:

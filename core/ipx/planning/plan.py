@@ -7,7 +7,7 @@ Imports nothing heavy.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ipx.declare.registry import registry
 from ipx.declare.specs import AdapterSpec, Need, SolverSpec
@@ -19,7 +19,10 @@ from ipx.planning.tree import PLUS, Tree, solver_spec
 
 @dataclass(frozen=True)
 class Plan:
-    """A solver and the bridges it uses, in the order in which they are attached."""
+    """A solver and the bridges it uses, in the order in which they are attached.
+
+    ``why`` tells why this prior was taken, where ``auto`` was asked for.
+    """
 
     operator: str
     noise: str
@@ -27,6 +30,7 @@ class Plan:
     solver: SolverSpec
     need: Need
     bridges: tuple[AdapterSpec, ...] = ()
+    why: str = field(default="", compare=False)
 
     @property
     def exact(self) -> bool:
@@ -59,6 +63,8 @@ class Plan:
         out = [f"{name}: draws from exp(-({whole}) / T)" if drawn else f"{name}: minimise {whole}"]
         if self.solver.traits_for().own_prior:
             out = [f"{name}: {f} without a prior. {self.solver.summary}"]
+        if self.why:
+            out.append(f"prior {self.prior} by auto: {self.why}")
         for b in self.bridges:
             how = b.accuracy(self.need.tolerance)
             out.append(f"{b.gives.__name__} by {b.name} ({how}): {b.summary}")
@@ -70,6 +76,7 @@ class Plan:
             "operator": self.operator,
             "noise": self.noise,
             "prior": self.prior,
+            "why": self.why,
             "solver": self.solver.name,
             "exact": self.exact,
             "tolerance": self.tolerance,

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ipx.declare.capabilities import Box
 from ipx.declare.kinds import ROLES
 from ipx.errors import OptionError, UsageError
+from ipx.planning.choice import Candidate, Situation, chosen, usual_prior
 from ipx.planning.parts import Parts
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description, Tree, tree
 from ipx.planning.weights import Rule, rule_of
-
-PRIOR = "tv"
-"""The default prior."""
 
 Table = dict[str, Any]
 
@@ -28,7 +25,7 @@ class Request:
     Attributes:
         op: ``{"name": "blur", "sigma": 2}``, as for the other components; an operator may be
             composed, see `ipx.planning.tree`; by default identity.
-        prior: by default tv, or none for a solver that is a trained network; a sum of priors is
+        prior: by default auto, or none for a solver that is a trained network; a sum of priors is
             ``{"name": "sum", "parts": [...]}``.
         sampler: used if the settings ask for draws from the posterior.
         lam: weight of the prior, of a sum one for each prior that has a weight, or ``"auto"``.
@@ -80,11 +77,36 @@ class Request:
         Raises:
             UsageError: unknown names or options, or nothing fits; says why and what does fit.
         """
-        op, noise, prior, solver = map(self.tree, ("op", "noise", "prior", "solver"))
+        asked, picked = self.settled()
+        op, noise, prior, solver = map(asked.tree, ("op", "noise", "prior", "solver"))
         check_weights(self.lam, prior)
-        plan = make_plan(op, noise, prior, solver, self.settings.exact)
-        self.drawing()
+        plan = picked or make_plan(op, noise, prior, solver, self.settings.exact)
+        asked.drawing()
         return plan
+
+    def settled(self, channels: int | None = None) -> tuple[Request, Plan | None]:
+        """The request with a prior in place of ``auto``, and the plan with it.
+
+        Without ``auto`` it is the request, and None. Where the prior is part of a solver, that is
+        named, too.
+
+        Args:
+            channels: of the data, if they are known.
+
+        Raises:
+            PlanError: no prior fits.
+        """
+        found = pick(
+            self.op, self.noise, self.tree("prior"), self.tree("solver"), self.lam,
+            self.tree("tuner"), self.settings, channels,
+        )  # fmt: skip
+        if found is None:
+            return self, None
+        names: dict[str, Any] = {"prior": {"name": found.prior.name}}
+        names |= {} if found.solver.auto else {"solver": {"name": found.solver.name}}
+        made = replace(self, **names)
+        object.__setattr__(made, "named", self.named)
+        return made, found.plan
 
     def drawing(self) -> Plan | None:
         """The plan of the sampler; None if the settings ask for no draws.
@@ -95,7 +117,8 @@ class Request:
         check_drawn(self.tree("sampler"), self.settings)
         if not self.settings.sampled:
             return None
-        op, noise, prior, sampler = map(self.tree, ("op", "noise", "prior", "sampler"))
+        asked = self.settled()[0]
+        op, noise, prior, sampler = map(asked.tree, ("op", "noise", "prior", "sampler"))
         return make_plan(op, noise, prior, sampler, self.settings.exact)
 
     def rule(self, plan: Plan, truth: bool) -> Rule:
@@ -104,7 +127,7 @@ class Request:
         Raises:
             PlanError: the tuner does not fit.
         """
-        prior, tuner = self.tree("prior"), self.tree("tuner")
+        prior, tuner = self.settled()[0].tree("prior"), self.tree("tuner")
         return weight_rule(self.op, self.noise, prior, plan, self.lam, tuner, truth)
 
 
@@ -132,25 +155,31 @@ def weight_rule(
     return rule_of(parts, lam, tuner, model.told, truth)
 
 
+def pick(
+    op: Description, noise: Description, prior: Tree, solver: Tree, lam: Any, tuner: Tree,
+    settings: SolveSettings, channels: int | None,
+) -> Candidate | None:  # fmt: skip
+    """The prior that stands for ``auto``; None if another was asked for.
+
+    A weight, a tuner and draws are about a prior R with a weight of its own.
+    """
+    if not prior.auto:
+        return None
+    reasons = {
+        "a weight is given": not isinstance(lam, str),
+        "a tuner is named": not tuner.auto,
+        "draws are asked for": settings.sampled,
+    }
+    explicit = next((reason for reason, holds in reasons.items() if holds), "")
+    described = tree("operator", op), tree("noise", noise)
+    return chosen(Situation(*described, solver, settings.exact, channels, explicit))
+
+
 CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "solve": (tuple(ROLES), tuple(SolveSettings.infos())),
     "degrade": (("op", "noise"), ("seed", "device", "dtype")),
 }
 """The roles and the settings that a command uses."""
-
-
-def usual_prior(solver: Description) -> str:
-    """The default prior for a solver.
-
-    It is ``none`` for one that has its own, and for one that takes bounds at most.
-
-    Raises:
-        UnknownNameError: there is no such solver.
-    """
-    described = tree("solver", solver)
-    needs = getattr(described.spec, "needs", ())
-    bounds = bool(needs) and all(Box in need.prior for need in needs)
-    return "none" if bounds or described.facts.traits.own_prior else PRIOR
 
 
 def check_weights(lam: Any, prior: Tree) -> None:

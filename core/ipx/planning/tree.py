@@ -74,6 +74,18 @@ class Tree:
         return found if self.scale == 1 else made("scale", [found], self.scale)
 
     @property
+    def families(self) -> frozenset[str]:
+        """The families of the parts of an operator, or of a noise, see `Traits.family`.
+
+        Of a class that no plugin declares it is the empty name, which only what holds for all
+        covers.
+        """
+        if self.parts:
+            return frozenset().union(*(part.families for part in self.parts))
+        spec = self.spec if self.instance is None else self.instance.declaration
+        return frozenset({self.facts.traits.family or ("" if spec is None else spec.name)})
+
+    @property
     def title(self) -> str:
         """The name in messages: ``tv + wavelet`` for a sum of priors."""
         if self.parts and self.kind == "prior":
@@ -207,7 +219,10 @@ def _named(kind: str, name: str, values: dict[str, Any]) -> Tree:
         spec, options = _checked(kind, name, values)
         return Tree(kind, name, spec, options, scale=scale, given=_stated(values))
     if composed:
-        return Tree(kind, name, parts=_flat(_parts(kind, name, values)))
+        parts = _flat(_parts(kind, name, values))
+        if any(part.auto for part in parts):
+            raise UsageError("auto is no part of a sum of priors: name each of them")
+        return Tree(kind, name, parts=parts)
     if name == AUTO and KINDS[kind].auto:
         if values:
             raise OptionError(f"{kind} auto has no options; name a {kind} to set its options")

@@ -32,13 +32,16 @@ KEPT = 0.001
 """Root mean square of the change that does not count: 60 dB."""
 
 
-def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], list[bool]]:
+def doubts(
+    result: Result, x: Tensor, before: Tensor, automatic: bool
+) -> tuple[list[str], list[bool]]:
     """One line for each reason to doubt a result, and per image True if it is surely wrong.
 
     Args:
         result: the solution.
         x: its picture, as it is handed out, ``(B, C, H, W)``.
         before: the data as an image, likewise.
+        automatic: the weight was chosen, so that it depends on the noise level.
     """
     problem = result.problem
     found: list[str] = []
@@ -59,7 +62,7 @@ def doubts(result: Result, x: Tensor, before: Tensor) -> tuple[list[str], list[b
         found.append(
             "the data are fitted far below the noise level: the weight of the prior is too small"
         )
-    slight = _slight(problem, x, before)
+    slight = _slight(problem, x, before) if automatic else None
     if slight is not None:
         found.append(
             f"the noise was estimated as only {slight:.2g}, for which fine texture can be mistaken:"

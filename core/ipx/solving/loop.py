@@ -74,7 +74,8 @@ def iterate(
         after = solver.step(problem, state)
         x, residual = solver.solution(problem, after), solver.residual(problem, state, after)
         state, seconds = frozen(state, after, run.active), time.perf_counter() - began
-        now = run.take(Progress(problem, k, budget, x, residual, run.active, seconds))
+        now = Progress(problem, k, budget, x, residual, run.active, seconds, tol=tol)
+        now = run.take(now)
         for each in observers:
             each(now)
         if not solver.one_shot:

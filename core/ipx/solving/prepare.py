@@ -17,8 +17,9 @@ from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
 from ipx.parts.sum import Sum
+from ipx.planning.choice import usual_prior
 from ipx.planning.plan import Plan, make_plan
-from ipx.planning.request import check_drawn, check_weights, usual_prior, weight_rule
+from ipx.planning.request import check_drawn, check_weights, pick, weight_rule
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
@@ -69,12 +70,14 @@ class Ready:
         units: the way to the units of the data.
         back: gives an image the type of the data.
         found: the operator, with values found from the data in place of ``auto``.
+        prior: the prior, chosen in place of ``auto``.
     """
 
     prepared: Prepared
     units: Units
     back: Callable[[Tensor], Any]
     found: Settled
+    prior: Tree
 
 
 def prepare(asked: Asked) -> Ready:
@@ -90,10 +93,9 @@ def prepare(asked: Asked) -> Ready:
     y, back = to_tensor(asked.image, s.device, precision, asked.axes, s.sample_type)
     _check_magnitude(y)
     found = settled(asked.op, y)
-    prior = tree("prior", usual_prior(asked.solver) if asked.prior is None else asked.prior)
+    prior, plan, algorithm = _chosen(asked, found.op, y.shape[1])
     check_weights(asked.lam, prior)
     parts = (found.op, asked.noise, prior)
-    plan, algorithm = _planned(*parts, tree("solver", asked.solver), s)
     claims(s.claim)
     chain = tree("sampler", asked.sampler)
     check_drawn(chain, s)
@@ -115,7 +117,7 @@ def prepare(asked: Asked) -> Ready:
         observers=asked.observers, truth=_truth(asked, operator, units, y), sampler=sampler,
         drawing=drawing, checkpoint=asked.checkpoint,
     )  # fmt: skip
-    return Ready(prepared=ready, units=units, back=back, found=found)
+    return Ready(prepared=ready, units=units, back=back, found=found, prior=prior)
 
 
 def changed_settings(settings: SolveSettings | None, changed: dict[str, Any]) -> SolveSettings:
@@ -143,6 +145,17 @@ def _truth(asked: Asked, operator: Operator[Any], units: Units, y: Tensor) -> Te
     if truth.shape[1:] != shape or len(truth) not in (1, len(y)):
         raise InputError(f"the truth has shape {tuple(truth.shape)}, the result {(len(y), *shape)}")
     return truth.expand(len(y), *shape)
+
+
+def _chosen(asked: Asked, op: Description, channels: int) -> tuple[Tree, Plan, Any]:
+    """The prior that was asked for, or chosen for ``auto``, the plan and its solver."""
+    prior = tree("prior", usual_prior(asked.solver) if asked.prior is None else asked.prior)
+    solver, tuner = tree("solver", asked.solver), tree("tuner", asked.tuner)
+    picked = pick(op, asked.noise, prior, solver, asked.lam, tuner, asked.settings, channels)
+    if picked is None:
+        return prior, *_planned(op, asked.noise, prior, solver, asked.settings)
+    algorithm = build("solver", picked.solver.chosen(picked.plan.solver))
+    return picked.prior, picked.plan, algorithm
 
 
 def _planned(

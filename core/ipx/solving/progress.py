@@ -36,6 +36,7 @@ class Progress:
         trials: the largest number of trials, `ipx.Tuner.most`; None if it is unknown.
         phase: ``"choosing lam"`` in the tuner's trials, else ``"restoring"``. Phases without steps
             are told to `ipx.Observer.enter`.
+        tol: an image stops at this residual; 0: it does not.
     """
 
     problem: Problem
@@ -48,6 +49,7 @@ class Progress:
     trial: int = 0
     trials: int | None = None
     phase: Phase = "restoring"
+    tol: float = 0.0
 
     @cached_property
     def x(self) -> Tensor:

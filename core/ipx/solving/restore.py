@@ -57,6 +57,7 @@ class Restoration:
             |A x - y| / sqrt(m - df). For a sum ``prior``
             tells the one that is tried alone; the trials of all have a list for each in ``lam``.
         op: the operator, with what was found in place of ``auto``.
+        prior: the prior; ``plan.why`` tells why it was taken in place of ``auto``.
         seconds: wall-clock time of the whole call.
         warnings: reasons to doubt the result, one line each.
         wrong: per image, true if it is surely wrong: far outside the range of the data.
@@ -74,6 +75,7 @@ class Restoration:
     posterior: Posterior | None = None
     trace: list[dict[str, Any]] = field(default_factory=list)
     op: Description = None
+    prior: Description = None
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     wrong: list[bool] = field(default_factory=list)
@@ -139,8 +141,9 @@ def solve(
             exceed 3, are divided by the largest value, and the result is multiplied by it.
         op: forward operator: a name, a table ``{"name": "blur", "sigma": 2}``, or an instance.
         noise: noise model, likewise; its level is estimated from y unless it is given.
-        prior: prior, likewise; by default ``"tv"``, or ``"none"`` for a solver that is a trained
-            network. A list of priors is their sum.
+        prior: prior, likewise; by default ``"auto"``, the best by what was measured for operator
+            and noise (`ipx.planning.choice`), or ``"none"`` for a solver that is a trained network.
+            With a number for ``lam`` ``"auto"`` is ``"tv"``. A list of priors is their sum.
         solver: solver, likewise; ``"auto"`` takes the best one that fits.
         lam: weight of the prior, >= 0, one or per image; ``"auto"`` derives it from the noise or
             lets the tuner choose it. With a sum of several priors that have a weight it is a list
@@ -192,7 +195,7 @@ def _restoration(
     made |= {} if posterior is None else pictures(posterior, result.x, settings)
     outputs = {name: view(x) for name, x in made.items()}
     seconds = time.perf_counter() - began
-    found, wrong = doubts(result, outputs["restored"], before)
+    found, wrong = doubts(result, outputs["restored"], before, ready.prepared.automatic)
     outputs = {name: units.restored(x) for name, x in outputs.items()}
     remarks = [*ready.found.remarks, *units.remarks, *noise.remarks, *done.remarks, *found]
     remarks += [] if posterior is None else remarks_of(posterior)
@@ -209,6 +212,7 @@ def _restoration(
         posterior=posterior,
         trace=done.trace,
         op=ready.found.op,
+        prior=ready.prior,
         seconds=seconds,
         warnings=remarks,
         wrong=wrong,

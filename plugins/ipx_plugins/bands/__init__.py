@@ -74,6 +74,9 @@ def ipx_components() -> Iterable[OperatorSpec]:
             examples=({"standard": "rec709"}, {"weights": [0.5, 2.0, 1.0]}),
             summary="Grey of a colour image: a weighted sum of its bands.",
             source="Rec. ITU-R BT.601-7, BT.709-6",
+            formula="y = sum_c w_c x_c",
+            advice="Colours from a grey picture: only a learned model of such pictures, or more "
+            "data, can find them.",
         ),
         OperatorSpec(
             name="mosaic",
@@ -84,5 +87,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             examples=tuple({"pattern": name} for name in ("BGGR", "GRBG", "GBRG")),
             summary="One colour in each pixel, by a Bayer pattern; demosaicking.",
             source="Bayer, US patent 3971065, 1976",
+            formula="y_ij = x_c(i,j),ij, c the colour of the Bayer pattern at ij",
+            advice="Raw data of a camera with a Bayer filter.",
         ),
     ]

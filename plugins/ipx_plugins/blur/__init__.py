@@ -261,6 +261,10 @@ def ipx_components() -> Iterable[OperatorSpec]:
             ),
             summary="Convolution with a PSF: Gaussian, disk, motion, Airy, or from a file.",
             source="mirrored borders: Ng, Chan, Tang, SIAM J. Sci. Comput. 21(3), 1999",
+            explains="blur",
+            formula="y = h * x, h the PSF, sum(h) = 1",
+            advice="Out of focus, motion or a microscope's PSF. If the width is not known, give "
+            "--op.sigma auto or measure the PSF with ipx psf.",
         ),
         OperatorSpec(
             name="varying-blur",
@@ -277,6 +281,9 @@ def ipx_components() -> Iterable[OperatorSpec]:
             ),
             summary="Convolution with a PSF that varies over the picture, on a grid.",
             source="Hirsch, Sra, Schoelkopf, Harmeling, CVPR 2010",
+            formula="y = sum_k w_k (h_k * x), w_k blending the PSFs h_k of a grid",
+            advice="A PSF that changes over the picture, as of a lens towards its corners. Make "
+            "the grid with ipx psf --grid.",
         ),
     ]
 

@@ -8,6 +8,7 @@ from typing import Literal
 from ipx import (
     DENOISER_SHARE,
     Denoise,
+    Gain,
     Matching,
     Options,
     PriorSpec,
@@ -42,5 +43,42 @@ def ipx_components() -> Iterable[PriorSpec]:
             traits=Traits(lam_per_variance=DENOISER_SHARE, buffers=2, maps=390),
             summary="BM3D denoiser, for grey and colour: stacks of similar blocks are sparse.",
             source="Dabov, Foi, Katkovnik, Egiazarian, IEEE TIP 16, 2007",
+            formula="D(x): stacks of similar 8 x 8 blocks are shrunk in 3-D, then averaged",
+            advice="The best without learning, above all where structures repeat, as bricks or "
+            "cloth. Slower than drunet.",
+            gains=(
+                Gain(
+                    operators=("identity",),
+                    noises=("gaussian",),
+                    channels=(1, 3),
+                    psnr=1.66,
+                    seconds=2.3,
+                    where="benchmarks/prior_auto.md",
+                ),
+                Gain(
+                    operators=("blur",),
+                    noises=("gaussian",),
+                    channels=(1, 3),
+                    psnr=0.93,
+                    seconds=2.3,
+                    where="benchmarks/pnp.md",
+                ),
+                Gain(
+                    operators=("inpaint",),
+                    noises=("gaussian",),
+                    channels=(1, 3),
+                    psnr=2.73,
+                    seconds=2.3,
+                    where="benchmarks/pnp.md",
+                ),
+                Gain(
+                    operators=("super-resolution",),
+                    noises=("gaussian",),
+                    channels=(1, 3),
+                    psnr=1.26,
+                    seconds=2.3,
+                    where="benchmarks/pnp.md",
+                ),
+            ),
         )
     ]

@@ -67,5 +67,8 @@ def ipx_components() -> Iterable[OperatorSpec]:
             ),
             summary="Random measurements, fewer than pixels: Gaussian, signs, Hadamard, DCT.",
             source="Candes, Tao, IEEE TIT 51(12), 2005; Do et al., IEEE TSP 60, 2012",
+            formula="y = Phi x, Phi of m rows, m < n, by blocks or of the whole picture",
+            advice="Single-pixel cameras and studies of sampling. Give the seed and the kind with "
+            "which the data were taken.",
         )
     ]

@@ -53,9 +53,10 @@ class DeepInverse(Library[NoOptions]):
         form = how.pop("form", None)
         if how or form not in (None, "denoiser", "prior"):
             raise InputError("export to deepinv takes form='denoiser' or 'prior' and nothing else")
+        if isinstance(thing, LinearOperator) and Adjoint in thing.capabilities:
+            return ours.LinearPhysics(thing)
         if isinstance(thing, Operator):
-            linear = isinstance(thing, LinearOperator) and Adjoint in thing.capabilities
-            return ours.LinearPhysics(thing) if linear else ours.Physics(thing)
+            return ours.Physics(thing)
         if isinstance(thing, Prior):
             denoises = has(thing, Denoise)
             if form == "denoiser" and not denoises:

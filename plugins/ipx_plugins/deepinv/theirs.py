@@ -142,6 +142,9 @@ class FromPrior(Prior[NoOptions]):
         super().__init__()
         self._prior = prior
         own = type(prior).prox is not deepinv.optim.Prior.prox
+        named = type(prior).__module__.startswith("deepinv.")
+        # those with a name in deepinv are norms; of others nobody knows
+        self.traits = Traits(convex=named and type(prior) is not deepinv.optim.Prior)
         self.capabilities = frozenset({Value, Prox if own else Grad})
 
     def value(self, x: Tensor) -> Tensor:

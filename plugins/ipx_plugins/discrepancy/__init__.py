@@ -129,6 +129,8 @@ def ipx_components() -> Iterable[TunerSpec]:
                 Knowledge(level="estimated", rank=10, because="with the estimated noise level"),
             ),
             source="Morozov 1966; degrees of freedom: Efron 2004, probe: Ramani et al. 2008",
+            formula="f(x_lam) = E nll (m - df) / m",
+            advice="The noise level is known. The usual choice for Gaussian noise.",
         ),
         TunerSpec(
             name="gcv",
@@ -138,6 +140,8 @@ def ipx_components() -> Iterable[TunerSpec]:
             needs=_GCV,
             partial=True,
             source="Golub, Heath, Wahba, Technometrics 21, 1979; probe: Girard 1989",
+            formula="min |A x - y|^2 / (m - df)^2",
+            advice="The noise level is not known, or is only estimated behind a blur.",
         ),
         TunerSpec(
             name="sure",
@@ -150,6 +154,8 @@ def ipx_components() -> Iterable[TunerSpec]:
                 ),
             ),
             source="Ramani, Blu, Unser, IEEE TIP 17(9), 2008",
+            formula="min |x - y|^2 / m - s^2 + 2 s^2 df / m",
+            advice="Denoising and holes with Gaussian noise of known level.",
         ),
         TunerSpec(
             name="gsure",
@@ -158,6 +164,8 @@ def ipx_components() -> Iterable[TunerSpec]:
             summary="Generalised SURE: the risk in what the linear operator determines.",
             needs=(Knowledge(data=(Quadratic, Adjoint), rank=4, because="the operator is linear"),),
             source="Eldar, IEEE TSP 57(2), 2009; Ramani et al., IEEE TIP 21(8), 2012",
+            formula="min of the unbiased risk in the range of A^T",
+            advice="Gaussian noise of known level behind linear operators.",
         ),
         TunerSpec(
             name="l-curve",
@@ -167,6 +175,8 @@ def ipx_components() -> Iterable[TunerSpec]:
             needs=(Knowledge(prior=(Value,), noisy=False, because="nothing else is known"),),
             partial=True,
             source="Hansen, O'Leary, SIAM J. Sci. Comput. 14(6), 1993",
+            formula="the corner of log R(x) over log |A x - y|^2",
+            advice="A classical look; it often smooths too much.",
         ),
         TunerSpec(
             name="holdout",
@@ -177,6 +187,8 @@ def ipx_components() -> Iterable[TunerSpec]:
                 Knowledge(data=(Adjoint,), noisy=False, rank=3, because="the operator is linear"),
             ),
             source="Stone, J. Royal Statistical Society B 36(2), 1974",
+            formula="min of the error on 7 % of the data that were left out",
+            advice="Nothing is known of the noise, or there is none.",
         ),
         TunerSpec(
             name="radius",
@@ -185,6 +197,8 @@ def ipx_components() -> Iterable[TunerSpec]:
             summary="The code of the result has the length of codes of clean images.",
             needs=(Knowledge(prior=(Latent,), noisy=False, because="codes have a known length"),),
             source="|z| of z ~ N(0, I) in n dimensions is near sqrt(n)",
+            formula="|z(x_lam)| = r sqrt(n)",
+            advice="Codes of generative models.",
         ),
         TunerSpec(
             name="oracle",
@@ -193,6 +207,8 @@ def ipx_components() -> Iterable[TunerSpec]:
             summary="The least error against the truth (--truth): for benchmarks.",
             needs=(Knowledge(noisy=False, truth=True),),
             source="none: it is what other rules are measured against",
+            formula="min |x_lam - truth|",
+            advice="Benchmarks: the best that any rule could do.",
         ),
         TunerSpec(
             name="em",
@@ -201,5 +217,7 @@ def ipx_components() -> Iterable[TunerSpec]:
             summary="EM for Gaussian noise and a quadratic prior: greatest marginal likelihood.",
             needs=(Knowledge(data=(Quadratic, Adjoint), prior=(QuadraticPrior, Value)),),
             source="Molina, Katsaggelos, Mateos, IEEE TIP 8(2), 1999; MacKay 1992",
+            formula="theta <- n / E[x^T Q x, given y]",
+            advice="Quadratic priors; it finds the noise level, too.",
         ),
     ]

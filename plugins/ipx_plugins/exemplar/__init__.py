@@ -40,5 +40,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             traits=lambda options: Traits(own_prior=True, buffers=8 + 3 * options.patch**2),
             summary="Fills holes with patches from the rest of the picture: texture synthesis.",
             source="Criminisi et al., IEEE TIP 13, 2004; Efros, Leung, ICCV 1999",
+            formula="the patch of highest priority is filled with its nearest neighbour",
+            advice="Large holes in textures: it copies, so nothing in the hole is evidence.",
         )
     ]

@@ -84,6 +84,8 @@ def ipx_components() -> Iterable[PriorSpec]:
             traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: non-local means.",
             source="Buades, Coll, Morel, CVPR 2005; Froment, IPOL 2014",
+            formula="D(x)_i = sum_j w_ij x_j, w by distance of patches",
+            advice="Textures that repeat; bm3d is better and as easy.",
         ),
         PriorSpec(
             name="median",
@@ -93,6 +95,8 @@ def ipx_components() -> Iterable[PriorSpec]:
             traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: median filter, blended with the picture according to sigma.",
             source="Tukey, Exploratory Data Analysis, 1977",
+            formula="D(x): the median of neighbours, blended by sigma",
+            advice="Impulses and a look at robust smoothing; not for fine detail.",
         ),
         PriorSpec(
             name="bilateral",
@@ -102,6 +106,8 @@ def ipx_components() -> Iterable[PriorSpec]:
             traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: the bilateral filter.",
             source="Tomasi, Manduchi, ICCV 1998",
+            formula="D(x)_i = sum_j w_ij x_j, w by distance and by |x_i - x_j|",
+            advice="Fast and plain; bm3d is far better where seconds do not matter.",
         ),
         PriorSpec(
             name="tv-filter",
@@ -111,6 +117,9 @@ def ipx_components() -> Iterable[PriorSpec]:
             traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: the proximal map of total variation, for plug-and-play.",
             source="Rudin, Osher, Fatemi, Physica D 60, 1992",
+            formula="D(x, s) = argmin |u - x|^2 / (2 s^2) + |D u|_1",
+            advice="Total variation in plug-and-play solvers, to compare denoisers on the same "
+            "footing.",
         ),
         PriorSpec(
             name="wavelet-filter",
@@ -120,5 +129,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             traits=Traits(lam_per_variance=DENOISER_SHARE),
             summary="Denoiser: BayesShrink wavelet thresholding with cycle spinning.",
             source="Chang, Yu, Vetterli, IEEE TIP 9, 2000; Coifman, Donoho 1995",
+            formula="D(x): details shrunk by BayesShrink, mean over shifts",
+            advice="A quick plug-and-play denoiser without learning.",
         ),
     ]

@@ -36,9 +36,7 @@ class FourierOptions(Options):
         help="Frequency 0 and the origin of the image are in the middle, as scanners store them; "
         "else at the first element.",
     )
-    share: float = opt(
-        default=0.25, above=0.0, max=1.0, help="Measured fraction of all frequencies."
-    )
+    share: float = opt(default=0.25, above=0.0, max=1.0, help="Gain fraction of all frequencies.")
     centre: float = opt(
         default=0.15,
         min=0.0,
@@ -70,5 +68,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             examples=({"kind": "radial"}, {"kind": "random", "centred": True}),
             summary="Undersampled Fourier transform, as in MRI: columns, spokes or points.",
             source="Lustig, Donoho, Pauly, Magn. Reson. Med. 58(6), 2007",
+            formula="y = M F x, F unitary, M keeps some frequencies",
+            advice="Magnetic resonance data (k-space). The data are complex NPY files.",
         )
     ]

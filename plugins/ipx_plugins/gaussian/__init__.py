@@ -67,6 +67,10 @@ def ipx_components() -> Iterable[NoiseSpec]:
             traits=Traits(level="sigma"),
             summary="White Gaussian noise: 1/2 |Ax - y|^2.",
             source="level: MAD (Donoho, Johnstone 1994) over the smoothest parts",
+            explains="noise",
+            formula="f(x) = 1/2 |A x - y|^2",
+            advice="Most pictures, and whenever nothing better is known. The level is estimated "
+            "unless it is given.",
         ),
         NoiseSpec(
             name="uniform",
@@ -77,6 +81,8 @@ def ipx_components() -> Iterable[NoiseSpec]:
             examples=({"width": 0.05},),
             summary="Uniform noise: 1/2 |Ax - y|^2 with sigma = width / sqrt(3).",
             source="variance of a uniform variable",
+            formula="f(x) = 1/2 |A x - y|^2, sigma = width / sqrt(3)",
+            advice="Errors known to be within a width, such as after a subtractive dither.",
         ),
         NoiseSpec(
             name="quantisation",
@@ -87,5 +93,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             examples=({"step": 0.2},),
             summary="Rounding to few levels: 1/2 |Ax - y|^2 with sigma = step / sqrt(12).",
             source="Bennett, Bell System Technical Journal 27, 1948",
+            formula="f(x) = 1/2 |A x - y|^2, sigma = step / sqrt(12)",
+            advice="Pictures of few grey levels, which show bands.",
         ),
     ]

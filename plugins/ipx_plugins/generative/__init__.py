@@ -131,6 +131,8 @@ class Formulation:
     traits: Callable[[Any], Traits]
     prefers: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
     name: str = ""  # if it is not that of the row
+    formula: str = ""
+    advice: str = ""
 
 
 def _traits(**changed: Any) -> Callable[[Any], Traits]:
@@ -180,6 +182,9 @@ FORMULATIONS = {
         "x = D(z) with a penalty |z|^2 on the code.",
         "Bora et al., ICML 2017; Asim et al., ICML 2020",
         _traits(),
+        formula="x = D(z), R = |z|^2",
+        advice="Severe losses in pictures of the training's kind, such as most pixels of a "
+        "face: it invents what fits.",
     ),
     "analysis": Formulation(
         "analysis:Analysis",
@@ -192,6 +197,8 @@ FORMULATIONS = {
         # with a varying volume iterations stop at the expected R of a clean image, which short
         # steps reach; one step of L-BFGS goes far below it
         prefers=lambda options: ("adam",) if _varying(options) else (),
+        formula="R(x) = |E(x)|^2, E the encoder",
+        advice="Studies of formulations; pictures of the training's kind only.",
     ),
     "map": Formulation(
         "map:Map",
@@ -201,6 +208,8 @@ FORMULATIONS = {
         "-log p(x) with the log-determinant.",
         "Whang et al., ICML 2021",
         _density,
+        formula="R(x) = -log p(x) = |E(x)|^2 / 2 - log |det E'(x)|",
+        advice="Moderate losses in pictures of the training's kind. It needs many gradients.",
     ),
     "bound": Formulation(
         "map:Bound",
@@ -211,6 +220,8 @@ FORMULATIONS = {
         "Kingma, Welling, ICLR 2014",
         _density,
         name="map",
+        formula="R(x) = -ELBO(x) >= -log p(x)",
+        advice="Pictures of the training's kind; a bound on the likelihood.",
     ),
     "hqs": Formulation(
         "hqs:HQS",
@@ -221,6 +232,8 @@ FORMULATIONS = {
         "Geman, Yang, IEEE TIP 1995, with a flow",
         # a dozen steps of Adam cannot remove more noise than this
         _traits(max_sigma=0.05),
+        formula="D(x, s) = argmin |u - x|^2 / (2 s^2) - log p(u)",
+        advice="As map, with splitting: more robust behind operators, slower.",
     ),
     "joint": Formulation(
         "joint:Joint",
@@ -230,6 +243,9 @@ FORMULATIONS = {
         "joint prior of picture x and code z, with x near D(z).",
         "Gonzalez, Almansa, Tan, SIIMS 2022 (JPMAP)",
         _traits(lam_per_variance=1.0),
+        formula="R(x, z) = |x - D(z)|^2 / (2 gamma^2) + |z|^2 / 2",
+        advice="Pictures of the training's kind that are not exactly in the generator's "
+        "range. Slow.",
     ),
     "sparse-deviation": Formulation(
         "deviation:SparseDeviation",
@@ -239,6 +255,8 @@ FORMULATIONS = {
         "x = D(z) + nu with a sparse deviation nu.",
         "Dhar, Grover, Ermon, ICML 2018",
         _traits(),
+        formula="x = D(z) + nu, R = |z|^2 + mu |nu|_1",
+        advice="Pictures of the training's kind with details that the generator cannot draw.",
     ),
     "patches": Formulation(
         "patches:Patches",
@@ -248,6 +266,8 @@ FORMULATIONS = {
         "sum of -log p over patches, for pictures of any size.",
         "Altekrueger et al., Inverse Problems 2023 (patchNR)",
         _density,
+        formula="R(x) = -sum log p(P x) over patches",
+        advice="Pictures of any size that are like those of the training; slow.",
     ),
 }
 TITLES = {"glow": "Glow", "realnvp": "RealNVP", "vae": "VAE", "gan": "GAN"}
@@ -275,6 +295,8 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
             provides=row.provides,
             summary=f"{TITLES[model]}: {row.summary}",
             source=row.source,
+            formula=row.formula,
+            advice=row.advice,
             traits=row.traits,
             prefers=row.prefers,
         )
@@ -287,5 +309,7 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
         needs=JOINT,
         summary="Alternating minimisation over picture and code, with growing coupling.",
         source="Gonzalez, Almansa, Tan, SIIMS 2022, algorithms 1 and 2",
+        formula="x and z in turn: argmin of f + |x - D(z)|^2 / (2 gamma^2) + |z|^2 / 2",
+        advice="The joint priors of generative models.",
     )
     return [*priors, joint]

@@ -75,6 +75,8 @@ def ipx_components() -> Iterable[SolverSpec | AdapterSpec]:
             needs=needs,
             summary="Orthogonal matching pursuit: one coefficient a step, then least squares.",
             source="Pati, Rezaiifar, Krishnaprasad, Asilomar 1993; Tropp, Gilbert, IEEE TIT 2007",
+            formula="add the atom most correlated with the residual, least squares",
+            advice="Very sparse pictures, of some hundred coefficients at most.",
         ),
         SolverSpec(
             name="cosamp",
@@ -83,6 +85,8 @@ def ipx_components() -> Iterable[SolverSpec | AdapterSpec]:
             needs=needs,
             summary="Compressive sampling matching pursuit: 2k candidates, least squares, prune.",
             source="Needell, Tropp, Appl. Comput. Harmon. Anal. 26, 2009, algorithm 1",
+            formula="support of the 2k largest of A^T r, least squares, keep k",
+            advice="Compressed sensing with a known number of coefficients.",
         ),
         SolverSpec(
             name="iht",
@@ -91,5 +95,7 @@ def ipx_components() -> Iterable[SolverSpec | AdapterSpec]:
             needs=needs,
             summary="Normalised iterative hard thresholding.",
             source="Blumensath, Davies, IEEE J. Sel. Top. Signal Process. 4(2), 2010",
+            formula="x <- H_k(x + t A^T (y - A x))",
+            advice="Sparse pictures with a known number of coefficients.",
         ),
     ]

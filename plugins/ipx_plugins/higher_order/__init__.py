@@ -7,6 +7,7 @@ from typing import Literal
 
 from ipx import (
     AuxiliaryField,
+    Gain,
     Options,
     PriorSpec,
     ProxConjugate,
@@ -57,6 +58,17 @@ def ipx_components() -> Iterable[PriorSpec]:
             examples=({"norm": "frobenius"}, {"norm": "spectral", "boundary": "circular"}),
             summary="Hessian-Schatten norm: second differences in their own directions.",
             source="Lefkimmiatis, Ward, Unser, IEEE TIP 22, 2013",
+            formula="R(x) = sum |H x|_S1, H second differences, S1 the sum of singular values",
+            advice="Smooth slopes, as in microscopy of cells; tv where edges are sharp.",
+            gains=(
+                Gain(
+                    operators=("identity", "blur"),
+                    noises=("gaussian",),
+                    psnr=-0.69,
+                    seconds=5.4,
+                    where="benchmarks/priors.md",
+                ),
+            ),
         ),
         PriorSpec(
             name="tgv",
@@ -67,5 +79,17 @@ def ipx_components() -> Iterable[PriorSpec]:
             prefers=("pdhg",),  # its steps need no linear system
             summary="Total generalised variation: edges and slopes, without staircases.",
             source="Bredies, Kunisch, Pock, SIAM J. Imaging Sci. 3, 2010",
+            formula="R(x) = min_w |D x - w|_1 + alpha |E w|_1",
+            advice="As tv, with slopes instead of staircases: skin, sky, depth maps. Several times "
+            "as slow.",
+            gains=(
+                Gain(
+                    operators=("identity", "blur"),
+                    noises=("gaussian",),
+                    psnr=0.07,
+                    seconds=33.1,
+                    where="benchmarks/priors.md",
+                ),
+            ),
         ),
     ]

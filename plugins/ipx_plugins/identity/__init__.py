@@ -28,5 +28,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             provides=(Adjoint, Diagonal, Spectrum, Norm, Local),
             traits=Traits(basis="any", buffers=0),
             summary="The identity: denoising.",
+            formula="y = x",
+            advice="Noise only. It is the default.",
         )
     ]

@@ -52,5 +52,8 @@ def ipx_components() -> Iterable[NoiseSpec]:
             ),
             summary="Salt and pepper, random or dead values: |Ax - y|_1 over credible values.",
             source="Nikolova, JMIV 20, 2004; Chan, Ho, Nikolova, IEEE TIP 14, 2005",
+            explains="outliers",
+            formula="f(x) = |A x - y|_1 over the values that are no detected impulses",
+            advice="Salt and pepper, dead or hot pixels.",
         )
     ]

@@ -100,6 +100,10 @@ def ipx_components() -> Iterable[OperatorSpec]:
             provides=(Adjoint, Diagonal, Norm, Local),
             examples=({"kind": "values"}, {"kind": "box"}, {"kind": "scratches"}, {"kind": "text"}),
             summary="Missing pixels: random, a box, scratches, text, or a mask file.",
+            explains="holes",
+            formula="y = M x, M keeps the known pixels",
+            advice="Holes, scratches, text, dead pixels. Give the mask of your data with --op.mask "
+            "FILE.",
         ),
         OperatorSpec(
             name="spectral-inpaint",
@@ -110,5 +114,8 @@ def ipx_components() -> Iterable[OperatorSpec]:
             examples=({"scan": "grid", "share": 0.3}, {"scan": "rows", "share": 0.3}),
             summary="All bands of some pixels, as of a scan with an electron beam.",
             source="Monier, Oberlin et al., IEEE Trans. Comput. Imaging 4(2), 2018",
+            formula="y = M x, M keeps all bands of some pixels",
+            advice="A scan that visited some pixels only, as with an electron beam. Take it with "
+            "solver subspace.",
         ),
     ]

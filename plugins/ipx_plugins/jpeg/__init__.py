@@ -43,5 +43,9 @@ def ipx_components() -> Iterable[NoiseSpec]:
             examples=({"quality": 30},),
             summary="JPEG compression: each coefficient of 8 x 8 pixels is within an interval.",
             source="Zakhor, IEEE TCSVT 2(1), 1992; Park, Lee, IEEE TCSVT 9(1), 1999",
+            explains="blocks",
+            formula="f(x) = 1/2 dist(A x, Q)^2, Q the pictures with the same JPEG file",
+            advice="Blocks and rings of strong compression; give the quality that the file was "
+            "written with.",
         )
     ]

@@ -26,5 +26,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             traits=Traits(suits="sparse", pixelwise=True, basis="identity"),
             summary="Sparse pixels, |x|_1: stars or molecules on black, not photographs.",
             source="Tibshirani, J. R. Stat. Soc. B 58, 1996",
+            formula="R(x) = |x|_1",
+            advice="Stars, molecules, beads on black. Not for photographs.",
         )
     ]

@@ -27,5 +27,8 @@ def ipx_components() -> Iterable[PriorSpec]:
             provides=(Value, Grad, Prox, ProxConjugate, QuadraticPrior, Box),
             traits=Traits(weighted=False, informs=False, basis="identity", buffers=0),
             summary="No prior: the data term alone; regularised by stopping at the noise level.",
+            formula="R(x) = 0",
+            advice="To see what the data alone tell. Iterative solvers then stop at the noise "
+            "level.",
         )
     ]

@@ -69,6 +69,9 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec | SolverSpec | AdapterSpe
             traits=Traits(suits="face", oriented=True, lam_per_variance=1.0),
             summary="Images of one kind and size are Gaussian: principal components, learned.",
             source=SOURCE,
+            formula="R(x) = 1/2 (x - m)^T C^-1 (x - m)",
+            advice="Pictures of one kind and size, such as aligned faces; closed forms, exact "
+            "draws.",
         ),
         SolverSpec(
             name="cg",
@@ -77,6 +80,8 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec | SolverSpec | AdapterSpe
             needs=(Need((DataGrad, Adjoint, Quadratic), (AffineGrad, Grad, Prox), rank=98),),
             summary="Conjugate gradients for a quadratic R, preconditioned by its proximal map.",
             source="Hestenes, Stiefel, J. Res. Nat. Bur. Stand. 49, 1952",
+            formula="(A^T A + lam Q) x = A^T y by conjugate gradients",
+            advice="Quadratic priors behind operators without a closed form.",
         ),
         AdapterSpec(
             name="affine-gradient",

@@ -71,6 +71,10 @@ def ipx_components() -> Iterable[NoiseSpec]:
             examples=({"offset": 0.005},),
             summary="Poisson noise: the Kullback-Leibler divergence of y from Ax.",
             source="Bertero et al., Inverse Problems 25, 2009",
+            explains="growing noise",
+            formula="f(x) = sum A x - y log(A x)",
+            advice="Photon counts: microscopes, telescopes, low light. Give the photons at "
+            "intensity 1 if they are known.",
         ),
         NoiseSpec(
             name="poisson-gaussian",
@@ -80,5 +84,8 @@ def ipx_components() -> Iterable[NoiseSpec]:
             provides=(NoiseGrad, NoiseProx),
             summary="Poisson and read-out noise, approximated by shifted Poisson noise.",
             source="Snyder et al., J. Opt. Soc. Am. A 10(5), 1993",
+            explains="growing noise",
+            formula="f(x) = sum (A x + s^2) - (y + s^2) log(A x + s^2)",
+            advice="Photon counts with read-out noise of a camera.",
         ),
     ]

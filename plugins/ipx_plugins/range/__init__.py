@@ -41,5 +41,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             traits=Traits(weighted=False, basis="identity"),
             examples=({"upper": None},),
             summary="Box constraint on every value, or non-negativity.",
+            formula="R(x) = 0 where low <= x <= high, else infinite",
+            advice="Values that are surely within bounds; in a sum with another prior.",
         )
     ]

@@ -119,6 +119,8 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             options=FeedforwardOptions,
             summary="Learned: one pass through a network trained for this operator.",
             source="Dong et al., IEEE TPAMI 38, 2016; Kim et al., CVPR 2016",
+            formula="x = N(y)",
+            advice="A network that was trained for just this operator.",
             needs=ANYTHING,
             traits=Traits(own_prior=True, maps=300),
         ),

@@ -32,5 +32,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             traits=Traits(buffers=10),
             summary="Multiplicative deconvolution of photon counts; stops at the noise level.",
             source="Richardson, JOSA 62, 1972; Lucy, Astron. J. 79, 1974; Biggs, Andrews, 1997",
+            formula="x <- x A^T(y / A x)",
+            advice="Photon counts behind a PSF: no prior is needed and nothing gets negative.",
         )
     ]

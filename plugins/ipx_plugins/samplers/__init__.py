@@ -186,6 +186,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=LangevinOptions,
             needs=(Need((DataGrad,), (Grad,), rank=10),),
             source="Roberts and Tweedie, Bernoulli 2(4), 1996",
+            formula="x <- x - t grad F(x) + sqrt(2 t) n",
+            advice="Teaching; others mix faster.",
         ),
         SamplerSpec(
             name="myula",
@@ -194,6 +196,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=SmoothedOptions,
             needs=(Need((DataGrad,), (Prox,), rank=15),),
             source="Durmus, Moulines, Pereyra, SIAM J. Imaging Sci. 11(1), 2018",
+            formula="as ula, R by its Moreau envelope",
+            advice="tv and other priors with kinks; skrock is faster.",
         ),
         SamplerSpec(
             name="skrock",
@@ -205,6 +209,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
                 Need((DataGrad,), (Value, Grad), rank=30),
             ),
             source="Pereyra, Vargas-Mieles, Zygalakis, SIAM J. Imaging Sci. 13(2), 2020",
+            formula="Chebyshev stages of a Langevin step",
+            advice="The usual choice for tv and other norms.",
         ),
         SamplerSpec(
             name="mala",
@@ -213,6 +219,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=MALAOptions,
             needs=(smooth, code, Need((DataGrad,), (Value, Prox), rank=12)),
             source="Roberts and Tweedie 1996; Pereyra, Statistics and Computing 26, 2016",
+            formula="x - t grad F + sqrt(2 t) n, accepted by Metropolis and Hastings",
+            advice="Exact draws of small problems.",
         ),
         SamplerSpec(
             name="hmc",
@@ -224,6 +232,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
                 Need((DataGrad,), (CodePenalty, Grad), rank=25),
             ),
             source="Neal, Handbook of Markov Chain Monte Carlo, 2011",
+            formula="leapfrog steps of (x, p), accepted by the change of energy",
+            advice="Smooth priors and codes: exact, few steps between independent draws.",
         ),
         SamplerSpec(
             name="pcn",
@@ -232,6 +242,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=PCNOptions,
             needs=(Need((), (CodePenalty, Grad), rank=22),),
             source="Holden, Pereyra, Zygalakis, SIAM J. Imaging Sci. 15(2), 2022",
+            formula="z <- sqrt(1 - b^2) z + b n, accepted by the likelihood",
+            advice="Codes of generative models, without a gradient.",
         ),
         SamplerSpec(
             name="pnp-ula",
@@ -240,6 +252,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=PnPULAOptions,
             needs=(Need((DataGrad,), (Denoise,), rank=35),),
             source="Laumont et al., SIAM J. Imaging Sci. 15(2), 2022",
+            formula="x <- x - t (grad f + (x - D(x)) / s^2) + sqrt(2 t) n",
+            advice="A denoiser as the prior.",
         ),
         SamplerSpec(
             name="gibbs",
@@ -249,6 +263,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             needs=(Need((DataQuadratic,), (QuadraticPrior,), rank=60),),
             examples=({"noise": True, "weight": True},),
             source="Orieux, Féron, Giovannelli, IEEE Signal Processing Letters 19(2), 2012",
+            formula="x ~ N(m, (A^T A / s^2 + theta Q)^-1), s and theta from their Gammas",
+            advice="Quadratic priors: exact and independent.",
         ),
         SamplerSpec(
             name="split-gibbs",
@@ -257,6 +273,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=SplitGibbsOptions,
             needs=(Need((DataQuadratic,), (Prox,), rank=18),),
             source="Vono, Dobigeon, Chainais, IEEE Trans. Signal Processing 67(6), 2019",
+            formula="x, v in turn, coupled by |x - v|^2 / (2 rho^2)",
+            advice="Priors with a proximal map, behind operators with a closed form.",
         ),
         SamplerSpec(
             name="laplace",
@@ -265,6 +283,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=LaplaceOptions,
             needs=(Need((DataGrad,), (Value, Grad), rank=5),),
             source="MacKay, Information Theory, Inference, and Learning Algorithms, chapter 27",
+            formula="x ~ N(x_map, (Hessian of F / T)^-1)",
+            advice="A quick first look at the spread around the minimiser.",
         ),
         SamplerSpec(
             name="vi",
@@ -285,6 +305,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             needs=(Need((DataGrad,), (Value, Prox), rank=8),),
             examples=({"noise": True},),
             source="Pereyra, Bioucas-Dias, Figueiredo, EUSIPCO 2015",
+            formula="lam <- maximum of p(lam, given x), x by the sampler below",
+            advice="The weight is unknown and should count in the intervals.",
         ),
         SamplerSpec(
             name="dps",
@@ -293,6 +315,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=DPSOptions,
             needs=(Need((DataGrad,), (Denoise,), rank=4),),
             source="Chung et al., ICLR 2023; Song et al., ICLR 2023",
+            formula="x_t - zeta grad |y - A D(x_t)|",
+            advice="Plausible pictures behind any operator; slow, their spread is not calibrated.",
         ),
         TunerSpec(
             name="sapg",
@@ -301,5 +325,7 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
             options=SAPGOptions,
             needs=(Knowledge(data=(Adjoint,), prior=(Value, Prox), because="R is a norm"),),
             source="Vidal et al., SIAM J. Imaging Sci. 13(4), 2020",
+            formula="lam <- lam exp(d (n / lam - R(x_k)))",
+            advice="Norms such as tv, and draws from the posterior.",
         ),
     ]

@@ -132,9 +132,10 @@ def _weights(problem: Problem, part: AnyLinear, mean: Tensor, std: Tensor) -> Te
 
 def diagonal(linear: AnyLinear, like: Tensor) -> Tensor:
     """The diagonal of A^T A, broadcasting to ``like`` ``(B, C, H, W)``."""
+    even = has(linear, Spectrum)
     if has(linear, Diagonal):
         return (using(linear, Diagonal).diagonal(like) ** 2).expand_as(like)
-    if not has(linear, Spectrum):
+    if not even:
         ones = torch.ones_like(linear.forward(like[:1]))
         return squared_adjoint(linear, ones, SPACING).expand_as(like)
     out = torch.zeros_like(like)
@@ -168,7 +169,7 @@ def combs(like: Tensor, spacing: int) -> Iterator[Tensor]:
     signs = (2.0 * torch.randint(0, 2, tuple(shape), generator=rng) - 1).to(like)
     firsts = [range(min(spacing, n)) for n in shape[1:]]
     for channel, *offset in itertools.product(range(shape[0]), *firsts):
-        where = (channel, *(slice(o, None, spacing) for o in offset))
+        where: tuple[int | slice, ...] = (channel, *(slice(o, None, spacing) for o in offset))
         comb = torch.zeros_like(signs)
         comb[where] = signs[where]
         yield comb[None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 from ipx import (
@@ -34,6 +35,7 @@ from ipx_plugins.solvers.needs import (
     RED,
     SIRT,
 )
+from ipx_plugins.solvers.taught import ADVICE, FORMULAS
 
 DATA_PENALTY = 3.0
 """Penalty on w = Ax, for data terms of curvature about 1 on pictures in [0, 1]."""
@@ -232,7 +234,7 @@ class DiffPIRDrawsOptions(DiffPIROptions):
 def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
     """Declare the solvers, and the sampler that is made of one."""
     here = "ipx_plugins.solvers."
-    return [
+    declared: list[SolverSpec | SamplerSpec] = [
         SolverSpec(
             name="direct",
             target=here + "direct:Direct",
@@ -382,3 +384,4 @@ def ipx_components() -> Iterable[SolverSpec | SamplerSpec]:
             source="Zhu et al., CVPR Workshops 2023",
         ),
     ]
+    return [replace(s, formula=FORMULAS[s.name], advice=ADVICE[s.name]) for s in declared]

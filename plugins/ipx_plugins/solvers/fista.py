@@ -34,7 +34,8 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
     """x+ = prox_{s lam R}(v - s grad f(v)), v+ = x+ + (t - 1)/t+ (x+ - x).
 
     Beck and Teboulle 2009, equations 4.1 to 4.3. Momentum is dropped where it points uphill,
-    <v - x+, x+ - x> > 0 (O'Donoghue and Candes 2015, gradient scheme), image by image. The step
+    <v - x+, x+ - x> > 0 (O'Donoghue and Candes 2015, gradient scheme), image by image. With a prior
+    that is not convex there is none: it carries values across the thresholds of `l0`. The step
     is 1 over the Lipschitz constant. Where that is only a bound, backtracking halves the step until
     f's quadratic model holds, and each iteration first tries a slightly larger step.
     """
@@ -68,8 +69,9 @@ class FISTA(Solver[FISTAOptions, FISTAState]):
             step = torch.where(good, step, step / 2)
             x = self._forward_backward(problem, v, gradient, step)
         advance = x - state.x
-        uphill = image_dot(v - x, advance) > 0
-        t, weight = momentum(state.t, uphill & self.options.restart)
+        drop = (image_dot(v - x, advance) > 0) & self.options.restart
+        drop = drop | (not problem.prior.traits.convex)
+        t, weight = momentum(state.t, drop)
         return FISTAState(x, x + column(weight, x) * advance, t, step)
 
     def _forward_backward(self, problem: Problem, v: Tensor, g: Tensor, step: Tensor) -> Tensor:

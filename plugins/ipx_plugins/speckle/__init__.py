@@ -31,5 +31,8 @@ def ipx_components() -> Iterable[NoiseSpec]:
             examples=({"looks": 4.0},),
             summary="Speckle: y = x g, g of a Gamma distribution of mean 1.",
             source="Aubert, Aujol, SIAM J. Appl. Math. 68(4), 2008",
+            explains="growing noise",
+            formula="f(x) = L sum (log A x + y / A x), L looks",
+            advice="Coherent imaging: radar, ultrasound, lasers. The noise grows with the signal.",
         )
     ]

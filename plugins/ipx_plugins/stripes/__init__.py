@@ -49,5 +49,9 @@ def ipx_components() -> Iterable[NoiseSpec]:
             examples=({"gain": 0.1, "offset": 0.01, "period": 8.0},),
             summary="A gain and an offset of each column, found with the image; Gaussian noise.",
             source="variable projection: Golub, Pereyra, SIAM J. Numer. Anal. 10(2), 1973",
+            explains="stripes",
+            formula="min over gain g, offset o of 1/2 |A x - (y - o) / g|^2, by column",
+            advice="Detectors that read out by columns or lines, and scanners: stripes along one "
+            "axis.",
         )
     ]

@@ -125,6 +125,8 @@ def ipx_components() -> Iterable[OperatorSpec | SolverSpec]:
             examples=({"factor": 3, "weights": [0.2, 0.5, 0.3]},),
             summary="A panchromatic image, and one of all bands with coarse pixels.",
             source="Loncan et al., IEEE Geosci. Remote Sens. Mag. 3(3), 2015",
+            formula="y = [P x; S B x]: weighted sum of the bands, and coarse pixels of all",
+            advice="A satellite's panchromatic and multispectral pictures of one scene.",
         ),
         OperatorSpec(
             name="spectral-fusion",
@@ -136,6 +138,8 @@ def ipx_components() -> Iterable[OperatorSpec | SolverSpec]:
             examples=({"factor": 3, "channels": 1, "spectrometer_sigma": [0.0, 3.0]},),
             summary="An imager of few bands and a spectrometer of coarse pixels; PSFs by band.",
             source="Guilloteau, Oberlin, Berne, Dobigeon, IEEE Trans. Comput. Imaging 6, 2020",
+            formula="y = [R x; S B x], R a few bands with their PSFs, S B coarse pixels",
+            advice="An imager and a spectrometer that saw the same scene.",
         ),
         SolverSpec(
             name="subspace",
@@ -144,5 +148,7 @@ def ipx_components() -> Iterable[OperatorSpec | SolverSpec]:
             needs=NEEDS,
             summary="Principal components of the measured spectra, restored with the prior.",
             source="Monier, Oberlin et al., IEEE Trans. Comput. Imaging 4(2), 2018",
+            formula="x = E z, E the principal components of the spectra",
+            advice="Images of tens to hundreds of bands: the prior works on a few of them.",
         ),
     ]

@@ -74,6 +74,9 @@ def ipx_components() -> Iterable[OperatorSpec | SolverSpec]:
             examples=({"factor": 4}, {"filter": "gaussian"}, {"filter": "bicubic"}),
             summary="Filtering and downsampling by 2, 3, 4 or 8.",
             source="closed form: Zhao et al., IEEE Trans. Image Process. 25(8), 2016",
+            formula="y = S k * x, k a filter, S every s-th pixel",
+            advice="Enlarging by 2, 3, 4 or 8. Take the filter that made the small picture: mean "
+            "for binned pixels, bicubic for resized files.",
         ),
         SolverSpec(
             name="bicubic",
@@ -82,5 +85,7 @@ def ipx_components() -> Iterable[OperatorSpec | SolverSpec]:
             traits=Traits(own_prior=True, buffers=2),
             summary="Bicubic interpolation, a = -3/4, of data on a coarser grid.",
             source="Keys, IEEE Trans. ASSP 29(6), 1981",
+            formula="x = sum y_k c(t - k), c the cubic kernel, a = -3/4",
+            advice="The plain method to compare super-resolution with.",
         ),
     ]

@@ -42,5 +42,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             traits=Traits(own_prior=True, buffers=10),
             summary="Fills in a matrix of low rank: bands by pixels, or rows by columns.",
             source="Cai, Candes, Shen, SIAM J. Optim. 20(4), 2010",
+            formula="x = D_t(z), z <- z + s M (y - x), D_t shrinks singular values",
+            advice="Missing values of a matrix of low rank, or of bands by pixels.",
         )
     ]

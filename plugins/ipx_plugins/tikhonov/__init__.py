@@ -42,5 +42,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             traits=_traits,
             summary="Energy, 1/2 |x - mean|^2; a Wiener filter if lam is noise/signal power.",
             source="Tikhonov, Soviet Math. Dokl. 4, 1963",
+            formula="R(x) = 1/2 |x - m|^2",
+            advice="Classical Wiener filters and teaching; a weak prior for pictures.",
         )
     ]

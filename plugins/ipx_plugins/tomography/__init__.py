@@ -184,6 +184,9 @@ def ipx_components() -> Iterable[OperatorSpec | SolverSpec]:
             ),
             summary="Line integrals along parallel or fan-beam rays: computed tomography.",
             source="Joseph, IEEE Trans. Med. Imaging 1(3), 1982",
+            formula="y_i = integral of x along the ray i",
+            advice="Computed tomography with parallel or fan beams. Find the rotation centre with "
+            "--op.centre auto.",
         ),
         SolverSpec(
             name="fbp",
@@ -193,6 +196,8 @@ def ipx_components() -> Iterable[OperatorSpec | SolverSpec]:
             traits=Traits(own_prior=True),
             summary="Filtered back-projection: the inversion formula of tomography.",
             source="Kak, Slaney, Principles of Computerized Tomographic Imaging, 1988, chapter 3",
+            formula="x = A^T (r * y), r the ramp filter",
+            advice="Tomography from many angles with little noise, in a moment.",
         ),
     ]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from ipx import (
+    Gain,
     Grad,
     Options,
     PriorSpec,
@@ -66,6 +67,10 @@ def ipx_components() -> Iterable[PriorSpec]:
             examples=({"isotropic": False}, {"coupled": False}, {"boundary": "circular"}),
             summary="Total variation: |Dx|_{2,1}, or anisotropic |Dx|_1.",
             source="Rudin, Osher, Fatemi, Physica D 60, 1992; Beck, Teboulle, IEEE TIP 18, 2009",
+            formula="R(x) = sum over pixels |(D x)_i|_2",
+            advice="Edges between even regions; the reference that needs no training and explains "
+            "itself. It turns slopes into steps.",
+            gains=(Gain(psnr=0.0, seconds=4.4, where="benchmarks/priors.md"),),
         ),
         PriorSpec(
             name="huber-tv",
@@ -80,5 +85,16 @@ def ipx_components() -> Iterable[PriorSpec]:
             ),
             summary="Smooth total variation: Huber's function of |Dx|, without staircases.",
             source="Huber, Ann. Math. Stat. 35, 1964; Werlberger et al., BMVC 2009",
+            formula="R(x) = sum h(|D x|), h quadratic up to its width",
+            advice="As tv without staircases, and smooth: for solvers that take gradients.",
+            gains=(
+                Gain(
+                    operators=("identity", "blur"),
+                    noises=("gaussian",),
+                    psnr=-0.06,
+                    seconds=2.6,
+                    where="benchmarks/priors.md",
+                ),
+            ),
         ),
     ]

@@ -9,6 +9,7 @@ from ipx import (
     DataGrad,
     DataProx,
     DataQuadratic,
+    Gain,
     ModelSpec,
     Need,
     OptionError,
@@ -28,6 +29,44 @@ WEIGHTS: dict[str, tuple[str, ...]] = {
     "admm-net": ("grey",),
 }
 """Shipped weights by model."""
+
+
+TAUGHT = {
+    "unrolled-admm": (
+        "eight steps of ADMM with a learned denoiser",
+        "Blurs and super-resolution of photographs with Gaussian noise, as in its training; "
+        "not for photon counts.",
+    ),
+    "unrolled-hqs": (
+        "steps of half-quadratic splitting with a learned denoiser",
+        "Weights of your own: train with ipx train unrolled-hqs.",
+    ),
+    "admm-net": (
+        "ADMM steps with learned filters and curves",
+        "Magnetic resonance data along spokes, as in its training.",
+    ),
+    "lista": (
+        "x <- shrink(x - W (A x - y)), W and thresholds learned",
+        "Weights of your own: train with ipx train lista.",
+    ),
+}
+"""Formula and advice of each solver."""
+
+
+GAINS = {
+    "unrolled-admm": tuple(
+        Gain(
+            operators=(op,),
+            noises=("gaussian",),
+            channels=(1, 3),
+            psnr=gain,
+            seconds=1.6,
+            where="benchmarks/unrolled.md",
+        )
+        for op, gain in (("blur", 1.10), ("inpaint", 2.67), ("super-resolution", 1.72))
+    )
+}
+"""Mean PSNR over total variation with its best weight, for the operators of the training."""
 
 
 class UnrolledOptions(Options):
@@ -212,6 +251,9 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             options=TrainedOptions,
             summary=f"Learned: {summary}",
             source=source,
+            formula=TAUGHT[name][0],
+            advice=TAUGHT[name][1],
+            gains=GAINS.get(name, ()),
             needs=needs,
             traits=Traits(own_prior=True, buffers=4, maps=110),
         )

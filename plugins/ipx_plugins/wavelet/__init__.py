@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from ipx import (
+    Gain,
     OptionError,
     Options,
     Orthonormal,
@@ -144,6 +145,18 @@ def ipx_components() -> Iterable[PriorSpec]:
             ),
             summary="Sparse wavelet details: |Wx|_1, decimated or translation-invariant.",
             source="Donoho, Johnstone, Biometrika 81, 1994; Coifman, Donoho, 1995 (all shifts)",
+            formula="R(x) = |W x|_1 over the details",
+            advice="Fast, for pictures with smooth parts and few edges; translation invariance "
+            "avoids artefacts.",
+            gains=(
+                Gain(
+                    operators=("identity", "blur"),
+                    noises=("gaussian",),
+                    psnr=-1.26,
+                    seconds=14.1,
+                    where="benchmarks/priors.md",
+                ),
+            ),
         ),
         PriorSpec(
             name="group",
@@ -158,6 +171,18 @@ def ipx_components() -> Iterable[PriorSpec]:
             ),
             summary="Sparse groups of wavelet details: |.|_2 over channels and blocks, summed.",
             source="Yuan, Lin, J. R. Stat. Soc. B 68, 2006; Cai, Ann. Stat. 27, 1999 (blocks)",
+            formula="R(x) = sum over groups |(W x)_g|_2",
+            advice="Colours or neighbouring wavelet details that are large together; between "
+            "wavelet and tv.",
+            gains=(
+                Gain(
+                    operators=("identity", "blur"),
+                    noises=("gaussian",),
+                    psnr=-1.1,
+                    seconds=14.1,
+                    where="benchmarks/priors.md",
+                ),
+            ),
         ),
         PriorSpec(
             name="l0",
@@ -169,5 +194,17 @@ def ipx_components() -> Iterable[PriorSpec]:
             prefers=("fista",),  # iterative hard thresholding; exact for denoising
             summary="Few wavelet details, or few bright pixels: hard thresholds; not convex.",
             source="Donoho, Johnstone, Biometrika 81, 1994; Blumensath, Davies, ACHA 27, 2009",
+            formula="R(x) = number of nonzero coefficients of W x",
+            advice="Nearly piecewise constant or sparse pictures; not convex, so that the start "
+            "matters.",
+            gains=(
+                Gain(
+                    operators=("identity", "blur"),
+                    noises=("gaussian",),
+                    psnr=-3.89,
+                    seconds=1.3,
+                    where="benchmarks/priors.md",
+                ),
+            ),
         ),
     ]

@@ -1,0 +1,32 @@
+"""``ipx explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ipx_cli import output
+from ipx_cli.values import PathValue
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=PathValue(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per image on stdout.")
+def explain(files: tuple[Path, ...], as_json: bool) -> None:
+    """Tell what images look like, and three commands to try, best first.
+
+    The noise level by each model, marks of JPEG, a blur, stripes, outliers, holes, the bits that
+    are used and the share of clipped values.
+    """
+    from ipx.jobs.explain import explain as looked_at
+
+    for number, path in enumerate(files):
+        found = looked_at(path)
+        if as_json:
+            output.json_line(found.to_json())
+            continue
+        rows = [("file", str(path)), *found.lines()]
+        rows += [("note", remark) for remark in found.remarks]
+        rows += [("try" if not i else "", command) for i, command in enumerate(found.commands)]
+        click.echo(("\n" if number else "") + output.table(rows))
