@@ -46,7 +46,7 @@ TAUGHT = {
         "be made up, compare with tv.",
     ),
     "ircnn": (
-        "D(x, sigma) = x - N_k(x), the network N_k of the noise level nearest to sigma",
+        "D(x, sigma) = x - N_k(x), the network N_k of the smallest level that reaches sigma",
         "Published weights: import them with ipx weights import.",
     ),
     "bias-free-unet": (
