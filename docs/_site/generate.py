@@ -28,7 +28,12 @@ def everything(docs: Path) -> None:
     kinds = os.environ.get("IPX_DOCS_GALLERY", ",".join(gallery.KINDS)).split(",")
     gallery.draw(docs / "gallery" / "pictures", [kind for kind in kinds if kind])
     drawn = frozenset(path.stem for path in (docs / "gallery" / "pictures").glob("*.png"))
-    for place, text in texts(docs, drawn).items():
+    made = texts(docs, drawn)
+    for folder in ("reference", "gallery"):
+        for path in (docs / folder).glob("*.md"):
+            if path.relative_to(docs).as_posix() not in made:
+                path.unlink()  # of an earlier version, or of a plugin that is gone
+    for place, text in made.items():
         path = docs / place
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text("utf-8") != text:
