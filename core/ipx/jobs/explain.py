@@ -22,6 +22,7 @@ from ipx.files import images
 from ipx.files.format import Array
 from ipx.files.images import Picture
 from ipx.files.lookup import by_content
+from ipx.files.storage import Storage
 from ipx.numerics import marks
 from ipx.planning.choice import Situation, chosen, short
 from ipx.planning.tree import tree
@@ -209,7 +210,7 @@ def explained(picture: Picture) -> Explained:
     )
     if min(y.shape[1:]) < 8:
         return replace(base, remarks=("too small to tell more",))
-    levels = _levels(y, picture.floor)
+    levels = _levels(y, picture.storage)
     found, options = _operators(y)
     spread = [each.deviation for each in levels if each.deviation > 0]
     looked = replace(
@@ -256,14 +257,14 @@ def _quality(path: Path) -> int | None:
     return round(min(100.0, (200 - scale) / 2 if scale <= 100 else 5000 / scale))
 
 
-def _levels(y: Tensor, floor: tuple[float, ...]) -> tuple[Level, ...]:
+def _levels(y: Tensor, storage: Storage) -> tuple[Level, ...]:
     """The noise by each model that finds its level in the data, the most even fit first."""
     out = []
     for spec in registry().all("noise"):
         if spec.explains not in ("noise", GROWING):
             continue
         try:
-            noise = build("noise", short(spec)).estimated(y[None], None, floor)
+            noise = build("noise", short(spec)).estimated(y[None], None, storage)
             if noise.level is None:
                 continue
             deviation = torch.as_tensor(noise.deviation(y[None]))[0]
