@@ -60,7 +60,7 @@ class Names(Name):
         found: list[str | list[str]] = []
         for entry in filter(None, (part.strip() for part in str(value).split(","))):
             parts = [part.strip() for part in entry.split("+")]
-            if "" in parts or (len(parts) > 1 and self.kind != "prior"):
+            if "" in parts or (len(parts) > 1 and self.kinds != ("prior",)):
                 self.fail(f"{shortened(entry)} is no name", param, ctx)
             found.append(parts if len(parts) > 1 else entry)
         if not found:

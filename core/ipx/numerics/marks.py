@@ -85,7 +85,7 @@ def flat(y: Tensor) -> tuple[float, float]:
     where = same.all(0)
     if not bool(where.any()):
         return 0.0, math.nan
-    values, counts = y[0][where].unique(return_counts=True)
+    values, counts = torch.unique(y[0][where], return_counts=True)
     first = int(counts.argmax())
     return float(counts[first]) / where.numel(), float(values[first])
 
