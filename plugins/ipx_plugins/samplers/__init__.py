@@ -296,6 +296,8 @@ def ipx_components() -> Iterable[SamplerSpec | TunerSpec]:
                 Need((DataQuadratic,), (ProxConjugate,), rank=2),
             ),
             source="Babacan, Molina, Katsaggelos, IEEE Trans. Image Processing 18(1), 2009",
+            formula="q(x) = product of N(m_i, s_i^2), nearest to the posterior by KL(q, p)",
+            advice="A quick mean of large pictures; take gibbs or skrock where bounds matter.",
         ),
         SamplerSpec(
             name="hierarchical",
