@@ -309,7 +309,7 @@ def test_truths_and_panels_of_many(folder: Path) -> None:
 
 def test_dry_run_writes_nothing(folder: Path) -> None:
     before = sorted(folder.iterdir())
-    told = call("solve", "clean.png", *BLUR, "--dry-run")
+    told = call("solve", "clean.png", *BLUR, "--prior", "tv", "--dry-run")
     assert told.exit_code == 0
     assert "minimise" in told.stdout
     assert "clean-restored.png" in told.stdout

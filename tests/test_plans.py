@@ -224,8 +224,10 @@ def test_conjugate_gradients_are_told_with_their_tolerance() -> None:
 
 def test_exact_refuses_what_approximates() -> None:
     settings = ipx.SolveSettings(exact=True)
+    how = {"op": {"name": "blur"}, "solver": {"name": "lbfgs"}, "settings": settings}
     with pytest.raises(PlanError, match="only an approximate one"):
-        Request(op={"name": "blur"}, solver={"name": "lbfgs"}, settings=settings).plan()
+        Request(prior={"name": "tv"}, **how).plan()
+    assert Request(**how).plan().prior != "tv"  # auto takes one that fits
 
 
 def test_a_preference_of_the_prior_decides() -> None:

@@ -43,7 +43,7 @@ SMALL = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     ids=str,
 )
 def test_the_rule_follows_from_the_declarations(how: dict[str, Any], line: str) -> None:
-    request = Request(**how)
+    request = Request(**{"prior": {"name": "tv"}, **how})
     assert request.rule(request.plan(), truth=False).line().startswith(line)
 
 
