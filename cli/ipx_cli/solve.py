@@ -13,11 +13,10 @@ from click.core import ParameterSource
 
 from ipx.errors import UsageError
 from ipx.files.limits import pixel_limit
-from ipx.jobs.assumed import assumptions, channels_of, for_measured
+from ipx.jobs.assumed import assumptions, plan_for
 from ipx.planning.plan import Plan
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import AUTO
 from ipx.planning.weights import Rule
 from ipx_cli import batch, command, foreseen, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
@@ -170,7 +169,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     else:
         work = Work(request, [], read, found.argv, given)
     if given["dry_run"]:
-        plan = _plan_for(request, inputs[0]) if inputs else plan
+        plan = plan_for(request, inputs[0]) if inputs else plan
         return _show_plan(work, plan, rule, assumed)
     with pixel_limit(given["max_pixels"]):
         return _restore(work) if inputs else _demonstrate(work)
@@ -179,15 +178,6 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
 solve.params[1:1] = role_options(SolveCommand.roles)
 _after_lam = next(i for i, p in enumerate(solve.params) if p.name == "lam") + 1
 solve.params[_after_lam:_after_lam] = setting_options(SolveSettings, SolveCommand.settings)
-
-
-def _plan_for(request: Request, source: Path) -> Plan:
-    """The plan for a file, whose channels the prior of auto may depend on."""
-    measured = for_measured(request, source)
-    if measured.prior["name"] != AUTO or not source.is_file():
-        return measured.plan()
-    found = measured.settled(channels_of(measured, source))[1]
-    return found or measured.plan()
 
 
 def _is_elsewhere(ctx: click.Context, found: command.Chosen, what: str) -> bool:

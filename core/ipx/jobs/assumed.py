@@ -12,8 +12,9 @@ from ipx.declare.specs import OperatorSpec
 from ipx.errors import InputError, UsageError
 from ipx.files.record import read_record, record_path
 from ipx.files.written import unchanged
+from ipx.planning.plan import Plan
 from ipx.planning.request import Request
-from ipx.planning.tree import Tree
+from ipx.planning.tree import AUTO, Tree
 
 
 def assumptions(request: Request, source: Path) -> list[str]:
@@ -53,6 +54,19 @@ def for_measured(request: Request, source: Path) -> Request:
     usual = {k: v for k, v in described.spec.measured.items() if k not in described.given}
     op = {**described.to_mapping(), "name": described.name, **usual}
     return replace(request, op=op) if usual else request
+
+
+def plan_for(request: Request, source: Path) -> Plan:
+    """The plan for a file, whose channels the prior of ``auto`` may depend on.
+
+    Raises:
+        PlanError: nothing fits.
+    """
+    measured = for_measured(request, source)
+    if measured.prior["name"] != AUTO or not source.is_file():
+        return measured.plan()
+    found = measured.settled(channels_of(measured, source))[1]
+    return found or measured.plan()
 
 
 def channels_of(request: Request, source: Path) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -44,7 +44,7 @@ def outlook(asked: Asked) -> Outlook:
     found = nothing("")
     try:
         request = asked.request()
-        op, noise, prior = map(request.tree, ("op", "noise", "prior"))
+        op, noise, prior = map(request.settled()[0].tree, ("op", "noise", "prior"))
         row = fitting(op, noise, prior, request.settings.exact)
         found.solvers, found.auto = _solvers(row), row.auto or ""
         found.groups |= _groups(request, row)
@@ -52,7 +52,7 @@ def outlook(asked: Asked) -> Outlook:
             source = asked.picture.path
             found.notes = assumptions(request, source)
             request = for_measured(request, source)
-        plan = request.plan()
+        plan = request.settled(_channels(asked))[1] or request.plan()
         found.lines = plan.lines()
         rule = request.rule(plan, truth=asked.truth is not None)
         found.rule = "" if rule.name == "given" else rule.line()
@@ -61,6 +61,12 @@ def outlook(asked: Asked) -> Outlook:
     except IpxError as e:
         found.refused = str(e)
     return found
+
+
+def _channels(asked: Asked) -> int | None:
+    """The number of channels of the picture, as the worker has found it."""
+    shape = asked.picture.facts.get("shape") if asked.picture is not None else None
+    return None if shape is None else int(shape[0])
 
 
 def nothing(why: str) -> Outlook:
@@ -108,7 +114,11 @@ def _fits(request: Request, role: str, name: str, solver: str) -> bool:
     trees: dict[str, Any] = {r: request.tree(r) for r in ("op", "noise", "prior")}
     if name == request.tree(role).name or name == AUTO:
         return True
+    changed: dict[str, Any] = {role: {"name": name}}
     try:
+        if role != "prior" and trees["prior"].auto:
+            replace(request, **changed).settled()
+            return True
         trees[role] = _default(role, name)
         row = fitting(trees["op"], trees["noise"], trees["prior"], request.settings.exact)
     except UsageError:

@@ -23,7 +23,7 @@ from ipx_plugins.web.store import Upload
 MAIN = ("op", "noise", "prior", "solver")
 """The roles that are always in view."""
 
-USUAL = {"op": "identity", "noise": "gaussian", "prior": "tv"}
+USUAL = {"op": "identity", "noise": "gaussian", "prior": AUTO}
 """The components that are chosen at first; for other roles the first that is offered."""
 
 LABELS = {
