@@ -5,31 +5,21 @@ They run where Playwright (the extra ``browser``) and Chromium are installed, el
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="not run: Playwright is missing")
-axe_package = pytest.importorskip("axe_playwright_python", reason="not run: axe-core is missing")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="not run: Chromium is missing")
+from browsing import chromium, violations
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-]  # fmt: skip
-AXE = Path(str(axe_package.__file__)).parent / "axe.min.js"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as run:
-        made = run.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as made:
         yield made
-        made.close()
 
 
 class Looked:
@@ -154,14 +144,7 @@ def test_phone_width_and_accessibility(browser: Any, pages: Path, name: str) -> 
             if scheme == "light":
                 page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            # evaluated by the test: the policy of the page allows no further scripts
-            page.evaluate(AXE.read_text("utf-8"))
             # what colours and width do not change is looked at once
-            asked = "{runOnly: ['color-contrast']}" if scheme == "dark" else "{}"
-            found = page.evaluate(f"axe.run({asked}).then((result) => result.violations)")
-            bad = [
-                (v["id"], [node["target"] for node in v["nodes"]])
-                for v in found
-                if v["impact"] in ("serious", "critical")
-            ]
+            found = violations(page, ["color-contrast"] if scheme == "dark" else None)
+            bad = [(v["id"], [node["target"] for node in v["nodes"]]) for v in found]
             assert bad == [], (name, width)

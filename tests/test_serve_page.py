@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,29 +9,16 @@ from typing import Any
 
 import pytest
 
+from browsing import chromium, violations
 from ipx.files import images
 from serving import Server, serving
 from third_party import as_installed
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is missing: the page was not tried in a browser"
-)
-axe = pytest.importorskip(
-    "axe_playwright_python.sync_playwright",
-    reason="axe-playwright-python is missing: the page was not tried in a browser",
-)
 for extra in ("starlette", "uvicorn", "multipart", "jinja2"):
-    pytest.importorskip(extra, reason=f"{extra} is missing: the page was not tried in a browser")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-if CHROMIUM is None:
-    pytest.skip("chromium is missing: the page was not tried in a browser", allow_module_level=True)
+    pytest.importorskip(extra, reason=f"not run: {extra} is missing")
+pytestmark = pytest.mark.slow
 
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-]
 EXAMPLE = Path(__file__).parents[1] / "docs" / "plugins" / "ipx-example"
-BAD = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +32,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as made:
+        yield made
 
 
 def opened(browser: Any, server: Server, errors: list[str], **options: Any) -> Any:
@@ -60,12 +44,6 @@ def opened(browser: Any, server: Server, errors: list[str], **options: Any) -> A
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server.address)
     return page
-
-
-def violations(page: Any) -> list[str]:
-    """What axe-core finds serious or critical."""
-    found = axe.Axe().run(page).response["violations"]
-    return [json.dumps(v["nodes"], indent=1) for v in found if v["impact"] in BAD]
 
 
 def test_from_a_picture_to_its_restoration(server: Server, browser: Any, tmp_path: Path) -> None:
