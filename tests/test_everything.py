@@ -46,10 +46,7 @@ COLOURED = ("luminance", "mosaic", "pansharpen", "spectral-fusion")
 
 
 SHORT = {
-    ("blur", "speckle", "l0"): "no weight is good: -0.4 dB",
-    ("pansharpen", "gaussian", "l0"): "no weight is good: -2.7 dB",
     ("spectral-fusion", "stripes", "l0"): "no weight is good: -4.4 dB",
-    ("luminance", "jpeg", "wavelet-filter"): "the noise level of 32 x 32 pixels: -0.2 dB",
     ("varying-blur", "stripes", "range"): "admm, with few iterations: -1.0 dB",
     ("identity", "quantisation", "wavelet"): "rounding errors are not white: hqs -0.01 dB",
     ("pansharpen", "quantisation", "l1"): "bright points in 16 levels: -4.5 dB",

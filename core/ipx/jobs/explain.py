@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ipx.declare.options import AUTO
@@ -206,7 +205,7 @@ def explained(picture: Picture) -> Explained:
         bits=_bits(values) if np.dtype(picture.dtype).kind in "iu" else None,
         clipped=_clipped(picture.pixels),
         missing=1 - float(finite.mean()),
-        quality=_quality(picture.path) if picture.format == "jpeg" else None,
+        quality=_quality(picture.storage),
     )
     if min(y.shape[1:]) < 8:
         return replace(base, remarks=("too small to tell more",))
@@ -244,16 +243,11 @@ def _clipped(pixels: Array) -> tuple[float, float]:
     return float((pixels <= 0).mean()), float((pixels >= 1).mean())
 
 
-def _quality(path: Path) -> int | None:
+def _quality(storage: Storage) -> int | None:
     """The quality of the Independent JPEG Group whose luminance table has the same sum."""
-    try:
-        with Image.open(path) as file:
-            tables: dict[int, list[int]] = getattr(file, "quantization", {})
-    except OSError:
+    if not storage.steps:
         return None
-    if 0 not in tables:
-        return None
-    scale = 100 * sum(tables[0]) / BASE_TABLE
+    scale = 100 * 255 * sum(map(sum, storage.steps[0])) / BASE_TABLE
     return round(min(100.0, (200 - scale) / 2 if scale <= 100 else 5000 / scale))
 
 
