@@ -31,6 +31,7 @@ AGREE = 0.75  # estimates whose ratio is above this agree
 NOTABLE = 0.005  # smaller differences are not worth a remark
 VISIBLE = 2.0  # noise that shows, relative to the errors of storage
 WINDOW = 15  # side of the regions whose energy is measured
+LEAST_SIDE = 64  # of images whose octaves are compared: in smaller ones edges may be everywhere
 GROWTH = 10.0  # of the energy of texture from the finest octave to the next, in sharp photographs
 
 
@@ -99,12 +100,13 @@ def _without_texture(y: Tensor, found: Level, unit: float, least: float) -> Leve
     With noise of variance s in each octave and texture of energy t, g t, ... the second octave has
     (g - 1) t more than the first. Blurred images have a larger growth g, which the third octave
     bounds from below. Without the correction sigma = 0.004 is overestimated by 15 % in the median
-    over sharp photographs, and that of clean grass is 0.024. The result is at least ``least``.
+    over sharp photographs, and that of clean grass is 0.024. The result is at least ``least``, and
+    half of what was found: fine patterns behind a blur grow more than any bound tells.
     """
-    if min(y.shape[-2:]) < 4 * 8 or found.sigma == 0:
+    if min(y.shape[-2:]) < LEAST_SIDE or found.sigma == 0:
         return found
     octaves = [found]
-    for side in (2, 4) if min(y.shape[-2:]) >= 8 * 8 else (2,):
+    for side in (2, 4):
         coarse = functional.avg_pool2d(side * unit * y, side)
         octaves.append(_combined(coarse, torch.ones_like(coarse, dtype=torch.bool), False))
     if octaves[0].others is not None or octaves[1].others is not None:
@@ -113,8 +115,8 @@ def _without_texture(y: Tensor, found: Level, unit: float, least: float) -> Leve
     more = energies[1] - energies[0]
     if more <= 0:
         return found
-    growth = max([GROWTH, *((after - energies[1]) / more for after in energies[2:])])
-    sigma = max(energies[0] - more / (growth - 1), least**2) ** 0.5
+    growth = max(GROWTH, (energies[2] - energies[1]) / more)
+    sigma = max(energies[0] - more / (growth - 1), energies[0] / 4, least**2) ** 0.5
     return Level(sigma, found.block)
 
 
