@@ -99,9 +99,10 @@ def _without_texture(y: Tensor, found: Level, unit: float, least: float) -> Leve
 
     With noise of variance s in each octave and texture of energy t, g t, ... the second octave has
     (g - 1) t more than the first. Blurred images have a larger growth g, which the third octave
-    bounds from below. Without the correction sigma = 0.004 is overestimated by 15 % in the median
-    over sharp photographs, and that of clean grass is 0.024. The result is at least ``least``, and
-    half of what was found: fine patterns behind a blur grow more than any bound tells.
+    bounds from below. Without the correction sigma = 0.004 is overestimated by 19 % in the median
+    over 20 sharp photographs, with it by 8 %. The result is at least ``least``, and half of what
+    was found: fine patterns behind a blur grow more than any bound tells. Where the estimators of
+    an octave disagree nothing is taken off, as of clean grass, whose estimate stays at 0.024.
     """
     if min(y.shape[-2:]) < LEAST_SIDE or found.sigma == 0:
         return found
