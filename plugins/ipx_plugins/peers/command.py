@@ -86,16 +86,17 @@ def _named(text: str, known: list[str], what: str) -> list[str]:
 
 def _truth(picture: Path | None, size: int) -> Any:
     """Grey, its middle square, shrunk to this size; ``(size, size)`` in [0, 1]."""
-    from skimage import color, data, transform
+    import skimage
 
     from ipx import InputError
     from ipx.files.images import read
 
+    ski: Any = skimage  # without types
     if picture is None:
-        image = data.camera() / 255.0
+        image = ski.data.camera() / 255.0
     else:
         pixels = read(picture).pixels
-        image = color.rgb2gray(pixels.transpose(1, 2, 0)) if len(pixels) == 3 else pixels[0]
+        image = ski.color.rgb2gray(pixels.transpose(1, 2, 0)) if len(pixels) == 3 else pixels[0]
     side = min(image.shape)
     if side < size:
         raise InputError(
@@ -104,4 +105,4 @@ def _truth(picture: Path | None, size: int) -> Any:
         )
     top, left = ((n - side) // 2 for n in image.shape)
     square = image[top : top + side, left : left + side]
-    return transform.resize(square, (size, size), anti_aliasing=True)
+    return ski.transform.resize(square, (size, size), anti_aliasing=True)

@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -143,7 +144,7 @@ def _best(problem: Problem, rivals: Rivals, floor: float, note: Note) -> _Found 
         steps = None
         if not rival.direct:
             if final > floor:
-                steps = first_near(lambda n, r=rival: problem.psnr(r.run(n)), final)
+                steps = first_near(partial(_score, problem, rival), final)
             if steps is None:
                 note(f"{problem.task.title}: {rival.label} is not there after {STEPS[-1]} steps")
                 continue
@@ -152,6 +153,10 @@ def _best(problem: Problem, rivals: Rivals, floor: float, note: Note) -> _Found 
         if cost < least:
             best, least = found, cost
     return best
+
+
+def _score(problem: Problem, rival: Rival, steps: int) -> float:
+    return problem.psnr(rival.run(steps))
 
 
 def versions(libraries: list[str]) -> dict[str, str]:

@@ -84,7 +84,7 @@ class Problem:
         """The answer to one bright pixel at (0, 0): the PSF wrapped around, ``(H, W)``."""
         x = torch.zeros(1, *self.op.image_shape)
         x[..., 0, 0] = 1
-        return self.op.forward(x)[0, 0].numpy()
+        return np.asarray(self.op.forward(x)[0, 0])
 
     def psf(self, radius: int = 16) -> np.ndarray:
         """The PSF within this radius of its middle."""
@@ -94,7 +94,7 @@ class Problem:
 
     def mask(self) -> np.ndarray:
         """1 where a pixel is measured, ``(H, W)``."""
-        return self.op.forward(torch.ones(1, *self.op.image_shape))[0, 0].numpy()
+        return np.asarray(self.op.forward(torch.ones(1, *self.op.image_shape))[0, 0])
 
     def psnr(self, x: np.ndarray) -> float:
         """Decibels of an estimate, peak 1."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-from skimage.restoration import denoise_tv_chambolle
+from skimage import restoration
 
 from ipx_plugins.peers.problem import Problem, Rival
 
@@ -15,8 +16,9 @@ def rivals(problem: Problem) -> Iterator[Rival]:
     if problem.task.prior != "tv" or problem.kind != "identity":
         return
 
+    denoise: Any = restoration.denoise_tv_chambolle  # without types
+
     def run(steps: int) -> np.ndarray:
-        weight = problem.task.lam
-        return np.asarray(denoise_tv_chambolle(problem.data, weight, eps=0, max_num_iter=steps))
+        return np.asarray(denoise(problem.data, problem.task.lam, eps=0, max_num_iter=steps))
 
     yield Rival("scikit-image (Chambolle)", run)
