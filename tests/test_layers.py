@@ -185,7 +185,7 @@ def test_the_command_line_knows_no_mathematics() -> None:
         ["solve", "--op", "blur", "--help"],
         ["solve", "--op", "blur", "--prior", "tv", "--dry-run"],
         ["plugins"],
-        ["matrix"],
+        ["matrix", "--op", "blur"],
     ],
 )
 def test_light_commands_import_nothing_heavy(command: list[str], tmp_path: Path) -> None:
