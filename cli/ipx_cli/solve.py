@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,16 @@ from click.core import ParameterSource
 from ipx.errors import UsageError
 from ipx.files.limits import pixel_limit
 from ipx.jobs.assumed import assumptions, plan_for
+from ipx.jobs.executor import Workers, cores, distributed
+from ipx.jobs.inputs import unfolded
+from ipx.jobs.manifest import Manifest, check_manifest, manifest_name
+from ipx.jobs.unit import Outcome, Solving, Unit, attempt
 from ipx.planning.plan import Plan
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
 from ipx.planning.weights import Rule
-from ipx_cli import batch, command, foreseen, output, paths, progress
+from ipx_cli import batch, command, foreseen, many, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
-from ipx_cli.folders import unfolded
 from ipx_cli.options import max_pixels, role_options, setting_options
 from ipx_cli.values import PathValue, Weight
 
@@ -40,27 +45,26 @@ class Work:
 
     Attributes:
         request: the restoration.
-        pairs: inputs and outputs; empty for the bundled image.
+        units: inputs and outputs; empty for the bundled image.
         read: files that are read besides the inputs.
-        panels: the panel of each input.
-        reports: the report of each input.
-        deviations: the file of the standard deviation of each, if it is named.
-        truths: the truth of each input.
         expect: sha256 of the input in the record given as configuration.
         argv: the command line.
         given: the other options.
+        many: a folder, pattern or list was given.
     """
 
     request: Request
-    pairs: list[tuple[Path, Path]]
+    units: list[Unit]
     read: list[Path]
     argv: list[str]
     given: dict[str, Any]
-    panels: dict[Path, Path] = field(default_factory=dict)
-    reports: dict[Path, Path] = field(default_factory=dict)
-    truths: dict[Path, Path] = field(default_factory=dict)
-    deviations: dict[Path, Path] = field(default_factory=dict)
     expect: str | None = None
+    many: bool = False
+
+    @property
+    def pairs(self) -> list[tuple[Path, Path]]:
+        """Inputs and outputs."""
+        return [(unit.source, unit.target) for unit in self.units]
 
     @property
     def note(self) -> Callable[[str], None]:
@@ -119,13 +123,15 @@ class SolveCommand(ComponentCommand):
 @click.option("--config", type=PathValue(path_type=Path), help="TOML file, or an earlier record.")
 @click.option("--resume", is_flag=True, help="Skip inputs already processed with the same request.")
 @click.option("--force", is_flag=True, help="Also replace outputs that ipx has not written.")
+@many.workers
+@many.shard()
 @max_pixels()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per image on stdout.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, memory and time; write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
 @click.pass_context
 def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
-    """Restore FILES (a folder: all images in it).
+    """Restore FILES (a folder: all images in it; a pattern; a list .txt).
 
     Without FILES, degrade and restore a bundled image.
 
@@ -147,23 +153,22 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
         )
     read = request.files() + command.configuration(ctx)
     read += [given["truth"]] if given["truth"] else []
-    inputs = unfolded(inputs, read, "solve", output.noter(given["quiet"]))
+    found_files = unfolded(inputs, read, "solve", output.noter(given["quiet"]), _folders(given))
+    inputs = [each.path for each in found_files.files]
     assumed: list[str] = []
     if inputs:
-        pairs = paths.pair(inputs, given["output"], "restored")
-        panels = paths.beside(pairs, given["panel"], "panel", ".png")
-        reports = paths.beside(pairs, given["report"], "report", ".html")
-        deviations = paths.beside(pairs, given["std"], "std", ".tif")
-        truths = paths.truths(pairs, given["truth"])
-        others = {"panel": panels, "report": reports, "standard deviation": deviations}
-        paths.protect(pairs, read, others, given["force"])
+        units = many.units(found_files, given, request.settings.seed)
         # a record holds the hash of one input
         known = found.config is not None and not files and len(inputs) == 1
         expect = found.config.sha256 if known and found.config is not None else None
-        work = Work(
-            request, pairs, read, found.argv, given, panels, reports, truths, deviations, expect
-        )
-        assumed = [note for source, _ in pairs for note in assumptions(request, source)]
+        work = Work(request, units, read, found.argv, given, expect, found_files.many)
+        others = {
+            "panel": {u.source: u.panel for u in units if u.panel is not None},
+            "report": {u.source: u.report for u in units if u.report is not None},
+            "standard deviation": {u.source: u.std for u in units if u.std is not None},
+        }
+        paths.protect(work.pairs, read, others, given["force"])
+        assumed = [note for unit in units for note in assumptions(request, unit.source)]
     elif given["truth"]:
         raise UsageError("--truth needs an image to restore; without files the truth is known")
     else:
@@ -178,6 +183,12 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
 solve.params[1:1] = role_options(SolveCommand.roles)
 _after_lam = next(i for i, p in enumerate(solve.params) if p.name == "lam") + 1
 solve.params[_after_lam:_after_lam] = setting_options(SolveSettings, SolveCommand.settings)
+
+
+def _folders(given: dict[str, Any]) -> list[Path]:
+    """The folders of outputs and truths, whose images are no inputs."""
+    named = [given[name] for name in ("output", "panel", "report", "std", "truth")]
+    return [Path(path) for path in named if path and paths.is_folder(path)]
 
 
 def _is_elsewhere(ctx: click.Context, found: command.Chosen, what: str) -> bool:
@@ -247,9 +258,9 @@ def _demonstrate(work: Work) -> int:
                 std=given["std"],
             )
 
-    code = batch.run(
-        [(Path("bundled photograph"), folder)], demo, work.show, BLANK, "restored", work.note
-    )
+    pair = (Path("bundled photograph"), folder)
+    tally = batch.Tally(work.show, BLANK, work.note)
+    code = batch.run(batch.each([pair], demo), tally, 1, "restored")
     if not given["as_json"] and not given["quiet"] and code == 0:
         panel = given["panel"] or folder / "panel.png"
         click.echo(f"images and record in {folder}; side by side in {panel}")
@@ -257,58 +268,57 @@ def _demonstrate(work: Work) -> int:
 
 
 def _restore(work: Work) -> int:
-    """Restore the inputs one after the other."""
+    """Restore the inputs, here or by workers."""
     from ipx.jobs.indexed import INDEX, check_replaced, write_index
-    from ipx.jobs.reporter import Reporter
-    from ipx.jobs.resume import finished
-    from ipx.jobs.solve import solve_file
 
-    request, given, note = work.request, work.given, work.note
-    if given["report"] is not None and len(work.pairs) > 1:
-        check_replaced(given["report"] / INDEX, given["force"])
-    said: set[str] = set()
-    pace = progress.Pace(len(work.pairs))
-
-    def one(source: Path, target: Path) -> batch.Row:
-        truth, panel = work.truths.get(source), work.panels.get(source)
-        page = work.reports.get(source)
-        if given["resume"]:
-            before = finished("solve", request, source, target, truth, filter(None, (panel, page)))
-            if before is not None:
-                pace.skip()
-                note(f"{source}: done before, skipped")
-                return before
-        with pace.line(source.name, given["quiet"]) as report:
-            row = solve_file(
-                request,
-                source,
-                target,
-                truth=truth,
-                panel=panel,
-                report=page,
-                reporter=Reporter(report, note, work.argv),
-                expect=work.expect,
-                force=given["force"],
-                std=work.deviations.get(source),
-            )
-        for line in row["warnings"]:
-            if line not in said:  # many inputs, one line
-                note(line)
-            said.add(line)
-        return row
-
-    rows: list[batch.Row] = []
-
-    def show(row: batch.Row) -> None:
-        rows.append(row)
-        work.show(row)
-
-    code = batch.run(work.pairs, one, show, BLANK, "restored", note)
-    if given["report"] is not None and len(rows) > 1:
-        at = given["report"] / INDEX
-        write_index(at, rows, [work.reports.get(source) for source, _ in work.pairs])
-        note(f"reports: {at}")
+    given, note, units = work.given, work.note, work.units
+    part = "" if given["shard"] is None else "-{}-of-{}".format(*given["shard"])
+    index = None
+    if given["report"] is not None and (work.many or len(units) > 1):
+        index = given["report"] / INDEX.replace(".", f"{part}.")
+        check_replaced(index, given["force"])
+    at = given["manifest"]
+    if at is None and work.many and given["output"]:
+        at = Path(given["output"]) / manifest_name(given["shard"])
+    if at is not None:
+        check_manifest(at, given["force"])
+    with Manifest(at) as manifest:
+        tally = batch.Tally(work.show, BLANK, note, manifest)
+        stop = given["on_error"] == "stop"
+        with closing(outcomes(work)) as ended:
+            code = batch.run(ended, tally, len(units), "restored", stop)
+    if index is not None and tally.rows:
+        each = [unit for unit in units if unit.number in tally.rows]
+        write_index(index, [tally.rows[u.number] for u in each], [u.report for u in each])
+        note(f"reports: {index}")
     return code
+
+
+def outcomes(work: Work) -> Generator[Outcome]:
+    """What becomes of each unit, as they end."""
+    given, units = work.given, work.units
+    solving = Solving(
+        request=work.request,
+        argv=tuple(work.argv),
+        resume=given["resume"],
+        force=given["force"],
+        pixels=given["max_pixels"],
+        expect=work.expect,
+        threads=None if given["jobs"] is None and not given["cluster"] else 1,
+        token=secrets.token_hex(8) if work.many or len(units) > 1 else "",
+    )
+    if given["cluster"] or ((given["jobs"] or 1) > 1 and len(units) > 1):
+        # a unit whose worker has died is begun again, and may be done
+        solving = replace(solving, resume=solving.resume or bool(given["cluster"]))
+        jobs = min(given["jobs"] or cores(), max(len(units), 1))
+        workers = Workers(jobs, given["cluster"] or "", work.note, ("ipx.jobs.solve",))
+        yield from distributed(solving, units, workers)
+        return
+    pace = progress.Pace(len(units))
+    for unit in units:
+        with pace.line(unit.source.name, given["quiet"]) as report:
+            done = attempt(unit, partial(solving.restored, report=report, note=work.note))
+        yield done
 
 
 def _line(row: dict[str, Any], quiet: bool) -> None:
