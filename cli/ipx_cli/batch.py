@@ -32,6 +32,7 @@ class Tally:
         manifest: receives each unit.
         codes: the exit status of each unit that has ended.
         rows: the row of each, by its number.
+        stopped: the batch ends before all units have.
     """
 
     show: Callable[[Row], None]
@@ -40,6 +41,7 @@ class Tally:
     manifest: Manifest = field(default_factory=lambda: Manifest(None))
     codes: list[int] = field(default_factory=list)
     rows: dict[int, Row] = field(default_factory=dict)
+    stopped: bool = False
     _said: set[str] = field(default_factory=set)
 
     def add(self, done: Outcome) -> int:
@@ -92,26 +94,38 @@ class Tally:
         return f"{good} of {total} {done}, {self.failed} failed{begun}"
 
 
+def take(outcomes: Iterable[Outcome], tally: Tally, stop: bool = False) -> None:
+    """Show each outcome.
+
+    Args:
+        outcomes: as they end.
+        tally: shows them; it is ``stopped`` if the batch is to end here.
+        stop: end with the first that fails. What makes every further one fail, such as a full
+            disk, ends the batch in any case.
+    """
+    for outcome in outcomes:
+        code = tally.add(outcome)
+        if outcome.lasting or (code and stop):
+            tally.stopped = True
+            return
+
+
 def run(
     outcomes: Iterable[Outcome], tally: Tally, total: int, done: str, stop: bool = False
 ) -> int:
-    """Show each outcome, and say how many failed if some of several have.
+    """Show each outcome, see `take`, and say how many failed if some of several have.
 
     Args:
         outcomes: as they end.
         tally: shows them.
         total: the number of units.
         done: what was done to an image, such as ``restored``.
-        stop: end with the first that fails. What makes every further one fail, such as a full
-            disk, ends the batch in any case.
+        stop: end with the first that fails.
 
     Returns:
         The exit status, see `Tally.status`.
     """
-    for outcome in outcomes:
-        code = tally.add(outcome)
-        if outcome.lasting or (code and stop):
-            break
+    take(outcomes, tally, stop)
     if tally.failed and total > 1:
         tally.note(tally.summary(total, done))
     return tally.status()

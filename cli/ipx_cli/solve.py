@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Generator
-from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,66 +11,18 @@ from click.core import ParameterSource
 from ipx.errors import UsageError
 from ipx.files.limits import pixel_limit
 from ipx.jobs.assumed import assumptions, plan_for
-from ipx.jobs.executor import Workers, cores, distributed
 from ipx.jobs.inputs import unfolded
-from ipx.jobs.manifest import Manifest, check_manifest, manifest_name
-from ipx.jobs.unit import Outcome, Solving, Unit, attempt
 from ipx.planning.plan import Plan
-from ipx.planning.request import CONCERNS, Request
+from ipx.planning.request import CONCERNS
 from ipx.planning.settings import SolveSettings
 from ipx.planning.weights import Rule
 from ipx_cli import batch, command, foreseen, many, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
 from ipx_cli.options import max_pixels, role_options, setting_options
+from ipx_cli.restoring import BLANK, Work, restored
 from ipx_cli.values import PathValue, Weight
 
 FOLDER = "ipx-out"
-BLANK: batch.Row = dict.fromkeys(
-    (
-        *("input", "output", "status", "plan", "lam", "rule", "sigma", "iterations", "seconds"),
-        *("psnr_before", "psnr_after", "ssim_before", "ssim_after", "outputs"),
-        *("warnings", "posterior"),
-    )
-)
-
-
-@dataclass(frozen=True)
-class Work:
-    """The work of a command line.
-
-    Attributes:
-        request: the restoration.
-        units: inputs and outputs; empty for the bundled image.
-        read: files that are read besides the inputs.
-        expect: sha256 of the input in the record given as configuration.
-        argv: the command line.
-        given: the other options.
-        many: a folder, pattern or list was given.
-    """
-
-    request: Request
-    units: list[Unit]
-    read: list[Path]
-    argv: list[str]
-    given: dict[str, Any]
-    expect: str | None = None
-    many: bool = False
-
-    @property
-    def pairs(self) -> list[tuple[Path, Path]]:
-        """Inputs and outputs."""
-        return [(unit.source, unit.target) for unit in self.units]
-
-    @property
-    def note(self) -> Callable[[str], None]:
-        """Prints a note for the user."""
-        return output.noter(self.given["quiet"])
-
-    @property
-    def show(self) -> Callable[[batch.Row], None]:
-        """Prints a row."""
-        as_json: bool = self.given["as_json"]
-        return output.json_line if as_json else partial(_line, quiet=self.given["quiet"])
 
 
 class SolveCommand(ComponentCommand):
@@ -177,7 +124,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
         plan = plan_for(request, inputs[0]) if inputs else plan
         return _show_plan(work, plan, rule, assumed)
     with pixel_limit(given["max_pixels"]):
-        return _restore(work) if inputs else _demonstrate(work)
+        return restored(work) if inputs else _demonstrate(work)
 
 
 solve.params[1:1] = role_options(SolveCommand.roles)
@@ -265,98 +212,3 @@ def _demonstrate(work: Work) -> int:
         panel = given["panel"] or folder / "panel.png"
         click.echo(f"images and record in {folder}; side by side in {panel}")
     return code
-
-
-def _restore(work: Work) -> int:
-    """Restore the inputs, here or by workers."""
-    from ipx.jobs.indexed import INDEX, check_replaced, write_index
-
-    given, note, units = work.given, work.note, work.units
-    part = "" if given["shard"] is None else "-{}-of-{}".format(*given["shard"])
-    index = None
-    if given["report"] is not None and (work.many or len(units) > 1):
-        index = given["report"] / INDEX.replace(".", f"{part}.")
-        check_replaced(index, given["force"])
-    at = given["manifest"]
-    if at is None and work.many and given["output"]:
-        at = Path(given["output"]) / manifest_name(given["shard"])
-    if at is not None:
-        check_manifest(at, given["force"])
-    with Manifest(at) as manifest:
-        tally = batch.Tally(work.show, BLANK, note, manifest)
-        stop = given["on_error"] == "stop"
-        with closing(outcomes(work)) as ended:
-            code = batch.run(ended, tally, len(units), "restored", stop)
-    if index is not None and tally.rows:
-        each = [unit for unit in units if unit.number in tally.rows]
-        write_index(index, [tally.rows[u.number] for u in each], [u.report for u in each])
-        note(f"reports: {index}")
-    return code
-
-
-def outcomes(work: Work) -> Generator[Outcome]:
-    """What becomes of each unit, as they end."""
-    given, units = work.given, work.units
-    solving = Solving(
-        request=work.request,
-        argv=tuple(work.argv),
-        resume=given["resume"],
-        force=given["force"],
-        pixels=given["max_pixels"],
-        expect=work.expect,
-        threads=None if given["jobs"] is None and not given["cluster"] else 1,
-        token=secrets.token_hex(8) if work.many or len(units) > 1 else "",
-    )
-    if given["cluster"] or ((given["jobs"] or 1) > 1 and len(units) > 1):
-        # a unit whose worker has died is begun again, and may be done
-        solving = replace(solving, resume=solving.resume or bool(given["cluster"]))
-        jobs = min(given["jobs"] or cores(), max(len(units), 1))
-        workers = Workers(jobs, given["cluster"] or "", work.note, ("ipx.jobs.solve",))
-        yield from distributed(solving, units, workers)
-        return
-    pace = progress.Pace(len(units))
-    for unit in units:
-        with pace.line(unit.source.name, given["quiet"]) as report:
-            done = attempt(unit, partial(solving.restored, report=report, note=work.note))
-        yield done
-
-
-def _line(row: dict[str, Any], quiet: bool) -> None:
-    if quiet or row["status"] == "failed":
-        return
-    words = {"budget": "stopped", "doubtful": "stopped", "unmixed": "stopped"}
-    steps = row["iterations"]
-    if row["status"] == "done":
-        done = f"done in {steps} step{'s' if steps != 1 else ''}"
-    else:
-        word = words.get(row["status"], row["status"])
-        done = f"{word} after {steps} iteration{'s' if steps != 1 else ''}"
-    if not steps:  # `Prior.typical`
-        done = "the start is already as likely as a clean image; no iteration was taken"
-    parts = [f"{done} of {row['plan']['solver']} ({row['seconds']:.1f} s)"]
-    if row["lam"] is not None:
-        lams = row["lam"] if isinstance(row["lam"], list) else [row["lam"]]
-        how = f" ({row['rule']})" if row["rule"] not in ("", "given") else ""
-        parts.append(f"lam {' + '.join(map(output.number, lams))}{how}")
-    if row["sigma"] is not None:
-        parts.append(f"noise {output.number(row['sigma'])}")
-    if row["psnr_after"] is not None:
-        parts.append(f"PSNR {row['psnr_before']:.2f} -> {row['psnr_after']:.2f} dB")
-        parts.append(f"SSIM {row['ssim_before']:.3f} -> {row['ssim_after']:.3f}")
-    if row.get("sam_after") is not None:
-        parts.append(f"SAM {row['sam_before']:.2f} -> {row['sam_after']:.2f} degrees")
-    parts += _drawn(row.get("posterior"))
-    parts += [path for name, path in row.get("outputs", {}).items() if path != row["output"]]
-    click.echo(f"{row['input']} -> {row['output']}: {', '.join(parts)}")
-
-
-def _drawn(found: dict[str, Any] | None) -> list[str]:
-    """What the draws tell, in words."""
-    if found is None:
-        return []
-    parts = [f"{found['draws']} draws by {found['sampler']} ({found['seconds']:.1f} s)"]
-    parts[0] += f", {found['ess']:.0f} effective"
-    parts += [f"R-hat {value:.3f} ({name})" for name, value in (found["rhat"] or {}).items()]
-    for text, (value, error) in found["claims"].items():
-        parts.append(f"{text}: {output.number(value)} +- {output.number(error)}")
-    return parts

@@ -78,7 +78,7 @@ def unfolded(
     many = False
     for path in given:
         if path.is_dir():
-            files = [f for f in _within(path, skip) if f.path.resolve() not in others]
+            files = [f for f in within(path, skip) if f.path.resolve() not in others]
         elif path.suffix.lower() == LIST and path.is_file():
             found, many = found + _listed(path), True
             continue
@@ -100,8 +100,16 @@ def unfolded(
     return Inputs(found, many)
 
 
-def _within(folder: Path, skip: set[Path]) -> list[Input]:
-    """The images in a folder and its folders; links to folders are not followed."""
+def within(folder: Path, skip: set[Path]) -> list[Input]:
+    """The images in a folder and its folders; links to folders are not followed.
+
+    Args:
+        folder: the folder.
+        skip: folders in it to leave out, resolved.
+
+    Raises:
+        InputError: a folder cannot be read.
+    """
     known = suffixes()
     found: list[Input] = []
 
