@@ -29,6 +29,7 @@ from ipx.jobs.inputs import unfolded
 from ipx.jobs.unit import seed_of
 
 FAST = ("--op", "blur", "--prior", "smooth", "--lam", "0.01", "--iterations", "2")
+DRAWN = ("--sampler", "ula", "--draws", "4", "--warmup", "1", "--chains", "1")
 NAMES = ("a.jpg", "a.png", "b.png", "sub/a.png", "sub/deep/c.png")
 
 
@@ -123,19 +124,18 @@ def test_outputs_and_their_folders_are_no_inputs() -> None:
 
 
 def test_further_outputs_of_one_stem_do_not_collide() -> None:
-    told = call("solve", "in", "-o", "out", *FAST, *("--sampler", "ula", "--samples", "1"))
+    told = call("solve", "in", "-o", "out", *FAST, *DRAWN, "--estimate", "mmse")
     extra = {name for name in pictures("out") if name not in NAMES}
     assert {"a.png-std.tif", "a.jpg-std.tif", "b-std.tif", "sub/a-std.tif"} <= extra, told.output
 
 
 def test_seeds_do_not_depend_on_order_number_of_jobs_or_shards() -> None:
-    sampled = ("--estimate", "mmse", "--sampler", "ula", "--draws", "4", "--warmup", "2")
-    several = ("--chains", "1", "--jobs", "1")
-    call("solve", "in", "-o", "out", *FAST, *sampled, *several)
+    sampled = (*DRAWN, "--estimate", "mmse", "--jobs", "1")
+    call("solve", "in", "-o", "out", *FAST, *sampled)
     whole = pictures("out")
     assert len(whole) == 2 * len(NAMES)
     for part in ("2/2", "1/2"):
-        call("solve", "in", "-o", "shards", *FAST, *sampled, *several, "--shard", part)
+        call("solve", "in", "-o", "shards", *FAST, *sampled, "--shard", part)
     same = {name.replace(".png-std", "-std"): data for name, data in pictures("shards").items()}
     assert same == {name.replace(".png-std", "-std"): data for name, data in whole.items()}
     assert len(lines("shards/manifest-1-of-2.jsonl")) == 3

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ipx.declare.options import as_path
 from ipx.errors import InputError
 from ipx.files.atomic import one_line
 from ipx.files.lookup import suffixes
@@ -149,11 +150,12 @@ def _listed(path: Path) -> list[Input]:
         lines = os.fsdecode(path.read_bytes()).splitlines()
     except OSError as e:
         raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
-    files = [Path(line.strip()) for line in lines if line.strip()]
+    try:
+        files = [as_path(line.strip()) for line in lines if line.strip()]
+    except ValueError as e:
+        raise InputError(f"{path}: is not a list of files, one a line: {e}") from e
     if not files:
         raise InputError(f"{path}: is a list without files")
-    if any("\0" in str(file) for file in files):
-        raise InputError(f"{path}: is not a list of files, one a line")
     plain = [not file.is_absolute() and ".." not in file.parts for file in files]
     away = [file.absolute() for file, within in zip(files, plain, strict=True) if not within]
     common = os.path.commonpath([file.parent for file in away]) if away else ""
