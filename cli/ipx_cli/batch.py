@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ipx.errors import InputError
 from ipx.jobs.manifest import Manifest
 from ipx.jobs.unit import Outcome, Unit, attempt
 from ipx_cli import output
@@ -64,7 +66,8 @@ class Tally:
         self.codes.append(code)
         self.rows[done.unit.number] = row
         self.show(row)
-        self.manifest.add(done, str(row["status"]), code, why)
+        with suppress(InputError) if done.lasting else nullcontext():  # told already
+            self.manifest.add(done, str(row["status"]), code, why)
         return code
 
     def _remark(self, done: Outcome, row: Row) -> None:

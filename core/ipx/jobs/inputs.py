@@ -135,13 +135,21 @@ def _matching(pattern: Path) -> list[Input]:
     """The images that fit a pattern; their names begin behind its part without wildcards."""
     parts = pattern.parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    base, known = Path(*parts[:fixed]), suffixes()
+    base, rest = Path(*parts[:fixed]), [*parts[fixed:]]
+    rest += ["*"] if rest[-1] == "**" else []  # else it stands for folders only
     try:
-        paths = sorted(Path(name) for name in glob.iglob(str(pattern), recursive=True))
-    except (OSError, ValueError) as e:
-        raise InputError(f"{pattern}: cannot be read: {one_line(e)}") from e
-    images = [path for path in paths if path.suffix.lower() in known and path.is_file()]
-    return [Input(path, path.relative_to(base) if fixed else path) for path in images]
+        paths = sorted(set(base.glob(os.path.join(*rest))))
+    except (OSError, ValueError, NotImplementedError) as e:
+        raise InputError(f"{pattern}: is a pattern that cannot be used: {one_line(e)}") from e
+    found = [Input(path, path.relative_to(base)) for path in paths]
+    known = suffixes()
+    return [
+        each
+        for each in found
+        if each.path.suffix.lower() in known
+        and not any(part.startswith(".") for part in each.name.parts)
+        and each.path.is_file()
+    ]
 
 
 def _listed(path: Path) -> list[Input]:

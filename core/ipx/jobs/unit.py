@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from ipx.errors import InputError
 from ipx.files.atomic import one_line
 from ipx.files.limits import pixel_limit
-from ipx.jobs.resume import finished
 from ipx.jobs.told import lasting, told
 from ipx.planning.request import Request, Table
 
@@ -163,6 +162,8 @@ class Solving:
             request = replace(request, settings=replace(request.settings, seed=unit.seed))
             object.__setattr__(request, "named", self.request.named)
         if self.resume:
+            from ipx.jobs.resume import finished
+
             others = filter(None, (unit.panel, unit.report))
             row = finished("solve", request, unit.source, unit.target, unit.truth, others)
             if row is not None:
