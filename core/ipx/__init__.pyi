@@ -49,7 +49,11 @@ from ipx.declare.capabilities import (
     using as using,
 )
 from ipx.declare.facts import Ask as Ask, Gain as Gain
-from ipx.declare.foreign import LayoutSpec as LayoutSpec, LibrarySpec as LibrarySpec
+from ipx.declare.foreign import (
+    ExecutorSpec as ExecutorSpec,
+    LayoutSpec as LayoutSpec,
+    LibrarySpec as LibrarySpec,
+)
 from ipx.declare.hooks import hookimpl as hookimpl
 from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
@@ -89,6 +93,7 @@ from ipx.files.format import Format as Format, Raster as Raster
 from ipx.files.images import read_array as read_array
 from ipx.files.storage import Storage as Storage
 from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
+from ipx.jobs.executor import Executor as Executor, Workers as Workers
 from ipx.jobs.explain import Explained as Explained, explain as explain
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device

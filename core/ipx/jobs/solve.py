@@ -43,6 +43,7 @@ def solve_file(
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
     std: Path | None = None,
+    whole: bool = False,
 ) -> Table:
     """Restore an image; write its outputs, the record and, if asked for, a panel.
 
@@ -59,6 +60,7 @@ def solve_file(
         observers: see `ipx.solve`.
         force: let outputs of observers replace files that are not in the record of ``output``.
         std: another file for the standard deviation of the draws.
+        whole: see `ipx.jobs.records.places`.
 
     Returns:
         The row: input, output, status, plan, lam, sigma (noise level, in the unit of the noise
@@ -90,7 +92,7 @@ def solve_file(
         chain = checkpoint_of(output) if request.settings.sampled else None
         done = restored(actual, y, clean, reporter, observers, picture.storage, chain)
         done.warnings.extend([*assumed, *_scaled(request, picture)])
-        where = places(output, done.how.outputs, force, _named(std))
+        where = places(output, done.how.outputs, force, _named(std), whole)
         row = done.row(str(source), where)
         where_else = {"truth": truth, "panel": panel, "report": report}
         record = _record(request, picture, reporter, done, row, [source], output, where_else)
