@@ -93,7 +93,12 @@ from ipx.jobs.explain import Explained as Explained, explain as explain
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
 from ipx.numerics.metrics import log_error as log_error
-from ipx.numerics.spectral import BasisName as BasisName, Spectral as Spectral, irfft2 as irfft2, irfftn as irfftn
+from ipx.numerics.spectral import (
+    BasisName as BasisName,
+    Spectral as Spectral,
+    irfft2 as irfft2,
+    irfftn as irfftn,
+)
 from ipx.numerics.tensors import (
     column as column,
     image_dot as image_dot,

@@ -41,9 +41,9 @@ def to_tensor(
 
     Args:
         image: NumPy ``(H, W)`` or ``(H, W, C)``, or tensor ``(H, W)``, ``(C, H, W)``,
-            ``(B, C, H, W)`` or ``(B, C, D, H, W)``; nested lists and Pillow images count as arrays, a list of images as
-            a batch. Integers are divided by the largest value of their type; on the way back
-            they are rounded and clipped.
+            ``(B, C, H, W)`` or ``(B, C, D, H, W)``; nested lists and Pillow images count as
+            arrays, a list of images as a batch. Integers are divided by the largest value of their
+            type; on the way back they are rounded and clipped.
         device: where to compute; by default that of a tensor, the CPU for an array.
         dtype: float32 or float64; by default float64 for float64 and for integers of 32 bits or
             more, else float32.
@@ -52,7 +52,8 @@ def to_tensor(
         samples: another type of the image on the way back, such as ``"uint8"``.
 
     Returns:
-        The tensor, ``(B, C, D, H, W)`` if there is a depth; and a function that converts such a tensor to the type and layout of ``image``
+        The tensor, ``(B, C, D, H, W)`` if there is a depth; and a function that converts such a
+        tensor to the type and layout of ``image``
         (several channels from a grey array ``(H, W)`` become ``(H, W, C)``).
 
     Raises:

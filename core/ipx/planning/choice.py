@@ -61,9 +61,7 @@ class Situation:
         prior = tree("prior", NO_PRIOR if own else name)
         solver = tree("solver", name) if own else self.solver
         try:
-            plan = make_plan(
-                self.op, self.noise, prior, solver, self.exact, dims=self.dims
-            )
+            plan = make_plan(self.op, self.noise, prior, solver, self.exact, dims=self.dims)
         except PlanError as e:
             return str(e)
         return Candidate(spec, prior, solver, plan, self.known(spec))

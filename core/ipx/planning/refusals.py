@@ -140,9 +140,9 @@ def _misfit(p: Parts, s: SolverSpec) -> str:
     )
     for kind, name, fits in kinds:
         if not fits:
-            known = (c for c in registry().all(kind) if takes(c.traits_for(), p.dims, generic))
-            told = [c.name for c in known if kind != "solver"]
-            others = f": {kind}s that do: {', '.join(sorted(told))}" if told else ""
+            known = (c for c in registry().all(kind) if takes(c.traits_for(), p.dims))
+            told = [] if kind == s.kind else sorted(c.name for c in known)
+            others = f"; {kind}s that do: {', '.join(told)}" if told else ""
             plane = "; axes TYX restores plane by plane" if p.dims == 3 else ""
             return f"{kind} {name} takes no {DIMS[p.dims]}{others}{plane}"
     return ""

@@ -58,6 +58,10 @@ class SolveSettings(Options):
         "the depth of a volume, Y rows, X columns, C channels; in their order, such as TYX, ZYX, "
         "CYX. By default what the file tells.",
     )
+    planes: Literal["alike", "own"] = opt(
+        default="alike",
+        help="Pictures of a stack have one noise level and one weight (alike), or each its own.",
+    )
     estimate: Literal["map", "mmse", "median"] = opt(
         default="map",
         help="Estimate: the minimiser (map), or the mean (mmse) or median of the posterior.",

@@ -39,4 +39,3 @@ def pooled(noise: Noise[Any], count: int) -> Noise[Any]:
             setattr(found, name, value.view(-1, count).quantile(0.5, 1))
     found.remarks = ()  # those of single planes, which the median is free of
     return found
-

@@ -59,6 +59,7 @@ class Asked:
     observers: Sequence[AnyObserver]
     settings: SolveSettings
     checkpoint: str | None = None
+    unit: float | None = None
 
     def like(self, image: Any, y: Tensor) -> Tensor:
         """The truth, or a start: its axes are those of the data if it has as many."""
@@ -116,7 +117,9 @@ def prepare(asked: Asked) -> Ready:
         weighed(plan, operator, noise, model, algorithm, rule, y, sampler).check()
     announce(asked.observers, "noise level")
     scalable = model.traits.weighted or algorithm.traits.own_prior
-    units = units_of(y, operator, noise, scalable)
+    units = units_of(y, operator, noise, scalable and asked.unit is None)
+    if asked.unit is not None:
+        units = Units(torch.full_like(units.by, asked.unit))
     problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
     ready = Prepared.of(
         problem, plan, algorithm=algorithm, lam=asked.lam, tuner=tuner, rule=rule, settings=s,
@@ -182,7 +185,11 @@ def _planned(
 def _operator(asked: Asked, op: Description, y: Tensor) -> Operator[Any]:
     """The operator, whose image shape is given or follows from that of the data."""
     shape = asked.image_shape or image_shape_of(op, tuple(y.shape[1:]))
-    if asked.image_shape is None and asked.settings.axes is None and tree("operator", op).instance is None:
+    if (
+        asked.image_shape is None
+        and asked.settings.axes is None
+        and tree("operator", op).instance is None
+    ):
         check_channels(asked.image, shape[0])
     return operator_from(op, shape)
 

@@ -128,6 +128,7 @@ def solve(
     storage: Storage | None = None,
     observers: Sequence[AnyObserver] = (),
     checkpoint: str | None = None,
+    unit: float | None = None,
     settings: SolveSettings | None = None,
     **changed: Any,
 ) -> Restoration:
@@ -158,6 +159,8 @@ def solve(
             [0, 1]; by default integers are rounded, and floats are exact.
         observers: called with an `ipx.Progress` after each step, also of the tuner's trials.
         checkpoint: a file in which the draws are kept while they are made, see `ipx.sample`.
+        unit: the data are divided by it for the restoration, and lam is for the divided ones; by
+            default told from each image.
         settings: the rest, an `ipx.SolveSettings`.
         **changed: single settings, as in ``solve(y, iterations=50)``. ``axes`` are those of
             ``image``, the truth and the start where they are others, or more than 4 channels:
@@ -175,7 +178,8 @@ def solve(
     asked = Asked(
         image=image, op=op, noise=noise, prior=prior, solver=solver, lam=lam, tuner=tuner,
         truth=truth, sampler=sampler, image_shape=image_shape, x0=x0, storage=storage,
-        observers=observers, checkpoint=checkpoint, settings=changed_settings(settings, changed),
+        observers=observers, checkpoint=checkpoint, unit=unit,
+        settings=changed_settings(settings, changed),
     )  # fmt: skip
     with memory_errors():
         ready = prepare(asked)

@@ -2,8 +2,9 @@
 
 Beck and Teboulle (IEEE TIP 18, 2009): with D the gradient and p in the product of balls of
 radius t, the solution is ``x = g - D^T p`` for the p that minimises ``1/2 |g - D^T p|^2``. The step
-is 1/8 <= 1/|D|^2, for volumes 1/12. The momentum (k-1)/(k+5) keeps the rate of FISTA and lets the iterates converge
-(Chambolle, Dossal 2015); on photographs it takes 20 % fewer steps than Nesterov's.
+is 1/8 <= 1/|D|^2, for volumes 1/12. The momentum (k-1)/(k+5) keeps the rate of FISTA and lets the
+iterates converge (Chambolle, Dossal 2015); on photographs it takes 20 % fewer steps than
+Nesterov's.
 
 Huber's function of width d in place of the norm adds ``d |p|^2 / (2 t)`` to the dual: a step also
 divides p by ``1 + d / (8 t)``, for volumes ``1 + d / (12 t)``.
@@ -55,9 +56,7 @@ class Steps(NamedTuple):
         """Those for an image."""
         axes = tuple((a, options.depth if a == -3 else 1.0) for a in range(2 - g.ndim, 0))
         length = 1 / (4 * sum(by**2 for _, by in axes))
-        return cls(
-            axes, length, options.boundary == "circular", options.isotropic, options.coupled
-        )
+        return cls(axes, length, options.boundary == "circular", options.isotropic, options.coupled)
 
 
 def denoise(g: Tensor, t: Scalar, options: TVOptions, width: float = 0.0) -> Tensor:
@@ -230,9 +229,7 @@ def huber(length: Tensor, width: float) -> Tensor:
     return torch.where(length < width, length * length / (2 * width), length - width / 2)
 
 
-def _gap(
-    g: Tensor, x: Tensor, p: Dual, radius: Tensor, width: float, how: Steps
-) -> Tensor:
+def _gap(g: Tensor, x: Tensor, p: Dual, radius: Tensor, width: float, how: Steps) -> Tensor:
     """Relative duality gap of x = g - D^T p, ``(B,)``."""
     d = _differences(x, how)
     lengths = _lengths(d, how)

@@ -30,9 +30,7 @@ class TV(OuterProx[TVOptions]):
 
     def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
         """K = D."""
-        return Gradient(
-            image_shape, boundary=self.options.boundary, depth=self.options.depth
-        )
+        return Gradient(image_shape, boundary=self.options.boundary, depth=self.options.depth)
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
         """Shrink the norm of every group by t."""
