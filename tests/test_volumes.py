@@ -67,7 +67,7 @@ def test_psf_of_a_file(tmp_path: Path) -> None:
     x = torch.rand(1, 1, *SHAPE, dtype=torch.float64)
     y = ipx.operator("blur", (1, *SHAPE), kernel=path, boundary="circular")(x)
     assert torch.allclose(y, (x.roll(-1, 2) + x.roll(1, 4)) / 2, atol=1e-12)
-    with pytest.raises(ipx.InputError, match="that of a volume"):
+    with pytest.raises(ipx.InputError, match="a stack, the PSF of a volume"):
         ipx.operator("blur", (1, 16, 16), kernel=path)
 
 

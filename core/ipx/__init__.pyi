@@ -86,7 +86,7 @@ from ipx.errors import (
 from ipx.files.cards import find_weights as find_weights, trained_traits as trained_traits
 from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
-from ipx.files.images import read_array as read_array
+from ipx.files.numbers import read_array as read_array
 from ipx.files.storage import Storage as Storage
 from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
 from ipx.jobs.explain import Explained as Explained, explain as explain

@@ -15,10 +15,7 @@ LETTERS = "TZCYXS"
 SYNONYMS = str.maketrans("BDHW", "TZYX")
 """The letters of `ipx.files.arrays.AXES`."""
 
-HELP = (
-    "say what they are with axes: TYX pictures that are restored one by one, ZYX a volume, "
-    "CYX channels (--axes TYX)"
-)
+HELP = "say --axes TYX (pictures, one by one), ZYX (a volume) or CYX (channels)"
 
 
 def checked(axes: str, name: str = "axes") -> str:

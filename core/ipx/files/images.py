@@ -228,8 +228,7 @@ def encoded(
             f"{path}: an image is (1, H, W), (3, H, W) or ({FEWEST} or more, H, W), not "
             f"{pixels.shape}"
         )
-    if not np.isfinite(pixels).all():
-        raise InputError(f"{path}: not written, the image has values that are NaN or infinite")
+    _check_finite(path, pixels)
     alpha = _keeps_alpha(path, spec, pixels.shape[0], like)
     scale, offset = map_of(None if like is None else (like.scale, like.offset), dtype, name)
     samples = np.moveaxis(pixels.astype(np.float64) * scale + offset, 0, -1)
@@ -260,8 +259,7 @@ def _encoded_stack(
     _check_stack(path, spec, axes)
     if pixels.ndim != len(axes) or not pixels.size:
         raise InputError(f"{path}: an image with axes {axes} has not the shape {pixels.shape}")
-    if not np.isfinite(pixels).all():
-        raise InputError(f"{path}: not written, the image has values that are NaN or infinite")
+    _check_finite(path, pixels)
     scale, offset = map_of(None if like is None else (like.scale, like.offset), dtype, name)
     wide = np.dtype(name).kind != "f" and np.dtype(name).itemsize > 2
     planes = np.moveaxis(pixels.astype(np.float64) if wide else pixels, axes.index("C"), -1)
@@ -270,6 +268,11 @@ def _encoded_stack(
     if like is not None and like.format == spec.name:
         told["kept"] = like.kept
     return codec.encode(spec, Raster(samples, axes=axes[:-2].replace("C", ""), **told), path)
+
+
+def _check_finite(path: str | os.PathLike[str], pixels: Array) -> None:
+    if not np.isfinite(pixels).all():
+        raise InputError(f"{path}: not written, the image has values that are NaN or infinite")
 
 
 def _check_stack(path: str | os.PathLike[str], spec: IOSpec, axes: str) -> None:
@@ -365,37 +368,3 @@ def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:
     """
     name = {"photograph": "astronaut.png", "face": "face.png"}[subject]
     return read(Path(__file__).parents[1] / "assets" / name)
-
-
-def spacing_of(path: Path) -> tuple[float, ...]:
-    """The size of a pixel in micrometres, see `ipx.Raster`; empty if the file does not tell."""
-    try:
-        return read(path).spacing
-    except InputError:  # such as a stack of unknown axes
-        return ()
-
-
-def read_array(path: Path, what: str) -> Array:
-    """The numbers in a file that is not an image, such as a PSF or a mask.
-
-    Args:
-        path: a file of a lossless format, determined by its extension.
-        what: ``PSF``, ``mask``, ..., for error messages.
-
-    Raises:
-        InputError: there is no such file, or it is of another format, damaged, or not numeric.
-    """
-    spec = by_suffix(path)
-    if spec is None or not spec.lossless:
-        exact = listing((label(s) for s in formats() if s.lossless), "or")
-        raise InputError(f"{what} {path} is of no known kind; use {exact}")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"there is no {what} file {path}") from None
-    except OSError as e:
-        raise InputError(f"{what} {path} cannot be read: {one_line(e)}") from None
-    values = codec.numbers(spec, data, f"{what} {path}")
-    if values.dtype.kind not in "buif":
-        raise InputError(f"{what} {path} holds {values.dtype}; use numbers")
-    return values

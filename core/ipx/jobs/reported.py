@@ -101,7 +101,7 @@ def reported(record: Table, files: Files, at: Path) -> bytes:
         Run(
             record,
             [replace(s, pixels=sections(s.pixels)) for s in _shown(record["result"], files, left)],
-            None if left is None else np.asarray(left),
+            None if left is None else middle(np.asarray(left)),
             Quadratic in noise.capabilities,
             str(at),
             missing,

@@ -14,6 +14,7 @@ from ipx.files.atomic import check_folder, folder_for
 from ipx.files.complex import encoded_complex
 from ipx.files.format import is_image
 from ipx.files.images import Picture
+from ipx.files.numbers import spacing_of
 from ipx.files.panel import check_kind
 from ipx.files.record import record_path
 from ipx.files.written import commit
@@ -151,7 +152,7 @@ def _of_other_size(request: Request, picture: Picture) -> list[str]:
     """Notes on files of the operator, such as a PSF, whose pixels have another size."""
     notes = []
     for path in request.tree("op").files() if picture.spacing else ():
-        theirs = images.spacing_of(path)
+        theirs = spacing_of(path)
         pairs = list(zip(reversed(theirs), reversed(picture.spacing), strict=False))
         if any(abs(a - b) > ALIKE * b for a, b in pairs):
             told = [" x ".join(f"{v:.3g}" for v in size) for size in (theirs, picture.spacing)]

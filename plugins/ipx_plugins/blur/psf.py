@@ -196,7 +196,7 @@ def _read(path: Path, stamp: int, dims: int) -> Tensor:
         values = values[..., :colours].mean(-1)
     values = values[None] if (dims, values.ndim) == (3, 2) else values
     if values.ndim != dims or values.size == 0:
-        stack = "it is that of a volume; " if values.ndim == 3 else ""
+        stack = "it is a stack, the PSF of a volume; " if values.ndim == 3 else ""
         use = "one picture (H, W)" if dims == 2 else "one volume (D, H, W) or picture (H, W)"
         raise InputError(f"PSF {path} has shape {values.shape}: {stack}use {use}")
     if not np.isfinite(values).all():

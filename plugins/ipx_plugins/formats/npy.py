@@ -9,7 +9,7 @@ import numpy as np
 
 from ipx import Format, InputError, Raster
 from ipx.files.axes import HELP, as_stored, raster_of
-from ipx.files.format import Array, is_image, wrong_channels
+from ipx.files.format import Array, is_image
 
 
 class NPY(Format):
@@ -25,14 +25,15 @@ class NPY(Format):
         if samples.ndim not in (2, 3):
             raise InputError(
                 f"has shape {samples.shape}; an image is (H, W), (H, W, 1), (H, W, 3) or "
-                f"(H, W, 4); if it is a stack or a volume, {HELP}"
+                f"(H, W, 4); else {HELP}"
             )
         if samples.ndim == 3 and samples.size and not _channels_last(*samples.shape):
             first = is_image(samples.shape[0]) or samples.shape[0] == 4
-            hint = ", or move the channels last" if first else ""
-            hint += f"; if it is a stack or a volume, {HELP}"
-            what = wrong_channels(samples.shape[2])
-            raise InputError(f"has shape {samples.shape}: {what}, in the last axis{hint}")
+            hint = "move the channels last, or " if first else ""
+            raise InputError(
+                f"has shape {samples.shape}, and {samples.shape[2]} channels in the last axis are "
+                f"no image: {hint}{HELP}"
+            )
         samples = samples.reshape(*samples.shape[:2], -1) if samples.size else samples
         return Raster(samples, alpha=samples.ndim == 3 and samples.shape[2] == 4)
 
