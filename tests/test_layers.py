@@ -46,6 +46,7 @@ FOR_COMMANDS = (
     "ipx.declare.options",
     "ipx.declare.registry",
     "ipx.files.atomic",
+    "ipx.files.axes",
     "ipx.files.complex",
     "ipx.files.format",
     "ipx.files.images",

@@ -90,7 +90,7 @@ from ipx.errors import (
 from ipx.files.cards import find_weights as find_weights, trained_traits as trained_traits
 from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
-from ipx.files.images import read_array as read_array
+from ipx.files.numbers import read_array as read_array
 from ipx.files.storage import Storage as Storage
 from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
 from ipx.jobs.executor import Executor as Executor, Workers as Workers
@@ -98,7 +98,12 @@ from ipx.jobs.explain import Explained as Explained, explain as explain
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
 from ipx.numerics.metrics import log_error as log_error
-from ipx.numerics.spectral import BasisName as BasisName, Spectral as Spectral, irfft2 as irfft2
+from ipx.numerics.spectral import (
+    BasisName as BasisName,
+    Spectral as Spectral,
+    irfft2 as irfft2,
+    irfftn as irfftn,
+)
 from ipx.numerics.tensors import (
     column as column,
     image_dot as image_dot,
