@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from ipx import ModelSpec, Options, hookimpl, opt
 
 WEIGHTS: tuple[str, ...] = ()
+
+RECIPE: dict[str, Any] = {"lr": 1e-3, "batch": 64, "ema": 0.995}
 
 
 class AutoencoderOptions(Options):
@@ -56,6 +58,23 @@ class AutoencoderOptions(Options):
     )
 
 
+class DenoisingOptions(AutoencoderOptions):
+    """Network, code and corruption; noise is removed."""
+
+    latent: int = opt(default=64, min=1, max=65536, help="Dimension of the code.")
+    corruption: Literal["none", "gaussian", "masking", "salt-and-pepper"] = opt(
+        default="gaussian",
+        help="What the encoder's input suffers in training, where the target is clean.",
+    )
+    level: float = opt(
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        help="Largest standard deviation of gaussian corruption, or largest share of the pixels "
+        "that masking or salt-and-pepper hits; drawn uniformly from 0 for each picture.",
+    )
+
+
 @hookimpl
 def ipx_components() -> Iterable[ModelSpec]:
     """Declare the model."""
@@ -69,13 +88,23 @@ def ipx_components() -> Iterable[ModelSpec]:
             "al., ICML 2011; Makhzani, Frey, ICLR 2014",
             formula="min |x - D(E(x + corruption))|^2 + penalty on the code",
             advice="Codes of pictures of one kind, and denoising of such pictures.",
-            weights=WEIGHTS,
             examples=(
                 {"network": "linear", "size": 8},
                 {"network": "dense", "size": 8, "code": "kl-sparse", "corruption": "masking"},
                 {"size": 8, "code": "k-sparse", "corruption": "salt-and-pepper"},
                 {"size": 8, "code": "contractive", "corruption": "gaussian"},
             ),
-            recipe={"lr": 1e-3, "batch": 64, "ema": 0.995},
-        )
+            recipe=RECIPE,
+        ),
+        ModelSpec(
+            name="denoising-ae",
+            target="ipx_plugins.autoencoder.model:Autoencoder",
+            options=DenoisingOptions,
+            summary="Autoencoder that is trained to remove noise.",
+            source="Vincent, Larochelle, Bengio, Manzagol, ICML 2008",
+            formula="min |x - D(E(x + noise))|^2",
+            advice="--prior ae-denoiser or ae-analysis with --prior.model denoising-ae.",
+            weights=WEIGHTS,
+            recipe=RECIPE,
+        ),
     ]

@@ -34,9 +34,7 @@ class Autoencoder(OneSize[AutoencoderOptions]):
         super().__init__(options, **values)
         o = self.options
         if o.code == "k-sparse" and o.active > o.latent:
-            raise OptionError(
-                f"option active must be at most latent, {o.latent}, not {o.active}"
-            )
+            raise OptionError(f"option active must be at most latent, {o.latent}, not {o.active}")
 
     def network(self) -> nn.Module:
         """The untrained network."""

@@ -93,7 +93,7 @@ class Classifier(LabelledModel[ClassifierOptions]):
         if tuple(x.shape[1:]) != self.only_shape:
             raise ShapeError(
                 f"this classifier is for pictures of shape {self.only_shape}, not "
-                f"{tuple(x.shape[1:])}; --size resizes them"
+                f"{tuple(x.shape[1:])}; scale or crop them"
             )
         return cast("Net", net)(x).softmax(1)
 
