@@ -26,7 +26,6 @@ class Net(nn.Module):
         self.second = nn.Conv2d(w, 2 * w, 3, padding=1)
         self.third = nn.Conv2d(2 * w, 4 * w, 3, padding=1)
         self.pool = nn.MaxPool2d(2)
-        self.drop = nn.Dropout(o.dropout)
         self.last = nn.Linear(4 * w * (o.size // 8) ** 2, o.classes)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
@@ -36,10 +35,14 @@ class Net(nn.Module):
         c = self.third(self.pool(b)).relu()
         return {"first": a, "second": b, "third": c}
 
+    def deep(self, x: Tensor) -> Tensor:
+        """What the linear layer is given, ``(B, n)``."""
+        found: Tensor = self.pool(self.features(x)["third"]).flatten(1)
+        return found
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(B, classes)``."""
-        deep = self.pool(self.features(x)["third"])
-        told: Tensor = self.last(self.drop(deep.flatten(1)))
+        told: Tensor = self.last(self.deep(x))
         return told
 
 
@@ -71,8 +74,12 @@ class Classifier(LabelledModel[ClassifierOptions]):
     def labelled_loss(
         self, net: nn.Module, batch: Tensor, labels: Tensor, rng: torch.Generator
     ) -> Tensor:
-        """Mean cross-entropy in nats."""
-        return cross_entropy(net(shifted(batch, self.options.shift, rng)), labels)
+        """Mean cross-entropy in nats, with dropout of the last features."""
+        n = cast("Net", net)
+        deep = n.deep(shifted(batch, self.options.shift, rng))
+        kept = 1 - self.options.dropout
+        mask = torch.rand(deep.shape, generator=rng, device=deep.device) < kept
+        return cross_entropy(n.last(deep * mask / kept), labels)
 
     def labelled_scores(
         self, net: nn.Module, batch: Tensor, labels: Tensor, rng: torch.Generator
