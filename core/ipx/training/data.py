@@ -98,11 +98,13 @@ class Pictures:
         self.others: Pictures | None = None
         if pairing == "sets":
             # patterns are of names in --data
-            last = settings.hold_out if settings.hold_out[:1] and ":" in settings.hold_out[0] else ()
+            last = (
+                settings.hold_out if settings.hold_out[:1] and ":" in settings.hold_out[0] else ()
+            )
             second = {
                 **settings.to_mapping(),
-                **{"data": settings.inputs, "inputs": None},
-                **{"hold_out": last, "exclude": (), "limit": ()},
+                "data": settings.inputs, "inputs": None,
+                "hold_out": last, "exclude": (), "limit": (),
             }
             self.others = Pictures(Data(**second), channels, multiple, only)
             self.digest += self.others.digest
@@ -151,7 +153,7 @@ class Pictures:
             yield from self._centres(size)
             return
         # of two sets the crops of training size, which all have the same shape
-        mine, other = self._squares(), self.others._squares()  # noqa: SLF001
+        mine, other = self._squares(), self.others._squares()
         both = torch.cat([mine[: len(other)], other[: len(mine)]], 1)
         yield from both.split(size)
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ipx import Diagonal, ModelSpec, Need, Options, SolverSpec, Traits, hookimpl, opt
 
-WEIGHTS: tuple[str, ...] = ()
+WEIGHTS = ("digits",)
 """Shipped weights, the default first."""
 
 
@@ -69,7 +69,7 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             summary="Draws of an autoregressive model that fit the data, pixel after pixel.",
             source="van den Oord et al., NeurIPS 2016; particle filter: Doucet, de Freitas, "
             "Gordon, Sequential Monte Carlo Methods in Practice, 2001, chapter 1",
-            formula="x_i ~ p(x_i | x_1 ... x_(i-1)) p(y_i | x_i), weights sum_v p(v | ...) p(y_i | v)",
+            formula="x_i ~ p(x_i | x_1 ... x_(i-1)) p(y_i | x_i), weights sum_v of the same",
             advice="Holes in small grey pictures of the training's kind, such as digits.",
         ),
     ]

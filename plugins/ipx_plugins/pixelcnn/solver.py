@@ -27,7 +27,7 @@ class PixelCNNSolver(Solver[PixelCNNSolverOptions, State]):
     """The mean of weighted draws from p(x | y), or one of them; channel by channel.
 
     Each grey value v of the model explains y_i by N(y_i; d v, s^2 + (d h)^2 / 12), s the standard
-    deviation of the noise and h the distance of grey values, which stands for the error of rounding.
+    deviation of the noise and h the distance of grey values, for the error of rounding.
     Where the data are free of noise, known pixels are kept. Outside of automatic differentiation.
     """
 

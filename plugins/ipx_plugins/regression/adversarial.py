@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +18,7 @@ class Patches(nn.Module):
         super().__init__()
         sides = (channels, width, 2 * width, 4 * width)
         steps: list[nn.Module] = []
-        for a, b in zip(sides[:-1], sides[1:], strict=True):
+        for a, b in pairwise(sides):
             steps += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*steps, nn.Conv2d(sides[-1], 1, 4, padding=1))
 

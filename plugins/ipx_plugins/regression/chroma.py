@@ -60,9 +60,14 @@ def bins(side: float) -> tuple[Tensor, Tensor, int]:
     """Bins of the ab plane that hold a colour of sRGB.
 
     Returns:
-        Centres ``(Q, 2)``; a table ``(N, N)`` of the bin of each cell of the plane, by the rounded
-        multiples of ``side`` plus N // 2, where cells without a colour have the nearest bin; N // 2.
+        Centres ``(Q, 2)``; a table ``(N, N)`` of the bin of each cell of the plane, the nearest one
+        where it holds no colour, by the rounded multiples of ``side`` plus N // 2; N // 2.
     """
+    with torch.device("cpu"):  # not that of the caller, since it is kept
+        return _bins(side)
+
+
+def _bins(side: float) -> tuple[Tensor, Tensor, int]:
     half = math.ceil(110 / side)
     steps = torch.linspace(0, 1, 52)
     cube = torch.cartesian_prod(steps, steps, steps).T.reshape(1, 3, -1, 1)
