@@ -53,6 +53,7 @@ FOR_COMMANDS = (
     "ipx.files.lookup",
     "ipx.files.panel",
     "ipx.files.record",
+    "ipx.files.sheets",
     "ipx.jobs.assumed",
     "ipx.jobs.foresee",
     "ipx.jobs.reporter",
