@@ -103,8 +103,11 @@ class Pictures:
             )
             second = {
                 **settings.to_mapping(),
-                "data": settings.inputs, "inputs": None,
-                "hold_out": last, "exclude": (), "limit": (),
+                "data": settings.inputs,
+                "inputs": None,
+                "hold_out": last,
+                "exclude": (),
+                "limit": (),
             }
             self.others = Pictures(Data(**second), channels, multiple, only)
             self.digest += self.others.digest

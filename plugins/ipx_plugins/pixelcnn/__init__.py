@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import Diagonal, ModelSpec, Need, Options, SolverSpec, Traits, hookimpl, opt
+from ipx import Diagonal, GeneratorSpec, ModelSpec, Need, Options, SolverSpec, Traits, hookimpl, opt
 
 WEIGHTS = ("digits",)
 """Shipped weights, the default first."""
@@ -45,9 +45,32 @@ class PixelCNNSolverOptions(Options):
     seed: int = opt(default=0, min=0, help="Random seed of the draws.")
 
 
+class PixelCNNGeneratorOptions(Options):
+    """Samples, or the other half of a picture."""
+
+    weights: str = opt(
+        default="auto", help="Name of shipped weights, or a file. auto: the first shipped."
+    )
+    keep: Literal["top", "bottom", "left", "right"] = opt(
+        default="top", help="The half of the picture that is kept."
+    )
+    temperature: float = opt(
+        default=1.0,
+        above=0.0,
+        max=100.0,
+        help="Of each pixel of samples; 1 samples the model, less gives likely pictures.",
+    )
+    particles: int = opt(
+        default=16,
+        min=1,
+        max=4096,
+        help="Draws that are carried along where the known half is not the top.",
+    )
+
+
 @hookimpl
-def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
-    """Declare the model and the solver."""
+def ipx_components() -> Iterable[ModelSpec | SolverSpec | GeneratorSpec]:
+    """Declare the model, the solver and the generator."""
     return [
         ModelSpec(
             name="pixelcnn",
@@ -71,5 +94,16 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec]:
             "Gordon, Sequential Monte Carlo Methods in Practice, 2001, chapter 1",
             formula="x_i ~ p(x_i | x_1 ... x_(i-1)) p(y_i | x_i), weights sum_v of the same",
             advice="Holes in small grey pictures of the training's kind, such as digits.",
+        ),
+        GeneratorSpec(
+            name="pixelcnn",
+            target="ipx_plugins.pixelcnn.generator:PixelCNNGenerator",
+            options=PixelCNNGeneratorOptions,
+            takes=("picture",),
+            optional=1,
+            summary="PixelCNN: new pictures, or the other half of a picture in several ways.",
+            source="van den Oord et al., NeurIPS 2016",
+            formula="x_i ~ p(x_i | x_1 ... x_(i-1))",
+            advice="Small grey pictures of the training's kind, such as digits.",
         ),
     ]

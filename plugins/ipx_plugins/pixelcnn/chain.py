@@ -7,13 +7,23 @@ network instead of one pass a pixel.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ipx_plugins.pixelcnn.net import REACH, Layer, Net, gate
+
+
+class _Tap(NamedTuple):
+    """Weights of a horizontal layer for one pixel, transposed for products from the right."""
+
+    dilation: int
+    before: Tensor
+    now: Tensor
+    out: Tensor
+    bias: Tensor
 
 
 class Chain:
@@ -23,20 +33,23 @@ class Chain:
         first: Any = net.first
         like = first.down.weight
         self.net, self.width, self.like = net, width, like
-        self.top = net.head[3].out_channels - 1  # type: ignore[operator,union-attr]
+        head: Any = net.head
+        self.top = head[3].out_channels - 1
+        self.head = [(c.weight[..., 0, 0].T.contiguous(), c.bias) for c in (head[1], head[3])]
+        self.taps = [_tap(cast(Layer, layer)) for layer in net.layers]
+        self.look = first.across.weight[:, :, 0].flatten(1).T.contiguous()
+        self.out = (first.out.weight[..., 0, 0].T.contiguous(), first.out.bias)
         blank = {"device": like.device, "dtype": like.dtype}
         # the last rows of the picture and of each vertical stack, oldest first
-        self.seen = torch.zeros(count, 2, REACH + 1, width, **blank)
+        self.seen = torch.zeros(count, 2, REACH + 1, REACH + width, **blank)
         features = first.out.weight.shape[0]
         self.rows = [
-            torch.zeros(count, features, cast(Layer, layer).dilation + 1, width, **blank)
-            for layer in net.layers
+            torch.zeros(count, features, tap.dilation + 1, width, **blank) for tap in self.taps
         ]
-        reach = max([1, *(cast(Layer, layer).dilation for layer in net.layers)])
-        self.across = [
-            torch.zeros(count, features, reach + width, **blank) for _ in range(1 + len(net.layers))
-        ]
-        self.reach = reach
+        # the row of each horizontal stack, pixel by pixel, after ``reach`` zeros
+        self.reach = max([1, *(tap.dilation for tap in self.taps)])
+        shape = (self.reach + width, count, features)
+        self.across = [torch.zeros(shape, **blank) for _ in range(1 + len(self.taps))]
         self.links: list[Tensor] = []
         self.column = width
 
@@ -44,55 +57,68 @@ class Chain:
         """``(N, levels)`` of the next pixel."""
         if self.column == self.width:
             self._next_row()
-        c, net = self.column, self.net
-        first: Any = net.first
-        past = F.pad(self.seen[:, :, -1], (REACH, 0))[:, :, c : c + REACH]
-        weight = first.across.weight[:, :, 0]
-        a = torch.einsum("oik,bik->bo", weight, past) + first.across.bias + self.links[0][..., c]
-        h = F.linear(gate(a), first.out.weight[..., 0, 0], first.out.bias)
-        at = self.reach + c
-        self.across[0][..., at] = h
-        for i, each in enumerate(net.layers):
-            layer: Any = each
-            weight = layer.across.weight[:, :, 0]
-            before = self.across[i][..., at - layer.dilation]
-            a = F.linear(before, weight[..., 0]) + F.linear(h, weight[..., 1], layer.across.bias)
-            a = a + self.links[i + 1][..., c]
-            h = h + F.linear(gate(a), layer.out.weight[..., 0, 0], layer.out.bias)
-            self.across[i + 1][..., at] = h
-        out: Tensor = net.head(h[..., None, None])
-        return out[..., 0, 0]
+        c, at = self.column, self.reach + self.column
+        past = self.seen[:, :, -1, c : c + REACH].flatten(1)
+        h = torch.addmm(self.out[1], _gated(self.links[0][c].addmm(past, self.look)), self.out[0])
+        self.across[0][at] = h
+        for i, tap in enumerate(self.taps):
+            a = self.links[i + 1][c].addmm(self.across[i][at - tap.dilation], tap.before)
+            h = (h + tap.bias).addmm(_gated(a.addmm_(h, tap.now)), tap.out)
+            self.across[i + 1][at] = h
+        for weight, bias in self.head:
+            h = torch.addmm(bias, h.relu(), weight)
+        return h
 
     def put(self, numbers: Tensor) -> None:
         """Set the next pixel to grey values by number, ``(N,)``."""
-        self.seen[:, 0, -1, self.column] = 2 * numbers.to(self.like.dtype) / self.top - 1
-        self.seen[:, 1, -1, self.column] = 1.0
+        at = REACH + self.column
+        self.seen[:, 0, -1, at] = numbers.to(self.like.dtype) * (2 / self.top) - 1
+        self.seen[:, 1, -1, at] = 1.0
         self.column += 1
 
     def select(self, which: Tensor) -> None:
         """Go on with these pictures, by number ``(N,)``, in place of the present ones."""
         self.seen = self.seen[which]
         self.rows = [row[which] for row in self.rows]
-        self.across = [row[which] for row in self.across]
-        self.links = [row[which] for row in self.links]
+        self.across = [row[:, which] for row in self.across]
+        self.links = [row[:, which] for row in self.links]
 
     def _next_row(self) -> None:
         """The vertical stack of the next row, and what it gives to the horizontal one."""
         first: Any = self.net.first
-        down = first.down(F.pad(self.seen[:, :, 1:], (REACH, REACH)))
-        self.links = [first.link(down)[:, :, 0]]
+        down = first.down(F.pad(self.seen[:, :, 1:], (0, REACH)))
+        self.links = [_by_pixel(first.link(down), first.across.bias)]
         v = gate(down)
         for i, each in enumerate(self.net.layers):
             layer: Any = each
             d = layer.dilation
             self.rows[i] = torch.cat([self.rows[i][:, :, 1:], v], 2)
             down = layer.down(F.pad(self.rows[i], (d, d)))
-            self.links.append(layer.link(down)[:, :, 0])
+            self.links.append(_by_pixel(layer.link(down), layer.across.bias))
             v = gate(down)
         self.seen = torch.cat([self.seen[:, :, 1:], torch.zeros_like(self.seen[:, :, :1])], 2)
         for row in self.across:
             row.zero_()
         self.column = 0
+
+
+def _tap(layer: Layer) -> _Tap:
+    before, now = layer.across.weight[:, :, 0].unbind(2)
+    out = layer.out.weight[..., 0, 0]
+    bias = layer.out.bias
+    assert bias is not None
+    return _Tap(layer.dilation, before.T.contiguous(), now.T.contiguous(), out.T.contiguous(), bias)
+
+
+def _gated(a: Tensor) -> Tensor:
+    """`gate` of ``(N, 2 C)``."""
+    half = a.shape[1] // 2
+    return a[:, :half].tanh() * a[:, half:].sigmoid()
+
+
+def _by_pixel(row: Tensor, bias: Tensor) -> Tensor:
+    """``(W, N, C)`` from a row ``(N, C, 1, W)`` plus a bias ``(C,)``."""
+    return row[:, :, 0].permute(2, 0, 1).contiguous() + bias
 
 
 @torch.no_grad()

@@ -76,7 +76,7 @@ class PixelCNN(Model[PixelCNNOptions]):
         rng: torch.Generator,
         temperature: float = 1.0,
     ) -> Tensor:
-        """Pictures ``(count, 1, H, W)`` in [0, 1], each pixel from p(x_i | past)^(1/temperature)."""
+        """Pictures ``(count, 1, H, W)`` in [0, 1]; pixels from p(x_i | past)^(1/temperature)."""
         if shape[0] != 1:
             raise ShapeError(f"pixelcnn draws grey pictures, not {shape[0]} channels")
         free = torch.zeros(1, *shape[1:], self.options.levels)
