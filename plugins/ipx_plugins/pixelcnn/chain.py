@@ -123,7 +123,12 @@ def _by_pixel(row: Tensor, bias: Tensor) -> Tensor:
 
 @torch.no_grad()
 def posterior(
-    net: Net, fit: Tensor, count: int, rng: torch.Generator, temperature: float = 1.0
+    net: Net,
+    fit: Tensor,
+    count: int,
+    rng: torch.Generator,
+    temperature: float = 1.0,
+    alike: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Draws from p(x | y) for data that tell pixels apart, with their weights.
 
@@ -137,6 +142,7 @@ def posterior(
         count: pictures N for each y.
         rng: source of randomness, on the CPU.
         temperature: of p(v | past).
+        alike: each y gets the same random numbers, so that a batch is many single pictures.
 
     Returns:
         Numbers of grey values ``(B, N, H, W)``, and weights ``(B, N)`` that sum to 1.
@@ -153,22 +159,28 @@ def posterior(
             if told[r][c]:
                 joint = joint + fit[:, r, c].repeat_interleave(count, 0)
                 score = score + joint.logsumexp(1).view(batch, count)
-            numbers = _drawn(joint, rng)
+            numbers = _drawn(joint, _uniform(batch, count, alike, rng))
             found[:, r, c] = numbers
             chain.put(numbers)
             if told[r][c] and count > 1 and bool((_effective(score) < count / 2).any()):
-                which, score = _resampled(score, rng)
+                which, score = _resampled(score, _uniform(batch, 1, alike, rng))
                 chain.select(which)
                 found = found[which]
     return found.view(batch, count, height, width), score.softmax(1)
 
 
-def _drawn(joint: Tensor, rng: torch.Generator) -> Tensor:
-    """A number from each row of unnormalised log probabilities, by inversion."""
+def _uniform(batch: int, count: int, alike: bool, rng: torch.Generator) -> Tensor:
+    """Random numbers in [0, 1), ``(batch, count)``."""
+    if alike:
+        return torch.rand(1, count, generator=rng).expand(batch, -1)
+    return torch.rand(batch, count, generator=rng)
+
+
+def _drawn(joint: Tensor, u: Tensor) -> Tensor:
+    """A number from each row of unnormalised log probabilities, by inversion of ``u``."""
     total = joint.softmax(1).cumsum(1)
-    u = torch.rand(len(joint), 1, generator=rng).to(joint)
     # the last of the sums may be a rounding error below 1
-    return (total < u * total[:, -1:]).sum(1).clamp_max(joint.shape[1] - 1)
+    return (total < u.reshape(-1, 1).to(joint) * total[:, -1:]).sum(1).clamp_max(joint.shape[1] - 1)
 
 
 def _effective(score: Tensor) -> Tensor:
@@ -176,10 +188,10 @@ def _effective(score: Tensor) -> Tensor:
     return 1 / score.softmax(1).square().sum(1)
 
 
-def _resampled(score: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def _resampled(score: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures drawn by weight where too few count: which, flat, and the new log weights."""
     batch, count = score.shape
-    steps = (torch.arange(count) + torch.rand(batch, 1, generator=rng)) / count
+    steps = (torch.arange(count) + u) / count
     edges = score.softmax(1).cumsum(1)
     which = torch.searchsorted(edges, steps.to(score)).clamp_max(count - 1)
     few = (_effective(score) < count / 2)[:, None]

@@ -47,7 +47,7 @@ class PixelCNNGenerator(Generator[PixelCNNGeneratorOptions]):
         other = torch.arange(model.options.levels) != numbers[..., None]
         fit = torch.where(known[..., None] & other, SURE, 0.0)
         particles = 1 if o.keep == "top" else o.particles
-        drawn, weights = model.fitting(net, fit.repeat(count, 1, 1, 1), particles, rng)
+        drawn, weights = model.fitting(net, fit.repeat(count, 1, 1, 1), particles, rng, alike=False)
         best = torch.multinomial(weights, 1, generator=rng)[..., None, None]
         found = drawn.take_along_dim(best, 1).view(count, len(x), *size)
         return torch.where(known, canvas, found)

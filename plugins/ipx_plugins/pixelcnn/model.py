@@ -84,7 +84,7 @@ class PixelCNN(Model[PixelCNNOptions]):
         return self.grey(numbers[0])[:, None]
 
     def fitting(
-        self, net: nn.Module, fit: Tensor, count: int, rng: torch.Generator
+        self, net: nn.Module, fit: Tensor, count: int, rng: torch.Generator, alike: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Pictures from p(x | y) and their weights, of `posterior`.
 
@@ -93,9 +93,10 @@ class PixelCNN(Model[PixelCNNOptions]):
             fit: log p(y_i | x_i = v) of each pixel and grey value v, ``(B, H, W, levels)``.
             count: number N of draws.
             rng: source of randomness.
+            alike: each y gets the same random numbers.
 
         Returns:
             ``(B, N, H, W)`` in [0, 1], and weights ``(B, N)`` that sum to 1.
         """
-        numbers, weights = posterior(cast(Net, net), fit, count, rng)
+        numbers, weights = posterior(cast(Net, net), fit, count, rng, alike=alike)
         return self.grey(numbers), weights
