@@ -54,6 +54,7 @@ FOR_COMMANDS = (
     "ipx.files.lookup",
     "ipx.files.panel",
     "ipx.files.record",
+    "ipx.files.sheets",
     "ipx.jobs.assumed",
     "ipx.jobs.foresee",
     "ipx.jobs.reporter",

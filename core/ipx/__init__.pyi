@@ -59,6 +59,7 @@ from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
+    GeneratorSpec as GeneratorSpec,
     IOSpec as IOSpec,
     Knowledge as Knowledge,
     ModelSpec as ModelSpec,
@@ -119,6 +120,7 @@ from ipx.numerics.tensors import (
 from ipx.parts.component import Component as Component
 from ipx.parts.functions import denoiser as denoiser, linear as linear
 from ipx.parts.generative import Generative as Generative, OneSize as OneSize
+from ipx.parts.generator import Generator as Generator
 from ipx.parts.gradient import Gradient as Gradient
 from ipx.parts.imports import import_weights as import_weights
 from ipx.parts.layout import Imported as Imported, Layout as Layout
@@ -145,6 +147,7 @@ from ipx.planning.plan import Plan as Plan
 from ipx.planning.settings import SolveSettings as SolveSettings
 from ipx.solving.attach import attach as attach, best_for as best_for, plan_for as plan_for
 from ipx.solving.build import (
+    generator as generator,
     model as model,
     noise as noise,
     operator as operator,

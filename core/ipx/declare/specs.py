@@ -308,6 +308,20 @@ class ModelSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GeneratorSpec(Spec):
+    """A method that makes new pictures.
+
+    Attributes:
+        takes: what each picture is that it is given, in order: ``("content", "style")``.
+        optional: the last so many of them may be left out.
+    """
+
+    kind: ClassVar[str] = "generator"
+    takes: tuple[str, ...] = ()
+    optional: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdapterSpec(Spec):
     """A bridge: a function that maps a problem to one with the capability ``gives``.
 
