@@ -14,7 +14,7 @@ class RotationOptions(Options):
     """The network that tells how a picture is turned."""
 
     widths: tuple[int, ...] = opt(
-        default=(32, 64, 128), min=1, max=1024, help="Feature channels at each scale."
+        default=(24, 48, 96), min=1, max=1024, help="Feature channels at each scale."
     )
 
 

@@ -6,7 +6,7 @@ from ipx import load_weights
 from ipx_plugins.texture import NetworkOptions
 from ipx_plugins.texture.features import Features, random_features
 
-WIDTHS = (32, 64, 128)
+WIDTHS = (24, 48, 96)
 """Of the network with random weights."""
 
 
