@@ -1,4 +1,6 @@
-"""Makes the pictures of the course pages: ``python docs/course/make.py [PAGE ...] [--work FOLDER]``.
+"""Makes the pictures of the course pages.
+
+``python docs/course/make.py [PAGE ...] [--work FOLDER]``.
 
 The pages hold the commands. Each console block of a page is run in one folder, in the order of the
 page, and a picture ``pictures/NAME.webp`` of the page is made of NAME.png, which a command wrote.
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +52,7 @@ def pictures(page: Path) -> list[str]:
 
 def output(words: Sequence[str]) -> str:
     """The file or folder that a command writes; empty if it only prints."""
-    named = [b for a, b in zip(words, words[1:], strict=False) if a in ("-o", "--panel", "--std")]
+    named = [b for a, b in pairwise(words) if a in ("-o", "--panel", "--std")]
     return named[0] if named else ""
 
 

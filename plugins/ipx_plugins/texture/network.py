@@ -18,6 +18,6 @@ def network(options: NetworkOptions, seed: int) -> Features:
     """
     if options.features == "random":
         return random_features(WIDTHS, seed)
-    net = load_weights(options.weights, "rotation").network()
+    net = load_weights(options.weights, "texture-features").network()
     assert isinstance(net, Features)
     return net
