@@ -105,9 +105,13 @@ class LazyGroup(click.Group):
 
 
 def ask_plugins(group: click.Group) -> None:
-    """Call ``ipx_commands`` of each plugin; a plugin that fails is recorded as broken."""
+    """Call ``ipx_commands`` of each plugin; a plugin that fails is recorded as broken.
+
+    The group ``bench`` is there for all of them to add to.
+    """
     from ipx.declare.registry import registry
 
+    group.add_command(click.Group("bench", help="Benchmark methods on pictures."))
     reg = registry()
     for impl in reg.manager.hook.ipx_commands.get_hookimpls():
         try:
