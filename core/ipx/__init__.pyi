@@ -122,7 +122,7 @@ from ipx.parts.linear import (
     operator_norm as operator_norm,
     signed_data as signed_data,
 )
-from ipx.parts.model import Model as Model
+from ipx.parts.model import LabelledModel as LabelledModel, Model as Model
 from ipx.parts.noise import Noise as Noise
 from ipx.parts.normal import NormalSystem as NormalSystem
 from ipx.parts.operator import (
