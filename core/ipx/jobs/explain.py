@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ipx.declare.options import AUTO
 from ipx.declare.registry import registry
-from ipx.declare.specs import IOSpec, OperatorSpec, Spec
+from ipx.declare.foreign import IOSpec
+from ipx.declare.specs import OperatorSpec, Spec
 from ipx.errors import InputError, IpxError
 from ipx.files import images
 from ipx.files.format import Array
