@@ -9,6 +9,7 @@ from typing import Any
 from ipx.declare.foreign import ExecutorSpec, LayoutSpec, LibrarySpec
 from ipx.declare.specs import (
     AdapterSpec,
+    GeneratorSpec,
     IOSpec,
     ModelSpec,
     NoiseSpec,
@@ -68,6 +69,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind("tuner", TunerSpec, "ipx.solving.tuner:Tuner", role="tuner", auto=True),
         Kind("model", ModelSpec, "ipx.parts.model:Model", "ipx.testing.model"),
+        Kind("generator", GeneratorSpec, "ipx.parts.generator:Generator", "ipx.testing.generator"),
         Kind("adapter", AdapterSpec),
         Kind("io", IOSpec, "ipx.files.format:Format", "ipx.testing.io"),
         Kind("layout", LayoutSpec, "ipx.parts.layout:Layout", "ipx.testing.layout"),

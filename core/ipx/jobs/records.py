@@ -68,7 +68,9 @@ def read_data(request: Request, source: Path) -> Picture:
         InputError: see `ipx.files.images.read` and `ipx.files.complex.read_complex`.
     """
     traits = request.tree("op").facts.traits
-    return read_complex(source) if traits.complex else images.read(source, absolute=traits.absolute)
+    if traits.complex:
+        return read_complex(source)
+    return images.read(source, absolute=traits.absolute, axes=request.settings.axes)
 
 
 def file_hashes(request: Request, command: str) -> dict[str, str]:
@@ -132,9 +134,10 @@ def contents(
     Raises:
         InputError: see `ipx.files.images.encoded`.
     """
+    frame = like if like.order else None  # axes and pixel size of stacks and volumes
     return {
         path: images.encoded(path, pictures[name], like, samples)
         if name == MAIN
-        else partial(images.encoded, path, pictures[name], dtype="float32")
+        else partial(images.encoded, path, pictures[name], frame, "float32")
         for name, path in where.items()
     }

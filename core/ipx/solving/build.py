@@ -11,6 +11,7 @@ import torch
 from ipx.declare.capabilities import Adjoint, Shape
 from ipx.declare.registry import registry
 from ipx.errors import UsageError
+from ipx.parts.generator import Generator
 from ipx.parts.linear import LinearOperator, Scaled
 from ipx.parts.model import Model
 from ipx.parts.noise import Noise
@@ -158,4 +159,10 @@ def tuner(name: str, **options: Any) -> Tuner[Any]:
 def model(name: str, **options: Any) -> Model[Any]:
     """A trainable network by name: ``ipx.model("drunet", colors=3)``."""
     made: Model[Any] = build("model", {"name": name, **options})
+    return made
+
+
+def generator(name: str, **options: Any) -> Generator[Any]:
+    """A generator by name: ``ipx.generator("texture", method="gram")``."""
+    made: Generator[Any] = build("generator", {"name": name, **options})
     return made
