@@ -152,16 +152,31 @@ def best(parts: Parts, plans: Iterable[Plan]) -> Plan | None:
 
 
 def make_plan(
-    op: Tree, noise: Tree, prior: Tree, solver: Tree, exact_only: bool = False, hard: bool = False
+    op: Tree,
+    noise: Tree,
+    prior: Tree,
+    solver: Tree,
+    exact_only: bool = False,
+    hard: bool = False,
+    dims: int = 2,
 ) -> Plan:
-    """The plan for a solver, or the best one for ``"auto"``; ``hard``: the data have no noise.
+    """The plan for a solver, or the best one for ``"auto"``.
 
     Samplers are planned in the same way.
+
+    Args:
+        op: the operator.
+        noise: the noise model.
+        prior: the prior.
+        solver: the solver or sampler.
+        exact_only: refuse approximate bridges.
+        hard: the data have no noise.
+        dims: axes of an image, 3 for a volume.
 
     Raises:
         PlanError: nothing fits; says why, and which solvers do fit.
     """
-    parts = Parts.of(op, noise, prior, hard)
+    parts = Parts.of(op, noise, prior, hard, dims)
     asked = solver_spec(solver)
     if asked is not None:
         plan, why = fits(parts, asked, exact_only)
