@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pywt
 import scipy.ndimage
 import tifffile
 import torch
@@ -104,10 +105,23 @@ def test_smooth_solves_the_normal_equations() -> None:
     assert float((x - u + 0.7 * prior.grad(x)).abs().max()) < 1e-12
 
 
+def test_wavelets_of_a_volume_are_those_of_pywavelets() -> None:
+    """The approximation, and the energy of the details, of the periodised transform."""
+    x = torch.rand(1, 1, 8, 16, 12, dtype=torch.float64)
+    prior = ipx.prior("wavelet", wavelet="db2", levels=2, invariant=False)
+    c = prior.linear_part((1, 8, 16, 12)).forward(x)
+    theirs = pywt.wavedecn(x[0, 0].numpy(), "db2", "periodization", 2)
+    assert np.allclose(c[0, 0, :2, :4, :3].numpy(), theirs[0], atol=1e-12)
+    details = sum(np.abs(v).sum() for level in theirs[1:] for v in level.values())
+    assert float(prior.value(x)) == pytest.approx(details)
+    assert torch.allclose(prior.linear_part((1, 8, 16, 12)).adjoint(c), x, atol=1e-12)
+
+
 def test_noise_of_a_volume_is_found() -> None:
     noisy = torch.full((2, 1, 20, 64, 64), 0.5) + 0.05 * torch.randn(2, 1, 20, 64, 64)
     level = estimated(ipx.noise("gaussian"), noisy, None, ipx.Storage()).level
-    assert level is not None and torch.as_tensor(level).shape == (2,)
+    assert level is not None
+    assert torch.as_tensor(level).shape == (2,)
     assert torch.allclose(torch.as_tensor(level), torch.tensor(0.05), rtol=0.1)
 
 
@@ -131,7 +145,10 @@ def test_volumes_are_restored(solver: str, prior: str, noise: dict[str, Any]) ->
 
 
 def test_what_is_for_pictures_is_refused() -> None:
-    with pytest.raises(ipx.PlanError, match=r"prior bm3d takes no volumes; priors that do: .*tv"):
+    with pytest.raises(
+        ipx.PlanError,
+        match=r"prior bm3d takes no volumes; priors that do: .*tv, wavelet \(invariant=False\)",
+    ):
         ipx.solve(TRUTH, prior="bm3d", axes="ZYX")
     with pytest.raises(ipx.PlanError, match="operator inpaint takes no volumes"):
         ipx.solve(TRUTH, op={"name": "inpaint", "missing": 0.5}, prior="tv", axes="ZYX")
@@ -145,7 +162,8 @@ def test_auto_finds_a_prior_for_a_volume() -> None:
 def test_sections_show_plane_and_depth() -> None:
     shown = sections(TRUTH[None])
     assert shown.shape == (1, 16 + 2 + 8, 16)
-    assert np.array_equal(shown[0, :16], TRUTH[4]) and np.array_equal(shown[0, 18:], TRUTH[:, 8])
+    assert np.array_equal(shown[0, :16], TRUTH[4])
+    assert np.array_equal(shown[0, 18:], TRUTH[:, 8])
 
 
 # ---------------------------------------------------------------- files
@@ -166,9 +184,11 @@ def test_imagej_volume_comes_back(tmp_path: Path) -> None:
     images.write(out, picture.pixels, picture)
     again = images.read(out)
     assert np.array_equal(again.pixels, picture.pixels)
-    assert again.spacing == pytest.approx(picture.spacing) and again.dtype == "uint16"
+    assert again.spacing == pytest.approx(picture.spacing)
+    assert again.dtype == "uint16"
     with tifffile.TiffFile(out) as tif:
-        assert tif.is_imagej and tif.series[0].axes == "ZYX"
+        assert tif.is_imagej
+        assert tif.series[0].axes == "ZYX"
         assert tif.imagej_metadata["finterval"] == 2.0
 
 
@@ -189,7 +209,8 @@ def test_ome_keeps_channels_and_sizes(tmp_path: Path) -> None:
     images.write(out, picture.pixels, picture)
     assert np.array_equal(tifffile.imread(out), tifffile.imread(path))
     with tifffile.TiffFile(out) as tif:
-        assert "DAPI" in tif.ome_metadata and tif.series[0].axes == "TCZYX"
+        assert "DAPI" in tif.ome_metadata
+        assert tif.series[0].axes == "TCZYX"
 
 
 def test_pages_need_a_word(tmp_path: Path) -> None:
@@ -247,10 +268,12 @@ def test_a_volume_through_the_command_line(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "PSNR" in done.stdout
     with tifffile.TiffFile(out) as tif:
-        assert tif.series[0].axes == "ZYX" and tif.series[0].shape == SHAPE
+        assert tif.series[0].axes == "ZYX"
+        assert tif.series[0].shape == SHAPE
         assert tif.imagej_metadata["spacing"] == pytest.approx(0.3)
     again = call("solve", data, "--prior", "bm3d", "-o", tmp_path / "no.tif")
-    assert again.exit_code == 2 and "takes no volumes" in again.stderr
+    assert again.exit_code == 2
+    assert "takes no volumes" in again.stderr
 
 
 def test_a_stack_has_one_weight(tmp_path: Path) -> None:
@@ -262,7 +285,8 @@ def test_a_stack_has_one_weight(tmp_path: Path) -> None:
     np.save(path, (stack + 0.05 * rng.standard_normal(stack.shape)).astype(np.float32))
     done = call("solve", path, "-o", out, "--axes", "TYX", "--prior", "tv", "--json")
     found = json.loads(done.stdout)
-    assert 0.03 < found["sigma"] < 0.07 and isinstance(found["lam"], float)
+    assert 0.03 < found["sigma"] < 0.07
+    assert isinstance(found["lam"], float)
     restored = np.load(out)
     assert restored.shape == stack.shape
     assert np.square(restored - stack).mean() < 0.3 * 0.05**2
