@@ -22,16 +22,16 @@ def test_hdf5_keeps_axes_and_spacing(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         made = file.create_dataset("measured/volume", data=VOLUME)
         made.attrs["axes"], made.attrs["spacing"] = "ZYX", (0.3, 0.1, 0.1)
-    picture = images.read(path)
+    picture = images.read(path, stacks=True)
     assert (picture.axes, picture.spacing) == ("CZYX", (0.3, 0.1, 0.1))
     images.write(out, picture.pixels, picture)
-    assert images.read(out).spacing == picture.spacing
+    assert images.read(out, stacks=True).spacing == picture.spacing
     with h5py.File(out) as file:
         assert np.array_equal(file["image"][()], VOLUME)
     with h5py.File(path, "a") as file:
         file["other"] = VOLUME
     with pytest.raises(ipx.InputError, match="has the datasets measured/volume, other"):
-        images.read(path)
+        images.read(path, stacks=True)
 
 
 def test_fits_keeps_its_header(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_fits_keeps_its_header(tmp_path: Path) -> None:
     path, out = tmp_path / "a.fits", tmp_path / "b.fits"
     header = fits.Header({"OBJECT": "M 51", "CRVAL1": 202.47, "CTYPE1": "RA---TAN"})
     fits.PrimaryHDU(np.linspace(0, 9, 48, dtype=np.float32).reshape(8, 6), header).writeto(path)
-    picture = images.read(path)
+    picture = images.read(path, stacks=True)
     images.write(out, picture.pixels, picture)
     with fits.open(out) as units:
         assert (units[0].header["OBJECT"], units[0].header["CRVAL1"]) == ("M 51", 202.47)
@@ -73,7 +73,7 @@ def dicom(frames: int = 1) -> bytes:
 def test_dicom_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     path.write_bytes(dicom())
-    picture = images.read(path)
+    picture = images.read(path, stacks=True)
     assert np.array_equal(np.rint(picture.pixels[0] * 65535), VOLUME[0])
     assert picture.spacing == (500.0, 500.0)
     path.write_bytes(dicom(4))
@@ -86,9 +86,9 @@ def test_zarr_keeps_axes_and_spacing(tmp_path: Path) -> None:
     pytest.importorskip("zarr")
     path, out = tmp_path / "a.npz", tmp_path / "a.ozx"
     np.savez(path, image=VOLUME, axes="ZYX", spacing=(0.3, 0.1, 0.1))
-    picture = images.read(path)
+    picture = images.read(path, stacks=True)
     images.write(out, picture.pixels, picture)
-    again = images.read(out)
+    again = images.read(out, stacks=True)
     assert np.array_equal(again.pixels, picture.pixels)
     assert (again.format, again.order, again.spacing) == ("zarr", "ZYX", (0.3, 0.1, 0.1))
 
@@ -109,4 +109,4 @@ def test_a_missing_library_is_said(
     path.write_bytes(start)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ipx.MissingExtraError, match=rf"pip install 'ipx-toolbox\[{extra}\]'"):
-        images.read(path)
+        images.read(path, stacks=True)

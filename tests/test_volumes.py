@@ -20,6 +20,8 @@ from ipx.errors import OptionError
 from ipx.files import images
 from ipx.files.planes import sections
 from ipx.solving.levels import estimated
+from ipx_plugins.blur.microscope import first_zeros, radial
+from ipx_plugins.blur.optics import MicroscopeOptions
 
 SHAPE = (8, 16, 16)
 
@@ -77,6 +79,37 @@ def test_kinds_of_psf_that_are_flat() -> None:
         ipx.operator("blur", (1, *SHAPE), kind="disk")
     with pytest.raises(OptionError, match="sigma_z goes with kind gaussian"):
         ipx.operator("blur", (1, *SHAPE), kind="disk", sigma_z=1.0)
+
+
+def test_psf_of_a_microscope_is_that_of_born_and_wolf() -> None:
+    """In focus the Airy pattern; along the axis (sin(u/4) / (u/4))^2 for a small aperture."""
+    optics = MicroscopeOptions(na=0.3, wavelength=0.5, index=1.0, sample_index=1.0)
+    r = torch.linspace(0.01, 4, 50, dtype=torch.float64)
+    v = 2 * math.pi / 0.5 * 0.3 * r
+    flat = radial(optics, r, torch.zeros(1, dtype=torch.float64))[0]
+    airy = (2 * torch.special.bessel_j1(v) / v) ** 2
+    assert torch.allclose(4 * flat, airy, atol=1e-12)
+    z = torch.linspace(-9, 9, 31, dtype=torch.float64)
+    u = 2 * math.pi / 0.5 * 0.3**2 * z
+    axial = 4 * radial(optics, torch.zeros(1, dtype=torch.float64), z)[:, 0]
+    assert torch.allclose(axial, torch.sinc(u / 4 / math.pi) ** 2, atol=0.02)
+    ring, lobe = first_zeros(optics)
+    assert ring * optics.pixel == pytest.approx(3.8317 / (2 * math.pi / 0.5 * 0.3), rel=2e-3)
+    assert lobe * optics.step == pytest.approx(4 * math.pi / (2 * math.pi / 0.5 * 0.3**2))
+
+
+def test_depth_below_water_makes_the_psf_uneven() -> None:
+    """Another index than that of the immersion: light on one side of the focus only."""
+    z = torch.linspace(-3, 3, 31, dtype=torch.float64)
+    axis = torch.zeros(1, dtype=torch.float64)
+    even, uneven = (
+        radial(MicroscopeOptions(depth=depth, sample_index=1.4), axis, z)[:, 0]
+        for depth in (0.0, 8.0)
+    )
+    assert torch.allclose(even, even.flip(0), rtol=1e-9)
+    assert float((uneven - uneven.flip(0)).abs().sum() / uneven.sum()) > 0.5
+    with pytest.raises(OptionError, match=r"above the index 1\.33 of the immersion"):
+        MicroscopeOptions(index=1.33)
 
 
 def test_tv_of_an_edge_across_the_depth() -> None:
@@ -178,11 +211,11 @@ def test_imagej_volume_comes_back(tmp_path: Path) -> None:
     path, out = tmp_path / "a.tif", tmp_path / "b.tif"
     told = {"axes": "ZYX", "spacing": 0.5, "unit": "um", "finterval": 2.0}
     tifffile.imwrite(path, planes(5, 8, 6), imagej=True, resolution=(10, 10), metadata=told)
-    picture = images.read(path)
+    picture = images.read(path, stacks=True)
     assert (picture.axes, picture.order, picture.shape) == ("CZYX", "ZYX", (1, 5, 8, 6))
     assert picture.spacing == pytest.approx((0.5, 0.1, 0.1))
     images.write(out, picture.pixels, picture)
-    again = images.read(out)
+    again = images.read(out, stacks=True)
     assert np.array_equal(again.pixels, picture.pixels)
     assert again.spacing == pytest.approx(picture.spacing)
     assert again.dtype == "uint16"
@@ -203,7 +236,7 @@ def test_ome_keeps_channels_and_sizes(tmp_path: Path) -> None:
         "Channel": {"Name": ["DAPI", "GFP"]},
     }
     tifffile.imwrite(path, planes(3, 2, 4, 8, 6), ome=True, metadata=told)
-    picture = images.read(path)
+    picture = images.read(path, stacks=True)
     assert (picture.axes, picture.pixels.shape) == ("TCZYX", (3, 2, 4, 8, 6))
     assert picture.spacing == pytest.approx((0.3, 0.1, 0.1))
     images.write(out, picture.pixels, picture)
@@ -214,15 +247,18 @@ def test_ome_keeps_channels_and_sizes(tmp_path: Path) -> None:
 
 
 def test_pages_need_a_word(tmp_path: Path) -> None:
-    path = tmp_path / "a.tif"
+    path, out = tmp_path / "a.tif", tmp_path / "b.tif"
+    tifffile.imwrite(out, planes(4, 8, 6), imagej=True, metadata={"axes": "ZYX"})
     with tifffile.TiffWriter(path) as tif:
         for page in planes(4, 8, 6):
             tif.write(page, photometric="minisblack", contiguous=False)
     with pytest.raises(ipx.InputError, match=r"stack of 4 pages; .*TYX .* ZYX .* CYX"):
-        images.read(path)
+        images.read(path, stacks=True)
     assert images.read(path, axes="TYX").axes == "TCYX"
     assert images.read(path, axes="ZYX").shape == (1, 4, 8, 6)
     assert images.read(path, axes="CYX").shape == (4, 8, 6)
+    with pytest.raises(ipx.InputError, match="one picture is wanted"):
+        images.read(out)
     with pytest.raises(ipx.InputError, match="axes YX name 2"):
         images.read(path, axes="YX")
     with pytest.raises(OptionError, match="such as ZYX; not 'ZYY'"):

@@ -368,7 +368,6 @@ class IOSpec(Spec):
         viewable: image viewers show it; a panel may be such a file.
         complex: it also holds complex numbers, which `Format.numbers` reads.
         stacks: it also holds stacks and volumes, which `Format.stack` reads.
-        extra: the extra of the distribution that its library is part of; empty for none.
     """
 
     kind: ClassVar[str] = "io"
@@ -380,7 +379,6 @@ class IOSpec(Spec):
     viewable: bool = True
     complex: bool = False
     stacks: bool = False
-    extra: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what would fail later, on files of any format."""
