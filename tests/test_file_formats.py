@@ -14,8 +14,8 @@ import ipx
 from image_files import some
 from ipx.declare.registry import registry
 from ipx.files.images import output_type, read, write
-from ipx.files.numbers import read_array
 from ipx.files.lookup import by_content, by_suffix, pictures_in
+from ipx.files.numbers import read_array
 from ipx.files.panel import panel
 from ipx.testing import io
 from ipx.training import Data

@@ -22,10 +22,12 @@ from ipx_cli import output
 
 COMMANDS = {
     "solve": ("ipx_cli.solve:solve", "Restore images."),
+    "watch": ("ipx_cli.watch:watch", "Restore the images that come to a folder."),
     "compare": ("ipx_cli.compare:compare", "Restore an image in several ways, and compare them."),
     "report": ("ipx_cli.report:report", "Make a page of restorations, from their records."),
     "degrade": ("ipx_cli.degrade:degrade", "Simulate measurements: blur, mask, shrink, add noise."),
     "explain": ("ipx_cli.explain:explain", "Tell what images look like, and what to try."),
+    "generate": ("ipx_cli.generate:generate", "Make new pictures: textures, styles, samples."),
     "train": ("ipx_cli.train:train", "Train a model on your images."),
     "weights": ("ipx_cli.weights:weights", "List, import and verify trained weights."),
     "list": ("ipx_cli.listing:list_components", "List the components of all kinds, or of one."),

@@ -45,6 +45,7 @@ def solve_file(
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
     std: Path | None = None,
+    whole: bool = False,
 ) -> Table:
     """Restore an image; write its outputs, the record and, if asked for, a panel.
 
@@ -61,6 +62,7 @@ def solve_file(
         observers: see `ipx.solve`.
         force: let outputs of observers replace files that are not in the record of ``output``.
         std: another file for the standard deviation of the draws.
+        whole: see `ipx.jobs.records.places`.
 
     Returns:
         The row: input, output, status, plan, lam, sigma (noise level, in the unit of the noise
@@ -97,7 +99,7 @@ def solve_file(
         done.warnings.extend(
             [*assumed, *_scaled(request, picture), *_of_other_size(actual, picture)]
         )
-        where = places(output, done.how.outputs, force, _named(std))
+        where = places(output, done.how.outputs, force, _named(std), whole)
         row = done.row(str(source), where)
         where_else = {"truth": truth, "panel": panel, "report": report}
         record = _record(request, picture, reporter, done, row, [source], output, where_else)
