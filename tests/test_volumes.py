@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pywt
 import scipy.ndimage
+import scipy.special
 import tifffile
 import torch
 
@@ -87,7 +88,7 @@ def test_psf_of_a_microscope_is_that_of_born_and_wolf() -> None:
     r = torch.linspace(0.01, 4, 50, dtype=torch.float64)
     v = 2 * math.pi / 0.5 * 0.3 * r
     flat = radial(optics, r, torch.zeros(1, dtype=torch.float64))[0]
-    airy = (2 * torch.special.bessel_j1(v) / v) ** 2
+    airy = (2 * torch.from_numpy(scipy.special.j1(v.numpy())) / v) ** 2
     assert torch.allclose(4 * flat, airy, atol=1e-12)
     z = torch.linspace(-9, 9, 31, dtype=torch.float64)
     u = 2 * math.pi / 0.5 * 0.3**2 * z
@@ -141,21 +142,21 @@ def test_smooth_solves_the_normal_equations() -> None:
 def test_wavelets_of_a_volume_are_those_of_pywavelets() -> None:
     """The approximation, and the energy of the details, of the periodised transform."""
     x = torch.rand(1, 1, 8, 16, 12, dtype=torch.float64)
-    prior = ipx.prior("wavelet", wavelet="db2", levels=2, invariant=False)
+    prior = ipx.prior("wavelet", wavelet="db2", levels=1, invariant=False)
     c = prior.linear_part((1, 8, 16, 12)).forward(x)
-    theirs = pywt.wavedecn(x[0, 0].numpy(), "db2", "periodization", 2)
-    assert np.allclose(c[0, 0, :2, :4, :3].numpy(), theirs[0], atol=1e-12)
+    theirs = pywt.wavedecn(x[0, 0].numpy(), "db2", "periodization", 1)
+    assert np.allclose(c[0, 0, :4, :8, :6].numpy(), theirs[0], atol=1e-12)
     details = sum(np.abs(v).sum() for level in theirs[1:] for v in level.values())
     assert float(prior.value(x)) == pytest.approx(details)
     assert torch.allclose(prior.linear_part((1, 8, 16, 12)).adjoint(c), x, atol=1e-12)
 
 
 def test_noise_of_a_volume_is_found() -> None:
-    noisy = torch.full((2, 1, 20, 64, 64), 0.5) + 0.05 * torch.randn(2, 1, 20, 64, 64)
+    noisy = torch.full((2, 1, 4, 32, 32), 0.5) + 0.05 * torch.randn(2, 1, 4, 32, 32)
     level = estimated(ipx.noise("gaussian"), noisy, None, ipx.Storage()).level
     assert level is not None
     assert torch.as_tensor(level).shape == (2,)
-    assert torch.allclose(torch.as_tensor(level), torch.tensor(0.05), rtol=0.1)
+    assert torch.allclose(torch.as_tensor(level), torch.tensor(0.05), rtol=0.15)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,9 @@ def test_noise_of_a_volume_is_found() -> None:
 def test_volumes_are_restored(solver: str, prior: str, noise: dict[str, Any]) -> None:
     y = ipx.degrade(TRUTH, op=BLUR, noise=noise, axes="ZYX")
     lam = {} if prior == "none" else {"lam": 0.002}
-    how = ipx.solve(y, op=BLUR, noise=noise, prior=prior, solver=solver, axes="ZYX", **lam)
+    how = ipx.solve(
+        y, op=BLUR, noise=noise, prior=prior, solver=solver, axes="ZYX", iterations=60, **lam
+    )
     assert how.image.shape == SHAPE
     gain = ipx.psnr(how.image, TRUTH, axes="ZYX") - ipx.psnr(y, TRUTH, axes="ZYX")
     assert float(gain) > 1.0
@@ -223,6 +226,17 @@ def test_imagej_volume_comes_back(tmp_path: Path) -> None:
         assert tif.is_imagej
         assert tif.series[0].axes == "ZYX"
         assert tif.imagej_metadata["finterval"] == 2.0
+
+
+def test_one_plane_of_imagej_keeps_its_scale(tmp_path: Path) -> None:
+    path, out = tmp_path / "a.tif", tmp_path / "b.tif"
+    tifffile.imwrite(path, planes(8, 6), imagej=True, resolution=(8, 8), metadata={"unit": "um"})
+    picture = images.read(path)
+    assert (picture.axes, picture.spacing) == ("CYX", (0.125, 0.125))
+    images.write(out, picture.pixels, picture)
+    again = images.read(out)
+    assert again.spacing == picture.spacing
+    assert np.array_equal(again.pixels, picture.pixels)
 
 
 def test_ome_keeps_channels_and_sizes(tmp_path: Path) -> None:
@@ -315,8 +329,8 @@ def test_a_volume_through_the_command_line(tmp_path: Path) -> None:
 def test_a_stack_has_one_weight(tmp_path: Path) -> None:
     """Each picture is restored with the weight and the level of all."""
     rng = np.random.default_rng(0)
-    stack = np.stack([np.roll(boxes(1, 48)[0], i, 0) for i in range(3)])
-    stack[:, 10:30, 12:40] = 0.7
+    stack = np.stack([np.roll(boxes(1, 32)[0], i, 0) for i in range(2)])
+    stack[:, 8:22, 10:28] = 0.7
     path, out = tmp_path / "a.npy", tmp_path / "b.npy"
     np.save(path, (stack + 0.05 * rng.standard_normal(stack.shape)).astype(np.float32))
     done = call("solve", path, "-o", out, "--axes", "TYX", "--prior", "tv", "--json")

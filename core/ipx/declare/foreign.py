@@ -25,6 +25,8 @@ class IOSpec(Spec):
         viewable: image viewers show it; a panel may be such a file.
         complex: it also holds complex numbers, which `Format.numbers` reads.
         stacks: it also holds stacks and volumes, which `Format.stack` reads.
+        extra: the extra of the distribution that it needs; empty for none. Messages propose such
+            formats last.
     """
 
     kind: ClassVar[str] = "io"
@@ -36,6 +38,7 @@ class IOSpec(Spec):
     viewable: bool = True
     complex: bool = False
     stacks: bool = False
+    extra: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what would fail later, on files of any format."""
@@ -77,6 +80,7 @@ class LibrarySpec(Spec):
 
     kind: ClassVar[str] = "library"
     modules: tuple[str, ...]
+    extra: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +95,7 @@ class ExecutorSpec(Spec):
 
     kind: ClassVar[str] = "executor"
     clusters: tuple[str, ...] = ()
+    extra: str = ""
 
     def serves(self, cluster: str) -> bool:
         """True if a value of ``--cluster`` is for this executor."""

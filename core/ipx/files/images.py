@@ -248,6 +248,8 @@ def encoded(
         raster = Raster(samples, alpha=True, premultiplied=like.premultiplied)
     if like is not None and like.shape[0] == pixels.shape[0]:
         raster = replace(raster, icc=like.icc)
+    if like is not None and like.format == spec.name:
+        raster = replace(raster, kept=like.kept, spacing=like.spacing)
     return codec.encode(spec, raster, path)
 
 

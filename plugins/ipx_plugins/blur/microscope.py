@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.special
 import torch
 from torch import Tensor
 
@@ -100,7 +101,7 @@ def radial(options: MicroscopeOptions, r: Tensor, z: Tensor) -> Tensor:
 
     distance = z[:, None] - o.depth * o.index / o.sample_index
     phase = k * (distance * wave(o.index) + o.depth * wave(o.sample_index))
-    bessel = torch.special.bessel_j0(k * o.na * torch.outer(t, r))
+    bessel = torch.from_numpy(scipy.special.j0((k * o.na * torch.outer(t, r)).numpy()))
     pupil = torch.polar(w.expand_as(phase).contiguous(), phase)
     field = torch.complex(pupil.real @ bessel, pupil.imag @ bessel)
     return field.abs() ** 2

@@ -19,6 +19,7 @@ def ipx_components() -> Iterable[IOSpec]:
             magic=rb".{128}DICM",
             viewable=False,
             stacks=True,
+            extra="dicom",
             source="NEMA PS3.10, DICOM Media Storage and File Format",
         )
     ]

@@ -21,6 +21,7 @@ def ipx_components() -> Iterable[IOSpec]:
             magic=rb"SIMPLE  =",
             viewable=False,
             stacks=True,
+            extra="fits",
             source="Pence et al., Astron. Astrophys. 524, A42, 2010 (FITS 3.0)",
         )
     ]

@@ -23,6 +23,7 @@ def ipx_components() -> Iterable[IOSpec]:
             magic=rb"\x89HDF\r\n\x1a\n",
             viewable=False,
             stacks=True,
+            extra="hdf5",
             source="The HDF Group, HDF5 File Format Specification",
         )
     ]

@@ -24,6 +24,7 @@ def ipx_components() -> Iterable[IOSpec]:
             magic=rb"PK\x03\x04",
             viewable=False,
             stacks=True,
+            extra="zarr",
             source="OME-NGFF 0.5; RFC 9 (single file)",
         )
     ]
