@@ -1,12 +1,12 @@
 """A volume behind a PSF of three axes, with photon noise: Richardson-Lucy and total variation.
 
-    python tests/benchmarks/volumes.py --size 128 512 512 --threads 2
+    python tests/benchmarks/volumes.py [--size 32 128 128]
 
 A made-up specimen, threads and beads on a dark ground, behind a Gaussian PSF of 1.5 voxels in the
 plane and 3 along the depth, black beyond the border. Each method runs in a process of its own,
 whose largest resident memory is told. scikit-image's `richardson_lucy` starts at 0.5 and takes a
-number of steps; ipx stops by itself. The weight of total variation is given. Without ``--publish``
-the table is only printed.
+number of steps; ipx stops by itself. The weight of total variation is given. With another size the
+table is only printed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from skimage.restoration import richardson_lucy
 import ipx
 
 OP = {"name": "blur", "sigma": 1.5, "sigma_z": 3.0, "boundary": "zero"}
+SIZE = (128, 512, 512)
 METHODS = ("data", "richardson-lucy", "tv", "skimage 10", "skimage 30")
 
 
@@ -80,12 +81,11 @@ def _rss() -> float:
 def main() -> None:
     """Measure each method in a process of its own, and print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--size", type=int, nargs=3, default=(32, 128, 128))
+    parser.add_argument("--size", type=int, nargs=3, default=SIZE)
     parser.add_argument("--peak", type=float, default=100.0)
     parser.add_argument("--lam", type=float, default=0.01)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--methods", nargs="+", default=METHODS)
-    parser.add_argument("--publish", action="store_true")
     parser.add_argument("--one")
     told = parser.parse_args()
     torch.set_num_threads(told.threads)
@@ -108,7 +108,7 @@ def main() -> None:
         print(lines[-1], flush=True)
     shape = " x ".join(map(str, size))
     text = f"{shape} voxels, {told.peak:g} photons at intensity 1.\n\n" + "\n".join(lines)
-    if told.publish:
+    if size == SIZE:
         publish("volumes", "Volumes", text, ("scikit-image",))
     else:
         print(text)
