@@ -115,6 +115,7 @@ def read(
     *,
     absolute: bool = False,
     axes: str | None = None,
+    stacks: bool = False,
 ) -> Picture:
     """Read an image file.
 
@@ -129,10 +130,11 @@ def read(
             size.
         axes: the meaning of the axes of a stack or a volume, such as ``ZYX``; by default what the
             file tells, see `ipx.files.axes`.
+        stacks: read stacks and volumes, too, also without ``axes``.
 
     Raises:
         InputError: missing, empty, truncated, not an image, NaN, no pixels, a stack of unknown
-            axes, a wrong number of channels, ...; says what works.
+            axes or where one picture is wanted, a wrong number of channels, ...; says what works.
         MemoryExhaustedError: the image does not fit in memory.
     """
     name = str(path)
@@ -140,6 +142,8 @@ def read(
         data = Path(path).read_bytes()
         spec = by_content(data, path)
         raster = codec.decode(spec, data, path, axes)
+        if raster.axes and not (stacks or axes):
+            raise InputError(f"{name}: is a stack or a volume, one picture is wanted; save a plane")
         samples = upright(raster.samples, raster.orientation)
         values = samples[..., : samples.shape[-1] - raster.alpha]
         scale, offset = affine(values, value_range, name, absolute)
@@ -244,6 +248,8 @@ def encoded(
         raster = Raster(samples, alpha=True, premultiplied=like.premultiplied)
     if like is not None and like.shape[0] == pixels.shape[0]:
         raster = replace(raster, icc=like.icc)
+    if like is not None and like.format == spec.name:
+        raster = replace(raster, kept=like.kept, spacing=like.spacing)
     return codec.encode(spec, raster, path)
 
 

@@ -47,7 +47,7 @@ def degrade_file(
     """
     reporter = reporter or Reporter()
     s = request.settings
-    picture = images.read(source, axes=s.axes)
+    picture = images.read(source, axes=s.axes, stacks=True)
     with folder_for(output):
         is_complex = request.tree("op").facts.traits.complex
         dtype, kept = (None, "complex") if is_complex else _types(request, output, picture)
