@@ -2,12 +2,13 @@
 
 A model defines its network, its loss and its validation scores; `ipx.training.loop` trains any
 model. A batch always holds clean images: the loss derives noise, masks or latent codes from them.
+A model with ``pairing`` gets its inputs behind them, as further channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,15 @@ class Model(Component[O]):
     def colors(self) -> int:
         """Channels of the training images, 1 or 3: the option ``colors`` if there is one."""
         return int(getattr(self.options, "colors", 3))
+
+    @property
+    def pairing(self) -> Literal["none", "pairs", "sets"]:
+        """What the setting ``inputs`` of the training data holds; none by default.
+
+        pairs: inputs of the images, by name. sets: other images, drawn independently. A batch is
+        then ``(B, 2 C, H, W)``: the images and, behind them, the inputs, C = ``colors`` each.
+        """
+        return "none"
 
     @property
     def only_shape(self) -> Shape | None:

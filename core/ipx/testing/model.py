@@ -22,7 +22,10 @@ class ModelChecks(Checks):
     def _started(self) -> tuple[nn.Module, Tensor, torch.Generator]:
         """A network, a batch, a generator; the same each time."""
         side = -(-SIDE // self.made.multiple) * self.made.multiple
-        batch = draw(0, 2, *(self.made.only_shape or (self.made.colors, side, side))).float()
+        channels, *sides = self.made.only_shape or (self.made.colors, side, side)
+        if self.made.pairing != "none":
+            channels *= 2
+        batch = draw(0, 2, channels, *sides).float()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             net = self.made.network()

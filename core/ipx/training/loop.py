@@ -118,14 +118,16 @@ class _TrainingRun:
             raise UsageError(f"a batch of {training.batch} does not split into {world.size} shares")
         self.model, self.name, self.training, self.world = model, name, training, world
         self.reporter = reporter
-        self.pictures = Pictures(data, model.colors, model.multiple, model.only_shape)
+        self.pictures = Pictures(
+            data, model.colors, model.multiple, model.only_shape, model.pairing
+        )
         if isinstance(model, LabelledModel) and len(self.pictures.classes) != model.classes:
             raise UsageError(
                 f"this model has {model.classes} classes, {data.data} has "
                 f"{len(self.pictures.classes)} sub-folders; each class is a sub-folder of images"
             )
         self.checkpoint = output.with_name(output.name + ".state")
-        shown = {k: v for k, v in self.pictures.settings.to_mapping().items() if k != "data"}
+        shown = self.pictures.told
         self.identity = {
             "model": name,
             **{f"model.{k}": v for k, v in model.options.to_mapping().items()},
@@ -232,7 +234,7 @@ class _TrainingRun:
             "parameters": sum(v.numel() for v in self.net.parameters()),
             "training": t.to_mapping(),
             "data_settings": {
-                **{k: v for k, v in self.pictures.settings.to_mapping().items() if k != "data"},
+                **self.pictures.told,
                 "train": len(self.pictures.train),
                 "held_out": len(self.pictures.held),
             },

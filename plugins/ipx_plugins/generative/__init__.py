@@ -14,6 +14,7 @@ from ipx import (
     CodePenalty,
     DataProx,
     Denoise,
+    GeneratorSpec,
     Grad,
     Latent,
     LogProb,
@@ -116,6 +117,16 @@ class PatchOptions(MapOptions):
         default=0.5, above=0.0, help="Automatic lam over the variance of the noise."
     )
     patch: int = opt(default=32, min=8, max=1024, help="Side of the patches.", unit="pixels")
+
+
+class SampleOptions(GenerativeOptions):
+    """Codes drawn at random."""
+
+    temperature: float = opt(
+        default=0.7,
+        min=0.0,
+        help="Standard deviation of the codes; 1 samples the model, less gives typical pictures.",
+    )
 
 
 @dataclass(frozen=True)
@@ -308,8 +319,8 @@ def _options(model: str, base: type[Options]) -> type[Options]:
 
 
 @hookimpl
-def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
-    """Declare each formulation for each of its models, and the solver of the joint prior."""
+def ipx_components() -> Iterable[PriorSpec | SolverSpec | GeneratorSpec]:
+    """Declare each formulation for each of its models, the joint solver, and the samples."""
     priors = [
         PriorSpec(
             name=f"{model}-{row.name or name}",
@@ -335,4 +346,15 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
         formula="x and z in turn: argmin of f + |x - D(z)|^2 / (2 gamma^2) + |z|^2 / 2",
         advice="The joint priors of generative models.",
     )
-    return [*priors, joint]
+    samples = [
+        GeneratorSpec(
+            name=model,
+            target="ipx_plugins.generative.samples:Samples",
+            options=_options(model, SampleOptions),
+            summary=f"{TITLES[model]}: pictures of random codes.",
+            formula="x = D(z), z ~ N(0, t^2 I)",
+            advice="What a model takes for pictures of its training's kind.",
+        )
+        for model in TITLES
+    ]
+    return [*priors, joint, *samples]

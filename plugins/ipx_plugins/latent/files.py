@@ -16,9 +16,7 @@ from torch import Tensor
 from ipx import InputError, Shape
 from ipx.files.atomic import one_line, write_atomic
 from ipx.files.images import pictures_in, read, write
-
-GAP = 2
-"""White pixels between the pictures of a grid."""
+from ipx.files.sheets import sheet
 
 
 def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tensor, list[str]]:
@@ -92,14 +90,8 @@ def grid(path: Path, batch: Tensor, columns: int) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    count, c, h, w = batch.shape
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    sheet = np.ones((c, rows * (h + GAP) - GAP, columns * (w + GAP) - GAP), np.float32)
-    for i, picture in enumerate(batch.float().cpu().numpy()):
-        top, left = (i // columns) * (h + GAP), (i % columns) * (w + GAP)
-        sheet[:, top : top + h, left : left + w] = picture
-    write(path, sheet, dtype="uint8")
+    whole = sheet(list(batch.float().cpu().numpy()), columns)
+    write(path, whole, dtype="uint8")
 
 
 @dataclass(frozen=True)
