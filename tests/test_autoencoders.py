@@ -46,14 +46,17 @@ def test_a_linear_autoencoder_is_pca() -> None:
     turn = torch.linalg.qr(normal(64, 64)).Q
     x = (0.5 + 0.1 * (normal(300, 64, seed=1) * spread) @ turn.T).view(-1, 1, 8, 8)
     model, net = made("ae", network="linear", latent=4)
-    solver = torch.optim.Adam(net.parameters(), lr=0.01)
     with torch.no_grad():
         model.initialise(net, x)
-    for step in range(400):
-        solver.param_groups[0]["lr"] = 0.01 * (1 - step / 400)
+    solver = torch.optim.LBFGS(net.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+    def again() -> Tensor:
         solver.zero_grad()
-        model.loss(net, x, generator())["loss"].backward()
-        solver.step()
+        loss = 1e3 * model.loss(net, x, generator())["loss"]
+        loss.backward()
+        return loss
+
+    solver.step(again)
     with torch.no_grad():
         away = (model.decode(net, model.encode(net, x), (1, 8, 8)) - x).flatten(1)
     about = (x - x.mean(0)).flatten(1)
