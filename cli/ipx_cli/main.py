@@ -22,6 +22,7 @@ from ipx_cli import output
 
 COMMANDS = {
     "solve": ("ipx_cli.solve:solve", "Restore images."),
+    "watch": ("ipx_cli.watch:watch", "Restore the images that come to a folder."),
     "compare": ("ipx_cli.compare:compare", "Restore an image in several ways, and compare them."),
     "report": ("ipx_cli.report:report", "Make a page of restorations, from their records."),
     "degrade": ("ipx_cli.degrade:degrade", "Simulate measurements: blur, mask, shrink, add noise."),
@@ -105,9 +106,13 @@ class LazyGroup(click.Group):
 
 
 def ask_plugins(group: click.Group) -> None:
-    """Call ``ipx_commands`` of each plugin; a plugin that fails is recorded as broken."""
+    """Call ``ipx_commands`` of each plugin; a plugin that fails is recorded as broken.
+
+    The group ``bench`` is there for all of them to add to.
+    """
     from ipx.declare.registry import registry
 
+    group.add_command(click.Group("bench", help="Benchmark methods on pictures."))
     reg = registry()
     for impl in reg.manager.hook.ipx_commands.get_hookimpls():
         try:

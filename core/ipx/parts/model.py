@@ -123,6 +123,30 @@ class Model(Component[O]):
         return net.eval().requires_grad_(False)
 
 
+class LabelledModel(Model[O]):
+    """Base of models that learn from images with labels: the sub-folders of the training data.
+
+    A subclass defines `labelled_loss` and `labelled_scores` in place of `loss` and `validate`.
+    """
+
+    @property
+    def classes(self) -> int:
+        """Number of the labels."""
+        raise NotImplementedError(f"{type(self).__name__} must define classes")
+
+    def labelled_loss(
+        self, net: nn.Module, batch: Tensor, labels: Tensor, rng: torch.Generator
+    ) -> Tensor:
+        """The training loss, a scalar; labels ``(B,)`` int64 below ``classes``, else as `loss`."""
+        raise NotImplementedError(f"{type(self).__name__} must define labelled_loss")
+
+    def labelled_scores(
+        self, net: nn.Module, batch: Tensor, labels: Tensor, rng: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        """Scores of each image, ``(B,)`` by name; ``score`` is among them, else as `validate`."""
+        raise NotImplementedError(f"{type(self).__name__} must define labelled_scores")
+
+
 def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Load a state into a network.
 

@@ -37,6 +37,7 @@ class Pictures:
     Attributes:
         train: names and images ``(C, H, W)`` uint8 for training.
         held: the held-out ones.
+        classes: names of the sub-folders that the images lie in, sorted; empty without any.
         digest: a hash of names, shapes and the split.
     """
 
@@ -90,6 +91,7 @@ class Pictures:
                 f"{len(self.held)} held out; both are needed"
             )
         self.share = _shares(self.train, settings.limit)
+        self.classes = sorted({_folder(name) for name, _ in every} - {""})
         told = repr([(n, p.shape) for n, p in every]) + repr(sorted(out))
         self.digest = hashlib.sha256(told.encode()).hexdigest()[:16]
         side = settings.validation_crop or (4 * settings.crop if only is None else only[1])
@@ -149,6 +151,19 @@ class Pictures:
         if self.others is None:
             return found
         return torch.cat([found, self.others.batch(seed + 1, step, size, rank, world)], 1)
+
+    def labels(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> Tensor:
+        """Numbers in ``classes`` of the images of `batch`, ``(size / world,)`` int64."""
+        rng = np.random.default_rng([seed, step])
+        which = rng.choice(len(self.train), size=size, p=self.share)
+        return self._numbers([self.train[i][0] for i in which[rank::world]])
+
+    def held_labels(self) -> Tensor:
+        """Numbers in ``classes`` of the held-out images, in their order, int64."""
+        return self._numbers([name for name, _ in self.held])
+
+    def _numbers(self, names: list[str]) -> Tensor:
+        return torch.tensor([self.classes.index(_folder(name)) for name in names])
 
     def validation(self, size: int) -> Iterator[Tensor]:
         """Centre crops of the held-out images, ``(<= size, C, h, w)`` uint8."""
@@ -236,6 +251,11 @@ def _halved(piece: Array) -> Array:
     return mean
 
 
+def _folder(name: str) -> str:
+    """The sub-folder of an image; empty where it lies in none."""
+    return name.rpartition("/")[0]
+
+
 def _matches(name: str, pattern: str) -> bool:
     stem = name.partition("#")[0]
     return fnmatch(name, pattern) or fnmatch(stem, pattern) or fnmatch(Path(stem).stem, pattern)
@@ -279,16 +299,25 @@ def _load(settings: Data, channels: int) -> Iterator[tuple[str, Array]]:
     """Names and images, sorted by name."""
     path = settings.data
     if path.is_dir():
-        for file in pictures_in(path):
-            if any(_matches(file.name, p) for p in settings.exclude):
+        for name, file in _files(path):
+            if any(_matches(name, p) for p in settings.exclude):
                 continue
-            picture = _coloured(file.name, _bytes(read(file).pixels), channels)
-            yield from _tiled(file.name, picture, settings.tiles)
+            picture = _coloured(name, _bytes(read(file).pixels), channels)
+            yield from _tiled(name, picture, settings.tiles)
     elif path.suffix in (".npy", ".npz"):
         for i, picture in enumerate(_arrays(path)):
             yield f"{i:06d}", _coloured(f"{i:06d}", picture, channels)
     else:
         raise InputError(f"{path}: is neither a folder nor an NPY or NPZ file")
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Names and files in a folder; where it holds none, ``class/name`` of those in sub-folders."""
+    inside = pictures_in(folder)
+    yield from ((file.name, file) for file in inside)
+    if not inside:
+        for each in sorted(p for p in folder.iterdir() if p.is_dir()):
+            yield from ((f"{each.name}/{file.name}", file) for file in pictures_in(each))
 
 
 def _tiled(name: str, picture: Array, side: int) -> Iterator[tuple[str, Array]]:

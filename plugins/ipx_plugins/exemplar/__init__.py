@@ -59,7 +59,7 @@ def ipx_components() -> Iterable[SolverSpec]:
             source="Criminisi et al., IEEE TIP 13, 2004; Efros, Leung, ICCV 1999; Hays, Efros, "
             "SIGGRAPH 2007",
             formula="the patch of highest priority is filled with its nearest neighbour",
-            advice="Large holes in textures: it copies, so nothing in the hole is evidence. A folder "
-            "of like pictures fills what the picture itself does not show.",
+            advice="Large holes in textures: it copies, so nothing in the hole is evidence. A "
+            "folder of like pictures fills what the picture itself does not show.",
         )
     ]

@@ -25,7 +25,8 @@ class Exemplar(Solver[ExemplarOptions, State]):
 
     The priority of structure is C D: C the mean confidence of the known part of the patch, D how
     steeply an edge runs into the hole (equations 1 to 4). A pixel is missing where one of its
-    channels is. With the option ``pictures`` patches of other pictures are copied, too. Outside of automatic differentiation.
+    channels is. With the option ``pictures`` patches of other pictures are copied, too. Outside of
+    automatic differentiation.
 
     Raises:
         PlanError: no patch is known as a whole, and there are no other pictures.

@@ -189,7 +189,7 @@ FORMULATIONS = {
         "synthesis:Synthesis",
         CodeOptions,
         (Latent, CodePenalty),
-        ("glow", "realnvp", "vae", "gan"),
+        ("glow", "realnvp", "vae", "gan", "ae"),
         "x = D(z) with a penalty |z|^2 on the code.",
         "Bora et al., ICML 2017; Asim et al., ICML 2020",
         _traits(),
@@ -280,8 +280,31 @@ FORMULATIONS = {
         formula="R(x) = -sum log p(P x) over patches",
         advice="Pictures of any size that are like those of the training; slow.",
     ),
+    "residual": Formulation(
+        "range:Residual",
+        JointOptions,
+        (Value, Grad, ValueGrad, Latent),
+        ("ae",),
+        "a penalty |x - D(E(x))|^2 on the way to the autoencoder's range.",
+        "Alain, Bengio, JMLR 15, 2014",
+        _traits(lam_per_variance=1.0),
+        name="analysis",
+        formula="R(x) = |x - D(E(x))|^2 / (2 gamma^2)",
+        advice="Pictures of the training's kind; autoencoders that denoise.",
+    ),
+    "denoiser": Formulation(
+        "range:Projection",
+        GenerativeOptions,
+        (Denoise, Latent),
+        ("ae",),
+        "D(E(x)) as a denoiser.",
+        "Vincent, Larochelle, Bengio, Manzagol, ICML 2008",
+        _traits(max_sigma=0.5),
+        formula="D(x, s) = D(E(x)), blind to s",
+        advice="Noisy pictures of the training's kind; autoencoders that denoise.",
+    ),
 }
-TITLES = {"glow": "Glow", "realnvp": "RealNVP", "vae": "VAE", "gan": "GAN"}
+TITLES = {"glow": "Glow", "realnvp": "RealNVP", "vae": "VAE", "gan": "GAN", "ae": "Autoencoder"}
 
 
 def _options(model: str, base: type[Options]) -> type[Options]:

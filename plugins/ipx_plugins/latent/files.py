@@ -50,6 +50,23 @@ def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tens
     return torch.stack(batch), [str(f) for f in files]
 
 
+def labelled(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Pictures and their labels: the names of the folders that they lie in.
+
+    A folder without pictures stands for its sub-folders.
+    """
+    files: list[Path] = []
+    for path in paths:
+        inside = [path] if not path.is_dir() else pictures_in(path)
+        if path.is_dir() and not inside:
+            below = sorted(p for p in path.iterdir() if p.is_dir())
+            inside = [file for folder in below for file in pictures_in(folder)]
+        if not inside:
+            raise InputError(f"{path}: has no pictures that ipx reads (ipx list io)")
+        files += inside
+    return files, [file.parent.name for file in files]
+
+
 def _one(path: Path, colors: int, side: int | None) -> Tensor:
     pixels = read(path).pixels.astype(np.float32)
     if pixels.shape[0] != colors:

@@ -10,11 +10,11 @@ from ipx import GeneratorSpec, ModelSpec, Options, hookimpl, opt
 WEIGHTS = ("photos",)
 
 
-class RotationOptions(Options):
-    """The network that tells how a picture is turned."""
+class FeaturesOptions(Options):
+    """The network that tells which pieces are of one picture."""
 
     widths: tuple[int, ...] = opt(
-        default=(32, 64, 128), min=1, max=1024, help="Feature channels at each scale."
+        default=(24, 48, 96), min=1, max=1024, help="Feature channels at each scale."
     )
 
 
@@ -26,7 +26,7 @@ class NetworkOptions(Options):
         help="Features of a network trained on photographs, or of one with random weights.",
     )
     weights: str = opt(
-        default="auto", help="Of the model rotation: name of shipped weights, or a file."
+        default="auto", help="Of the model texture-features: name of shipped weights, or a file."
     )
     layers: int = opt(
         default=0, min=0, max=64, help="The first so many layers are matched; 0: all of them."
@@ -114,11 +114,16 @@ def ipx_components() -> Iterable[Any]:
             advice="Colours and strokes of a painting. The network is small, and knows no objects.",
         ),
         ModelSpec(
-            name="rotation",
-            target=here + "features:Rotation",
-            options=RotationOptions,
-            summary="Tells how a photograph is turned; its features describe textures.",
-            source="Gidaris, Singh, Komodakis, ICLR 2018",
-            recipe={"lr": 1e-3, "batch": 32, "ema": 0.99},
+            name="texture-features",
+            target=here + "features:TextureFeatures",
+            options=FeaturesOptions,
+            summary="Tells which pieces are of one photograph; features that describe textures.",
+            source="Dosovitskiy et al., NeurIPS 2014; loss: Chen, Kornblith, Norouzi, Hinton, ICML "
+            "2020",
+            formula="min -log softmax_j <f(piece of i), f(other piece of j)> / t at j = i",
+            advice="Gram matrices for textures and styles, and training of your own features.",
+            weights=WEIGHTS,
+            examples=({"widths": (4, 8)},),
+            recipe={"lr": 2e-3, "batch": 20, "warmup": 50, "ema": 0.98},
         ),
     ]

@@ -1,7 +1,8 @@
 """A small network whose features describe textures, and its training without labels.
 
-The network tells by how many quarter turns a picture is turned (RotNet). To do so it has to find
-what stands upright in photographs, and nobody has to label them.
+Two pieces of one photograph belong together, pieces of different photographs do not: the network
+learns to tell (instance discrimination). What the pieces share is texture and colour, since they
+show different places. Nobody has to label anything.
 """
 
 from __future__ import annotations
@@ -13,9 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ipx import Model
-from ipx_plugins.texture import RotationOptions
+from ipx_plugins.texture import FeaturesOptions
 
-TURNS = 4
+CODE = 32
+"""Length of the code of a piece."""
+
+SHARP = 10.0
+"""Factor of the cosines of codes before the softmax, one over the temperature."""
+
+JITTER = 0.3
+"""Largest change of the gain of each channel in training, so that colours alone do not tell."""
 
 
 class Features(nn.Module):
@@ -32,7 +40,7 @@ class Features(nn.Module):
             pair = nn.ModuleList([_convolution(before, width), _convolution(width, width)])
             self.stages.append(pair)
             before = width
-        self.head = nn.Linear(before, TURNS)
+        self.head = nn.Linear(sum(widths), CODE)
 
     def layers(self, x: Tensor) -> list[Tensor]:
         """What every convolution sees after its ReLU, ``(B, width, H / 2^k, W / 2^k)`` each.
@@ -50,8 +58,9 @@ class Features(nn.Module):
         return found
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores of the four turns, ``(B, 4)``."""
-        return self.head(self.layers(x)[-1].mean((2, 3)))  # type: ignore[no-any-return]  # of nn
+        """Codes of length 1, ``(B, 32)``, of the mean features of all scales."""
+        means = [f.mean((2, 3)) for f in self.layers(x)[1::2]]
+        return functional.normalize(self.head(torch.cat(means, 1)))
 
 
 def _convolution(before: int, after: int) -> nn.Conv2d:
@@ -61,8 +70,8 @@ def _convolution(before: int, after: int) -> nn.Conv2d:
     return made
 
 
-class Rotation(Model[RotationOptions]):
-    """Which of the four quarter turns? Gidaris, Singh, Komodakis, ICLR 2018."""
+class TextureFeatures(Model[FeaturesOptions]):
+    """Which piece is of the same picture? Dosovitskiy et al. 2014; loss of Chen et al. 2020."""
 
     score = "accuracy"
     higher_is_better = True
@@ -74,23 +83,46 @@ class Rotation(Model[RotationOptions]):
 
     @property
     def multiple(self) -> int:
-        """2 to the number of halvings."""
-        return 2 ** (len(self.options.widths) - 1)
+        """Pieces are half as wide as pictures, and are halved for every scale but the first."""
+        return 2 ** len(self.options.widths)
 
     def network(self) -> nn.Module:
         """A `Features`."""
         return Features(self.options.widths)
 
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
-        """Cross-entropy of the turns, every picture turned at random."""
-        turns = torch.randint(TURNS, (len(batch),), generator=rng, device=batch.device)
-        turned = torch.stack([x.rot90(int(k), (1, 2)) for x, k in zip(batch, turns, strict=True)])
-        return functional.cross_entropy(net(turned), turns)
+        """Cross-entropy of the right piece among those of the batch, both ways."""
+        first, second = torch.randperm(4, generator=rng, device=rng.device)[:2].tolist()
+        scores = _scores(net, *(_jittered(_piece(batch, k), rng) for k in (first, second)))
+        right = torch.arange(len(batch), device=batch.device)
+        both = [functional.cross_entropy(s, right) for s in (scores, scores.T)]
+        return (both[0] + both[1]) / 2
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """The share of the four turns that is told right, for each picture; 0.25 by chance."""
-        right = [net(batch.rot90(k, (2, 3))).argmax(1) == k for k in range(TURNS)]
-        return {"accuracy": torch.stack(right).float().mean(0)}
+        """Whether the right piece of the batch is found, for each picture."""
+        found = _scores(net, _piece(batch, 0), _piece(batch, 3)).argmax(1)
+        return {"accuracy": (found == torch.arange(len(batch), device=batch.device)).float()}
+
+
+def _piece(x: Tensor, quarter: int) -> Tensor:
+    """A quarter of each picture, ``(B, C, H / 2, W / 2)``."""
+    h, w = x.shape[2] // 2, x.shape[3] // 2
+    top, left = quarter // 2 * h, quarter % 2 * w
+    return x[:, :, top : top + h, left : left + w]
+
+
+def _jittered(x: Tensor, rng: torch.Generator) -> Tensor:
+    """The pieces with another gain of each channel, mirrored together at random."""
+    drawn = torch.rand(len(x), x.shape[1], 1, 1, generator=rng, device=rng.device)
+    gained = (x * (1 + JITTER * (2 * drawn.to(x) - 1))).clamp(0, 1)
+    mirrored = bool(torch.rand((), generator=rng, device=rng.device) < 0.5)
+    return gained.flip(3) if mirrored else gained
+
+
+def _scores(net: nn.Module, a: Tensor, b: Tensor) -> Tensor:
+    """Cosines of the codes of two lists of pieces, sharpened, ``(B, B)``."""
+    scores: Tensor = SHARP * net(a) @ net(b).T
+    return scores
 
 
 def random_features(widths: tuple[int, ...], seed: int) -> Features:

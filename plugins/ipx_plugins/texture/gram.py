@@ -109,7 +109,7 @@ def _descended(aim: Aim, start: Tensor, iterations: int) -> Tensor:
         x = torch.from_numpy(flat).to(start).view(start.shape).requires_grad_()
         found = loss(x)
         (slope,) = torch.autograd.grad(found, x)
-        return float(found), slope.double().numpy().ravel()
+        return float(found.detach()), slope.double().numpy().ravel()
 
     done = minimize(
         value,

@@ -6,7 +6,7 @@ from ipx import load_weights
 from ipx_plugins.texture import NetworkOptions
 from ipx_plugins.texture.features import Features, random_features
 
-WIDTHS = (32, 64, 128)
+WIDTHS = (24, 48, 96)
 """Of the network with random weights."""
 
 
@@ -18,6 +18,6 @@ def network(options: NetworkOptions, seed: int) -> Features:
     """
     if options.features == "random":
         return random_features(WIDTHS, seed)
-    net = load_weights(options.weights, "rotation").network()
+    net = load_weights(options.weights, "texture-features").network()
     assert isinstance(net, Features)
     return net
