@@ -1,0 +1,76 @@
+"""Colours from a grey picture by three losses: mean square error, classes, adversarial.
+
+Arguments: a folder of held-out photographs, and weights of `unet` for operator luminance, one file
+each. Pictures are shrunk to a short side of 96 pixels and cut to 96 x 96; those of scikit-image
+are in no training set. PSNR counts the lightness, which all share. Colourfulness is that of Hasler
+and Suesstrunk (2003): 0 for grey.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import DOCS, photograph, publish
+from PIL import Image
+from torch import Tensor
+
+import ipx
+from ipx.files.sheets import sheet
+from ipx_plugins.regression.chroma import colourfulness, lab
+
+NAMES = ("astronaut", "chelsea", "coffee", "rocket")
+SIDE = 96
+
+
+def pictures(folder: Path) -> dict[str, Tensor]:
+    """Names and pictures ``(3, 96, 96)``."""
+    found = {}
+    for name in NAMES:
+        x = photograph(name, SIDE, grey=False)
+        found[name] = torch.from_numpy(x.transpose(2, 0, 1).astype(np.float32))
+    for path in sorted(folder.glob("*.png")):
+        x = np.asarray(Image.open(path).convert("RGB"), np.float32).transpose(2, 0, 1) / 255
+        top, left = ((n - SIDE) // 2 for n in x.shape[1:])
+        found[path.stem] = torch.from_numpy(x[:, top : top + SIDE, left : left + SIDE].copy())
+    return found
+
+
+def main(folder: Path, weights: list[Path]) -> None:
+    """Colour all pictures with all weights, publish the table and the sheet."""
+    known = pictures(folder)
+    truth = torch.stack(list(known.values()))
+    y = ipx.operator("luminance", (3, SIDE, SIDE)).forward(truth)
+    results = {"the grey picture": y.expand(-1, 3, -1, -1)}
+    for path in weights:
+        loss = ipx.load_weights(path, "unet").model.options.loss  # type: ignore[attr-defined]
+        solver = {"name": "feedforward", "model": "unet", "weights": str(path)}
+        noise = {"name": "gaussian", "sigma": 0.0}
+        results[loss] = ipx.solve(y, op="luminance", noise=noise, solver=solver).x
+    results["the photograph"] = truth
+    rows = ["| | PSNR | error of a, b | colourfulness | mean a, b |", "|---|---|---|---|---|"]
+    for name, x in results.items():
+        score = "" if name == "the photograph" else f"{float(ipx.psnr(x, truth).mean()):.2f}"
+        away = float((lab(x) - lab(truth))[:, 1:].abs().mean())
+        a, b = lab(x)[:, 1:].mean((0, 2, 3)).tolist()
+        rows.append(
+            f"| {name} | {score} | {away:.2f} | {float(colourfulness(x).mean()):.1f} | "
+            f"{a:+.1f}, {b:+.1f} |"
+        )
+    count = min(8, len(truth))
+    whole = sheet([x[k].numpy() for x in results.values() for k in range(count)], count)
+    picture = (255 * whole.clip(0, 1)).round().astype(np.uint8).transpose(1, 2, 0)
+    Image.fromarray(picture).save(DOCS / "colourisation.png")
+    text = (
+        __doc__.split("\n\n", 1)[1].strip().replace("Arguments: a", "Input: a")
+        + f"\n\nMeans over {len(truth)} pictures.\n\n"
+        + "\n".join(rows)
+        + "\n\nIn rows, in the order of the table:\n\n![colourised](colourisation.png)"
+    )
+    publish("colourisation", "Colours from grey", text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [Path(a) for a in sys.argv[2:]])
