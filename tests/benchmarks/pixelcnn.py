@@ -1,6 +1,6 @@
 """PixelCNN on digits: bits against independent pixels, and holes filled by the particle filter.
 
-Argument: ``digits.npy`` (N, 28, 28) uint8, of which the last 250 are held out. The independent
+The argument is the folder that `ipx data digits` makes; 250 digits are held out. The independent
 model has a histogram for each pixel, from the training digits, with 0.05 counts added to each grey
 value. Holes are in the first 8 held-out digits, without noise. PSNR is of the whole picture; that
 of one draw is an average over the digits, as are all.
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import DOCS, publish
+from common import DOCS, digits, publish
 from PIL import Image
 from torch import Tensor
 
@@ -53,7 +53,7 @@ def independent(train: Tensor, held: Tensor, levels: int) -> float:
 
 def main(path: Path) -> None:
     """Measure, publish the tables and the sheet."""
-    x = torch.from_numpy(np.load(path)).float()[:, None] / 255
+    x, _ = digits(path)
     loaded = ipx.load_weights("digits", "pixelcnn")
     model: Any = loaded.model
     net = loaded.network()
@@ -88,7 +88,7 @@ def main(path: Path) -> None:
         DOCS / "pixelcnn.png"
     )
     text = (
-        __doc__.split("\n\n", 1)[1].strip().replace("Argument: ", "Input: ")
+        __doc__.split("\n\n", 1)[1].strip()
         + f"\n\nWith {levels} grey values the independent model needs {plain:.3f} bits per pixel, "
         f"`pixelcnn` with the shipped weights {float(bits):.3f}, {float(bits) / plain:.0%} of "
         "it.\n\n"
