@@ -2,9 +2,10 @@
 
 The first argument is a folder of photographs. Others are weights of `unet` for operator luminance
 that were trained on other photographs; without any the script trains them, for 350 steps of 8 crops
-of 64 x 64, and holds out every 20th photograph. Pictures are shrunk to a short side of 96 pixels and cut to 96 x 96 for the test, twelve
-that are held out and four of scikit-image, which are in no training set. PSNR counts the lightness,
-which all share. Colourfulness is that of Hasler and Suesstrunk (2003): 0 for grey.
+of 64 x 64, and holds out every 20th photograph. Pictures are shrunk to a short side of 96 pixels;
+for the test twelve that are held out and four of scikit-image, in no training set, are cut to
+96 x 96. PSNR counts the lightness, which all share. Colourfulness is that of Hasler and Suesstrunk
+(2003): 0 for grey.
 """
 
 from __future__ import annotations
