@@ -22,6 +22,7 @@ from ipx_cli import output
 
 COMMANDS = {
     "solve": ("ipx_cli.solve:solve", "Restore images."),
+    "watch": ("ipx_cli.watch:watch", "Restore the images that come to a folder."),
     "compare": ("ipx_cli.compare:compare", "Restore an image in several ways, and compare them."),
     "report": ("ipx_cli.report:report", "Make a page of restorations, from their records."),
     "degrade": ("ipx_cli.degrade:degrade", "Simulate measurements: blur, mask, shrink, add noise."),

@@ -49,7 +49,11 @@ from ipx.declare.capabilities import (
     using as using,
 )
 from ipx.declare.facts import Ask as Ask, Gain as Gain
-from ipx.declare.foreign import LayoutSpec as LayoutSpec, LibrarySpec as LibrarySpec
+from ipx.declare.foreign import (
+    ExecutorSpec as ExecutorSpec,
+    LayoutSpec as LayoutSpec,
+    LibrarySpec as LibrarySpec,
+)
 from ipx.declare.hooks import hookimpl as hookimpl
 from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
@@ -87,14 +91,20 @@ from ipx.errors import (
 from ipx.files.cards import find_weights as find_weights, trained_traits as trained_traits
 from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
-from ipx.files.images import read_array as read_array
+from ipx.files.numbers import read_array as read_array
 from ipx.files.storage import Storage as Storage
 from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
+from ipx.jobs.executor import Executor as Executor, Workers as Workers
 from ipx.jobs.explain import Explained as Explained, explain as explain
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
 from ipx.numerics.metrics import log_error as log_error
-from ipx.numerics.spectral import BasisName as BasisName, Spectral as Spectral, irfft2 as irfft2
+from ipx.numerics.spectral import (
+    BasisName as BasisName,
+    Spectral as Spectral,
+    irfft2 as irfft2,
+    irfftn as irfftn,
+)
 from ipx.numerics.tensors import (
     column as column,
     image_dot as image_dot,

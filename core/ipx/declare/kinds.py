@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from ipx.declare.foreign import LayoutSpec, LibrarySpec
+from ipx.declare.foreign import ExecutorSpec, LayoutSpec, LibrarySpec
 from ipx.declare.specs import (
     AdapterSpec,
     GeneratorSpec,
@@ -74,6 +74,7 @@ KINDS: dict[str, Kind] = {
         Kind("io", IOSpec, "ipx.files.format:Format", "ipx.testing.io"),
         Kind("layout", LayoutSpec, "ipx.parts.layout:Layout", "ipx.testing.layout"),
         Kind("library", LibrarySpec, "ipx.parts.library:Library"),
+        Kind("executor", ExecutorSpec, "ipx.jobs.executor:Executor"),
     )
 }
 

@@ -381,6 +381,8 @@ class IOSpec(Spec):
         lossless: pixels come back bit for bit; only such files are read as masks and PSFs.
         viewable: image viewers show it; a panel may be such a file.
         complex: it also holds complex numbers, which `Format.numbers` reads.
+        stacks: it also holds stacks and volumes, which `Format.stack` reads.
+        extra: the extra of the distribution that its library is part of; empty for none.
     """
 
     kind: ClassVar[str] = "io"
@@ -391,6 +393,8 @@ class IOSpec(Spec):
     lossless: bool = True
     viewable: bool = True
     complex: bool = False
+    stacks: bool = False
+    extra: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what would fail later, on files of any format."""

@@ -36,7 +36,7 @@ class Task:
 
 
 TASKS = {
-    "denoise": Task("denoising", {"name": "identity"}, 0.05, lam=0.035),
+    "denoise": Task("denoising", {"name": "identity"}, 0.05, lam=0.028),
     "deblur": Task(
         "deblurring", {"name": "blur", "sigma": 1.6, "boundary": "circular"}, 0.01, lam=0.0004
     ),
