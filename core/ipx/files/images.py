@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ipx.declare.specs import IOSpec
+from ipx.declare.foreign import IOSpec
 from ipx.errors import InputError, MemoryExhaustedError
 from ipx.files import codec
 from ipx.files.affine import affine

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ipx.errors import InputError, UsageError
-from ipx.files.atomic import check_folder
-from ipx.files.images import pictures_in, read, write
-from ipx.files.record import environment, record_path, write_record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,6 +90,8 @@ def maximise(weights: str, layer: str, steps: int, output: Path, force: bool) ->
 
 
 def _writable(output: Path, force: bool) -> None:
+    from ipx.files.atomic import check_folder
+
     if output.suffix.lower() != ".png":
         raise UsageError(f"{output}: write a file *.png")
     if output.exists() and not force:
@@ -113,6 +112,8 @@ def _loaded(weights: str) -> tuple[Any, Any, list[str], str]:
 def _pictures(paths: tuple[Path, ...], shape: tuple[int, ...]) -> tuple[Tensor, list[str]]:
     """Pictures of files and folders ``(N, C, H, W)``, and their paths."""
     import torch
+
+    from ipx.files.images import pictures_in, read
 
     files: list[Path] = []
     for path in paths:
@@ -144,6 +145,9 @@ def _save(
 ) -> None:
     """Write a grid of pictures, 2 white pixels apart, and its record."""
     import numpy as np
+
+    from ipx.files.images import write
+    from ipx.files.record import environment, record_path, write_record
 
     _, c, h, w = batch.shape
     rows = -(-len(batch) // columns)
