@@ -21,6 +21,12 @@ from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.borders import extended, folded
 from ipx_plugins.blur.psf import core_of, psf_for
 
+QUIET, FEWEST = 0.05, 150
+"""Share of the frequencies that tell the noise, and their least number in all channels."""
+
+REMOVED = 0.03
+"""Largest factor of amplitudes that count as removed."""
+
 
 class Blur(LinearOperator[BlurOptions]):
     """A x = h * x for each channel; h sums to 1 and is centred.
@@ -184,6 +190,25 @@ class Blur(LinearOperator[BlurOptions]):
 
         (height, width), (h, w) = self.image_shape[-2:], self.psf.shape
         return waves(height, h) @ self.psf @ waves(width, w).mT
+
+    def quiet(self, y: Tensor) -> Tensor | None:
+        """Frequencies of the tapered data that the blur removes: noise alone, in its unit.
+
+        They are the twentieth of least |H|. None if that is above `REMOVED`, or if they are few.
+        A Hann window keeps the borders from leaking into them.
+        """
+        size = y.shape[-2:]
+        gain = torch.fft.fft2(self.psf, s=tuple(size)).abs().flatten()
+        count = round(QUIET * gain.numel())
+        values, where = gain.topk(count, largest=False)
+        if count * y.shape[1] < FEWEST or float(values[-1]) > REMOVED:
+            return None
+        rows, columns = (torch.hann_window(n, periodic=False).to(y) for n in size)
+        taper = rows[:, None] * columns
+        c = torch.fft.fft2(taper * (y - y.mean((-2, -1), keepdim=True)), norm="ortho")
+        found = c.flatten(2)[..., where.to(y.device)]
+        scale = (2 / (taper**2).mean()).sqrt()
+        return scale * torch.cat([found.real, found.imag], 1).flatten(1)
 
     def norm(self) -> float:
         """The largest singular value, exactly."""
