@@ -218,6 +218,7 @@ def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
 def _demonstrate(work: Work) -> int:
     """Degrade and restore a bundled image."""
     from ipx.files.lookup import by_suffix
+    from ipx.jobs.outputs import Outputs
     from ipx.jobs.reporter import Reporter
     from ipx.jobs.solve import solve_bundled
 
@@ -240,11 +241,9 @@ def _demonstrate(work: Work) -> int:
             return solve_bundled(
                 request,
                 folder,
-                panel=given["panel"],
-                report=page,
+                others=Outputs(panel=given["panel"], report=page, std=given["std"]),
                 reporter=Reporter(report, work.note, work.argv),
                 force=given["force"],
-                std=given["std"],
             )
 
     code = batch.run(
@@ -259,6 +258,7 @@ def _demonstrate(work: Work) -> int:
 def _restore(work: Work) -> int:
     """Restore the inputs one after the other."""
     from ipx.jobs.indexed import INDEX, check_replaced, write_index
+    from ipx.jobs.outputs import Outputs
     from ipx.jobs.reporter import Reporter
     from ipx.jobs.resume import finished
     from ipx.jobs.solve import solve_file
@@ -284,12 +284,10 @@ def _restore(work: Work) -> int:
                 source,
                 target,
                 truth=truth,
-                panel=panel,
-                report=page,
+                others=Outputs(panel=panel, report=page, std=work.deviations.get(source)),
                 reporter=Reporter(report, note, work.argv),
                 expect=work.expect,
                 force=given["force"],
-                std=work.deviations.get(source),
             )
         for line in row["warnings"]:
             if line not in said:  # many inputs, one line
