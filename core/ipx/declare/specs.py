@@ -308,6 +308,20 @@ class ModelSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GeneratorSpec(Spec):
+    """A method that makes new pictures.
+
+    Attributes:
+        takes: what each picture is that it is given, in order: ``("content", "style")``.
+        optional: the last so many of them may be left out.
+    """
+
+    kind: ClassVar[str] = "generator"
+    takes: tuple[str, ...] = ()
+    optional: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdapterSpec(Spec):
     """A bridge: a function that maps a problem to one with the capability ``gives``.
 
@@ -351,36 +365,3 @@ class AdapterSpec(Spec):
         if not self.exact:
             return "approximate"
         return f"iterative to {asked or self.tolerance:g}" if self.tolerance else "exact"
-
-
-@dataclass(frozen=True, kw_only=True)
-class IOSpec(Spec):
-    """An image file format.
-
-    Attributes:
-        suffixes: file extensions, lower case, with the dot; the default first.
-        dtypes: sample types that it stores, the default first; empty for a read-only format.
-        layouts: grey ``L``, colour ``RGB``, with alpha ``LA`` ``RGBA``, with colours multiplied
-            by alpha ``La`` ``RGBa`` (the names of Pillow); five or more ``bands``.
-        magic: regular expression that the first bytes of its files match; empty if the suffix
-            alone identifies them.
-        lossless: pixels come back bit for bit; only such files are read as masks and PSFs.
-        viewable: image viewers show it; a panel may be such a file.
-        complex: it also holds complex numbers, which `Format.numbers` reads.
-    """
-
-    kind: ClassVar[str] = "io"
-    suffixes: tuple[str, ...]
-    dtypes: tuple[str, ...] = ()
-    layouts: tuple[str, ...] = ("L", "RGB")
-    magic: bytes = b""
-    lossless: bool = True
-    viewable: bool = True
-    complex: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what would fail later, on files of any format."""
-        super().__post_init__()
-        if not self.suffixes:
-            raise PluginError(f"file format {self.name} declares no suffixes")
-        re.compile(self.magic)

@@ -10,22 +10,37 @@ from dataclasses import replace
 
 import numpy as np
 
+from ipx.declare.foreign import IOSpec
 from ipx.declare.registry import registry
-from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, IpxError
+from ipx.files.axes import checked
 from ipx.files.format import Array, Format, Raster, is_image, wrong_channels
 from ipx.files.limits import check_pixels
-from ipx.files.lookup import label
+from ipx.files.lookup import formats, label, listing
 
 
-def decode(spec: IOSpec, data: bytes, path: str | os.PathLike[str]) -> Raster:
+def decode(
+    spec: IOSpec, data: bytes, path: str | os.PathLike[str], axes: str | None = None
+) -> Raster:
     """The image in a file of this format, checked; booleans become 0 and 255.
+
+    Args:
+        spec: the format.
+        data: the file.
+        path: its name.
+        axes: the meaning of its axes, as the user tells; see `ipx.files.axes`.
 
     Raises:
         InputError: why it cannot be used, and what works; the line starts with ``path``.
+        OptionError: there are no such axes.
     """
+    told = "" if axes is None else checked(axes)
     with _one_line(f"{path}: ", f"cannot be decoded as {label(spec)}"):
-        raster = _format(spec).decode(data)
+        if told and not spec.stacks:
+            able = listing((label(s) for s in formats() if s.stacks), "or")
+            raise InputError(f"{label(spec)} holds one picture; axes are those of {able} files")
+        made = _format(spec)
+        raster = made.stack(data, told) if spec.stacks else made.decode(data)
         return replace(raster, samples=_checked(raster))
 
 
@@ -61,9 +76,10 @@ def _checked(raster: Raster) -> Array:
         raise InputError(f"has no pixels, its shape is {samples.shape}")
     if samples.dtype.kind not in "buif" or samples.dtype.itemsize > 8:
         raise InputError(f"holds {samples.dtype} values; save real numbers of at most 64 bits")
-    if not is_image(samples.shape[2] - raster.alpha):
-        raise InputError(f"has {wrong_channels(samples.shape[2])}")
-    check_pixels(samples.shape[1], samples.shape[0])
+    channels = samples.shape[-1]
+    if not (is_image(channels - raster.alpha) or "C" in raster.order):  # channels by name
+        raise InputError(f"has {wrong_channels(channels)}")
+    check_pixels(samples.shape[-2], samples.shape[-3])
     if samples.dtype == bool:
         return samples.astype(np.uint8) * np.uint8(255)
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)

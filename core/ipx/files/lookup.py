@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ipx.declare.foreign import IOSpec
 from ipx.declare.registry import registry
-from ipx.declare.specs import IOSpec
 from ipx.errors import InputError
 
 OTHERS = {

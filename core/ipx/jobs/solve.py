@@ -13,6 +13,7 @@ from ipx.files import images
 from ipx.files.complex import encoded_complex
 from ipx.files.format import is_image
 from ipx.files.images import Picture
+from ipx.files.numbers import spacing_of
 from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions, for_measured
@@ -21,6 +22,7 @@ from ipx.jobs.records import absolute, contents, make_record, places, read_data
 from ipx.jobs.reported import Files, reported
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, read_truth, restored
+from ipx.jobs.stacks import restored_stack
 from ipx.planning.request import Request, Table
 from ipx.report.words import request_of
 from ipx.solving.degrade import degrade
@@ -39,6 +41,7 @@ def solve_file(
     expect: str | None = None,
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
+    whole: bool = False,
 ) -> Table:
     """Restore an image; write its outputs, the record and, if asked for, other files.
 
@@ -53,6 +56,7 @@ def solve_file(
         expect: sha256 of the input in a record; a difference is noted.
         observers: see `ipx.solve`.
         force: let outputs of observers replace files that are not in the record of ``output``.
+        whole: see `ipx.jobs.records.places`.
 
     Returns:
         The row: input, output, status, plan, lam, sigma (noise level, in the unit of the noise
@@ -72,11 +76,16 @@ def solve_file(
     clean = None if truth is None else read_truth(truth, picture, request)
     like, dtype = _like(request, picture), request.settings.sample_type
     with others.folders(output, like, dtype):
-        y = torch.from_numpy(picture.pixels)
         chain = checkpoint_of(output) if request.settings.sampled else None
-        done = restored(actual, y, clean, reporter, observers, picture.storage, chain)
-        done.warnings.extend([*assumed, *_scaled(request, picture)])
-        where = places(output, done.how.outputs, force, others.named)
+        if picture.stacked:
+            done = restored_stack(actual, picture, clean, reporter, observers)
+        else:
+            y = torch.from_numpy(picture.pixels)
+            done = restored(actual, y, clean, reporter, observers, picture, chain)
+        done.warnings.extend(
+            [*assumed, *_scaled(request, picture), *_of_other_size(actual, picture)]
+        )
+        where = places(output, done.how.outputs, force, others.named, whole)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, others)
         record["truth"] = None if clean is None else clean.describe()
@@ -111,6 +120,24 @@ def _scaled(request: Request, picture: Picture) -> list[str]:
         return []
     high = picture.offset + picture.scale
     return [f"values from {picture.offset:g} to {high:g} of float files stand for [0, 1]"]
+
+
+ALIKE = 0.02
+"""Relative difference of sizes of a pixel up to which they count as equal."""
+
+
+def _of_other_size(request: Request, picture: Picture) -> list[str]:
+    """Notes on files of the operator, such as a PSF, whose pixels have another size."""
+    notes = []
+    for path in request.tree("op").files() if picture.spacing else ():
+        theirs = spacing_of(path)
+        pairs = list(zip(reversed(theirs), reversed(picture.spacing), strict=False))
+        if any(abs(a - b) > ALIKE * b for a, b in pairs):
+            told = [" x ".join(f"{v:.3g}" for v in size) for size in (theirs, picture.spacing)]
+            notes.append(
+                f"{path} has pixels of {told[0]} micrometres, the data have {told[1]}: resample one"
+            )
+    return notes
 
 
 def solve_bundled(
@@ -200,6 +227,5 @@ def _further(
 
 def _page(done: Restored, clean: Picture | None, record: Table, output: Path) -> bytes:
     """The report of a run that is not yet written."""
-    truth = None if clean is None else clean.pixels
-    files = Files(request_of(record), done.data, done.pictures, truth)
+    files = Files(request_of(record), *done.shown(clean))
     return reported(record, files, record_path(output))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx.declare.capabilities import Local, has, using
+from ipx.declare.capabilities import Local, Shape, has, using
 from ipx.parts.operator import Operator
 from ipx.solving.problem import Problem
 
@@ -17,6 +18,9 @@ SIDE = 512
 
 LARGE = 3
 """Data are searched by a window if they are at least so many times larger than that."""
+
+VOXELS, LEAST = 2 * SIDE**2, 64
+"""Values of the window of a volume, which has its whole depth, and its least height and width."""
 
 _CELL = 16  # the contrast of the data is compared in squares of this side
 
@@ -39,12 +43,23 @@ def window_of(problem: Problem) -> Problem | None:
 def is_large(operator: Operator[Any]) -> bool:
     """True if a window of the data is used."""
     shape = operator.data_shape
-    return has(operator, Local) and shape[-2] * shape[-1] >= LARGE * SIDE**2
+    return has(operator, Local) and shape[-2] * shape[-1] >= LARGE * side_of(shape) ** 2
+
+
+def side_of(data_shape: Shape) -> int:
+    """Height and width of the window of data of this shape; that of a volume is smaller."""
+    if len(data_shape) != 4:
+        return SIDE
+    return max(LEAST, min(SIDE, math.isqrt(VOXELS // data_shape[1])))
 
 
 def representative(y: Tensor) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the window of data ``(B, C, H, W)`` that is most like all."""
-    height, width = (min(SIDE, n) for n in y.shape[-2:])
+    """Top, left, height and width of the window of data ``(B, C, H, W)`` that is most like all.
+
+    That of volumes has all depths.
+    """
+    height, width = (min(side_of(tuple(y.shape[1:])), n) for n in y.shape[-2:])
+    y = y if y.ndim == 4 else y.flatten(1, -3)
     down, right = y[..., 1:, :-1] - y[..., :-1, :-1], y[..., :-1, 1:] - y[..., :-1, :-1]
     contrast = (down**2 + right**2).mean(1, keepdim=True)
     cells = functional.avg_pool2d(contrast, _CELL)

@@ -6,14 +6,17 @@ import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import tifffile
 from tifffile import PHOTOMETRIC
 
 from ipx import Format, InputError, Raster
+from ipx.files.axes import HELP
 from ipx.files.format import FEWEST, Array, check_size, wrong_channels
 from ipx_plugins.formats.common import ORIENTATION, padded_jpeg
+from ipx_plugins.formats.tiff_stacks import encoded, spacing_of, stack_of
 
 ICC = 34675
 JPEG = (6, 7, 34892)
@@ -23,15 +26,26 @@ TRUNCATED = "is a truncated TIFF; get a whole copy of it"
 
 
 class TIFF(Format):
-    """TIFF and BigTIFF; stacks of pages are rejected."""
+    """TIFF and BigTIFF; for stacks see `ipx_plugins.formats.tiff_stacks`."""
 
     def decode(self, data: bytes) -> Raster:
         """The picture; planes, tiles, palettes, white-is-zero and one bit become plain samples."""
         with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as tif:
             return _raster(_only_page(tif), len(data))
 
+    def stack(self, data: bytes, axes: str) -> Raster:
+        """The stack or volume, as ImageJ or OME metadata describe it; else the picture."""
+        with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as tif:
+            if not axes and _page_count(tif) == 1:
+                return replace(_raster(_only_page(tif), len(data)), spacing=spacing_of(tif)[-2:])
+            for page in tif.pages:
+                _check(page.aspage(), len(data))
+            return stack_of(tif, _full_pages(tif), axes)
+
     def encode(self, raster: Raster) -> bytes:
         """A file; 8- and 16-bit integers are deflated with a predictor, others uncompressed."""
+        if raster.axes or raster.order:
+            return encoded(raster)
         samples = raster.packed
         deflated = samples.dtype.kind in "ui" and samples.dtype.itemsize <= 2
         extra = ("assocalpha" if raster.premultiplied else "unassalpha",)
@@ -51,13 +65,16 @@ class TIFF(Format):
         return out.getvalue()
 
     def numbers(self, data: bytes) -> Array:
-        """The array of the one page, ``(H, W)`` or ``(H, W, S)``."""
+        """The array of the one page, ``(H, W)`` or ``(H, W, S)``, or of the pages of a stack."""
         with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as tif:
             if not tif.series:
                 raise InputError(TRUNCATED)
-            page = _only_page(tif)
             stored = tif.series[0]
             check_size(int(stored.size), 1, stored.dtype.itemsize, len(data))
+            if _page_count(tif) > 1:
+                whole: Array = stored.asarray()
+                return whole.reshape([n for n in whole.shape if n > 1])
+            page = _only_page(tif)
             array: Array = page.asarray()
             separate = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
         return np.moveaxis(array, 0, -1) if separate and page.samplesperpixel > 1 else array
@@ -75,8 +92,8 @@ def _quiet() -> Iterator[None]:
         log.disabled = before
 
 
-def _only_page(tif: tifffile.TiffFile) -> tifffile.TiffPage:
-    """The one full-size page; thumbnails, smaller copies and masks are ignored."""
+def _full_pages(tif: tifffile.TiffFile) -> list[tifffile.TiffPage]:
+    """The full-size pages; thumbnails, smaller copies and masks are ignored."""
     pages = [page.aspage() for page in tif.pages]
     full = [page for page in pages if not int(page.subfiletype) & 0b101]
     if not pages:
@@ -85,11 +102,22 @@ def _only_page(tif: tifffile.TiffFile) -> tifffile.TiffPage:
         raise InputError(
             "has only a thumbnail at its top level (camera raw?); develop it to .tif first"
         )
+    return full
+
+
+def _page_count(tif: tifffile.TiffFile) -> int:
+    """The number of pictures of full size."""
+    full = _full_pages(tif)
     depth = int((tif.imagej_metadata or {}).get("images", 1))
-    count = max(len(full), depth, int(full[0].imagedepth))
+    return max(len(full), depth, int(full[0].imagedepth))
+
+
+def _only_page(tif: tifffile.TiffFile) -> tifffile.TiffPage:
+    """The one full-size page."""
+    count = _page_count(tif)
     if count > 1:
-        raise InputError(f"is a stack of {count} pages; save each page as a file of its own")
-    return full[0]
+        raise InputError(f"is a stack of {count} pages; {HELP}")
+    return _full_pages(tif)[0]
 
 
 def _raster(page: tifffile.TiffPage, size: int) -> Raster:
