@@ -77,14 +77,8 @@ def solve_file(
     like, dtype = _like(request, picture), request.settings.sample_type
     with others.folders(output, like, dtype):
         chain = checkpoint_of(output) if request.settings.sampled else None
-        if picture.stacked:
-            done = restored_stack(actual, picture, clean, reporter, observers)
-        else:
-            y = torch.from_numpy(picture.pixels)
-            done = restored(actual, y, clean, reporter, observers, picture, chain)
-        done.warnings.extend(
-            [*assumed, *_scaled(request, picture), *_of_other_size(actual, picture)]
-        )
+        done = _solved(actual, picture, clean, reporter, observers, chain)
+        done.warnings += [*assumed, *_scaled(actual, picture), *_of_other_size(actual, picture)]
         where = places(output, done.how.outputs, force, others.named, whole)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, others)
@@ -92,10 +86,30 @@ def solve_file(
         record["config"]["std"] = absolute(others.std)
         files = contents(done.pictures, where, like, dtype)
         commit(output, files | _further(others, done, clean, record, output), record)
-        if chain is not None:
-            Path(chain).unlink(missing_ok=True)
-            shutil.rmtree(kept_in(chain), ignore_errors=True)
+        _clear(chain)
     return row
+
+
+def _solved(
+    request: Request,
+    picture: Picture,
+    clean: Picture | None,
+    reporter: Reporter,
+    observers: Sequence[AnyObserver],
+    chain: str | None,
+) -> Restored:
+    """The restoration of an image, or of each image of a stack."""
+    if picture.stacked:
+        return restored_stack(request, picture, clean, reporter, observers)
+    y = torch.from_numpy(picture.pixels)
+    return restored(request, y, clean, reporter, observers, picture, chain)
+
+
+def _clear(chain: str | None) -> None:
+    """Remove the draws that were kept while they were made."""
+    if chain is not None:
+        Path(chain).unlink(missing_ok=True)
+        shutil.rmtree(kept_in(chain), ignore_errors=True)
 
 
 def checkpoint_of(output: Path) -> str:

@@ -165,17 +165,18 @@ def _cut(problem: Problem) -> float:
     that of whole regions. The mean of such noise is not zero, so that no data term fits it.
     """
     y, traits = problem.y, problem.physical.traits
-    if problem.hard or y.ndim != 4 or traits.signed or traits.absolute or traits.complex:
+    if problem.hard or y.ndim < 4 or traits.signed or traits.absolute or traits.complex:
         return 0.0
     known = problem.operator.known(y)
     seen = torch.ones_like(y) if known is None else known.expand_as(y).to(y)
     pairs = seen[..., 1:] * seen[..., :-1]
     worst = 0.0
-    for end in (y.amin((1, 2, 3), keepdim=True), y.amax((1, 2, 3), keepdim=True)):
-        at = (y == end).to(y) * seen
-        share = at.sum((1, 2, 3)) / seen.sum((1, 2, 3)).clamp_min(1)
-        apart = (at[..., 1:] - at[..., :-1]).abs() * pairs
-        mixed = apart.sum((1, 2, 3)) / pairs.sum((1, 2, 3)).clamp_min(1)
+    values = y.flatten(1)
+    pixels, couples = (v.flatten(1).sum(1).clamp_min(1) for v in (seen, pairs))
+    for end in (values.amin(1), values.amax(1)):
+        at = (y == column(end, y)).to(y) * seen
+        share = at.flatten(1).sum(1) / pixels
+        mixed = ((at[..., 1:] - at[..., :-1]).abs() * pairs).flatten(1).sum(1) / couples
         cut = (share > CUT[0]) & (share < CUT[1])
         cut &= mixed > MIXED * 2 * share * (1 - share)
         worst = max(worst, float((share * cut).amax()))
