@@ -168,7 +168,8 @@ def _cut(problem: Problem) -> float:
     that of whole regions. The mean of such noise is not zero, so that no data term fits it.
     """
     y, traits = problem.y, problem.physical.traits
-    if problem.hard or y.ndim < 4 or traits.signed or traits.absolute or traits.complex:
+    images = y.ndim >= 4 and not (traits.signed or traits.absolute or traits.complex)
+    if problem.hard or not images or not problem.data.quadratic:  # counts and outliers do so
         return 0.0
     known = problem.operator.known(y)
     seen = torch.ones_like(y) if known is None else known.expand_as(y).to(y)
