@@ -24,6 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,14 @@ def killed(
     return {"kills": broken, "done before the last run": len(before), "done twice": again}
 
 
+def summed(rows: Iterable[dict[str, int]]) -> dict[str, int]:
+    """The figures of several runs, added."""
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row)
+    return dict(total)
+
+
 def on_a_cluster(source: Path, out: Path, usual: float) -> dict[str, Any]:
     """A scheduler and two workers; one is killed in the middle."""
     found = out.with_name("scheduler.json")
@@ -155,10 +165,10 @@ def kills(args: argparse.Namespace, work: Path) -> bool:
     ways: dict[str, Any] = {
         "one process": lambda out: killed(source, out, args.kills, usual, rng, "--jobs", "1"),
         "--jobs 2": lambda out: killed(source, out, args.kills, usual, rng, "--jobs", "2"),
-        "--shard": lambda out: [
-            killed(source, out, args.kills // 2, usual, rng, "--jobs", "1", "--shard", f"{i}/2")
+        "--shard": lambda out: summed(
+            killed(source, out, args.kills // 2, usual / 2, rng, "--shard", f"{i}/2", "--jobs", "1")
             for i in (1, 2)
-        ][1],
+        ),
         "dask": lambda out: on_a_cluster(source, out, usual),
     }
     for name, way in ways.items():
