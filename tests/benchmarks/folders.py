@@ -92,14 +92,16 @@ def killed(
     """Restore, kill at random moments, resume; then end it. How often an output was made again."""
     again, broken = 0, 0
     for _ in range(kills):
-        before = done(out) if out.exists() else {}
+        before = done(out)
         run = start(source, "-o", out, "--resume", *more)
-        time.sleep(rng.uniform(0.2, 1.0) * usual)
+        while run.poll() is None and len(done(out)) <= len(before):  # it has begun to work
+            time.sleep(0.05)
+        time.sleep(rng.random() * usual)
         run.kill()  # only the first process, as the system does for want of memory
         run.communicate()
         broken += run.returncode == -signal.SIGKILL
         time.sleep(1.0)  # its workers end by themselves
-        after = done(out) if out.exists() else {}
+        after = done(out)
         again += sum(after.get(name) != stamp for name, stamp in before.items())
     before = done(out)
     end = start(source, "-o", out, "--resume", *more)
@@ -137,7 +139,7 @@ def on_a_cluster(source: Path, out: Path, usual: float) -> dict[str, Any]:
         while not found.exists():
             time.sleep(0.1)
         run = start(source, "-o", out, "--cluster", json.loads(found.read_text())["address"])
-        while not out.exists() or len(done(out)) < 5:
+        while run.poll() is None and len(done(out)) < 5:
             time.sleep(0.2)
         time.sleep(0.3 * usual)
         before = done(out)
