@@ -77,6 +77,11 @@ def done(folder: Path) -> dict[str, str]:
     return found
 
 
+def records(folder: Path) -> int:
+    """How many records there are, done or not."""
+    return sum(1 for _ in folder.rglob("*.png.json"))
+
+
 def start(*words: str | Path) -> subprocess.Popen[bytes]:
     """A command in a process group of its own."""
     return subprocess.Popen(
@@ -94,7 +99,7 @@ def killed(
     for _ in range(kills):
         before = done(out)
         run = start(source, "-o", out, "--resume", *more)
-        while run.poll() is None and len(done(out)) <= len(before):  # it has begun to work
+        while run.poll() is None and records(out) <= len(before):  # it has begun to work
             time.sleep(0.05)
         time.sleep(rng.random() * usual)
         run.kill()  # only the first process, as the system does for want of memory
@@ -139,7 +144,7 @@ def on_a_cluster(source: Path, out: Path, usual: float) -> dict[str, Any]:
         while not found.exists():
             time.sleep(0.1)
         run = start(source, "-o", out, "--cluster", json.loads(found.read_text())["address"])
-        while run.poll() is None and len(done(out)) < 5:
+        while run.poll() is None and records(out) < 5:
             time.sleep(0.2)
         time.sleep(0.3 * usual)
         before = done(out)
