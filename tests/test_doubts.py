@@ -88,6 +88,24 @@ def test_a_result_that_is_the_data_is_told() -> None:
     assert how.warnings == ["nothing was changed: the result is the degraded image"]
 
 
+def test_noise_that_is_cut_off_is_told() -> None:
+    """Half of the noise of a dark image is lost where a file has no negative values."""
+    told = "noise is cut off at the end of the range, in 49 % of the values"
+    points = torch.zeros(1, 64, 64)
+    points[0, ::7, ::5] = 0.8
+    noisy = ipx.degrade(points, noise={"name": "gaussian", "sigma": 0.02}, seed=0)
+    assert told in "".join(ipx.solve(noisy.clamp(0, 1), prior="tv").warnings)
+    for whole in (points, noisy):
+        assert "cut off" not in "".join(ipx.solve(whole, prior="tv", lam=0.01).warnings)
+
+
+def test_a_level_from_few_values_is_told() -> None:
+    told = "the noise level is estimated from 400 values, and may be far off"
+    noise = {"name": "gaussian", "sigma": 0.02}
+    assert told in "".join(ipx.solve(data()[:, :20, :20], prior="tv").warnings)
+    assert not ipx.solve(data()[:, :20, :20], prior="tv", noise=noise).warnings
+
+
 def test_one_image_of_a_batch_that_is_unchanged() -> None:
     how = ipx.solve(torch.stack([data(), data(0.1)]), prior="tv")
     half = replace(how.result, x=torch.cat([how.before[:1], how.x[1:]]))

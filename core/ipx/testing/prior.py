@@ -43,6 +43,14 @@ class PriorChecks(kit.Checks):
         self.noise = noise.double()
         self._parts: dict[str, tuple[Any, Tensor]] = {}
 
+    @classmethod
+    def of(cls, spec: Any, options: Options) -> kit.Named:
+        """Those on pictures, and on volumes where the trait dims says so."""
+        yield from super().of(spec, options)
+        if cls is PriorChecks and 3 in (spec.traits_for(options).dims or ()):
+            each = VolumeChecks.of(spec, options)
+            yield from ((f"volume-{name}", run) for name, run in each if name in VolumeChecks.ours)
+
     def _run(self, check: Callable[..., None], *args: Any) -> None:
         """In grey where a prior refuses colour with a ShapeError; not without trained weights."""
         own = check.__name__ in vars(PriorChecks)
@@ -243,6 +251,19 @@ class PriorChecks(kit.Checks):
         good = same and (told == "identity") == cap.has(k, cap.Diagonal)
         require(good, f"the trait basis is {told!r}, that of {name} {real!r}")
         return k
+
+
+class VolumeChecks(PriorChecks):
+    """The same on volumes, ``(2, 1, 6, 8, 5)``."""
+
+    ours = (
+        *("value", "grad", "prox", "prox-conjugate", "value-is-g-of-Kx", "orthonormal", "box"),
+        *("quadratic", "basis-of-K"),
+    )
+
+    def __init__(self, spec: Any, options: Options, channels: int = 1) -> None:
+        super().__init__(spec, options, channels)
+        self.x = 1.6 * draw(0, 2, 1, 6, 8, 5) - 0.3
 
 
 checks = PriorChecks.of
