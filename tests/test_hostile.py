@@ -14,7 +14,6 @@ import hostile
 import ipx.jobs.degrade
 import ipx.jobs.solve  # noqa: F401  # once, before the forks
 
-
 LATER = [pytest.param(n, marks=pytest.mark.slow) for n in (10, 20, 30, 40, 50)]
 
 
