@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from scipy.fft import next_fast_len
@@ -21,6 +22,15 @@ from ipx import LinearOperator, Shape, ShapeError, Spectral, irfftn
 from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.borders import extended, folded
 from ipx_plugins.blur.psf import core_of, psf_for
+
+QUIET, FEWEST = 0.05, 150
+"""Share of the frequencies that tell the noise, and their least number in all channels."""
+
+MIDDLE = 512
+"""Side of the part of large data in which they are looked for."""
+
+REMOVED = 0.03
+"""Largest factor of amplitudes that count as removed."""
 
 
 class Blur(LinearOperator[BlurOptions]):
@@ -133,7 +143,8 @@ class Blur(LinearOperator[BlurOptions]):
     @staticmethod
     def _cut(x: Tensor, first: Sequence[int], size: Sequence[int]) -> Tensor:
         """The part of this size from these indices on."""
-        return x[(..., *(slice(i, i + n) for i, n in zip(first, size, strict=True)))]
+        where: Any = (..., *(slice(i, i + n) for i, n in zip(first, size, strict=True)))
+        return x[where]
 
     def _extend(self, x: Tensor) -> Tensor:
         """P x, ``(B, C, *extended)``."""
@@ -205,6 +216,33 @@ class Blur(LinearOperator[BlurOptions]):
         for n in self.image_shape[1:]:  # each axis in turn goes from the first place to the last
             out = torch.tensordot(out, waves(n, out.shape[0]), ([0], [1]))
         return out
+
+    def quiet(self, y: Tensor) -> Tensor | None:
+        """Frequencies of the data that the blur removes: noise alone, in its unit.
+
+        They are the twentieth of least |H|, in the middle of large data. None if that is above
+        `REMOVED`, or if they are few. A Hann window keeps the borders from leaking into them.
+        """
+        for axis in self._dims:
+            length = min(y.shape[axis], MIDDLE)
+            y = y.narrow(axis, (y.shape[axis] - length) // 2, length)
+        size = tuple(y.shape[2:])
+        gain = torch.fft.fftn(self.psf, s=size).abs().flatten()
+        count = round(QUIET * gain.numel())
+        larger = any(k > n for k, n in zip(self.psf.shape, size, strict=True))
+        if larger or count * y.shape[1] < FEWEST:
+            return None
+        values, where = gain.topk(count, largest=False)
+        if float(values[-1]) > REMOVED:
+            return None
+        taper = torch.ones((), dtype=y.dtype, device=y.device)
+        for n in size:
+            taper = taper[..., None] * torch.hann_window(n, periodic=False).to(y)
+        middle = y - y.mean(self._dims, keepdim=True)
+        c = torch.fft.fftn(taper * middle, dim=self._dims, norm="ortho")
+        found = c.flatten(2)[..., where.to(y.device)]
+        scale = (2 / (taper**2).mean()).sqrt()
+        return scale * torch.cat([found.real, found.imag], 1).flatten(1)
 
     def norm(self) -> float:
         """The largest singular value, exactly."""
