@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipx.files.limits import pixel_limit
+from ipx.numerics.text import size_text
 from ipx.planning.request import Request
 from ipx_cli.output import duration
 
@@ -55,8 +56,6 @@ def text(found: Foreseen | None) -> str:
     """``: about 850 MB of memory (21.0 GB free), about 40 s (a third to three times that)``."""
     if found is None:
         return ""
-    from ipx.solving.cost import size_text
-
     free = "" if found.free is None else f" ({size_text(found.free)} free)"
     if found.seconds is None:
         took = "time unknown"

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ipx.declare.registry import registry
 from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, IpxError
-from ipx.files.format import Array, Format, Raster, is_image, wrong_channels
+from ipx.files.format import (
+    Array,
+    Format,
+    Header,
+    Raster,
+    Rows,
+    WholeRows,
+    is_image,
+    upright,
+    wrong_channels,
+)
 from ipx.files.limits import check_pixels
 from ipx.files.lookup import label
 
@@ -39,6 +51,61 @@ def encode(spec: IOSpec, raster: Raster, path: str | os.PathLike[str]) -> bytes:
         return _format(spec).encode(raster)
 
 
+@contextmanager
+def opened(spec: IOSpec, path: Path) -> Iterator[Rows]:
+    """The image in a file of this format, to be read by rows.
+
+    An image of which no rows can be read alone is decoded, and held in memory.
+
+    Raises:
+        InputError: as for `decode`.
+    """
+    start, failure = f"{path}: ", f"cannot be decoded as {label(spec)}"
+    with ExitStack() as after:
+        with _one_line(start, failure):
+            rows = after.enter_context(_format(spec).opened(path))
+            if rows is None:
+                raster = _format(spec).decode(path.read_bytes())
+                samples = np.ascontiguousarray(upright(_checked(raster), raster.orientation))
+                header = Header(
+                    samples.shape,
+                    samples.dtype.name,
+                    raster.alpha,
+                    raster.premultiplied,
+                    raster.icc,
+                )
+                rows = WholeRows(header, samples, raster.storage.upright(raster.orientation))
+            _check_kind(np.dtype(rows.header.dtype), rows.header.shape[2] - rows.header.alpha)
+        yield rows
+
+
+def rows_of(spec: IOSpec, rows: Rows, top: int, bottom: int, path: Path) -> Array:
+    """The samples of these rows, checked.
+
+    Raises:
+        InputError: as for `decode`.
+    """
+    with _one_line(f"{path}: ", f"cannot be decoded as {label(spec)}"):
+        samples = rows.read(top, bottom)
+        if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+            raise InputError("has " + _unknown(samples))
+    return samples
+
+
+def streamed(spec: IOSpec, path: Path, header: Header, rows: Iterable[Array]) -> None:
+    """Write a file of this format by rows.
+
+    Raises:
+        InputError: as for `encode`.
+    """
+    _format(spec).streamed(path, header, rows)
+
+
+def streams(spec: IOSpec) -> bool:
+    """True if a file of this format is written without being held in memory."""
+    return _format(spec).streams
+
+
 def numbers(spec: IOSpec, data: bytes, what: str) -> Array:
     """The array in a file of this format, as stored.
 
@@ -59,21 +126,31 @@ def _checked(raster: Raster) -> Array:
     samples = raster.samples
     if samples.size == 0:
         raise InputError(f"has no pixels, its shape is {samples.shape}")
-    if samples.dtype.kind not in "buif" or samples.dtype.itemsize > 8:
-        raise InputError(f"holds {samples.dtype} values; save real numbers of at most 64 bits")
-    if not is_image(samples.shape[2] - raster.alpha):
-        raise InputError(f"has {wrong_channels(samples.shape[2])}")
+    _check_kind(samples.dtype, samples.shape[2] - raster.alpha)
     check_pixels(samples.shape[1], samples.shape[0])
     if samples.dtype == bool:
         return samples.astype(np.uint8) * np.uint8(255)
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
-        count = samples.size - int(np.isfinite(samples).sum())
-        raise InputError(
-            f"has {count} values that are NaN or infinite; replace them first "
-            "(for unknown pixels use the operator inpaint with a mask)"
-        )
+        raise InputError("has " + _unknown(samples))
     return samples
+
+
+def _unknown(samples: Array) -> str:
+    """What is said of samples that are not finite."""
+    count = samples.size - int(np.isfinite(samples).sum())
+    return (
+        f"{count} values that are NaN or infinite; replace them first "
+        "(for unknown pixels use the operator inpaint with a mask)"
+    )
+
+
+def _check_kind(dtype: np.dtype[Any], colours: int) -> None:
+    """Raise InputError unless samples of this type, so many a pixel, are an image."""
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
+        raise InputError(f"holds {dtype} values; save real numbers of at most 64 bits")
+    if not is_image(colours):
+        raise InputError(f"has {wrong_channels(colours)}")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from ipx.errors import InputError, MemoryExhaustedError
 from ipx.files import codec
 from ipx.files.affine import EXACT, affine, top
 from ipx.files.atomic import check_folder, one_line, write_atomic
-from ipx.files.format import FEWEST, Array, Raster, is_image, layout_of
+from ipx.files.format import FEWEST, Array, Raster, is_image, layout_of, upright
 from ipx.files.lookup import (
     by_content,
     by_suffix,
@@ -116,7 +116,7 @@ def read(
         data = Path(path).read_bytes()
         spec = by_content(data, path)
         raster = codec.decode(spec, data, path)
-        samples = _upright(raster.samples, raster.orientation)
+        samples = upright(raster.samples, raster.orientation)
         values = samples[..., : samples.shape[2] - raster.alpha]
         scale, offset = affine(values, value_range, name, absolute)
         wide = values.dtype.itemsize > 4 or values.dtype in (np.int32, np.uint32)
@@ -187,23 +187,15 @@ def encoded(
         InputError: the folder is missing or not writable; the format cannot hold this depth or
             alpha; ``pixels`` has NaN or a wrong shape.
     """
-    spec, name = _target(path, like, dtype)
+    spec, name = target_of(path, like, dtype)
     pixels = np.asarray(pixels)
     if pixels.ndim != 3 or not is_image(pixels.shape[0]) or not pixels.size:
         raise InputError(
             f"{path}: an image is (1, H, W), (3, H, W) or ({FEWEST} or more, H, W), not "
             f"{pixels.shape}"
         )
-    if not np.isfinite(pixels).all():
-        raise InputError(f"{path}: not written, the image has values that are NaN or infinite")
     alpha = _keeps_alpha(path, spec, pixels.shape[0], like)
-    scale, offset = _map_of(like, dtype, name)
-    samples = np.moveaxis(pixels.astype(np.float64) * scale + offset, 0, -1)
-    samples = _as_type(samples, name)
-    if not np.isfinite(samples).all():
-        raise InputError(
-            f"{path}: not written, {name} is too small for the values; ask for float32"
-        )
+    samples = samples_of(path, pixels, *map_of(like, dtype, name), name)
     raster = Raster(samples)
     if like is not None and like.alpha is not None and alpha:
         plane = _alpha(like.alpha, pixels.shape[1:], name)
@@ -214,6 +206,25 @@ def encoded(
     return codec.encode(spec, raster, path)
 
 
+def samples_of(
+    path: str | os.PathLike[str], pixels: Array, scale: float, offset: float, name: str
+) -> Array:
+    """Pixels ``(C, H, W)`` as samples ``(H, W, C)`` of this type for a file.
+
+    Raises:
+        InputError: a value is not finite, or too large for the type.
+    """
+    if not np.isfinite(pixels).all():
+        raise InputError(f"{path}: not written, the image has values that are NaN or infinite")
+    samples = np.moveaxis(pixels.astype(np.float64) * scale + offset, 0, -1)
+    samples = _as_type(samples, name)
+    if not np.isfinite(samples).all():
+        raise InputError(
+            f"{path}: not written, {name} is too small for the values; ask for float32"
+        )
+    return samples
+
+
 def output_type(
     path: str | os.PathLike[str], like: Picture | None = None, dtype: str | None = None
 ) -> tuple[str, str]:
@@ -222,11 +233,11 @@ def output_type(
     Raises:
         InputError: as `write`, except for what depends on the pixels.
     """
-    spec, name = _target(path, like, dtype)
+    spec, name = target_of(path, like, dtype)
     return spec.name, name
 
 
-def _target(
+def target_of(
     path: str | os.PathLike[str], like: Picture | None, dtype: str | None
 ) -> tuple[IOSpec, str]:
     """The declaration of the format, and the sample type."""
@@ -304,7 +315,8 @@ def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:
 # --- the affine map -----------------------------------------------------------------------
 
 
-def _map_of(like: Picture | None, dtype: str | None, name: str) -> tuple[float, float]:
+def map_of(like: Picture | None, dtype: str | None, name: str) -> tuple[float, float]:
+    """``(scale, offset)`` of the samples of an output of type ``name``, see `encoded`."""
     if like is None or dtype is not None:
         return top(name), 0.0
     return like.scale, like.offset
@@ -335,17 +347,6 @@ def _alpha(alpha: Array, size: tuple[int, ...], name: str) -> Array:
 def _opaque(alpha: Array) -> float:
     """The alpha of opaque: the largest of an integer type; for floats 1, or a larger maximum."""
     return max(top(alpha.dtype), float(alpha.max()))
-
-
-def _upright(samples: Array, orientation: int) -> Array:
-    """``(H, W, S)`` rotated and flipped upright (EXIF 2.32, tag 0x0112)."""
-    if orientation in (5, 6, 7, 8):
-        samples = samples.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        samples = samples[::-1]
-    if orientation in (2, 3, 6, 7):
-        samples = samples[:, ::-1]
-    return samples
 
 
 def read_array(path: Path, what: str) -> Array:

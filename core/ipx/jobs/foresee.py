@@ -19,7 +19,7 @@ from ipx.jobs.records import read_data
 from ipx.jobs.reporter import Ahead
 from ipx.numerics.free import free_memory
 from ipx.planning.request import Request
-from ipx.planning.settings import SolveSettings
+from ipx.planning.settings import SolveSettings, bytes_in
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.cost import Work, weighed
 from ipx.solving.observers import Observer
@@ -39,6 +39,7 @@ class Foreseen:
     """What the restoration of an image will take.
 
     Attributes:
+        tiles: how it is cut into tiles, `ipx.solving.tiles.Tiling`; None if it is not.
         memory: estimated peak of the memory of the process, in bytes.
         free: bytes that are free on the device; None if unknown.
         seconds: estimated time of the solver, with the choice of lam; None if unknown. Three times
@@ -67,9 +68,10 @@ def foresee(request: Request, source: Path) -> Foreseen:
     """
     y = _data(request, source)
     request = request.settled(y.shape[1])[0]
-    work, refused = _work(request, y), None
+    work, refused = work_of(request, y), None
+    most = request.settings.max_memory
     try:
-        work.check()
+        work.check(None if most is None else bytes_in(most))
     except IpxError as e:
         refused = str(e)
     found = _seconds(request, y)
@@ -80,7 +82,7 @@ def foresee(request: Request, source: Path) -> Foreseen:
 def foresee_memory(request: Request, source: Path) -> Work:
     """What determines the memory of the restoration of a file."""
     y = _data(request, source)
-    return _work(request.settled(y.shape[1])[0], y)
+    return work_of(request.settled(y.shape[1])[0], y)
 
 
 def _data(request: Request, source: Path) -> Tensor:
@@ -90,7 +92,8 @@ def _data(request: Request, source: Path) -> Tensor:
     return to_tensor(picture, s.device, precision, None, s.sample_type)[0]
 
 
-def _work(request: Request, y: Tensor) -> Work:
+def work_of(request: Request, y: Tensor) -> Work:
+    """What determines the memory of the restoration of data ``(1, C, H, W)``."""
     plan = request.plan()
     op = settled(request.op, y).op
     operator = operator_from(op, image_shape_of(op, tuple(y.shape[1:])))

@@ -22,6 +22,7 @@ from ipx.jobs.records import absolute, contents, make_record, places, read_data
 from ipx.jobs.reported import Files, check_report, reported
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, read_truth, restored
+from ipx.jobs.tiled import solve_tiled
 from ipx.planning.request import Request, Table
 from ipx.report.words import request_of
 from ipx.solving.degrade import degrade
@@ -73,6 +74,14 @@ def solve_file(
         check_kind(panel)
     if report is not None:
         check_report(report)
+    if request.settings.tiled:
+        others = {"a panel": panel, "a report": report, "a standard deviation": std}
+        row = solve_tiled(
+            request, source, output, truth=truth, reporter=reporter, expect=expect,
+            observers=observers, whole=next((n for n, p in others.items() if p is not None), ""),
+        )  # fmt: skip
+        if row is not None:
+            return row
     assumed, actual = assumptions(request, source), for_measured(request, source)
     reporter.enter("reading")
     picture = read_data(request, source)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
+from ipx.errors import MemoryExhaustedError
 from ipx.files.storage import Storage
 from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
@@ -28,6 +29,8 @@ from ipx.solving.pipeline import solution
 from ipx.solving.posterior import Posterior
 from ipx.solving.prepare import Asked, Ready, changed_settings, prepare
 from ipx.solving.progress import Result, Status
+from ipx.solving.tiled import Course, Opening
+from ipx.solving.tiled_array import in_tiles
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,6 +64,8 @@ class Restoration:
         seconds: wall-clock time of the whole call.
         warnings: reasons to doubt the result, one line each.
         wrong: per image, true if it is surely wrong: far outside the range of the data.
+        tiles: of an image that was restored in tiles, how they lay and how well they fitted, see
+            `ipx.solving.tiles.Tiling`; ``result`` is then that of a representative window.
     """
 
     image: Any
@@ -79,6 +84,7 @@ class Restoration:
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     wrong: list[bool] = field(default_factory=list)
+    tiles: dict[str, Any] | None = None
 
     @property
     def x(self) -> Tensor:
@@ -178,7 +184,14 @@ def solve(
         observers=observers, checkpoint=checkpoint, settings=changed_settings(settings, changed),
     )  # fmt: skip
     with memory_errors():
-        ready = prepare(asked)
+        if isinstance(asked.settings.tile, int):
+            return _in_tiles(asked, began)
+        try:
+            ready = prepare(asked)
+        except MemoryExhaustedError:
+            if not asked.settings.tiled:
+                raise
+            return _in_tiles(asked, began)
         done = solution(ready.prepared)
         found = drawn(ready.prepared, done, ready.units.restored)
         return _restoration(done, found, ready, began)
@@ -216,6 +229,34 @@ def _restoration(
         seconds=seconds,
         warnings=remarks,
         wrong=wrong,
+    )
+
+
+def _in_tiles(asked: Asked, began: float) -> Restoration:
+    """The restoration in tiles of an image in memory."""
+    x, before, back, opening, course = in_tiles(asked)
+    how = of_tiles(opening, course, began)
+    return replace(how, image=back(x), outputs={**how.outputs, "restored": x}, before=before)
+
+
+def of_tiles(opening: Opening, course: Course, began: float) -> Restoration:
+    """The restoration of the representative window, with the course of all tiles.
+
+    Args:
+        opening: what the tiles have in common.
+        course: how they went.
+        began: when the work began, on the clock `time.perf_counter`.
+    """
+    how = _restoration(opening.done, None, replace(opening.ready, found=opening.found), began)
+    steps = torch.full_like(how.result.iterations, course.iterations)
+    return replace(
+        how,
+        status=[course.status],
+        result=replace(how.result, iterations=steps),
+        warnings=[*how.warnings, *course.remarks()],
+        op=opening.found.op,
+        seconds=time.perf_counter() - began,
+        tiles=course.to_json(),
     )
 
 
