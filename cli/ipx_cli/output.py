@@ -39,7 +39,7 @@ def describe(e: BaseException) -> tuple[str, int]:
     if isinstance(e, IpxError):
         return str(e), e.exit_code
     if isinstance(e, MemoryError):
-        return "out of memory; restore a smaller image, or fewer at a time", 5
+        return "out of memory; restore a smaller image, or fewer at a time (--tile auto)", 5
     if isinstance(e, click.NoSuchOption) and _meant(e):
         e = click.UsageError(f"No such option {e.option_name}; did you mean {_meant(e)}?", e.ctx)
     if isinstance(e, click.UsageError):

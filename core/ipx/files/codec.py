@@ -67,14 +67,7 @@ def opened(spec: IOSpec, path: Path) -> Iterator[Rows]:
             if rows is None:
                 raster = _format(spec).decode(path.read_bytes())
                 samples = np.ascontiguousarray(upright(_checked(raster), raster.orientation))
-                header = Header(
-                    samples.shape,
-                    samples.dtype.name,
-                    raster.alpha,
-                    raster.premultiplied,
-                    raster.icc,
-                )
-                rows = WholeRows(header, samples, raster.storage.upright(raster.orientation))
+                rows = WholeRows(replace(raster, samples=samples))
             _check_kind(np.dtype(rows.header.dtype), rows.header.shape[2] - rows.header.alpha)
         yield rows
 

@@ -61,9 +61,8 @@ class LargePicture:
         """The colours of samples, mapped to nominal [0, 1], ``(C, n, w)``."""
         picture, work = self.picture, self.picture.pixels.dtype
         values = samples[..., : picture.shape[0]]
-        planes = np.moveaxis(values, -1, 0).astype(
-            np.float64 if values.dtype.itemsize > 2 else np.float32
-        )
+        planes: Array = np.moveaxis(values, -1, 0)
+        planes = planes.astype(np.float64 if values.dtype.itemsize > 2 else np.float32)
         return np.ascontiguousarray((planes - picture.offset) / picture.scale, dtype=work)
 
 

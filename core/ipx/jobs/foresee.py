@@ -25,6 +25,7 @@ from ipx.solving.cost import Work, weighed
 from ipx.solving.observers import Observer
 from ipx.solving.progress import Progress
 from ipx.solving.restore import solve
+from ipx.solving.tiles import Tiling
 from ipx.solving.unknowns import settled
 
 SMALL, LARGE = 96, 288
@@ -39,7 +40,6 @@ class Foreseen:
     """What the restoration of an image will take.
 
     Attributes:
-        tiles: how it is cut into tiles, `ipx.solving.tiles.Tiling`; None if it is not.
         memory: estimated peak of the memory of the process, in bytes.
         free: bytes that are free on the device; None if unknown.
         seconds: estimated time of the solver, with the choice of lam; None if unknown. Three times
@@ -47,6 +47,7 @@ class Foreseen:
         at_most: the crop was not restored within `LIMIT`, so that ``seconds`` supposes the largest
             number of steps.
         refused: why it would not start; None if it would.
+        tiles: how it is cut, with an overlap that is guessed; None if it is restored as a whole.
     """
 
     memory: int
@@ -54,10 +55,11 @@ class Foreseen:
     seconds: float | None
     at_most: bool
     refused: str | None
+    tiles: Tiling | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self)
+        return {**asdict(self), "tiles": None if self.tiles is None else self.tiles.to_json()}
 
 
 def foresee(request: Request, source: Path) -> Foreseen:
@@ -74,7 +76,7 @@ def foresee(request: Request, source: Path) -> Foreseen:
         work.check(None if most is None else bytes_in(most))
     except IpxError as e:
         refused = str(e)
-    found = _seconds(request, y)
+    found = seconds_of(request, y)
     seconds, at_most = (None, False) if found is None else found
     return Foreseen(round(work.peak()), free_memory(y.device), seconds, at_most, refused)
 
@@ -106,8 +108,8 @@ def work_of(request: Request, y: Tensor) -> Work:
     return weighed(plan, operator, noise, prior, algorithm, rule, y, draws)
 
 
-def _seconds(request: Request, y: Tensor) -> tuple[float, bool] | None:
-    """The time of ``y``, and whether it is an upper bound; None if it cannot be told."""
+def seconds_of(request: Request, y: Tensor) -> tuple[float, bool] | None:
+    """The time of ``y`` in seconds, and whether it is an upper bound; None if it cannot be told."""
     for side in (SMALL, max(y.shape[-2:])):  # some operators take images of one size only
         small = _crop(y, side)
         first = _watched(request, small)
@@ -175,7 +177,7 @@ def _watched(request: Request, y: Tensor, steps: float = math.inf) -> _Watch | N
     timer = _Timer(steps)
     s = request.settings
     kept = {name: getattr(s, name) for name in SolveSettings.infos()}
-    settings = SolveSettings(**{**kept, "memory": "ignore"})
+    settings = SolveSettings(**{**kept, "memory": "ignore", "tile": None, "max_memory": None})
     parts: dict[str, Any] = {role: getattr(request, role) for role in ROLES}
     ended = False
     try:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
-from ipx.errors import UsageError
+from ipx.errors import InputError, MemoryExhaustedError, UsageError
 from ipx.files import images, large
 from ipx.files.atomic import Part, check_folder, folder_for, part_of
 from ipx.files.format import Array
@@ -21,11 +21,12 @@ from ipx.files.large import LargePicture
 from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions, for_measured
-from ipx.jobs.foresee import work_of
+from ipx.jobs.foresee import LARGE, Foreseen, seconds_of, work_of
 from ipx.jobs.records import MAIN, absolute, make_record
 from ipx.jobs.reporter import Reporter, Reporting
 from ipx.jobs.restored import METRICS, Restored
 from ipx.numerics.devices import open_device
+from ipx.numerics.free import free_memory
 from ipx.numerics.memory import keep_freed
 from ipx.planning.request import Request, Table
 from ipx.planning.settings import SolveSettings, bytes_in
@@ -35,8 +36,9 @@ from ipx.solving.cost import Work, budget_of
 from ipx.solving.observers import AnyObserver
 from ipx.solving.prepare import Asked
 from ipx.solving.restore import of_tiles
-from ipx.solving.tiled import Course, Opening
-from ipx.solving.tiles import Tiling
+from ipx.solving.tile_cost import guessed, whole_operator
+from ipx.solving.tile_course import Course, attempts
+from ipx.solving.tiled import Opening
 from ipx.solving.unknowns import settled
 from ipx.solving.windows import SIDE, Survey
 
@@ -64,6 +66,11 @@ class FileSource:
         pixels = self.picture.pixels(band[:, left:right])
         return torch.from_numpy(pixels)[None].to(self.device, self.dtype)
 
+    def middle(self, side: int) -> Tensor:
+        """The window of this side in the middle."""
+        rows, columns = (((n - min(n, side)) // 2, (n + min(n, side)) // 2) for n in self.shape[1:])
+        return self.read(*rows, *columns)
+
     def _rows(self, top: int, bottom: int) -> Array:
         if self._band is None or self._band[:2] != (top, bottom):
             self._band = None
@@ -85,13 +92,11 @@ def large_enough(request: Request, source: FileSource) -> Work | None:
     It is cut if a side is given, or if the memory requires it.
     """
     s = request.settings
-    middle = [slice((n - min(n, SIDE)) // 2, (n + min(n, SIDE)) // 2) for n in source.shape[1:]]
     if request.tree("op").unknown:
-        crop = source.read(middle[0].start, middle[0].stop, middle[1].start, middle[1].stop)
-        known = tree("operator", settled(request.op, crop).op)
+        known = tree("operator", settled(request.op, source.middle(SIDE)).op)
         request = replace(request, op=known.to_mapping())
     y = torch.zeros((), dtype=source.dtype, device=source.device).expand(1, *source.shape)
-    tiled.whole_operator(request.op, source.shape)
+    whole_operator(request.op, source.shape)
     work = work_of(request.settled(y.shape[1])[0], y)
     most = budget_of(source.device, None if s.max_memory is None else bytes_in(s.max_memory))
     side = s.tile if isinstance(s.tile, int) else None
@@ -194,7 +199,7 @@ def solve_tiled(
         done = _done(actual, opening, course, picture, began)
         done.metrics["psnr_after"] = errors.psnr
         done.warnings.extend(warnings)
-        row = done.row(str(source), {MAIN: output}) | {"tiles": done.how.tiles}
+        row = done.row(str(source), {MAIN: output})
         config = done.chosen() | {
             "inputs": [absolute(source)], "output": absolute(output), "truth": absolute(truth),
             "panel": None, "report": None, "std": None,
@@ -225,7 +230,7 @@ def _truth(path: Path, like: LargePicture, opening: Opening, after: ExitStack) -
     """The truth, whose shape is that of the result."""
     clean = after.enter_context(large.opened(path))
     if clean.picture.shape != opening.shape:
-        raise images.InputError(
+        raise InputError(
             f"{path}: the truth has shape {clean.picture.shape}, the result {opening.shape}"
         )
     return clean
@@ -259,7 +264,7 @@ def _written(
             )
         )
 
-    return tiled.attempts(opening, work), errors
+    return attempts(opening, work), errors
 
 
 def _done(
@@ -270,15 +275,26 @@ def _done(
     return Restored(request, how, picture.picture.pixels, dict.fromkeys(METRICS), [*how.warnings])
 
 
-def tiling_of(request: Request, source: Path) -> Tiling | None:
-    """The tiles of a file, with a reach that is guessed; None if the whole fits in the memory.
+def foresee_tiled(request: Request, source: Path) -> Foreseen | None:
+    """What the restoration of a file in tiles will take; None if the whole is restored.
 
     Raises:
-        MemoryExhaustedError: no tile fits.
-        IpxError: the restoration cannot be cut into tiles.
+        IpxError: the file cannot be read, or the request does not fit it.
     """
     actual = for_measured(request, source)
     with large.opened(source, _absolute(request)) as picture:
         data = FileSource(picture, request.settings)
         work = large_enough(actual, data)
-        return None if work is None else tiled.guessed(asked_of(actual, picture, ()), data, work)
+        if work is None:
+            return None
+        free = free_memory(data.device)
+        try:
+            tiling = guessed(asked_of(actual, picture, ()), data, work)
+        except MemoryExhaustedError as e:
+            return Foreseen(round(work.peak()), free, None, False, str(e))
+        crop = data.middle(LARGE)
+        found = seconds_of(actual.settled(crop.shape[1])[0], crop)
+        windows = sum(r.size for r in tiling.rows) * sum(c.size for c in tiling.columns)
+        times = windows / (crop.shape[-2] * crop.shape[-1])
+        seconds, at_most = (None, False) if found is None else (found[0] * times, found[1])
+        return Foreseen(tiling.memory, free, seconds, at_most, None, tiling)

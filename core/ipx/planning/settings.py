@@ -50,7 +50,9 @@ class SolveSettings(Options):
         default=False, help="Refuse approximate bridges; iterative ones state their tolerance."
     )
     seed: int = opt(default=0, min=0, help="Seed of the simulated noise and of random starts.")
-    device: str | None = opt(default=None, help="Device: cpu, cuda, cuda:1, mps.")
+    device: str | None = opt(
+        default=None, help="Device: cpu, cuda, cuda:1, mps, or auto: the fastest there is."
+    )
     dtype: Literal["float32", "float64", "uint8", "uint16"] | None = opt(
         default=None,
         help="float32, float64: precision, by default float64 for data of more than 24 significant "

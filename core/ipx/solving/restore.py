@@ -19,6 +19,7 @@ from ipx.parts.noise import Noise
 from ipx.planning.plan import Plan
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description
+from ipx.solving.batches import halves, joined_images, joined_results, joined_weights
 from ipx.solving.choose_lam import Weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
@@ -29,7 +30,8 @@ from ipx.solving.pipeline import solution
 from ipx.solving.posterior import Posterior
 from ipx.solving.prepare import Asked, Ready, changed_settings, prepare
 from ipx.solving.progress import Result, Status
-from ipx.solving.tiled import Course, Opening
+from ipx.solving.tile_course import Course
+from ipx.solving.tiled import Opening
 from ipx.solving.tiled_array import in_tiles
 
 
@@ -183,15 +185,22 @@ def solve(
         truth=truth, sampler=sampler, image_shape=image_shape, x0=x0, storage=storage, axes=axes,
         observers=observers, checkpoint=checkpoint, settings=changed_settings(settings, changed),
     )  # fmt: skip
+    if isinstance(asked.settings.tile, int):
+        return _in_tiles(asked, began)
+    try:
+        return _solved(asked, began)
+    except MemoryExhaustedError as e:
+        why = e
+    # outside of the handler, whose traceback keeps the arrays of the attempt
+    if asked.settings.tiled:
+        return _in_tiles(asked, began)
+    return _by_halves(asked, why, began)
+
+
+def _solved(asked: Asked, began: float) -> Restoration:
+    """The restoration of all images at once."""
     with memory_errors():
-        if isinstance(asked.settings.tile, int):
-            return _in_tiles(asked, began)
-        try:
-            ready = prepare(asked)
-        except MemoryExhaustedError:
-            if not asked.settings.tiled:
-                raise
-            return _in_tiles(asked, began)
+        ready = prepare(asked)
         done = solution(ready.prepared)
         found = drawn(ready.prepared, done, ready.units.restored)
         return _restoration(done, found, ready, began)
@@ -230,6 +239,43 @@ def _restoration(
         warnings=remarks,
         wrong=wrong,
     )
+
+
+def _by_halves(asked: Asked, why: MemoryExhaustedError, began: float) -> Restoration:
+    """The restoration of a batch that exceeds the memory, half after half.
+
+    Raises:
+        MemoryExhaustedError: ``why``, for one image, or where halves are no problems of their own.
+    """
+    found = halves(asked)
+    if found is None:
+        raise why
+    parts, back = found
+    made = [_whole_or_halves(part, why, began) for part in parts]
+    one, other = made
+    outputs = joined_images(one.outputs, other.outputs)
+    return replace(
+        one,
+        image=back(outputs["restored"]),
+        outputs=outputs,
+        before=torch.cat([one.before, other.before]),
+        status=one.status + other.status,
+        lam=joined_weights(one.lam, other.lam),
+        level=one.level + other.level,
+        result=joined_results(one.result, other.result),
+        trace=one.trace + other.trace,
+        seconds=time.perf_counter() - began,
+        warnings=[*dict.fromkeys([*one.warnings, *other.warnings])],
+        wrong=one.wrong + other.wrong,
+    )
+
+
+def _whole_or_halves(asked: Asked, why: MemoryExhaustedError, began: float) -> Restoration:
+    try:
+        return _solved(asked, began)
+    except MemoryExhaustedError:
+        pass
+    return _by_halves(asked, why, began)
 
 
 def _in_tiles(asked: Asked, began: float) -> Restoration:

@@ -13,7 +13,8 @@ from ipx.files.arrays import Back, rounding, to_tensor
 from ipx.files.storage import Storage
 from ipx.solving import tiled
 from ipx.solving.prepare import Asked
-from ipx.solving.tiled import Course, Opening
+from ipx.solving.tile_course import Course, attempts
+from ipx.solving.tiled import Opening
 from ipx.solving.windows import Survey
 
 
@@ -50,6 +51,6 @@ def in_tiles(asked: Asked) -> tuple[Tensor, Tensor, Back, Opening, Course]:
     def work(bands: Iterator[Tensor], course: Course) -> None:
         rows[:] = bands
 
-    course = tiled.attempts(opening, work)
+    course = attempts(opening, work)
     before = opening.operator.view(opening.operator.preview(y))
     return torch.cat(rows, 1)[None], before, back, opening, course

@@ -213,6 +213,8 @@ def _sides(reach: int, side: int | None, longest: int) -> Iterator[int]:
     if side is not None:
         yield side
         return
+    if longest <= LARGEST:
+        yield longest
     least = max(SMALLEST, ramp_of(reach))
     core = max(least, min(longest, LARGEST) - 2 * reach - ramp_of(reach))
     while core > least:
