@@ -95,6 +95,7 @@ def test_errors_of_a_plugin_name_the_plugin(source: Path, tmp_path: Path) -> Non
     }
     commands = [[code, *solve] for code in cases]
     commands += [["raise SystemExit(0)", *two], ["", "leave", "0"], ["", "leave", "7"]]
+    commands.append(["raise Bare('odd')", *two[:-1], "jobs/", "--jobs", "2"])
     done = subprocess.run(
         [sys.executable, "-c", EACH, json.dumps(commands)],
         env={**os.environ, "PYTHONPATH": f"{site}:{os.environ.get('PYTHONPATH', '')}"},
@@ -112,7 +113,11 @@ def test_errors_of_a_plugin_name_the_plugin(source: Path, tmp_path: Path) -> Non
     assert told[4][-2:] == ["ipx: 1 of 2 restored, 1 failed", "exit 1"]
     assert Path("x/dark.png").is_file()
     assert not Path("x/y.png").exists()
-    assert [lines[-1] for lines in told[5:]] == ["exit 0", "exit 7"]
+    assert [lines[-1] for lines in told[5:]] == ["exit 0", "exit 7", "exit 1"]
+    *_, why, count, _ = told[-1]
+    assert why.startswith("ipx: error: y.png: plugin my-own (my-own 0.1.0) failed: Bare: odd")
+    assert count == "ipx: 1 of 2 restored, 1 failed"
+    assert Path("jobs/dark.png").is_file()
 
 
 def test_an_exit_inside_a_built_in_command_is_an_error(

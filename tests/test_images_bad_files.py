@@ -75,7 +75,7 @@ EMPTY_PNG = PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 4, 8, 0, 0, 0, 0))
 BAD = {
     "empty": (b"", "is empty"),
     "text": (b"hello, I am a picture", "not an image"),
-    "gif": (b"GIF89a....", "is a GIF file; ipx reads PNG, TIFF, JPEG, NPY and WEBP"),
+    "gif": (b"GIF89a....", "is a GIF file; ipx reads PNG, TIFF, JPEG, NPY, NPZ and WEBP"),
     "webp": (b"RIFF\x10\0\0\0WEBPVP8 ", "cannot be decoded as WEBP"),
     "heic": (b"\0\0\0\x18ftypheic", "HEIC"),
     "png head": (PNG, "truncated PNG"),
@@ -106,14 +106,6 @@ BAD = {
     "tiff stack": (
         tiff_bytes(np.zeros((5, 8, 8), np.uint8), photometric="minisblack"),
         "stack of 5 pages",
-    ),
-    "tiff imagej": (
-        tiff_bytes(np.zeros((5, 8, 8), np.uint8), imagej=True, metadata={"axes": "ZYX"}),
-        "stack of 5 pages",
-    ),
-    "tiff volume": (
-        tiff_bytes(np.zeros((4, 16, 16), np.uint8), photometric="minisblack", volumetric=True),
-        "stack of 4 pages",
     ),
     "tiff four": (
         tiff_bytes(np.zeros((8, 8, 4), np.uint8), photometric="minisblack", planarconfig="contig"),
@@ -149,7 +141,7 @@ BAD = {
     "npy one": (npy_bytes(np.zeros(9)), r"has shape \(9,\)"),
     "npy four": (npy_bytes(np.zeros((1, 3, 9, 9))), r"\(H, W, 3\)"),
     "npy two": (npy_bytes(np.zeros((9, 9, 2))), "2 channels"),
-    "npy stack": (npy_bytes(np.zeros((5, 9, 9))), "save each image of a stack"),
+    "npy stack": (npy_bytes(np.zeros((5, 9, 9))), "say --axes TYX"),
     "npy first": (npy_bytes(np.zeros((3, 9, 9))), "move the channels last"),
     "npy complex": (npy_bytes(np.zeros((9, 9), complex)), "complex128"),
     "npy object": (npy_bytes(np.full((2, 2), None)), "Python objects"),

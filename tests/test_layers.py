@@ -46,6 +46,7 @@ FOR_COMMANDS = (
     "ipx.declare.options",
     "ipx.declare.registry",
     "ipx.files.atomic",
+    "ipx.files.axes",
     "ipx.files.complex",
     "ipx.files.format",
     "ipx.files.images",
@@ -53,6 +54,7 @@ FOR_COMMANDS = (
     "ipx.files.lookup",
     "ipx.files.panel",
     "ipx.files.record",
+    "ipx.files.sheets",
     "ipx.jobs.assumed",
     "ipx.jobs.foresee",
     "ipx.jobs.reporter",
@@ -185,7 +187,7 @@ def test_the_command_line_knows_no_mathematics() -> None:
         ["solve", "--op", "blur", "--help"],
         ["solve", "--op", "blur", "--prior", "tv", "--dry-run"],
         ["plugins"],
-        ["matrix"],
+        ["matrix", "--op", "blur"],
     ],
 )
 def test_light_commands_import_nothing_heavy(command: list[str], tmp_path: Path) -> None:

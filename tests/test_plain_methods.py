@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage.restoration import inpaint_biharmonic, richardson_lucy
 from torch.nn import functional
 
@@ -154,3 +157,31 @@ def test_condat_vu_keeps_bounds_and_finds_the_minimum() -> None:
     assert float(found.x.max()) <= 0.7
     other = ipx.solve(y, prior=prior, solver="admm", tol=1e-6, iterations=3000, **how)
     assert float((found.x - other.x).abs().max()) < 2e-3
+
+
+def test_exemplar_takes_patches_of_other_pictures(tmp_path: Path) -> None:
+    """What the picture does not show, a picture of the folder does."""
+    rows, columns = torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij")
+    clean = (0.5 + 0.3 * torch.sin(rows * torch.pi / 4) * (columns % 5 > 1)).double()[None, None]
+    stored = (clean[0, 0] * 255).round().to(torch.uint8).numpy()
+    for name, pixels in (("like", stored), ("other", np.full_like(stored, 255))):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    small = (torch.from_numpy(stored)[4:28, 4:28].double() / 255)[None, None]
+    op = Inpaint((1, 24, 24), kind="box", box=(16, 16))  # no whole patch is known
+    solver = {"name": "exemplar", "pictures": str(tmp_path), "nearest": 1}
+    found = ipx.solve(op(small), op=op, solver=solver)
+    assert torch.allclose(found.x, small, atol=1e-6)
+    alone = {**solver, "own": False, "order": "pixels", "tolerance": 0.0}
+    assert torch.allclose(ipx.solve(op(small), op=op, solver=alone).x, small, atol=1e-6)
+
+
+def test_exemplar_says_what_is_wrong_with_the_folder(tmp_path: Path) -> None:
+    op = Inpaint((1, 24, 24), kind="box", box=(8, 8))
+    y = op(camera(24))
+    with pytest.raises(ipx.InputError, match="is no folder with pictures"):
+        ipx.solve(y, op=op, solver={"name": "exemplar", "pictures": str(tmp_path)})
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "tiny.png")
+    with pytest.raises(ipx.InputError, match="no picture of at least 9 x 9"):
+        ipx.solve(y, op=op, solver={"name": "exemplar", "pictures": str(tmp_path)})
+    with pytest.raises(ipx.OptionError, match="needs a folder"):
+        ipx.solver("exemplar", own=False)

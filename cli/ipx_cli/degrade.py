@@ -10,11 +10,11 @@ import click
 from ipx.errors import UsageError
 from ipx.files.limits import pixel_limit
 from ipx.files.lookup import complex_formats
+from ipx.jobs.inputs import unfolded
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths
 from ipx_cli.command import ComponentCommand, chosen
-from ipx_cli.folders import unfolded
 from ipx_cli.options import max_pixels, role_options, setting_options
 from ipx_cli.values import PathValue
 
@@ -62,8 +62,11 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
         raise UsageError("degrade needs at least one image")
     note, read = output.noter(given["quiet"]), request.files("degrade")
     read += command.configuration(ctx)
-    inputs = unfolded(inputs, read, "degrade", note)
-    pairs = paths.pair(inputs, given["output"], "degraded", suffix)
+    leave = [Path(given["output"])] if given["output"] else []
+    found_files = unfolded(inputs, read, "degrade", note, leave)
+    pairs = paths.pair(
+        found_files.files, given["output"], "degraded", suffix, many=found_files.many
+    )
     if _complex(request):  # in a folder an output has the name of its input, but not its format
         named = given["output"]
         pairs = [(s, t if str(t) == named else _of(t, suffix)) for s, t in pairs]
@@ -92,7 +95,8 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
             click.echo(f"{row['input']} -> {row['output']}: {seen}seed {row['seed']}")
 
     with pixel_limit(given["max_pixels"]):
-        return batch.run(pairs, work, show, BLANK, "degraded", note)
+        tally = batch.Tally(show, BLANK, note)
+        return batch.run(batch.each(pairs, work), tally, len(pairs), "degraded")
 
 
 def _of(target: Path, suffix: str) -> Path:

@@ -22,10 +22,12 @@ from ipx_cli import output
 
 COMMANDS = {
     "solve": ("ipx_cli.solve:solve", "Restore images."),
+    "watch": ("ipx_cli.watch:watch", "Restore the images that come to a folder."),
     "compare": ("ipx_cli.compare:compare", "Restore an image in several ways, and compare them."),
     "report": ("ipx_cli.report:report", "Make a page of restorations, from their records."),
     "degrade": ("ipx_cli.degrade:degrade", "Simulate measurements: blur, mask, shrink, add noise."),
     "explain": ("ipx_cli.explain:explain", "Tell what images look like, and what to try."),
+    "generate": ("ipx_cli.generate:generate", "Make new pictures: textures, styles, samples."),
     "train": ("ipx_cli.train:train", "Train a model on your images."),
     "weights": ("ipx_cli.weights:weights", "List, import and verify trained weights."),
     "list": ("ipx_cli.listing:list_components", "List the components of all kinds, or of one."),
@@ -104,9 +106,13 @@ class LazyGroup(click.Group):
 
 
 def ask_plugins(group: click.Group) -> None:
-    """Call ``ipx_commands`` of each plugin; a plugin that fails is recorded as broken."""
+    """Call ``ipx_commands`` of each plugin; a plugin that fails is recorded as broken.
+
+    The group ``bench`` is there for all of them to add to.
+    """
     from ipx.declare.registry import registry
 
+    group.add_command(click.Group("bench", help="Benchmark methods on pictures."))
     reg = registry()
     for impl in reg.manager.hook.ipx_commands.get_hookimpls():
         try:

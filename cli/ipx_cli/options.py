@@ -16,7 +16,7 @@ from ipx.planning.rules import NAMED
 from ipx.planning.tree import AUTO
 from ipx_cli.values import Name, OptionValue
 
-KIND_OF = {**ROLES, "model": "model"}
+KIND_OF = {**ROLES, "model": "model", "generator": "generator"}
 """Role on the command line to kind of component."""
 
 DEFAULTS: dict[str, str] = {role: getattr(Request(), role)["name"] for role in ROLES}

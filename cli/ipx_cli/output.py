@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
 from ipx.declare.kinds import KINDS
-from ipx.declare.registry import registry
-from ipx.errors import InputError, IpxError, PluginError
-from ipx.files.atomic import one_line
 from ipx.files.record import dumps
-
-FAILED = 1
+from ipx.jobs.told import FAILED as FAILED, told
 
 
 class Terminated(KeyboardInterrupt):
@@ -34,12 +28,7 @@ def error(text: str) -> None:
 
 def describe(e: BaseException) -> tuple[str, int]:
     """The message and the exit status of an error; prints its traceback if IPX_DEBUG is set."""
-    if os.environ.get("IPX_DEBUG"):
-        traceback.print_exception(e)
-    if isinstance(e, IpxError):
-        return str(e), e.exit_code
-    if isinstance(e, MemoryError):
-        return "out of memory; restore a smaller image, or fewer at a time (--tile auto)", 5
+    line, code = told(e)
     if isinstance(e, click.NoSuchOption) and _meant(e):
         e = click.UsageError(f"No such option {e.option_name}; did you mean {_meant(e)}?", e.ctx)
     if isinstance(e, click.UsageError):
@@ -51,14 +40,7 @@ def describe(e: BaseException) -> tuple[str, int]:
         return "terminated", 143
     if isinstance(e, (click.Abort, KeyboardInterrupt)):
         return "interrupted", 130
-    if isinstance(e, OSError) and e.filename is not None:  # the state of the system
-        return f"{e.filename}: {one_line(e)}", InputError.exit_code
-    what, plugin = f"{type(e).__name__}: {e}".rstrip(": "), registry().culprit(e)
-    if plugin is not None and not plugin.builtin:
-        whose = f"{plugin.name} ({plugin.distribution} {plugin.version})"
-        told = f"plugin {whose} failed: {what} (IPX_DEBUG=1 adds the traceback)"
-        return told, PluginError.exit_code
-    return f"unexpected {what} (a bug: please report it, with what IPX_DEBUG=1 adds)", FAILED
+    return line, code
 
 
 def _meant(e: click.NoSuchOption) -> str:

@@ -10,19 +10,25 @@ from ipx.declare.options import as_path, shortened
 from ipx.errors import InputError, UsageError
 from ipx.files.record import record_path
 from ipx.files.written import wrote
+from ipx.jobs.inputs import Input
 
 
 def pair(
-    inputs: Sequence[Path], output: str | None, word: str, suffix: str | None = None
+    inputs: Sequence[Input],
+    output: str | None,
+    word: str,
+    suffix: str | None = None,
+    many: bool = False,
 ) -> list[tuple[Path, Path]]:
     """Each input with its output.
 
     Args:
         inputs: the input images.
         output: the value of ``-o``: a file for one input, or a folder in which each output has the
-            name of its input; None puts ``NAME-word.EXT`` beside the input.
+            path of its input in the tree; None puts ``NAME-word.EXT`` beside the input.
         word: ``restored``, ``degraded``.
         suffix: extension EXT; that of the input when None.
+        many: a folder, pattern or list was given: ``output`` is a folder.
 
     Raises:
         UsageError: several inputs and one file, two outputs of the same name, or a name that is too
@@ -30,21 +36,20 @@ def pair(
         InputError: an input is a folder.
     """
 
-    for source in inputs:
-        if not source.name:  # "." and "/"
-            raise InputError(f"{source}: is a folder, not an image file")
+    for each in inputs:
+        if not each.path.name:  # "." and "/"
+            raise InputError(f"{each.path}: is a folder, not an image file")
 
     def beside(source: Path) -> Path:
         return source.with_name(f"{source.stem}-{word}{suffix or source.suffix}")
 
     if output is None:
-        pairs = [(source, beside(source)) for source in inputs]
+        pairs = [(each.path, beside(each.path)) for each in inputs]
     else:
-        target = Path(output)
-        folder = target.is_dir() or output.endswith(("/", os.sep)) or not target.suffix
-        if not folder and len(inputs) > 1:
+        target, folder = Path(output), is_folder(output)
+        if not folder and (many or len(inputs) > 1):
             raise UsageError(f"{len(inputs)} inputs need a folder, and {output} is a file name")
-        pairs = [(source, target / source.name if folder else target) for source in inputs]
+        pairs = [(each.path, target / each.name if folder else target) for each in inputs]
     _check_names(target for _, target in pairs)
     seen: dict[str, Path] = {}
     for source, target in pairs:
@@ -52,6 +57,12 @@ def pair(
         if other is not source:
             raise UsageError(f"{other} and {source} would both be written to {target}")
     return pairs
+
+
+def is_folder(output: str | Path) -> bool:
+    """True if a path for outputs is a folder: it is one, ends with a slash or has no suffix."""
+    target = Path(output)
+    return target.is_dir() or str(output).endswith(("/", os.sep)) or not target.suffix
 
 
 def _check_names(targets: Iterable[Path]) -> None:
@@ -142,37 +153,39 @@ def must_exist(inputs: Iterable[Path]) -> None:
 
 
 def beside(
-    pairs: Sequence[tuple[Path, Path]], where: Path | None, word: str, suffix: str
-) -> dict[Path, Path]:
-    """The panel or report of each input: the file; in a folder, ``NAME-WORD.SUFFIX`` for several.
+    inputs: Sequence[Input], where: Path | None, word: str, suffix: str, many: bool = False
+) -> list[Path | None]:
+    """The panel or report of each input: the file; for several ``NAME-WORD.SUFFIX`` in a folder.
 
     Raises:
         UsageError: several inputs and one file.
     """
     if where is None:
-        return {}
-    if len(pairs) == 1 and where.suffix:
-        return {pairs[0][0]: where}
+        return [None] * len(inputs)
+    several = many or len(inputs) > 1
+    if not several and where.suffix:
+        return [where]
     if where.suffix and not where.is_dir():
-        raise UsageError(f"{len(pairs)} inputs need a folder for {word}s, and {where} is a file")
-    return {source: where / f"{source.name}-{word}{suffix}" for source, _ in pairs}
+        raise UsageError(f"{len(inputs)} inputs need a folder for {word}s, and {where} is a file")
+    return [where / each.name.with_name(f"{each.name.name}-{word}{suffix}") for each in inputs]
 
 
-def truths(pairs: Sequence[tuple[Path, Path]], truth: Path | None) -> dict[Path, Path]:
-    """The truth of each input: the file; in a folder, the file of the same name or stem.
+def truths(inputs: Sequence[Input], truth: Path | None) -> list[Path | None]:
+    """The truth of each input: the file; in a folder, the file of the same path, name or stem.
 
     Raises:
         InputError: the folder has no such file, or several.
     """
-    if truth is None:
-        return {}
-    if not truth.is_dir():
-        return {source: truth for source, _ in pairs}
-    out = {}
-    for source, _ in pairs:
-        same = truth / source.name
-        rest = sorted(p for p in truth.glob("*") if p.stem == source.stem and p.suffix != ".json")
-        if not same.is_file() and len(rest) != 1:
-            raise InputError(f"{truth}: has no truth for {source.name}, or several")
-        out[source] = same if same.is_file() else rest[0]
-    return out
+    if truth is None or not truth.is_dir():
+        return [truth] * len(inputs)
+    return [_truth(each.name, truth) for each in inputs]
+
+
+def _truth(name: Path, folder: Path) -> Path:
+    """The file in a folder that is the truth of an input."""
+    for place in dict.fromkeys((folder / name.parent, folder)):
+        same = place / name.name
+        rest = sorted(p for p in place.glob("*") if p.stem == name.stem and p.suffix != ".json")
+        if same.is_file() or len(rest) == 1:
+            return same if same.is_file() else rest[0]
+    raise InputError(f"{folder}: has no truth for {name}, or several")

@@ -49,12 +49,17 @@ from ipx.declare.capabilities import (
     using as using,
 )
 from ipx.declare.facts import Ask as Ask, Gain as Gain
-from ipx.declare.foreign import LayoutSpec as LayoutSpec, LibrarySpec as LibrarySpec
+from ipx.declare.foreign import (
+    ExecutorSpec as ExecutorSpec,
+    LayoutSpec as LayoutSpec,
+    LibrarySpec as LibrarySpec,
+)
 from ipx.declare.hooks import hookimpl as hookimpl
 from ipx.declare.kinds import KINDS as KINDS
 from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
+    GeneratorSpec as GeneratorSpec,
     IOSpec as IOSpec,
     Knowledge as Knowledge,
     ModelSpec as ModelSpec,
@@ -86,14 +91,20 @@ from ipx.errors import (
 from ipx.files.cards import find_weights as find_weights, trained_traits as trained_traits
 from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
-from ipx.files.images import read_array as read_array
+from ipx.files.numbers import read_array as read_array
 from ipx.files.storage import Storage as Storage
 from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
+from ipx.jobs.executor import Executor as Executor, Workers as Workers
 from ipx.jobs.explain import Explained as Explained, explain as explain
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
 from ipx.numerics.metrics import log_error as log_error
-from ipx.numerics.spectral import BasisName as BasisName, Spectral as Spectral, irfft2 as irfft2
+from ipx.numerics.spectral import (
+    BasisName as BasisName,
+    Spectral as Spectral,
+    irfft2 as irfft2,
+    irfftn as irfftn,
+)
 from ipx.numerics.tensors import (
     column as column,
     image_dot as image_dot,
@@ -109,6 +120,7 @@ from ipx.numerics.tensors import (
 from ipx.parts.component import Component as Component
 from ipx.parts.functions import denoiser as denoiser, linear as linear
 from ipx.parts.generative import Generative as Generative, OneSize as OneSize
+from ipx.parts.generator import Generator as Generator
 from ipx.parts.gradient import Gradient as Gradient
 from ipx.parts.imports import import_weights as import_weights
 from ipx.parts.layout import Imported as Imported, Layout as Layout
@@ -120,7 +132,7 @@ from ipx.parts.linear import (
     operator_norm as operator_norm,
     signed_data as signed_data,
 )
-from ipx.parts.model import Model as Model
+from ipx.parts.model import LabelledModel as LabelledModel, Model as Model
 from ipx.parts.noise import Noise as Noise
 from ipx.parts.normal import NormalSystem as NormalSystem
 from ipx.parts.operator import (
@@ -135,6 +147,7 @@ from ipx.planning.plan import Plan as Plan
 from ipx.planning.settings import SolveSettings as SolveSettings
 from ipx.solving.attach import attach as attach, best_for as best_for, plan_for as plan_for
 from ipx.solving.build import (
+    generator as generator,
     model as model,
     noise as noise,
     operator as operator,

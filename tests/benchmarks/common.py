@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from skimage import color, data, transform
+
+from ipx_plugins.peers.measure import interleaved as interleaved
 
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
@@ -30,19 +29,6 @@ def photograph(name: str, size: int = 256, grey: bool = True) -> np.ndarray:
     top, left = ((n - side) // 2 for n in image.shape[:2])
     square = image[top : top + side, left : left + side]
     return transform.resize(square, (size, size), anti_aliasing=True)
-
-
-def interleaved(runs: dict[str, Callable[[], object]], count: int = 7) -> dict[str, float]:
-    """Median milliseconds of each, run in turn after one warm-up."""
-    for run in runs.values():
-        run()
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(count):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            times[name].append(1e3 * (time.perf_counter() - began))
-    return {name: statistics.median(t) for name, t in times.items()}
 
 
 def publish(name: str, title: str, text: str, packages: tuple[str, ...] = ()) -> None:

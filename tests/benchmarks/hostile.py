@@ -124,11 +124,38 @@ def command_line(rng: random.Random, folder: Path) -> list[str]:
     spare += ["--tol", "--restarts", "--max-pixels", "--dtype", "--keep"]
     for option in rng.sample(spare, rng.randint(0, 2)):
         words += [option, rng.choice([*VALUES, *NAMES, *(p.name for p in files), "out/"])]
+    words += many(rng, folder, files)
     if rng.random() < 0.3:
         name = rng.choice(["c.toml", "c.json"])
         deep = '{"config": ' + "[" * 10**5
         (folder / name).write_text(configuration(rng) if name == "c.toml" else deep)
         words += ["--config", name]
+    return words
+
+
+def many(rng: random.Random, folder: Path, files: list[Path]) -> list[str]:
+    """Folders, patterns, lists, and the options of batches; mostly none."""
+    words = []
+    if rng.random() < 0.2:
+        deep = folder / "tree" / "deep"
+        deep.mkdir(parents=True)
+        for source in rng.sample(files, 3):
+            (rng.choice([deep, deep.parent]) / source.name).write_bytes(source.read_bytes())
+        (deep.parent / "loop").symlink_to(deep.parent, target_is_directory=True)
+        names = [*(p.name for p in files), *VALUES, *NAMES, str(folder / "good.png")]
+        lines = "\n".join(rng.choices(names, k=rng.randint(0, 4)))
+        (folder / "list.txt").write_bytes(lines.encode(errors="surrogatepass"))
+        words += [
+            rng.choice(["tree", "tree/**/*", "*[a-z].png", "**", "[", "list.txt", "tree/loop"])
+        ]
+        words += ["-o", rng.choice(["out", "tree/out", "tree", "out.png"])]
+    spare = ["--shard", "--on-error", "--manifest", "--cluster", "--jobs", "--resume"]
+    for option in rng.sample(spare, rng.randint(0, 1)):
+        usual = {"--shard": "1/2", "--on-error": "stop", "--manifest": "m.jsonl", "--jobs": "1"}
+        value = rng.choice([usual.get(option, "moon"), *VALUES, *(p.name for p in files)])
+        # processes are begun by few cases, and no cluster
+        allowed = value not in ("local", "slurm") and (option != "--jobs" or value in ("1", "0"))
+        words += [option] if option == "--resume" else [option, value] if allowed else []
     return words
 
 

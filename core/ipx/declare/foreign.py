@@ -1,4 +1,4 @@
-"""Declarations of what comes from elsewhere: weights, libraries. Imports nothing heavy."""
+"""Declarations of what is elsewhere: weights, libraries, workers. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -42,3 +42,30 @@ class LibrarySpec(Spec):
     kind: ClassVar[str] = "library"
     modules: tuple[str, ...]
     extra: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorSpec(Spec):
+    """A way to run the units of a batch, see `ipx.Executor`.
+
+    Attributes:
+        clusters: the values of ``--cluster`` that it serves: a word such as ``local``, or the
+            beginning of addresses, such as ``tcp://``. Empty for this machine without a cluster.
+        extra: the extra of ipx-toolbox that installs what it needs; empty for none.
+    """
+
+    kind: ClassVar[str] = "executor"
+    clusters: tuple[str, ...] = ()
+    extra: str = ""
+
+    def serves(self, cluster: str) -> bool:
+        """True if a value of ``--cluster`` is for this executor."""
+        return any(
+            cluster.startswith(name) and cluster != name if "://" in name else cluster == name
+            for name in self.clusters
+        )
+
+    @property
+    def shown(self) -> list[str]:
+        """The values as they are typed: ``tcp://HOST:PORT``."""
+        return [f"{name}HOST:PORT" if "://" in name else name for name in self.clusters]

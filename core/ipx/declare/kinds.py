@@ -6,9 +6,10 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from ipx.declare.foreign import LayoutSpec, LibrarySpec
+from ipx.declare.foreign import ExecutorSpec, LayoutSpec, LibrarySpec
 from ipx.declare.specs import (
     AdapterSpec,
+    GeneratorSpec,
     IOSpec,
     ModelSpec,
     NoiseSpec,
@@ -68,10 +69,12 @@ KINDS: dict[str, Kind] = {
         ),
         Kind("tuner", TunerSpec, "ipx.solving.tuner:Tuner", role="tuner", auto=True),
         Kind("model", ModelSpec, "ipx.parts.model:Model", "ipx.testing.model"),
+        Kind("generator", GeneratorSpec, "ipx.parts.generator:Generator", "ipx.testing.generator"),
         Kind("adapter", AdapterSpec),
         Kind("io", IOSpec, "ipx.files.format:Format", "ipx.testing.io"),
         Kind("layout", LayoutSpec, "ipx.parts.layout:Layout", "ipx.testing.layout"),
         Kind("library", LibrarySpec, "ipx.parts.library:Library"),
+        Kind("executor", ExecutorSpec, "ipx.jobs.executor:Executor"),
     )
 }
 

@@ -68,7 +68,9 @@ class Registry:
     _by_target: dict[str, list[Spec]] = field(default_factory=dict)
     _sorted: dict[str, list[Spec]] = field(default_factory=dict)
     _by_name: dict[str, dict[str, list[Spec]]] = field(default_factory=dict)
-    _bridges: dict[tuple[type, str], list[AdapterSpec]] = field(default_factory=dict)
+    _bridges: dict[tuple[type, str, frozenset[type], bool], AdapterSpec | None] = field(
+        default_factory=dict
+    )
 
     def add(self, info: PluginInfo, specs: Iterable[Spec] = ()) -> None:
         """Record a plugin and its components."""
@@ -94,13 +96,31 @@ class Registry:
             )
         return list(self._sorted[kind])
 
-    def bridges(self, gives: type, side: str) -> list[AdapterSpec]:
-        """The bridges to a capability of the data term or the prior, sorted as by `all`."""
-        key = (gives, side)
-        if key not in self._bridges:
-            every = [a for a in self.all("adapter") if isinstance(a, AdapterSpec)]
-            self._bridges[key] = [a for a in every if (a.gives, a.side) == key]
-        return list(self._bridges[key])
+    def bridge(
+        self, gives: type, side: str, available: frozenset[type], exact_only: bool = False
+    ) -> AdapterSpec | None:
+        """The best bridge to a capability: exact first, then by rank; None if none fits.
+
+        Args:
+            gives: the capability.
+            side: ``data`` or ``prior``.
+            available: what the side has.
+            exact_only: leave out bridges that approximate.
+        """
+        key = (gives, side, available, exact_only)
+        if key not in self._bridges:  # a matrix of everything asks half a million times
+            fitting = [
+                a
+                for a in self.all("adapter")
+                if isinstance(a, AdapterSpec)
+                and (a.gives, a.side) == (gives, side)
+                and available.issuperset(a.needs)
+                and not available.intersection(a.lacks)
+                and (a.exact or not exact_only)
+            ]
+            best = max(fitting, key=lambda a: (a.exact, a.rank, a.name), default=None)
+            self._bridges[key] = best
+        return self._bridges[key]
 
     def _named(self, kind: str, name: str) -> list[Spec]:
         """The components with a bare name, sorted as by `all`."""

@@ -308,6 +308,20 @@ class ModelSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GeneratorSpec(Spec):
+    """A method that makes new pictures.
+
+    Attributes:
+        takes: what each picture is that it is given, in order: ``("content", "style")``.
+        optional: the last so many of them may be left out.
+    """
+
+    kind: ClassVar[str] = "generator"
+    takes: tuple[str, ...] = ()
+    optional: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdapterSpec(Spec):
     """A bridge: a function that maps a problem to one with the capability ``gives``.
 
@@ -367,6 +381,8 @@ class IOSpec(Spec):
         lossless: pixels come back bit for bit; only such files are read as masks and PSFs.
         viewable: image viewers show it; a panel may be such a file.
         complex: it also holds complex numbers, which `Format.numbers` reads.
+        stacks: it also holds stacks and volumes, which `Format.stack` reads.
+        extra: the extra of the distribution that its library is part of; empty for none.
     """
 
     kind: ClassVar[str] = "io"
@@ -377,6 +393,8 @@ class IOSpec(Spec):
     lossless: bool = True
     viewable: bool = True
     complex: bool = False
+    stacks: bool = False
+    extra: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what would fail later, on files of any format."""

@@ -61,6 +61,9 @@ class Traits:
             as the feature maps of a network.
         family: operator, noise: name of the component that it is like, such as ``blur``: what was
             measured for that one holds for it; by default its own name.
+        dims: operator, noise, prior, solver: the numbers of axes that its images may have, 2 for
+            pictures ``(B, C, H, W)``, 3 for volumes ``(B, C, D, H, W)``; None for 2, and for both
+            of a solver that works with any prior.
         own_prior: solver: it regularises by itself, as a trained network or a filter; it runs with
             prior none, and ``--solver auto`` never takes it.
     """
@@ -88,5 +91,6 @@ class Traits:
     buffers: float | None = None
     maps: float = 0.0
     varying_volume: bool = False
+    dims: tuple[int, ...] | None = None
     own_prior: bool = False
     family: str = ""

@@ -17,13 +17,16 @@ from ipx.numerics.devices import open_device
 Back = Callable[[Tensor], Any]
 
 
-AXES = "BCHW"
-"""Batch, channels, rows, columns."""
+AXES = "BCDHW"
+"""Batch, channels, depth, rows, columns; only volumes have a depth."""
+
+NAMED = str.maketrans("TSZYX", "BCDHW")
+"""The letters of microscopes (time, samples, z, y, x) to those of `AXES`."""
 
 MOST_CHANNELS = 4
 """More channels than this in three axes need a word: they may be a stack of images."""
 
-_USUAL = {True: {2: "HW", 3: "HWC"}, False: {2: "HW", 3: "CHW", 4: "BCHW"}}
+_USUAL = {True: {2: "HW", 3: "HWC"}, False: {2: "HW", 3: "CHW", 4: "BCHW", 5: "BCDHW"}}
 """The axes of arrays (True) and tensors by their number."""
 
 
@@ -37,19 +40,20 @@ def to_tensor(
     """An image as ``(B, C, H, W)`` in floating point, and the inverse conversion.
 
     Args:
-        image: NumPy ``(H, W)`` or ``(H, W, C)``, or tensor ``(H, W)``, ``(C, H, W)`` or
-            ``(B, C, H, W)``; nested lists and Pillow images count as arrays, a list of images as
-            a batch. Integers are divided by the largest value of their type; on the way back
-            they are rounded and clipped.
+        image: NumPy ``(H, W)`` or ``(H, W, C)``, or tensor ``(H, W)``, ``(C, H, W)``,
+            ``(B, C, H, W)`` or ``(B, C, D, H, W)``; nested lists and Pillow images count as
+            arrays, a list of images as a batch. Integers are divided by the largest value of their
+            type; on the way back they are rounded and clipped.
         device: where to compute; by default that of a tensor, the CPU for an array.
         dtype: float32 or float64; by default float64 for float64 and for integers of 32 bits or
             more, else float32.
         axes: the meaning of the axes in other cases, such as ``"BHW"`` for a stack of grey
-            images: letters of ``BCHW`` in any order.
+            images, ``"DHW"`` for a volume: letters of ``BCDHW`` in any order, or of ``TCZYX``.
         samples: another type of the image on the way back, such as ``"uint8"``.
 
     Returns:
-        The tensor; and a function that converts such a tensor to the type and layout of ``image``
+        The tensor, ``(B, C, D, H, W)`` if there is a depth; and a function that converts such a
+        tensor to the type and layout of ``image``
         (several channels from a grey array ``(H, W)`` become ``(H, W, C)``).
 
     Raises:
@@ -66,7 +70,7 @@ def to_tensor(
     if t.numel() == 0:
         raise InputError(f"the image is empty: its shape is {tuple(image.shape)}")
     t = t.permute([order.index(a) for a in AXES if a in order])
-    for position in (AXES.index(a) for a in AXES if a not in order):
+    for position in (i for i, a in enumerate("BC") if a not in order):
         t = t.unsqueeze(position)
     work = dtype or (torch.float64 if t.dtype == torch.float64 else torch.float32)
     place = t.device if device is None else open_device(str(device))
@@ -120,7 +124,9 @@ def batch_of(value: Any, shape: tuple[int, ...]) -> Tensor:
     array, axes = plain(value)
     if axes is None and isinstance(array, np.ndarray):
         whole, one = array.shape[1:] == shape, array.shape == shape
-        if len(shape) == 3 and (whole or (one and array.shape[:2] != shape[1:])):
+        if len(shape) == 4 and (whole or one):
+            axes = "BCDHW" if whole else "CDHW"
+        elif len(shape) == 3 and (whole or (one and array.shape[:2] != shape[1:])):
             axes = "BCHW" if whole else "CHW"
         elif whole or one:
             t = _from_array(array)[0]
@@ -177,8 +183,12 @@ def _order(image: Any, axes: str | None) -> str:
             shapes = "(H, W) or (H, W, C)" if array else "(H, W), (C, H, W) or (B, C, H, W)"
             raise InputError(f"an image has shape {shapes}, not {shape}; else say axes='BCHW'")
         return _USUAL[array][image.ndim]
+    axes = axes.translate(NAMED)
     if not set("HW") <= set(axes) <= set(AXES) or len(set(axes)) != len(axes):
-        raise OptionError(f"axes are H, W and perhaps B and C, in any order, not {axes!r}")
+        raise OptionError(
+            f"axes are H, W and perhaps B, C and D, or Y, X and perhaps T, C and Z, in any order, "
+            f"not {axes!r}"
+        )
     if len(axes) != len(shape):
         raise OptionError(f"axes {axes} name {len(axes)} axes, the image has shape {shape}")
     return axes
@@ -186,7 +196,7 @@ def _order(image: Any, axes: str | None) -> str:
 
 def _arranged(x: Tensor, order: str, channels_last: bool) -> Tensor:
     """``(B, C, H, W)`` in the axes of an image; several channels of a grey one get an axis."""
-    names = AXES
+    names = AXES if x.ndim == 5 else AXES.replace("D", "")
     if "B" not in order:
         x, names = x[0], names.replace("B", "")
     if "C" not in order and x.shape[names.index("C")] == 1:
@@ -210,7 +220,8 @@ def check_channels(image: Any, channels: int) -> None:
         usual = _USUAL[isinstance(image, np.ndarray)][3]
         raise InputError(
             f"an image of shape {tuple(image.shape)} has {channels} channels, or is a stack of "
-            f"images: say axes='{usual}' for channels, axes='BHW' for a stack of grey images"
+            f"images: say axes='{usual}' for channels, axes='BHW' for a stack of grey images, "
+            "axes='DHW' for a volume"
         )
 
 

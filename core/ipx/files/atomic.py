@@ -134,7 +134,9 @@ def staged(files: Iterable[tuple[str | os.PathLike[str], bytes]]) -> Iterator[li
         for path, data in files:
             part = after.enter_context(part_of(path))
             with _told(path):
-                part.file.write(data)
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[part.file.write(rest) :]
                 part.complete()
             parts.append(part)
         yield parts
@@ -227,8 +229,9 @@ def _locked(folder: Path) -> Iterator[IO[bytes]]:
     """A new part in a folder, open for writing and locked while it is open."""
     while True:
         part = folder / f".ipx-{_host()}-{secrets.token_hex(6)}.part"
-        # open(), not mkstemp(): permissions follow the umask
-        with open(part, "xb") as file:
+        # open(), not mkstemp(): permissions follow the umask. No buffer: what could not be written
+        # would be tried again when the file is closed, and fail once more
+        with open(part, "xb", buffering=0) as file:
             with suppress(OSError):  # a file system without locks
                 _lock(file)
             if not part.exists():  # another process removed it before it was locked

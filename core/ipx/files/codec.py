@@ -15,6 +15,7 @@ import numpy as np
 from ipx.declare.registry import registry
 from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, IpxError
+from ipx.files.axes import checked
 from ipx.files.format import (
     Array,
     Format,
@@ -23,21 +24,35 @@ from ipx.files.format import (
     Rows,
     WholeRows,
     is_image,
-    upright,
     wrong_channels,
 )
 from ipx.files.limits import check_pixels
-from ipx.files.lookup import label
+from ipx.files.lookup import formats, label, listing
+from ipx.files.samples import upright
 
 
-def decode(spec: IOSpec, data: bytes, path: str | os.PathLike[str]) -> Raster:
+def decode(
+    spec: IOSpec, data: bytes, path: str | os.PathLike[str], axes: str | None = None
+) -> Raster:
     """The image in a file of this format, checked; booleans become 0 and 255.
+
+    Args:
+        spec: the format.
+        data: the file.
+        path: its name.
+        axes: the meaning of its axes, as the user tells; see `ipx.files.axes`.
 
     Raises:
         InputError: why it cannot be used, and what works; the line starts with ``path``.
+        OptionError: there are no such axes.
     """
+    told = "" if axes is None else checked(axes)
     with _one_line(f"{path}: ", f"cannot be decoded as {label(spec)}"):
-        raster = _format(spec).decode(data)
+        if told and not spec.stacks:
+            able = listing((label(s) for s in formats() if s.stacks), "or")
+            raise InputError(f"{label(spec)} holds one picture; axes are those of {able} files")
+        made = _format(spec)
+        raster = made.stack(data, told) if spec.stacks else made.decode(data)
         return replace(raster, samples=_checked(raster))
 
 
@@ -52,10 +67,11 @@ def encode(spec: IOSpec, raster: Raster, path: str | os.PathLike[str]) -> bytes:
 
 
 @contextmanager
-def opened(spec: IOSpec, path: Path) -> Iterator[Rows]:
+def opened(spec: IOSpec, path: Path) -> Iterator[Rows | None]:
     """The image in a file of this format, to be read by rows.
 
-    An image of which no rows can be read alone is decoded, and held in memory.
+    An image of which no rows can be read alone is decoded, and held in memory. None for a stack or
+    a volume.
 
     Raises:
         InputError: as for `decode`.
@@ -65,8 +81,11 @@ def opened(spec: IOSpec, path: Path) -> Iterator[Rows]:
         with _one_line(start, failure):
             rows = after.enter_context(_format(spec).opened(path))
             if rows is None:
-                raster = _format(spec).decode(path.read_bytes())
-                samples = np.ascontiguousarray(upright(_checked(raster), raster.orientation))
+                raster = decode(spec, path.read_bytes(), path)
+                if raster.axes or raster.order:
+                    yield None
+                    return
+                samples = np.ascontiguousarray(upright(raster.samples, raster.orientation))
                 rows = WholeRows(replace(raster, samples=samples))
             _check_kind(np.dtype(rows.header.dtype), rows.header.shape[2] - rows.header.alpha)
         yield rows
@@ -94,11 +113,6 @@ def streamed(spec: IOSpec, path: Path, header: Header, rows: Iterable[Array]) ->
     _format(spec).streamed(path, header, rows)
 
 
-def streams(spec: IOSpec) -> bool:
-    """True if a file of this format is written without being held in memory."""
-    return _format(spec).streams
-
-
 def numbers(spec: IOSpec, data: bytes, what: str) -> Array:
     """The array in a file of this format, as stored.
 
@@ -119,8 +133,9 @@ def _checked(raster: Raster) -> Array:
     samples = raster.samples
     if samples.size == 0:
         raise InputError(f"has no pixels, its shape is {samples.shape}")
-    _check_kind(samples.dtype, samples.shape[2] - raster.alpha)
-    check_pixels(samples.shape[1], samples.shape[0])
+    named = "C" in raster.order
+    _check_kind(samples.dtype, 1 if named else samples.shape[-1] - raster.alpha)
+    check_pixels(samples.shape[-2], samples.shape[-3])
     if samples.dtype == bool:
         return samples.astype(np.uint8) * np.uint8(255)
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,16 +25,25 @@ FEWEST = 5
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """The samples of one image as a file stores them, neither scaled nor rotated.
+    """The samples of an image as a file stores them, neither scaled nor rotated.
+
+    Of one picture, or of a stack or volume, whose further axes come first.
 
     Attributes:
         samples: ``(H, W, S)``: grey or RGB, then alpha if there is one; or `FEWEST` or more bands.
-            Real numbers of at most 64 bits; booleans are black and white.
+            Real numbers of at most 64 bits; booleans are black and white. Of a stack of T pictures
+            ``(T, H, W, S)``, of a volume ``(Z, H, W, S)``, of T volumes ``(T, Z, H, W, S)``.
         alpha: the last sample is alpha.
         premultiplied: the colours are stored multiplied by alpha.
         icc: the colour profile.
         orientation: EXIF orientation, 1 to 8; other values mean 1, upright.
         storage: what lossy storage tells, in the units of the samples, before rotation.
+        axes: the axes before the rows: empty, ``T``, ``Z`` or ``TZ``.
+        order: all axes as the file has them, such as ``TZCYX``; see `ipx.files.axes`.
+        spacing: height and width of a pixel in micrometres, the depth of a voxel before them;
+            empty if the file does not tell.
+        kept: what a format wants to write again, such as the names of channels; only the format
+            that has read it gets it.
     """
 
     samples: Array
@@ -43,16 +52,20 @@ class Raster:
     icc: bytes | None = None
     orientation: int = 1
     storage: Storage = Storage()
+    axes: str = ""
+    order: str = ""
+    spacing: tuple[float, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def layout(self) -> str:
         """As in `IOSpec.layouts`: ``L``, ``RGB``, ``LA``, ``RGBA``, ``La``, ``RGBa``, ``bands``."""
-        return layout_of(self.samples.shape[2] - self.alpha, self.alpha, self.premultiplied)
+        return layout_of(self.samples.shape[-1] - self.alpha, self.alpha, self.premultiplied)
 
     @property
     def packed(self) -> Array:
         """The samples as most encoders need them: contiguous, ``(H, W)`` if S is 1."""
-        flat = self.samples[..., 0] if self.samples.shape[2] == 1 else self.samples
+        flat = self.samples[..., 0] if self.samples.shape[-1] == 1 else self.samples
         return np.ascontiguousarray(flat)
 
 
@@ -171,6 +184,19 @@ class Format:
         """
         raise NotImplementedError
 
+    def stack(self, data: bytes, axes: str) -> Raster:
+        """The stack or volume in a file; only for formats that declare ``stacks``.
+
+        Args:
+            data: the file.
+            axes: the meaning of its axes, see `ipx.files.axes`, as the user tells; empty for what
+                the file tells. `ipx.files.axes.raster_of` brings an array into the right form.
+
+        Raises:
+            InputError: as for `decode`; or nobody tells what the axes mean.
+        """
+        raise NotImplementedError
+
     def encode(self, raster: Raster) -> bytes:
         """A file from which `decode` gives ``raster`` again, exactly if declared lossless.
 
@@ -178,7 +204,8 @@ class Format:
         implement this.
 
         Args:
-            raster: upright, in native byte order, of a declared dtype and layout.
+            raster: upright, in native byte order, of a declared dtype and layout. Formats that
+                declare ``stacks`` also get those, see `ipx.files.axes.as_stored`.
 
         Raises:
             InputError: the image is too large for the format.
@@ -212,14 +239,3 @@ def wrong_channels(count: int) -> str:
         f"{count} channels; an image has 1 (grey) or 3 (RGB), and alpha or not, or {FEWEST} or "
         "more bands"
     )
-
-
-def upright(samples: Array, orientation: int) -> Array:
-    """``(H, W, S)`` rotated and flipped upright (EXIF 2.32, tag 0x0112)."""
-    if orientation in (5, 6, 7, 8):
-        samples = samples.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        samples = samples[::-1]
-    if orientation in (2, 3, 6, 7):
-        samples = samples[:, ::-1]
-    return samples

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, MemoryExhaustedError
 from ipx.files import codec
-from ipx.files.affine import EXACT, affine, top
+from ipx.files.affine import affine
 from ipx.files.atomic import check_folder, one_line, write_atomic
-from ipx.files.format import FEWEST, Array, Raster, is_image, layout_of, upright
+from ipx.files.format import FEWEST, Array, Raster, is_image, layout_of
 from ipx.files.lookup import (
     by_content,
     by_suffix,
@@ -32,6 +32,7 @@ from ipx.files.lookup import (
     suffixes,
 )
 from ipx.files.record import sha256 as sha256
+from ipx.files.samples import alpha_of, as_type, map_of, opaque, samples_of, upright
 from ipx.files.storage import Storage
 
 
@@ -40,8 +41,9 @@ class Picture:
     """An image as read from a file: upright, its colours mapped to nominal [0, 1].
 
     Attributes:
-        pixels: ``(C, H, W)``, C 1, 3 or more than 4; float32, or float64 if the file has more than
-            24 significant bits. ``value in the file = pixels * scale + offset``.
+        pixels: ``(C, H, W)``, C 1, 3 or more than 4; of a stack ``(T, C, H, W)``, of a volume
+            ``(C, D, H, W)``, of several ``(T, C, D, H, W)``; float32, or float64 if the file has
+            more than 24 significant bits. ``value in the file = pixels * scale + offset``.
         alpha: ``(H, W)``, upright, with the values of the file; None if there is none.
         dtype: type of the samples in the file: uint8, uint16, float32, ...
         scale: file units per unit of ``pixels``: 255, 65535, 1, or the range of the values.
@@ -53,6 +55,10 @@ class Picture:
         premultiplied: the colours are multiplied by alpha (TIFF's associated alpha).
         storage: how precisely the file stores, in units of ``pixels``: with the errors of a format
             with loss, else of rounding to integers.
+        axes: of ``pixels``: ``CYX``, ``TCYX``, ``CZYX`` or ``TCZYX``.
+        order: of the file, such as ``TZCYX``; empty for one picture.
+        spacing: see `ipx.Raster`.
+        kept: likewise.
     """
 
     pixels: Array
@@ -66,12 +72,21 @@ class Picture:
     path: Path
     premultiplied: bool = False
     storage: Storage = Storage()
+    axes: str = "CYX"
+    order: str = ""
+    spacing: tuple[float, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)``."""
-        channels, height, width = self.pixels.shape
-        return channels, height, width
+    def stacked(self) -> bool:
+        """True for a stack, whose pictures or volumes are restored one by one."""
+        return self.axes.startswith("T")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(C, H, W)``, or ``(C, D, H, W)``; of a stack that of each."""
+        shape: tuple[int, ...] = self.pixels.shape
+        return shape[1:] if self.stacked else shape
 
     def describe(self) -> dict[str, Any]:
         """The entry of a record: plain values, with the affine map and the sha256."""
@@ -85,7 +100,13 @@ class Picture:
             "offset": self.offset,
             "alpha": self.alpha is not None,
             "icc": self.icc is not None,
+            **({"axes": self.order, "pictures": len(self)} if self.order else {}),
+            **({"spacing": list(self.spacing)} if self.spacing else {}),
         }
+
+    def __len__(self) -> int:
+        """The number of pictures or volumes in a stack, else 1."""
+        return len(self.pixels) if self.stacked else 1
 
 
 def read(
@@ -93,6 +114,7 @@ def read(
     value_range: tuple[float, float] | None = None,
     *,
     absolute: bool = False,
+    axes: str | None = None,
 ) -> Picture:
     """Read an image file.
 
@@ -105,23 +127,26 @@ def read(
         absolute: 0 in the file is 0 in ``pixels``, as the trait of an operator says. 1 is 1 for
             floats up to `affine.LARGEST` in size, if some exceed `affine.DIM`, else the largest
             size.
+        axes: the meaning of the axes of a stack or a volume, such as ``ZYX``; by default what the
+            file tells, see `ipx.files.axes`.
 
     Raises:
-        InputError: missing, empty, truncated, not an image, NaN, no pixels, a stack, a wrong
-            number of channels, ...; says what works.
+        InputError: missing, empty, truncated, not an image, NaN, no pixels, a stack of unknown
+            axes, a wrong number of channels, ...; says what works.
         MemoryExhaustedError: the image does not fit in memory.
     """
     name = str(path)
     try:
         data = Path(path).read_bytes()
         spec = by_content(data, path)
-        raster = codec.decode(spec, data, path)
+        raster = codec.decode(spec, data, path, axes)
         samples = upright(raster.samples, raster.orientation)
-        values = samples[..., : samples.shape[2] - raster.alpha]
+        values = samples[..., : samples.shape[-1] - raster.alpha]
         scale, offset = affine(values, value_range, name, absolute)
         wide = values.dtype.itemsize > 4 or values.dtype in (np.int32, np.uint32)
         work: npt.DTypeLike = np.float32 if values.dtype in (np.uint8, np.uint16) else np.float64
-        planes: Array = np.moveaxis(values, -1, 0).astype(work)
+        first = int(raster.axes.startswith("T"))
+        planes: Array = np.moveaxis(values, -1, first).astype(work)
         pixels = (planes - offset) / scale
         pixels = np.ascontiguousarray(pixels, dtype=np.float64 if wide else np.float32)
         alpha = np.ascontiguousarray(samples[..., -1]) if raster.alpha else None
@@ -148,6 +173,10 @@ def read(
         path=Path(path),
         premultiplied=raster.premultiplied,
         storage=storage.divided(scale),
+        axes="T" * first + "C" + raster.axes.removeprefix("T") + "YX",
+        order=raster.order,
+        spacing=raster.spacing,
+        kept=raster.kept,
     )
 
 
@@ -170,6 +199,7 @@ def encoded(
     pixels: Array,
     like: Picture | None = None,
     dtype: str | None = None,
+    axes: str | None = None,
 ) -> bytes:
     """The content of an image file with ``pixels``.
 
@@ -182,23 +212,28 @@ def encoded(
         like: the input whose depth, range, alpha and profile the output takes.
         dtype: type of the samples in place of that of ``like``; [0, 1] is then mapped to the full
             range of an unsigned integer, and unchanged for floats.
+        axes: of ``pixels``, as in `Picture`; by default those of ``like``.
 
     Raises:
         InputError: the folder is missing or not writable; the format cannot hold this depth or
             alpha; ``pixels`` has NaN or a wrong shape.
     """
-    spec, name = target_of(path, like, dtype)
+    spec, name = _target(path, like, dtype)
     pixels = np.asarray(pixels)
+    axes = axes or ("CYX" if like is None else like.axes)
+    if axes != "CYX" or (like is not None and like.order):
+        return _encoded_stack(spec, path, pixels, like, (axes, name, dtype))
     if pixels.ndim != 3 or not is_image(pixels.shape[0]) or not pixels.size:
         raise InputError(
             f"{path}: an image is (1, H, W), (3, H, W) or ({FEWEST} or more, H, W), not "
             f"{pixels.shape}"
         )
     alpha = _keeps_alpha(path, spec, pixels.shape[0], like)
-    samples = samples_of(path, pixels, *map_of(like, dtype, name), name)
+    scale, offset = map_of(None if like is None else (like.scale, like.offset), dtype, name)
+    samples = samples_of(path, pixels, scale, offset, name)
     raster = Raster(samples)
     if like is not None and like.alpha is not None and alpha:
-        plane = _alpha(like.alpha, pixels.shape[1:], name)
+        plane = alpha_of(like.alpha, pixels.shape[1:], name)
         samples = np.concatenate([samples, plane[..., None]], axis=-1)
         raster = Raster(samples, alpha=True, premultiplied=like.premultiplied)
     if like is not None and like.shape[0] == pixels.shape[0]:
@@ -206,23 +241,38 @@ def encoded(
     return codec.encode(spec, raster, path)
 
 
-def samples_of(
-    path: str | os.PathLike[str], pixels: Array, scale: float, offset: float, name: str
-) -> Array:
-    """Pixels ``(C, H, W)`` as samples ``(H, W, C)`` of this type for a file.
+def _encoded_stack(
+    spec: IOSpec,
+    path: str | os.PathLike[str],
+    pixels: Array,
+    like: Picture | None,
+    how: tuple[str, str, str | None],
+) -> bytes:
+    """The content of a file with a stack or a volume; ``how``: axes, sample type, type asked."""
+    axes, name, dtype = how
+    _check_stack(path, spec, axes)
+    if pixels.ndim != len(axes) or not pixels.size:
+        raise InputError(f"{path}: an image with axes {axes} has not the shape {pixels.shape}")
+    _check_finite(path, pixels)
+    scale, offset = map_of(None if like is None else (like.scale, like.offset), dtype, name)
+    wide = np.dtype(name).kind != "f" and np.dtype(name).itemsize > 2
+    planes = np.moveaxis(pixels.astype(np.float64) if wide else pixels, axes.index("C"), -1)
+    samples = as_type(planes * scale + offset, name)
+    told = {} if like is None else {"order": like.order, "spacing": like.spacing}
+    if like is not None and like.format == spec.name:
+        told["kept"] = like.kept
+    return codec.encode(spec, Raster(samples, axes=axes[:-2].replace("C", ""), **told), path)
 
-    Raises:
-        InputError: a value is not finite, or too large for the type.
-    """
+
+def _check_finite(path: str | os.PathLike[str], pixels: Array) -> None:
     if not np.isfinite(pixels).all():
         raise InputError(f"{path}: not written, the image has values that are NaN or infinite")
-    samples = np.moveaxis(pixels.astype(np.float64) * scale + offset, 0, -1)
-    samples = _as_type(samples, name)
-    if not np.isfinite(samples).all():
-        raise InputError(
-            f"{path}: not written, {name} is too small for the values; ask for float32"
-        )
-    return samples
+
+
+def _check_stack(path: str | os.PathLike[str], spec: IOSpec, axes: str) -> None:
+    if axes != "CYX" and not spec.stacks:
+        able = listing([s.suffixes[0] for s in formats() if s.stacks and s.dtypes][:2], "or")
+        raise InputError(f"{path}: {label(spec)} holds no stacks and volumes; write {able}")
 
 
 def output_type(
@@ -233,11 +283,11 @@ def output_type(
     Raises:
         InputError: as `write`, except for what depends on the pixels.
     """
-    spec, name = target_of(path, like, dtype)
+    spec, name = _target(path, like, dtype)
     return spec.name, name
 
 
-def target_of(
+def _target(
     path: str | os.PathLike[str], like: Picture | None, dtype: str | None
 ) -> tuple[IOSpec, str]:
     """The declaration of the format, and the sample type."""
@@ -258,7 +308,9 @@ def target_of(
             f"{target}: {label(spec)} cannot hold {name} samples; "
             f"write {_others(name)}, or ask for {allowed} with dtype (--dtype)"
         )
-    if like is not None:
+    if like is not None and (like.axes != "CYX" or like.order):
+        _check_stack(target, spec, like.axes)
+    elif like is not None:
         _keeps_alpha(target, spec, like.shape[0], like)
     check_folder(target)
     return spec, name
@@ -292,7 +344,7 @@ def _keeps_alpha(
     layout = layout_of(colours, True, like.premultiplied)
     if layout in spec.layouts:
         return True
-    if (like.alpha == _opaque(like.alpha)).all():
+    if (like.alpha == opaque(like.alpha)).all():
         return False
     if like.premultiplied and layout.upper() in spec.layouts:
         what = "premultiplied alpha"
@@ -310,66 +362,3 @@ def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:
     """
     name = {"photograph": "astronaut.png", "face": "face.png"}[subject]
     return read(Path(__file__).parents[1] / "assets" / name)
-
-
-# --- the affine map -----------------------------------------------------------------------
-
-
-def map_of(like: Picture | None, dtype: str | None, name: str) -> tuple[float, float]:
-    """``(scale, offset)`` of the samples of an output of type ``name``, see `encoded`."""
-    if like is None or dtype is not None:
-        return top(name), 0.0
-    return like.scale, like.offset
-
-
-def _as_type(values: Array, name: str) -> Array:
-    """float64 values as samples of this type: rounded and clipped for integers only."""
-    if np.dtype(name).kind == "f":
-        with np.errstate(over="ignore"):
-            return values.astype(name)
-    limits = np.iinfo(name)
-    low, high = max(limits.min, -EXACT), min(limits.max, EXACT)
-    return np.rint(values).clip(low, high).astype(name)
-
-
-def _alpha(alpha: Array, size: tuple[int, ...], name: str) -> Array:
-    """Alpha in this size and type; unchanged if it has both."""
-    if alpha.shape == size and alpha.dtype.name == name:
-        return alpha
-    values = alpha.astype(np.float64) / _opaque(alpha)
-    if alpha.shape != size:
-        image = Image.fromarray(values.astype(np.float32))
-        values = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
-    largest = _opaque(alpha) if alpha.dtype.name == name else top(name)
-    return _as_type(values.astype(np.float64) * largest, name)
-
-
-def _opaque(alpha: Array) -> float:
-    """The alpha of opaque: the largest of an integer type; for floats 1, or a larger maximum."""
-    return max(top(alpha.dtype), float(alpha.max()))
-
-
-def read_array(path: Path, what: str) -> Array:
-    """The numbers in a file that is not an image, such as a PSF or a mask.
-
-    Args:
-        path: a file of a lossless format, determined by its extension.
-        what: ``PSF``, ``mask``, ..., for error messages.
-
-    Raises:
-        InputError: there is no such file, or it is of another format, damaged, or not numeric.
-    """
-    spec = by_suffix(path)
-    if spec is None or not spec.lossless:
-        exact = listing((label(s) for s in formats() if s.lossless), "or")
-        raise InputError(f"{what} {path} is of no known kind; use {exact}")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"there is no {what} file {path}") from None
-    except OSError as e:
-        raise InputError(f"{what} {path} cannot be read: {one_line(e)}") from None
-    values = codec.numbers(spec, data, f"{what} {path}")
-    if values.dtype.kind not in "buif":
-        raise InputError(f"{what} {path} holds {values.dtype}; use numbers")
-    return values

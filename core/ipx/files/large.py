@@ -10,14 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ipx.declare.specs import IOSpec
+from ipx.declare.foreign import IOSpec
 from ipx.errors import InputError
 from ipx.files import codec
 from ipx.files.affine import affine_of
 from ipx.files.atomic import one_line
 from ipx.files.format import Array, Header, Rows
-from ipx.files.images import Picture, map_of, samples_of, target_of
-from ipx.files.lookup import by_content
+from ipx.files.images import Picture, output_type
+from ipx.files.lookup import by_content, by_suffix
+from ipx.files.samples import map_of, samples_of
 
 FIRST = 1 << 16
 """Bytes at the beginning of a file that tell its format."""
@@ -67,8 +68,10 @@ class LargePicture:
 
 
 @contextmanager
-def opened(path: Path, absolute: bool = False) -> Iterator[LargePicture]:
+def opened(path: Path, absolute: bool = False) -> Iterator[LargePicture | None]:
     """An image file, to be read by rows; its values are looked at once, for their range.
+
+    None for a stack or a volume.
 
     Args:
         path: the file.
@@ -83,6 +86,9 @@ def opened(path: Path, absolute: bool = False) -> Iterator[LargePicture]:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         with codec.opened(spec, path) as rows:
+            if rows is None:
+                yield None
+                return
             header = rows.header
             height, width, count = header.shape
             colours, dtype = count - header.alpha, np.dtype(header.dtype)
@@ -144,7 +150,8 @@ def write_rows(
         InputError: the format cannot hold the image, or it has values that are not finite.
     """
     told = like.picture
-    spec, name = target_of(path, told, dtype)
+    name, spec = output_type(path, told, dtype)[1], by_suffix(path)
+    assert spec is not None
     channels, height, width = shape
     alpha = told.alpha is not None and told.shape[1:] == (height, width)
     if told.alpha is not None and not alpha:
@@ -159,7 +166,7 @@ def write_rows(
         told.premultiplied,
         told.icc if told.shape[0] == channels else None,
     )
-    scale, offset = map_of(told, dtype, name)
+    scale, offset = map_of((told.scale, told.offset), dtype, name)
 
     def converted() -> Iterator[Array]:
         row = 0

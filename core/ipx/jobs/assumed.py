@@ -10,10 +10,12 @@ from typing import Any
 from ipx.declare.facts import Ask
 from ipx.declare.specs import OperatorSpec
 from ipx.errors import InputError, UsageError
+from ipx.files.lookup import by_suffix
 from ipx.files.record import read_record, record_path
 from ipx.files.written import unchanged
 from ipx.planning.plan import Plan
 from ipx.planning.request import Request
+from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Tree
 
 
@@ -57,23 +59,38 @@ def for_measured(request: Request, source: Path) -> Request:
 
 
 def plan_for(request: Request, source: Path) -> Plan:
-    """The plan for a file, whose channels the prior of ``auto`` may depend on.
+    """The plan for a file, whose axes and channels it may depend on.
 
     Raises:
         PlanError: nothing fits.
     """
     measured = for_measured(request, source)
-    if measured.prior["name"] != AUTO or not source.is_file():
+    if not source.is_file():
         return measured.plan()
-    found = measured.settled(channels_of(measured, source))[1]
-    return found or measured.plan()
-
-
-def channels_of(request: Request, source: Path) -> int:
-    """The number of channels of the data in a file."""
+    told = measured.settings.axes is not None
+    if measured.prior["name"] != AUTO and (told or not _may_be_volume(source)):
+        return measured.plan()
     from ipx.jobs.records import read_data
 
-    return read_data(request, source).shape[0]
+    picture = read_data(measured, source)
+    measured = with_axes(measured, picture.axes)
+    return measured.settled(picture.shape[0])[1] or measured.plan()
+
+
+def _may_be_volume(source: Path) -> bool:
+    """True if a file of this format may tell that it holds a volume."""
+    spec = by_suffix(source)
+    return spec is not None and spec.stacks
+
+
+def with_axes(request: Request, axes: str) -> Request:
+    """The request with the axes of the data, unless they were told."""
+    if request.settings.axes is not None or "Z" not in axes:
+        return request
+    values = {name: getattr(request.settings, name) for name in SolveSettings.infos()}
+    made = replace(request, settings=SolveSettings(**{**values, "axes": axes}))
+    object.__setattr__(made, "named", request.named)
+    return made
 
 
 def _simulated(source: Path, operator: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ipx.files import images
 from ipx.files.atomic import folder_for
@@ -45,8 +46,8 @@ def degrade_file(
         IpxError: nothing was written.
     """
     reporter = reporter or Reporter()
-    picture = images.read(source)
     s = request.settings
+    picture = images.read(source, axes=s.axes)
     with folder_for(output):
         is_complex = request.tree("op").facts.traits.complex
         dtype, kept = (None, "complex") if is_complex else _types(request, output, picture)
@@ -56,7 +57,12 @@ def degrade_file(
         clean = torch.from_numpy(picture.pixels)
         clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
         y = degrade(
-            clean, op=request.op, noise=request.noise, seed=s.seed, device=s.device, axes="CHW"
+            clean,
+            op=request.op,
+            noise=request.noise,
+            seed=s.seed,
+            device=s.device,
+            axes=picture.axes,
         ).cpu()
         seconds = time.perf_counter() - began
         data = y.numpy()
@@ -75,8 +81,8 @@ def degrade_file(
             "seed": s.seed,
             "seconds": seconds,
             "clipped": clipped,
-            "psnr": float(psnr(y[None], clean[None])[0]) if alike else None,
-            "ssim": float(ssim(y[None], clean[None])[0]) if alike else None,
+            "psnr": float(psnr(*_batches(picture, y, clean)).mean()) if alike else None,
+            "ssim": float(ssim(*_batches(picture, y, clean)).mean()) if alike else None,
         }
         config = {"inputs": [absolute(source)], "output": absolute(output)}
         record = make_record("degrade", request, picture, reporter.command, row, config)
@@ -84,6 +90,11 @@ def degrade_file(
         content = (encoded_complex if is_complex else plain)(output, data)
         commit(output, {output: content}, record)
     return row
+
+
+def _batches(picture: Picture, *images: Tensor) -> list[Tensor]:
+    """With an axis for the pictures of a stack."""
+    return [x if picture.stacked else x[None] for x in images]
 
 
 def _types(request: Request, output: Path, picture: Picture) -> tuple[str | None, str]:

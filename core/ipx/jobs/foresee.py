@@ -15,6 +15,8 @@ from torch import Tensor
 from ipx.declare.kinds import ROLES
 from ipx.errors import IpxError
 from ipx.files.arrays import to_tensor
+from ipx.files.planes import single
+from ipx.jobs.assumed import with_axes
 from ipx.jobs.records import read_data
 from ipx.jobs.reporter import Ahead
 from ipx.numerics.free import free_memory
@@ -68,8 +70,8 @@ def foresee(request: Request, source: Path) -> Foreseen:
     Raises:
         IpxError: the file cannot be read, or the request does not fit it.
     """
-    y = _data(request, source)
-    request = request.settled(y.shape[1])[0]
+    y, count = _data(request, source)
+    request = _settled(request, y)
     work, refused = work_of(request, y), None
     most = request.settings.max_memory
     try:
@@ -77,21 +79,29 @@ def foresee(request: Request, source: Path) -> Foreseen:
     except IpxError as e:
         refused = str(e)
     found = seconds_of(request, y)
-    seconds, at_most = (None, False) if found is None else found
+    seconds, at_most = (None, False) if found is None else (found[0] * count, found[1])
     return Foreseen(round(work.peak()), free_memory(y.device), seconds, at_most, refused)
 
 
 def foresee_memory(request: Request, source: Path) -> Work:
     """What determines the memory of the restoration of a file."""
-    y = _data(request, source)
-    return work_of(request.settled(y.shape[1])[0], y)
+    y = _data(request, source)[0]
+    return work_of(_settled(request, y), y)
 
 
-def _data(request: Request, source: Path) -> Tensor:
+def _settled(request: Request, y: Tensor) -> Request:
+    """The request with a prior in place of ``auto``, for such data."""
+    return with_axes(request, "CZYX" if y.ndim == 5 else "CYX").settled(y.shape[1])[0]
+
+
+def _data(request: Request, source: Path) -> tuple[Tensor, int]:
+    """The data, of a stack its middle picture, and the number of pictures."""
     s = request.settings
     precision = None if s.precision is None else getattr(torch, s.precision)
-    picture = torch.from_numpy(read_data(request, source).pixels)
-    return to_tensor(picture, s.device, precision, None, s.sample_type)[0]
+    picture = read_data(request, source)
+    y = torch.from_numpy(single(picture.pixels, picture.axes))
+    axes = picture.axes.removeprefix("T")
+    return to_tensor(y, s.device, precision, axes, s.sample_type)[0], len(picture)
 
 
 def work_of(request: Request, y: Tensor) -> Work:
@@ -181,7 +191,7 @@ def _watched(request: Request, y: Tensor, steps: float = math.inf) -> _Watch | N
     parts: dict[str, Any] = {role: getattr(request, role) for role in ROLES}
     ended = False
     try:
-        solve(y, **parts, lam=request.lam, settings=settings, observers=[timer])
+        solve(y, **parts, lam=request.lam, settings=settings, observers=[timer], axes=None)
         ended = True
     except _Enough:
         pass

@@ -10,6 +10,7 @@ from ipx.errors import InputError, UsageError
 from ipx.files import images
 from ipx.files.atomic import check_folder, folder_for, move, staged, write_atomic
 from ipx.files.format import Array
+from ipx.files.planes import sections, single
 from ipx.jobs.records import MAIN
 from ipx.jobs.reported import check_report, from_record, is_report, reported
 from ipx.report.index import Entry, index
@@ -55,9 +56,10 @@ def write_index(
 
 def _thumbnail_of(output: Path) -> str:
     try:
-        return thumbnail(images.read(output).pixels)
+        found = images.read(output)
     except InputError:
         return ""
+    return thumbnail(sections(single(found.pixels, found.axes)))
 
 
 def _title(path: Path) -> str:

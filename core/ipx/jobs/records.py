@@ -68,7 +68,9 @@ def read_data(request: Request, source: Path) -> Picture:
         InputError: see `ipx.files.images.read` and `ipx.files.complex.read_complex`.
     """
     traits = request.tree("op").facts.traits
-    return read_complex(source) if traits.complex else images.read(source, absolute=traits.absolute)
+    if traits.complex:
+        return read_complex(source)
+    return images.read(source, absolute=traits.absolute, axes=request.settings.axes)
 
 
 def file_hashes(request: Request, command: str) -> dict[str, str]:
@@ -86,7 +88,11 @@ def absolute(path: Path | None) -> str | None:
 
 
 def places(
-    output: Path, names: Iterable[str], force: bool = False, named: Mapping[str, Path] | None = None
+    output: Path,
+    names: Iterable[str],
+    force: bool = False,
+    named: Mapping[str, Path] | None = None,
+    whole: bool = False,
 ) -> dict[str, Path]:
     """The file of each output: ``output`` for ``restored``, STEM-NAME.tif beside it for others.
 
@@ -95,12 +101,14 @@ def places(
         names: the names of the outputs.
         force: replace files that were not written with ``output``.
         named: other files for some of the outputs.
+        whole: NAME.EXT-OUTPUT.tif in place of STEM-OUTPUT.tif, where another output has the stem.
 
     Raises:
         UsageError: such a file exists.
     """
+    start = output.name if whole else output.stem
     own = output.with_name
-    found = {name: output if name == MAIN else own(f"{output.stem}-{name}.tif") for name in names}
+    found = {name: output if name == MAIN else own(f"{start}-{name}.tif") for name in names}
     found |= {name: path for name, path in (named or {}).items() if name in found}
     for name, path in found.items():
         if name != MAIN and path.exists() and not force and not wrote(output, path):
@@ -126,9 +134,10 @@ def contents(
     Raises:
         InputError: see `ipx.files.images.encoded`.
     """
+    frame = like if like.order else None  # axes and pixel size of stacks and volumes
     return {
         path: images.encoded(path, pictures[name], like, samples)
         if name == MAIN
-        else partial(images.encoded, path, pictures[name], dtype="float32")
+        else partial(images.encoded, path, pictures[name], frame, "float32")
         for name, path in where.items()
     }

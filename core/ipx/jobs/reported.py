@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from ipx.errors import InputError, IpxError, UsageError
 from ipx.files import images
 from ipx.files.format import Array, is_image
 from ipx.files.images import Picture
+from ipx.files.planes import middle, sections, single
 from ipx.files.record import read_record, sha256
 from ipx.jobs.records import MAIN, read_data
 from ipx.jobs.residual import residual
@@ -99,8 +100,8 @@ def reported(record: Table, files: Files, at: Path) -> bytes:
     return page(
         Run(
             record,
-            _shown(record["result"], files, left),
-            None if left is None else np.asarray(left),
+            [replace(s, pixels=sections(s.pixels)) for s in _shown(record["result"], files, left)],
+            None if left is None else middle(np.asarray(left)),
             Quadratic in noise.capabilities,
             str(at),
             missing,
@@ -122,10 +123,10 @@ def _shown(row: Mapping[str, Any], files: Files, left: Array | None) -> list[Sho
         error = main - files.clean
         told = f"root mean square {float(np.sqrt(np.mean(np.square(error)))):.3g}"
         found.append(Shown("error", "Error: restored \N{MINUS SIGN} truth", error, "signed", told))
-    if left is not None and left.ndim == 3:
+    if left is not None and left.ndim in (3, 4):
         unseen = "grey: unknown" if np.isnan(left).any() else ""
         found.append(Shown("residual", "Residual y \N{MINUS SIGN} Ax", left, "signed", unseen))
-        strength = np.log10(np.maximum(power(left), 1e-16))
+        strength = np.log10(np.maximum(power(middle(left)), 1e-16))
         told = "log10 of the power, frequency zero in the middle"
         found.append(Shown("spectrum", "Spectrum of the residual", strength[None], "map", told))
     return found
@@ -147,7 +148,7 @@ def _data(row: Mapping[str, Any], files: Files) -> list[Shown]:
     except IpxError:
         before = None
     same = before is not None and before.shape == y.shape
-    if not same and y.ndim == 3 and is_image(y.shape[0]):
+    if not same and (y.ndim == 4 or (y.ndim == 3 and is_image(y.shape[0]))):
         near = y.min() >= -0.5 and y.max() <= 1.5
         found.append(Shown("data", "Data as measured", y, "image" if near else "map"))
     return found
@@ -183,7 +184,7 @@ def from_record(at: Path) -> tuple[Table, Files]:
         files = Files(request)
         output = at.with_name(at.name.removesuffix(".json"))
         picture = _picture(record, request, output, files)
-        files.data = None if picture is None else picture.pixels
+        files.data = None if picture is None else single(picture.pixels, picture.axes)
         files.outputs = _outputs(record, output, files)
         files.clean = _truth(record, request, output, picture, files)
     except (KeyError, TypeError, AttributeError, UsageError) as why:
@@ -223,13 +224,17 @@ def _outputs(record: Table, output: Path, files: Files) -> dict[str, Array]:
 
 
 def _as_written(path: Path, name: str, given: Mapping[str, Any]) -> Array:
-    """An output in nominal values: those of the data for the image, if it has their type."""
-    if name != MAIN:
-        return images.read(path, (0.0, 1.0)).pixels
-    first = images.read(path)
-    if first.dtype != given["dtype"]:
-        return first.pixels
-    return images.read(path, (given["offset"], given["offset"] + given["scale"])).pixels
+    """An output in nominal values: those of the data for the image, if it has their type.
+
+    Of a stack its middle picture.
+    """
+    extent: tuple[float, float] | None = (0.0, 1.0)
+    axes = given.get("axes")
+    if name == MAIN:
+        same = images.read(path, axes=axes).dtype == given["dtype"]
+        extent = (given["offset"], given["offset"] + given["scale"]) if same else None
+    found = images.read(path, extent, axes=axes)
+    return single(found.pixels, found.axes)
 
 
 def _truth(
@@ -249,7 +254,7 @@ def _truth(
         clean = _read(files, partial(images.read, path))
     else:
         clean = _read(files, partial(read_truth, path, picture, request))
-    return None if clean is None else clean.pixels
+    return None if clean is None else single(clean.pixels, clean.axes)
 
 
 def _there(path: Path, known: object, files: Files) -> bool:

@@ -14,7 +14,7 @@ from ipx.errors import InputError
 from ipx.files import images, panel
 from ipx.files.format import FEWEST, Array, is_image
 from ipx.files.images import Picture
-from ipx.files.storage import Storage
+from ipx.files.planes import sections, single
 from ipx.jobs.curve import Curve
 from ipx.jobs.records import MAIN
 from ipx.jobs.reporter import Reporter, Reporting
@@ -36,11 +36,12 @@ class Restored:
     Attributes:
         request: the restoration.
         how: the result of `ipx.solve`.
-        data: the degraded image, ``(C, H, W)``.
+        data: the degraded image, ``(C, H, W)``; of a stack or volume as in `Picture`.
         metrics: PSNR (dB) and SSIM before and after; None without a truth. Of many bands also
             the spectral angle (degrees), and the PSNR of each band after.
         warnings: notes on the result for the row and the record, one line each.
         history: the course of the last solve, see `ipx.jobs.curve.Curve`.
+        stacked: outputs are stacks, and ``how`` is that of the picture with the worst status.
     """
 
     request: Request
@@ -49,11 +50,23 @@ class Restored:
     metrics: Table = field(default_factory=lambda: dict.fromkeys(METRICS))
     warnings: list[str] = field(default_factory=list)
     history: list[Table] = field(default_factory=list)
+    stacked: bool = False
 
     @property
     def pictures(self) -> dict[str, Array]:
-        """All outputs by name, ``(C, H, W)``."""
-        return {name: x[0].detach().cpu().numpy() for name, x in self.how.outputs.items()}
+        """All outputs by name, each like the data."""
+        every = {name: x.detach().cpu().numpy() for name, x in self.how.outputs.items()}
+        return every if self.stacked else {name: x[0] for name, x in every.items()}
+
+    def shown(self, clean: Picture | None) -> tuple[Array, dict[str, Array], Array | None]:
+        """Data, outputs and truth for a page: of a stack those of its middle picture."""
+        axes = "T" if self.stacked else ""
+        truth = None if clean is None else single(clean.pixels, clean.axes)
+        return (
+            single(self.data, axes),
+            {name: single(x, axes) for name, x in self.pictures.items()},
+            truth,
+        )
 
     def row(self, source: str, where: dict[str, Path]) -> Table:
         """The result as plain values, given the name of the input and the file of each output."""
@@ -112,16 +125,18 @@ class Restored:
 
     def drawn(self, path: Path, clean: Picture | None) -> bytes:
         """The content of the panel at ``path``: degraded, restored, truth, deviation."""
-        shown = self.data if is_image(self.data.shape[0]) else self.how.before[0].cpu().numpy()
+        data, pictures, truth = self.shown(clean)
+        plain = is_image(data.shape[0]) or data.ndim == 4
+        shown = data if plain else self.how.before[0].cpu().numpy()
         columns = [
             ("degraded", shown, self._figures("before")),
-            ("restored", self.pictures[MAIN], self._figures("after")),
+            ("restored", pictures[MAIN], self._figures("after")),
         ]
-        if clean is not None:
-            columns.append(("truth", clean.pixels, ""))
+        if truth is not None:
+            columns.append(("truth", truth, ""))
         if self.how.posterior is not None:
-            columns.append(_deviation(self.pictures[DEVIATION]))
-        return panel.drawn(path, columns)
+            columns.append(_deviation(pictures[DEVIATION]))
+        return panel.drawn(path, [(title, sections(x), text) for title, x, text in columns])
 
     def _figures(self, when: str) -> str:
         quality, likeness = self.metrics[f"psnr_{when}"], self.metrics[f"ssim_{when}"]
@@ -141,12 +156,13 @@ def restored(
     clean: Picture | None,
     reporter: Reporter,
     observers: Sequence[AnyObserver] = (),
-    storage: Storage | None = None,
+    picture: Picture | None = None,
     checkpoint: str | None = None,
+    unit: float | None = None,
 ) -> Restored:
     """Restore ``y`` ``(C, H, W)`` and compute the metrics if there is a truth.
 
-    ``storage`` is that of `Picture`.
+    ``picture`` tells the axes of ``y``, and how the file stores it; ``unit``: see `ipx.solve`.
 
     Raises:
         IpxError: see `ipx.solve`.
@@ -171,8 +187,9 @@ def restored(
         lam=request.lam,
         settings=request.settings,
         observers=[*observers, *looking, curve],
-        storage=storage,
-        axes="CHW",
+        storage=None if picture is None else picture.storage,
+        axes="CHW" if picture is None else picture.axes,
+        unit=unit,
     )
     data = y.detach().cpu().numpy()
     done = Restored(request, how, data, warnings=[*how.warnings], history=curve.told(how.x))
@@ -195,11 +212,12 @@ def read_truth(truth: Path, picture: Picture, request: Request) -> Picture:
     Raises:
         InputError: it cannot be read, or its shape is not that of the result.
     """
-    clean = images.read(truth)
+    axes = request.settings.axes
+    clean = images.read(truth, axes=axes)
     facts = request.tree("op")
     depths = {"uint8", "uint16"}  # each has its own range
     if not depths & {clean.dtype, picture.dtype} and not facts.facts.traits.complex:
-        clean = images.read(truth, (picture.offset, picture.offset + picture.scale))
+        clean = images.read(truth, (picture.offset, picture.offset + picture.scale), axes=axes)
     if not facts.unknown:
         check_truth(clean, view_shape_of(request.op, picture.shape))
     return clean

@@ -14,6 +14,7 @@ from ipx.files.atomic import check_folder, folder_for
 from ipx.files.complex import encoded_complex
 from ipx.files.format import is_image
 from ipx.files.images import Picture
+from ipx.files.numbers import spacing_of
 from ipx.files.panel import check_kind
 from ipx.files.record import record_path
 from ipx.files.written import commit
@@ -22,6 +23,7 @@ from ipx.jobs.records import absolute, contents, make_record, places, read_data
 from ipx.jobs.reported import Files, check_report, reported
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, read_truth, restored
+from ipx.jobs.stacks import restored_stack
 from ipx.jobs.tiled import solve_tiled
 from ipx.planning.request import Request, Table
 from ipx.report.words import request_of
@@ -44,6 +46,7 @@ def solve_file(
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
     std: Path | None = None,
+    whole: bool = False,
 ) -> Table:
     """Restore an image; write its outputs, the record and, if asked for, a panel.
 
@@ -60,6 +63,7 @@ def solve_file(
         observers: see `ipx.solve`.
         force: let outputs of observers replace files that are not in the record of ``output``.
         std: another file for the standard deviation of the draws.
+        whole: see `ipx.jobs.records.places`.
 
     Returns:
         The row: input, output, status, plan, lam, sigma (noise level, in the unit of the noise
@@ -78,7 +82,7 @@ def solve_file(
         others = {"a panel": panel, "a report": report, "a standard deviation": std}
         row = solve_tiled(
             request, source, output, truth=truth, reporter=reporter, expect=expect,
-            observers=observers, whole=next((n for n, p in others.items() if p is not None), ""),
+            observers=observers, shown=next((n for n, p in others.items() if p is not None), ""),
         )  # fmt: skip
         if row is not None:
             return row
@@ -95,11 +99,16 @@ def solve_file(
         images.output_type(output, like, request.settings.sample_type)
         for path in filter(None, (record_path(output), panel, report)):
             check_folder(path)
-        y = torch.from_numpy(picture.pixels)
         chain = checkpoint_of(output) if request.settings.sampled else None
-        done = restored(actual, y, clean, reporter, observers, picture.storage, chain)
-        done.warnings.extend([*assumed, *_scaled(request, picture)])
-        where = places(output, done.how.outputs, force, _named(std))
+        if picture.stacked:
+            done = restored_stack(actual, picture, clean, reporter, observers)
+        else:
+            y = torch.from_numpy(picture.pixels)
+            done = restored(actual, y, clean, reporter, observers, picture, chain)
+        done.warnings.extend(
+            [*assumed, *_scaled(request, picture), *_of_other_size(actual, picture)]
+        )
+        where = places(output, done.how.outputs, force, _named(std), whole)
         row = done.row(str(source), where)
         where_else = {"truth": truth, "panel": panel, "report": report}
         record = _record(request, picture, reporter, done, row, [source], output, where_else)
@@ -144,6 +153,24 @@ def _scaled(request: Request, picture: Picture) -> list[str]:
         return []
     high = picture.offset + picture.scale
     return [f"values from {picture.offset:g} to {high:g} of float files stand for [0, 1]"]
+
+
+ALIKE = 0.02
+"""Relative difference of sizes of a pixel up to which they count as equal."""
+
+
+def _of_other_size(request: Request, picture: Picture) -> list[str]:
+    """Notes on files of the operator, such as a PSF, whose pixels have another size."""
+    notes = []
+    for path in request.tree("op").files() if picture.spacing else ():
+        theirs = spacing_of(path)
+        pairs = list(zip(reversed(theirs), reversed(picture.spacing), strict=False))
+        if any(abs(a - b) > ALIKE * b for a, b in pairs):
+            told = [" x ".join(f"{v:.3g}" for v in size) for size in (theirs, picture.spacing)]
+            notes.append(
+                f"{path} has pixels of {told[0]} micrometres, the data have {told[1]}: resample one"
+            )
+    return notes
 
 
 def solve_bundled(
@@ -237,6 +264,5 @@ def _record(
 
 def _page(done: Restored, clean: Picture | None, record: Table, output: Path) -> bytes:
     """The report of a run that is not yet written."""
-    truth = None if clean is None else clean.pixels
-    files = Files(request_of(record), done.data, done.pictures, truth)
+    files = Files(request_of(record), *done.shown(clean))
     return reported(record, files, record_path(output))

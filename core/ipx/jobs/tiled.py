@@ -109,7 +109,7 @@ def asked_of(request: Request, picture: LargePicture, observers: Sequence[AnyObs
     return Asked(
         image=None, op=request.op, noise=request.noise, prior=request.prior, solver=request.solver,
         lam=request.lam, tuner=request.tuner, truth=None, sampler=request.sampler,
-        image_shape=None, x0=None, storage=picture.picture.storage, axes=None,
+        image_shape=None, x0=None, storage=picture.picture.storage,
         observers=observers, settings=request.settings,
     )  # fmt: skip
 
@@ -158,12 +158,12 @@ def solve_tiled(
     reporter: Reporter | None = None,
     expect: str | None = None,
     observers: Sequence[AnyObserver] = (),
-    whole: str = "",
+    shown: str = "",
 ) -> Table | None:
     """Restore an image file in tiles, if it is to be restored so; arguments as of `solve_file`.
 
     Args:
-        whole: what else was asked for that shows the whole image, such as a panel.
+        shown: what else was asked for that shows the whole image, such as a panel.
 
     Returns:
         The row of `solve_file`, with ``tiles``, the `Tiling` and the largest difference of
@@ -172,6 +172,8 @@ def solve_tiled(
     Raises:
         IpxError: nothing was written.
     """
+    if request.settings.axes is not None:  # a stack or a volume
+        return None
     reporter, began = reporter or Reporter(), time.perf_counter()
     keep_freed()
     warnings = assumptions(request, source)
@@ -180,11 +182,13 @@ def solve_tiled(
     looking = [] if reporter.report is None else [Reporting(reporter.report, None)]
     with ExitStack() as after:
         picture = after.enter_context(large.opened(source, _absolute(request)))
+        if picture is None:  # its pictures are restored one by one
+            return None
         data = FileSource(picture, request.settings)
         if large_enough(actual, data) is None:
             return None
-        if whole:
-            raise UsageError(f"{whole} shows the whole image: not with --tile or --max-memory")
+        if shown:
+            raise UsageError(f"{shown} shows the whole image: not with --tile or --max-memory")
         if expect is not None and picture.picture.sha256 != expect:
             reporter.note(f"{source} has changed since the record was written")
         after.enter_context(folder_for(output))
@@ -229,10 +233,9 @@ def _absolute(request: Request) -> bool:
 def _truth(path: Path, like: LargePicture, opening: Opening, after: ExitStack) -> LargePicture:
     """The truth, whose shape is that of the result."""
     clean = after.enter_context(large.opened(path))
-    if clean.picture.shape != opening.shape:
-        raise InputError(
-            f"{path}: the truth has shape {clean.picture.shape}, the result {opening.shape}"
-        )
+    if clean is None or clean.picture.shape != opening.shape:
+        has = "several pictures" if clean is None else f"shape {clean.picture.shape}"
+        raise InputError(f"{path}: the truth has {has}, the result {opening.shape}")
     return clean
 
 
@@ -281,8 +284,12 @@ def foresee_tiled(request: Request, source: Path) -> Foreseen | None:
     Raises:
         IpxError: the file cannot be read, or the request does not fit it.
     """
+    if request.settings.axes is not None:
+        return None
     actual = for_measured(request, source)
     with large.opened(source, _absolute(request)) as picture:
+        if picture is None:
+            return None
         data = FileSource(picture, request.settings)
         work = large_enough(actual, data)
         if work is None:

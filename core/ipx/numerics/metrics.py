@@ -97,7 +97,8 @@ def ssim(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
     odd length that fits, and the same sigma.
 
     Args:
-        x: images ``(B, C, H, W)``, nominally in [0, 1].
+        x: images ``(B, C, H, W)``, nominally in [0, 1]; or volumes ``(B, C, D, H, W)``, whose SSIM
+            is the mean over their planes.
         ref: the truth, same shape.
         clip: clip both to [0, 1] first.
 
@@ -105,14 +106,16 @@ def ssim(x: Tensor, ref: Tensor, clip: bool = True) -> Tensor:
         ``(B,)`` float64 in [-1, 1].
 
     Raises:
-        ShapeError: the shapes differ, or are not ``(B, C, H, W)``.
+        ShapeError: the shapes differ, or are those of neither.
 
     Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
     structural similarity", IEEE TIP 2004, equation 13.
     """
     x, ref = _pair(x, ref, clip)
+    if x.ndim == 5:
+        x, ref = x.flatten(1, 2), ref.flatten(1, 2)
     if x.ndim != 4:
-        raise ShapeError(f"ssim compares images (B, C, H, W), not {tuple(x.shape)}")
+        raise ShapeError(f"ssim compares images (B, C, H, W) or volumes, not {tuple(x.shape)}")
     rows, columns = (_window(side) for side in x.shape[2:])
 
     def mean(u: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ with Neumann boundary (Strang, SIAM Review 1999; Ng, Chan, Tang, SIAM J. Sci. Co
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -82,21 +83,53 @@ def idct2(c: Tensor) -> Tensor:
     return _idct_last(_idct_last(c.mT).mT)
 
 
+def dctn(x: Tensor) -> Tensor:
+    """Orthonormal DCT-II over the axes of images ``(B, C, H, W)`` or volumes ``(B, C, D, H, W)``.
+
+    An array ``(H, W)`` or ``(n, H, W)`` counts as images.
+    """
+    return dct2(x) if x.ndim < 5 else _along_depth(dct2(x), _dct_last, inverse=False)
+
+
+def idctn(c: Tensor) -> Tensor:
+    """Inverse of `dctn`."""
+    return idct2(c) if c.ndim < 5 else idct2(_along_depth(c, _idct_last, inverse=True))
+
+
+def _along_depth(x: Tensor, long: Callable[[Tensor], Tensor], inverse: bool) -> Tensor:
+    """The transform along the third axis from the end."""
+    depth = x.shape[-3]
+    if depth > _MATRIX_UP_TO:
+        return long(x.movedim(-3, -1)).movedim(-1, -3)
+    matrix = _dct_matrix(depth, x.dtype, x.device)
+    return ((matrix.mT if inverse else matrix) @ x.flatten(-2)).view_as(x)
+
+
 def irfft2(c: Tensor, size: tuple[int, int]) -> Tensor:
     """Inverse of ``torch.fft.rfft2`` for images of this size; twice as fast as ``irfft2``."""
-    x: Tensor = torch.fft.irfft(torch.fft.ifft(c, dim=-2), n=size[1])
+    return irfftn(c, size)
+
+
+def irfftn(c: Tensor, size: Sequence[int]) -> Tensor:
+    """Inverse of ``torch.fft.rfftn`` over the last axes, for images or volumes of this size."""
+    first = tuple(range(-len(size), -1))
+    x: Tensor = torch.fft.irfft(torch.fft.ifftn(c, dim=first), n=size[-1])
     return x
 
 
 @dataclass(frozen=True)
 class Spectral:
-    """A symmetric positive operator that is diagonal in a transform of the last two axes.
+    """A symmetric positive operator that is diagonal in a transform of the axes of images.
+
+    These are the last two of images ``(B, C, H, W)``, the last three of volumes
+    ``(B, C, D, H, W)``.
 
     Attributes:
         basis: ``"fft"`` (real FFT, half spectrum), ``"dct"`` (DCT-II), or ``"any"`` for an
             operator diagonal in both: one eigenvalue for the mean, another for all the rest.
         gram: eigenvalues, real and >= 0, of a shape that broadcasts against
-            ``(B, C, H, W//2+1)`` for fft and ``(B, C, H, W)`` for dct and any.
+            ``(B, C, H, W//2+1)`` for fft and ``(B, C, H, W)`` for dct and any; of volumes with D
+            before H.
     """
 
     basis: BasisName
@@ -120,30 +153,30 @@ class Spectral:
         return Spectral(basis, self.gram if width == 1 else self.gram[..., : width // 2 + 1])
 
     def scaled(self, factor: float | Tensor) -> Spectral:
-        """The operator times a factor, a float or ``(B, 1, 1, 1)``."""
+        """The operator times a factor, a float or one per image, broadcasting."""
         return Spectral(self.basis, self.gram * factor)
 
     def forward(self, x: Tensor) -> Tensor:
         """The transform of images."""
         if self.basis == "fft":
-            spectrum: Tensor = torch.fft.rfft2(x)
+            spectrum: Tensor = torch.fft.rfftn(x, dim=(-3, -2, -1) if x.ndim == 5 else (-2, -1))
             return spectrum
-        return x if self.scalar else dct2(x)
+        return x if self.scalar else dctn(x)
 
     @property
     def scalar(self) -> bool:
         """True for a multiple of the identity, which needs no transform."""
         return self.basis == "any" and self.gram.shape[-2:].numel() <= 1
 
-    def inverse(self, c: Tensor, size: tuple[int, int]) -> Tensor:
-        """The inverse transform, to images of height and width ``size``."""
+    def inverse(self, c: Tensor, size: Sequence[int]) -> Tensor:
+        """The inverse transform, to images of height and width ``size``, volumes with depth."""
         if self.basis == "fft":
-            return irfft2(c, size)
-        return c if self.scalar else idct2(c)
+            return irfftn(c, size)
+        return c if self.scalar else idctn(c)
 
     def solve(self, b: Tensor, rcond: float = 0.0) -> Tensor:
         """Least-norm x with ``self x = b``; eigenvalues <= ``rcond`` * the largest count as 0."""
-        size = (b.shape[-2], b.shape[-1])
+        size = tuple(b.shape[-3:] if b.ndim == 5 else b.shape[-2:])
         gram = self.gram
         if rcond > 0:
             small = gram <= rcond * gram.amax()

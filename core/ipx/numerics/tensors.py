@@ -58,6 +58,19 @@ def image_norm(x: Tensor) -> Tensor:
     return norm
 
 
+def spread(n: int, most: int) -> list[int]:
+    """At most so many indices into n planes, evenly spaced."""
+    taken = min(n, most)
+    return [(2 * i + 1) * n // (2 * taken) for i in range(taken)]
+
+
+def planes(x: Tensor, most: int) -> Tensor:
+    """At most so many planes of volumes, as images ``(B n, C, H, W)``; images as they are."""
+    if x.ndim != 5:
+        return x
+    return x[:, :, spread(x.shape[2], most)].transpose(1, 2).flatten(0, 1)
+
+
 def count(shape: tuple[int, ...]) -> int:
     """The number of values in an array of this shape."""
     return math.prod(shape)

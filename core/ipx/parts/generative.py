@@ -52,6 +52,18 @@ class Generative(Model[O]):
         """D(z), ``(B, *image_shape)``: the image, or its mean."""
         raise NotImplementedError(f"{type(self).__name__} must define decode")
 
+    def draw(
+        self,
+        net: nn.Module,
+        count: int,
+        image_shape: Shape,
+        temperature: float,
+        rng: torch.Generator,
+    ) -> Tensor:
+        """Codes of new images, ``(count, n)`` on the CPU: N(0, temperature^2 I) by default."""
+        n = self.latent_size(image_shape)
+        return temperature * torch.randn(count, n, generator=rng)
+
     def log_prob(self, net: nn.Module, x: Tensor) -> Tensor:
         """log p(x) in nats, ``(B,)``, for x in [0, 1]; see ``density``."""
         raise NotImplementedError(f"{type(self).__name__} has no density")

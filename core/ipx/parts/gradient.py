@@ -17,10 +17,16 @@ from ipx.parts.linear import LinearOperator
 
 
 class GradientOptions(Options):
-    """The boundary condition."""
+    """The boundary condition, and the weight of the depth."""
 
     boundary: Literal["reflect", "circular"] = opt(
         default="reflect", help="Difference across the border: zero (reflect), or periodic."
+    )
+    depth: float = opt(
+        default=1.0,
+        min=0.0,
+        max=1000.0,
+        help="Factor of the differences along the depth of volumes.",
     )
 
 
@@ -28,36 +34,48 @@ class Gradient(LinearOperator[GradientOptions]):
     """Forward differences, (D x) = (x[i+1, j] - x[i, j], x[i, j+1] - x[i, j]).
 
     ``(B, C, H, W)`` to ``(B, 2C, H, W)``: the vertical differences of all channels, then the
-    horizontal ones. Boundary reflect (Neumann): the last difference is 0 and D^T D is diagonal in
-    the DCT-II. Circular: the last difference is periodic and D^T D is diagonal in the DFT.
+    horizontal ones; ``(B, C, D, H, W)`` to ``(B, 3C, D, H, W)``, those along the depth before
+    them. Boundary reflect (Neumann): the last difference is 0 and D^T D is diagonal in the DCT-II.
+    Circular: the last difference is periodic and D^T D is diagonal in the DFT.
     """
 
     def __init__(
         self, image_shape: Shape, options: GradientOptions | None = None, **values: object
     ) -> None:
         super().__init__(image_shape, options, **values)
-        if len(self.image_shape) != 3:
-            raise ShapeError(f"the gradient takes images (C, H, W), not {self.image_shape}")
-        channels, height, width = self.image_shape
-        self.data_shape = (2 * channels, height, width)
+        if len(self.image_shape) not in (3, 4):
+            raise ShapeError(
+                f"the gradient takes images (C, H, W) or volumes (C, D, H, W), not "
+                f"{self.image_shape}"
+            )
+        channels, *size = self.image_shape
+        self.data_shape = (len(size) * channels, *size)
         circular = self.options.boundary == "circular"
-        self.traits = Traits(basis="fft" if circular else "dct")
+        self.traits = Traits(basis="fft" if circular else "dct", dims=(2, 3))
+
+    @property
+    def _axes(self) -> list[tuple[int, float]]:
+        """The axes from the end, and the factor of the differences along each."""
+        count = len(self.image_shape) - 1
+        return [(axis, self.options.depth if axis == -3 else 1.0) for axis in range(-count, 0)]
 
     def forward(self, x: Tensor) -> Tensor:
         """D x."""
-        c = x.shape[1]
+        c, n = x.shape[1], len(self._axes)
         if x.requires_grad and torch.is_grad_enabled():
-            return torch.cat([self._ahead(x, -2), self._ahead(x, -1)], 1)
-        out = x.new_empty(x.shape[0], 2 * c, *x.shape[2:])
-        down, right = out[:, :c], out[:, c:]
-        torch.sub(x[..., 1:, :], x[..., :-1, :], out=down[..., :-1, :])
-        torch.sub(x[..., 1:], x[..., :-1], out=right[..., :-1])
-        if self.options.boundary == "circular":
-            torch.sub(x[..., 0, :], x[..., -1, :], out=down[..., -1, :])
-            torch.sub(x[..., 0], x[..., -1], out=right[..., -1])
-        else:
-            down[..., -1, :] = 0
-            right[..., -1] = 0
+            return torch.cat([self._ahead(x, axis) * by for axis, by in self._axes], 1)
+        out = x.new_empty(x.shape[0], n * c, *x.shape[2:])
+        for d, (axis, by) in zip(out.split(c, 1), self._axes, strict=True):
+            last = x.shape[axis] - 1
+            inner = d.narrow(axis, 0, last)
+            torch.sub(x.narrow(axis, 1, last), x.narrow(axis, 0, last), out=inner)
+            if self.options.boundary == "circular":
+                end = d.narrow(axis, last, 1)
+                torch.sub(x.narrow(axis, 0, 1), x.narrow(axis, last, 1), out=end)
+            else:
+                d.narrow(axis, last, 1).zero_()
+            if by != 1:
+                d.mul_(by)
         return out
 
     def _ahead(self, x: Tensor, axis: int) -> Tensor:
@@ -69,15 +87,16 @@ class Gradient(LinearOperator[GradientOptions]):
 
     def adjoint(self, y: Tensor) -> Tensor:
         """D^T y: minus the divergence."""
-        c = y.shape[1] // 2
-        down, right = y[:, :c], y[:, c:]
-        if self.options.boundary == "circular":
-            return down.roll(1, -2) - down + right.roll(1, -1) - right
-        out = torch.zeros_like(down)
-        out[..., :-1, :] -= down[..., :-1, :]
-        out[..., 1:, :] += down[..., :-1, :]
-        out[..., :-1] -= right[..., :-1]
-        out[..., 1:] += right[..., :-1]
+        fields = y.split(y.shape[1] // len(self._axes), 1)
+        out = torch.zeros_like(fields[0])
+        for d, (axis, by) in zip(fields, self._axes, strict=True):
+            if self.options.boundary == "circular":
+                out.add_(d.roll(1, axis) - d, alpha=by)
+                continue
+            last = d.shape[axis] - 1
+            inner = d.narrow(axis, 0, last)
+            out.narrow(axis, 0, last).sub_(inner, alpha=by)
+            out.narrow(axis, 1, last).add_(inner, alpha=by)
         return out
 
     def spectrum(self, like: Tensor) -> Spectral:
@@ -86,17 +105,20 @@ class Gradient(LinearOperator[GradientOptions]):
 
     def near(self, like: Tensor, basis: BasisName) -> Spectral:
         """D^T D with the border of the basis: periodic (Fourier) or mirrored (cosine)."""
-        _, height, width = self.image_shape
         circular = basis == "fft"
 
         def gram() -> Tensor:
             turn = (2 if circular else 1) * math.pi
-            k = torch.arange(height, dtype=torch.float64) * (turn / height)
-            m = torch.arange(width // 2 + 1 if circular else width, dtype=torch.float64)
-            return (2 - 2 * torch.cos(k))[:, None] + (2 - 2 * torch.cos(m * (turn / width)))
+            total = torch.zeros((), dtype=torch.float64)
+            for axis, by in self._axes:
+                n = self.image_shape[axis]
+                half = n // 2 + 1 if circular and axis == -1 else n
+                k = torch.arange(half, dtype=torch.float64) * (turn / n)
+                total = total + (by**2 * (2 - 2 * torch.cos(k))).view(-1, *[1] * (-axis - 1))
+            return total
 
         return Spectral(basis, self.buffer(f"gram-{basis}", like, gram))
 
     def norm(self) -> float:
-        """The largest singular value; at most sqrt(8)."""
+        """The largest singular value; at most sqrt(8), sqrt(12) of volumes."""
         return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))

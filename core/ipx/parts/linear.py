@@ -99,7 +99,7 @@ AnyLinear = LinearOperator[Any]
 class Identity(LinearOperator[NoOptions]):
     """A x = x: denoising, and the linear part of R(x) = g(x)."""
 
-    traits = Traits(basis="any")
+    traits = Traits(basis="any", dims=(2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         """x itself."""

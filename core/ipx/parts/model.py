@@ -2,12 +2,13 @@
 
 A model defines its network, its loss and its validation scores; `ipx.training.loop` trains any
 model. A batch always holds clean images: the loss derives noise, masks or latent codes from them.
+A model with ``pairing`` gets its inputs behind them, as further channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,15 @@ class Model(Component[O]):
     def colors(self) -> int:
         """Channels of the training images, 1 or 3: the option ``colors`` if there is one."""
         return int(getattr(self.options, "colors", 3))
+
+    @property
+    def pairing(self) -> Literal["none", "pairs", "sets"]:
+        """What the setting ``inputs`` of the training data holds; none by default.
+
+        pairs: inputs of the images, by name. sets: other images, drawn independently. A batch is
+        then ``(B, 2 C, H, W)``: the images and, behind them, the inputs, C = ``colors`` each.
+        """
+        return "none"
 
     @property
     def only_shape(self) -> Shape | None:
@@ -111,6 +121,30 @@ class Model(Component[O]):
             net = self.network()
         fill(net, tensors)
         return net.eval().requires_grad_(False)
+
+
+class LabelledModel(Model[O]):
+    """Base of models that learn from images with labels: the sub-folders of the training data.
+
+    A subclass defines `labelled_loss` and `labelled_scores` in place of `loss` and `validate`.
+    """
+
+    @property
+    def classes(self) -> int:
+        """Number of the labels."""
+        raise NotImplementedError(f"{type(self).__name__} must define classes")
+
+    def labelled_loss(
+        self, net: nn.Module, batch: Tensor, labels: Tensor, rng: torch.Generator
+    ) -> Tensor:
+        """The training loss, a scalar; labels ``(B,)`` int64 below ``classes``, else as `loss`."""
+        raise NotImplementedError(f"{type(self).__name__} must define labelled_loss")
+
+    def labelled_scores(
+        self, net: nn.Module, batch: Tensor, labels: Tensor, rng: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        """Scores of each image, ``(B,)`` by name; ``score`` is among them, else as `validate`."""
+        raise NotImplementedError(f"{type(self).__name__} must define labelled_scores")
 
 
 def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:

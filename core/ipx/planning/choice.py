@@ -32,6 +32,7 @@ class Situation:
         channels: of the data; None if they are not known yet.
         explicit: why a prior with a weight of its own is wanted, such as ``"a weight is given"``;
             then a reference is taken, see `ipx.Gain`. Empty if any prior will do.
+        dims: axes of an image, 3 for a volume.
     """
 
     op: Tree
@@ -40,6 +41,7 @@ class Situation:
     exact: bool = False
     channels: int | None = None
     explicit: str = ""
+    dims: int = 2
 
     @property
     def what(self) -> str:
@@ -59,7 +61,7 @@ class Situation:
         prior = tree("prior", NO_PRIOR if own else name)
         solver = tree("solver", name) if own else self.solver
         try:
-            plan = make_plan(self.op, self.noise, prior, solver, self.exact)
+            plan = make_plan(self.op, self.noise, prior, solver, self.exact, dims=self.dims)
         except PlanError as e:
             return str(e)
         return Candidate(spec, prior, solver, plan, self.known(spec))

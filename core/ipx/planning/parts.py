@@ -32,9 +32,10 @@ class Parts:
     prior_traits: Traits
     prefers: tuple[str, ...] = ()
     noiseless: bool = False
+    dims: int = 2  # axes of an image, 3 for a volume
 
     @classmethod
-    def of(cls, op: Tree, noise: Tree, prior: Tree, hard: bool = False) -> Parts:
+    def of(cls, op: Tree, noise: Tree, prior: Tree, hard: bool = False, dims: int = 2) -> Parts:
         """The facts of three components; ``hard``: the data are known to be free of noise."""
         operator, model, regulariser = op.facts, noise.facts, prior.facts
         return cls(
@@ -48,6 +49,7 @@ class Parts:
             prior_traits=regulariser.traits,
             prefers=prior.prefers,
             noiseless=hard or noise.silent,
+            dims=dims,
         )._together()
 
     def behind(self, bridge: AdapterSpec) -> Parts:

@@ -84,20 +84,6 @@ class Plan:
         }
 
 
-def bridge(
-    gives: type, side: str, available: frozenset[type], exact_only: bool = False
-) -> AdapterSpec | None:
-    """The best bridge to a capability: exact first, then by rank; None if none fits."""
-    fitting = [
-        a
-        for a in registry().bridges(gives, side)
-        if available.issuperset(a.needs)
-        and not available.intersection(a.lacks)
-        and (a.exact or not exact_only)
-    ]
-    return max(fitting, key=lambda a: (a.exact, a.rank, a.name), default=None)
-
-
 def route(
     parts: Parts, need: Need, exact_only: bool = False
 ) -> tuple[tuple[AdapterSpec, ...], list[str]]:
@@ -111,7 +97,7 @@ def route(
             available = parts.prior_caps if side == "prior" else parts.data_caps
             if capability in available:
                 continue
-            found = bridge(capability, side, available, strict)
+            found = registry().bridge(capability, side, available, strict)
             if found is None or (need.closed and found.tolerance):
                 missing.append(_missing(parts, capability, side, available, strict))
                 continue
@@ -125,7 +111,7 @@ def _missing(
     parts: Parts, capability: type, side: str, available: frozenset[type], strict: bool
 ) -> str:
     who = f"{parts.operator} with {parts.noise}" if side == "data" else f"prior {parts.prior}"
-    other = bridge(capability, side, available)
+    other = registry().bridge(capability, side, available)
     only = ", only an approximate one" if strict and other is not None and not other.exact else ""
     return f"{who} gives no {capability.__name__}{only}"
 
@@ -166,16 +152,31 @@ def best(parts: Parts, plans: Iterable[Plan]) -> Plan | None:
 
 
 def make_plan(
-    op: Tree, noise: Tree, prior: Tree, solver: Tree, exact_only: bool = False, hard: bool = False
+    op: Tree,
+    noise: Tree,
+    prior: Tree,
+    solver: Tree,
+    exact_only: bool = False,
+    hard: bool = False,
+    dims: int = 2,
 ) -> Plan:
-    """The plan for a solver, or the best one for ``"auto"``; ``hard``: the data have no noise.
+    """The plan for a solver, or the best one for ``"auto"``.
 
     Samplers are planned in the same way.
+
+    Args:
+        op: the operator.
+        noise: the noise model.
+        prior: the prior.
+        solver: the solver or sampler.
+        exact_only: refuse approximate bridges.
+        hard: the data have no noise.
+        dims: axes of an image, 3 for a volume.
 
     Raises:
         PlanError: nothing fits; says why, and which solvers do fit.
     """
-    parts = Parts.of(op, noise, prior, hard)
+    parts = Parts.of(op, noise, prior, hard, dims)
     asked = solver_spec(solver)
     if asked is not None:
         plan, why = fits(parts, asked, exact_only)

@@ -14,7 +14,9 @@ from ipx.declare.capabilities import (
     Quadratic,
     QuadraticPrior,
 )
+from ipx.declare.registry import registry
 from ipx.declare.specs import SolverSpec
+from ipx.declare.traits import Traits
 from ipx.planning.parts import Parts
 
 Rule = Callable[[Parts, SolverSpec], bool]
@@ -117,8 +119,40 @@ REFUSALS: tuple[tuple[Rule, str], ...] = (
 """Rules and reasons; the first rule that holds gives the reason."""
 
 
+DIMS = {2: "pictures", 3: "volumes"}
+"""What images with so many axes are called."""
+
+
+def takes(traits: Traits, dims: int, default: tuple[int, ...] = (2,)) -> bool:
+    """True if a component takes images with so many axes."""
+    return dims in (default if traits.dims is None else traits.dims)
+
+
+def _misfit(p: Parts, s: SolverSpec) -> str:
+    """Why images with so many axes are refused; empty when they are not."""
+    traits = s.traits_for()
+    generic = (2, 3) if s.kind == "solver" and not traits.own_prior else (2,)
+    kinds = (
+        ("operator", p.operator, takes(p.op, p.dims)),
+        ("noise", p.noise, takes(p.noise_traits, p.dims)),
+        ("prior", p.prior, takes(p.prior_traits, p.dims)),
+        (s.kind, s.name, takes(traits, p.dims, generic)),
+    )
+    for kind, name, fits in kinds:
+        if not fits:
+            known = (c for c in registry().all(kind) if takes(c.traits_for(), p.dims))
+            told = [] if kind == s.kind else sorted(c.name for c in known)
+            others = f"; {kind}s that do: {', '.join(told)}" if told else ""
+            plane = "; axes TYX restores plane by plane" if p.dims == 3 else ""
+            return f"{kind} {name} takes no {DIMS[p.dims]}{others}{plane}"
+    return ""
+
+
 def refused(parts: Parts, solver: SolverSpec) -> str:
     """Why this solver is refused here; empty when it is not."""
+    misfit = _misfit(parts, solver)
+    if misfit:
+        return misfit
     for holds, reason in REFUSALS:
         if holds(parts, solver):
             return reason.format(operator=parts.operator, noise=parts.noise, prior=parts.prior)

@@ -80,7 +80,8 @@ class Request:
         asked, picked = self.settled()
         op, noise, prior, solver = map(asked.tree, ("op", "noise", "prior", "solver"))
         check_weights(self.lam, prior)
-        plan = picked or make_plan(op, noise, prior, solver, self.settings.exact)
+        s = self.settings
+        plan = picked or make_plan(op, noise, prior, solver, s.exact, dims=s.dims)
         asked.drawing()
         return plan
 
@@ -119,7 +120,8 @@ class Request:
             return None
         asked = self.settled()[0]
         op, noise, prior, sampler = map(asked.tree, ("op", "noise", "prior", "sampler"))
-        return make_plan(op, noise, prior, sampler, self.settings.exact)
+        s = self.settings
+        return make_plan(op, noise, prior, sampler, s.exact, dims=s.dims)
 
     def rule(self, plan: Plan, truth: bool) -> Rule:
         """How the weights are found; ``truth``: the clean image is known.
@@ -157,11 +159,12 @@ def weight_rule(
 
 def pick(
     op: Description, noise: Description, prior: Tree, solver: Tree, lam: Any, tuner: Tree,
-    settings: SolveSettings, channels: int | None,
+    settings: SolveSettings, channels: int | None, dims: int | None = None,
 ) -> Candidate | None:  # fmt: skip
     """The prior that stands for ``auto``; None if another was asked for.
 
-    A weight, a tuner and draws are about a prior R with a weight of its own.
+    A weight, a tuner and draws are about a prior R with a weight of its own. ``dims`` are the axes
+    of an image; by default the settings tell.
     """
     if not prior.auto:
         return None
@@ -172,12 +175,13 @@ def pick(
     }
     explicit = next((reason for reason, holds in reasons.items() if holds), "")
     described = tree("operator", op), tree("noise", noise)
-    return chosen(Situation(*described, solver, settings.exact, channels, explicit))
+    known = settings.dims if dims is None else dims
+    return chosen(Situation(*described, solver, settings.exact, channels, explicit, known))
 
 
 CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "solve": (tuple(ROLES), tuple(SolveSettings.infos())),
-    "degrade": (("op", "noise"), ("seed", "device", "dtype")),
+    "degrade": (("op", "noise"), ("seed", "device", "dtype", "axes")),
 }
 """The roles and the settings that a command uses."""
 

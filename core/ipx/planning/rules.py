@@ -73,7 +73,13 @@ def sampled_solved(operator: Facts, prior: Traits) -> bool:
 
 
 def _signed(parts: Sequence[Facts]) -> Traits:
-    return Traits(signed=any(p.traits.signed for p in parts))
+    return Traits(signed=any(p.traits.signed for p in parts), dims=_dims(parts))
+
+
+def _dims(parts: Sequence[Facts]) -> tuple[int, ...]:
+    """The numbers of axes that all parts take."""
+    every = [{2} if p.traits.dims is None else set(p.traits.dims) for p in parts]
+    return tuple(sorted(set.intersection(*every)))
 
 
 def _kept(part: Facts, *capabilities: type) -> frozenset[type]:
@@ -199,6 +205,7 @@ def summed(parts: Sequence[Facts], names: Sequence[str]) -> Facts:
             unit=max(t.unit for t in traits),
             start_from=special[0] if special else "preview",
             suits=suits[0] if suits else "photograph",
+            dims=_dims(parts),
         ),
     )
 

@@ -59,6 +59,16 @@ class SolveSettings(Options):
         "bits, else float32. uint8, uint16: samples of the output, [0, 1] as their full range.",
     )
 
+    axes: str | None = opt(
+        default=None,
+        help="Axes of a stack or a volume, by letters: T pictures that are restored one by one, Z "
+        "the depth of a volume, Y rows, X columns, C channels; in their order, such as TYX, ZYX, "
+        "CYX. By default what the file tells.",
+    )
+    planes: Literal["alike", "own"] = opt(
+        default="alike",
+        help="Pictures of a stack have one noise level and one weight (alike), or each its own.",
+    )
     estimate: Literal["map", "mmse", "median"] = opt(
         default="map",
         help="Estimate: the minimiser (map), or the mean (mmse) or median of the posterior.",
@@ -129,6 +139,11 @@ class SolveSettings(Options):
     def tiled(self) -> bool:
         """True if the image is to be restored in tiles, where it is too large for the memory."""
         return self.tile is not None or self.max_memory is not None
+
+    @property
+    def dims(self) -> int:
+        """The axes of an image as far as they were told: 3 for a volume, else 2."""
+        return 3 if set(self.axes or "") & {"Z", "D"} else 2
 
     @property
     def sampled(self) -> bool:

@@ -187,9 +187,11 @@ def python(record: Record) -> str:
         n: config[n] for n, info in infos.items()
         if config.get(n) is not None and config[n] != info.default
     }  # fmt: skip
+    values.pop("axes", None)  # those of the picture
     stored = "    storage=picture.storage,\n" if config.get("inputs") else ""
     asked = stored + "".join(f"    {name}={_literal(value)},\n" for name, value in values.items())
-    lines = [*_read(record), "how = ipx.solve(", f'    y,\n    axes="CHW",\n{asked})']
+    axes = "picture.axes" if record["input"].get("axes") else '"CHW"'
+    lines = [*_read(record), "how = ipx.solve(", f"    y,\n    axes={axes},\n{asked})"]
     if record["input"].get("format") is not None and not _traits(record).complex:
         samples = config.get("dtype") if config.get("dtype") in ("uint8", "uint16") else None
         ending = "" if samples is None else f", dtype={samples!r}"
@@ -219,6 +221,7 @@ def _read(record: Record) -> list[str]:
         ]
     if given:
         more = ", absolute=True" if traits.absolute else ""
+        more += f", axes={config['axes']!r}" if config.get("axes") else ""
         return [
             *start,
             f"picture = images.read({given[0]!r}{more})",

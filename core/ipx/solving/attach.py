@@ -47,6 +47,7 @@ def _plan(problem: Problem, solver: Tree, exact: bool) -> Plan:
         solver,
         exact,
         problem.hard,
+        3 if len(problem.image_shape) == 4 else 2,
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ipx.files.arrays import Back, rounding, to_tensor
 from ipx.files.storage import Storage
 from ipx.parts.noise import Noise
-from ipx.solving.prepare import Asked
+from ipx.solving.prepare import Asked, changed_settings
 from ipx.solving.progress import Result
 
 
@@ -28,7 +28,7 @@ def halves(asked: Asked) -> tuple[list[Asked], Back] | None:
     if s.sampled or asked.observers or not single or levels:
         return None
     precision = None if s.precision is None else getattr(torch, s.precision)
-    y, back = to_tensor(asked.image, s.device, precision, asked.axes, s.sample_type)
+    y, back = to_tensor(asked.image, s.device, precision, s.axes, s.sample_type)
     count = len(y)
     if count < 2:
         return None
@@ -43,7 +43,8 @@ def halves(asked: Asked) -> tuple[list[Asked], Back] | None:
             name: x if x is None or len(x) == 1 else x[part].contiguous()
             for name, x in images.items()
         }
-        half = replace(asked, image=y[part].contiguous(), axes="BCHW", storage=storage, **own)
+        axes = changed_settings(s, {"axes": "BCDHW" if y.ndim == 5 else "BCHW"})
+        half = replace(asked, image=y[part].contiguous(), storage=storage, settings=axes, **own)
         made.append(half)
     return made, back
 

@@ -11,6 +11,7 @@ import torch
 from ipx.declare.capabilities import Adjoint, Shape
 from ipx.declare.registry import registry
 from ipx.errors import UsageError
+from ipx.parts.generator import Generator
 from ipx.parts.linear import LinearOperator, Scaled
 from ipx.parts.model import Model
 from ipx.parts.noise import Noise
@@ -19,6 +20,7 @@ from ipx.parts.prior import Prior
 from ipx.parts.stack import vstack
 from ipx.parts.sum import Sum
 from ipx.planning.tree import Description, Tree, tree
+from ipx.solving.kept import kept
 from ipx.solving.sampler import Sampler
 from ipx.solving.solver import Solver
 from ipx.solving.tuner import Tuner
@@ -29,6 +31,10 @@ def build(kind: str, description: Description) -> Any:
     described = tree(kind, description)
     if described.instance is not None:
         return described.instance
+    return kept(described, lambda: _made(kind, described))
+
+
+def _made(kind: str, described: Tree) -> Any:
     if described.parts:
         return Sum([build(kind, part) for part in described.parts])
     assert described.spec is not None, "auto is no component"
@@ -81,14 +87,19 @@ def operator_from(description: Description, image_shape: Shape) -> Operator[Any]
     """An operator on images of this shape ``(C, H, W)``."""
     described = tree("operator", description)
     if described.instance is not None:
-        made: Operator[Any] = described.instance
-        return made
+        given: Operator[Any] = described.instance
+        return given
+    return kept(described, lambda: _operator(described, tuple(image_shape)), *image_shape)
+
+
+def _operator(described: Tree, image_shape: Shape) -> Operator[Any]:
+    made: Operator[Any]
     if described.parts:
         made = _algebra(described, image_shape)
     else:
         assert described.spec is not None
         check_known(described)
-        made = registry().create(described.spec, tuple(image_shape), options=described.options)
+        made = registry().create(described.spec, image_shape, options=described.options)
     return made if described.scale == 1 else Scaled(described.scale, _linear(made, "scale"))
 
 
@@ -148,4 +159,10 @@ def tuner(name: str, **options: Any) -> Tuner[Any]:
 def model(name: str, **options: Any) -> Model[Any]:
     """A trainable network by name: ``ipx.model("drunet", colors=3)``."""
     made: Model[Any] = build("model", {"name": name, **options})
+    return made
+
+
+def generator(name: str, **options: Any) -> Generator[Any]:
+    """A generator by name: ``ipx.generator("texture", method="gram")``."""
+    made: Generator[Any] = build("generator", {"name": name, **options})
     return made

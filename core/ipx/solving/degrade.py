@@ -53,5 +53,5 @@ def degrade(
         known = operator.known(y)
         if known is not None:
             y = torch.where(known, y, torch.zeros_like(y))
-    degraded: Image = back(y if y.ndim == 4 else y.reshape(y.shape[0], 1, 1, -1))
+    degraded: Image = back(y if y.ndim > 2 else y.reshape(y.shape[0], 1, 1, -1))
     return degraded

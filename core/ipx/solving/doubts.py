@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx.numerics.tensors import column
+from ipx.numerics.tensors import column, planes
 from ipx.parts.linear import LinearOperator, is_identity
+from ipx.solving.levels import PLANES
 from ipx.solving.problem import Problem, known_count, noise_deviation
 from ipx.solving.progress import Result
 
@@ -118,16 +119,20 @@ def _amplified(x: Tensor, before: Tensor) -> Tensor:
     if min(x.shape[-2:]) < 16 or x.shape[1:] != before.shape[1:]:
         return x.new_zeros(x.shape[0])
     rough, was = _details(x), _details(before)
-    smooth = torch.quantile(rough.flatten(1)[:, :1_000_000], 0.25, dim=1)
-    usual = torch.quantile(was.flatten(1)[:, :1_000_000], 0.25, dim=1)
+    smooth = torch.quantile(rough[:, :1_000_000], 0.25, dim=1)
+    usual = torch.quantile(was[:, :1_000_000], 0.25, dim=1)
     return smooth / usual.clamp_min(0.02)
 
 
 def _details(x: Tensor) -> Tensor:
-    """Local root mean square, over 8 x 8 pixels, of second differences of norm 1."""
+    """Local root mean square, over 8 x 8 pixels, of second differences of norm 1.
+
+    Of volumes those of some planes.
+    """
     kernel = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]]).to(x) / 6
-    grey = x.mean(1, keepdim=True)
-    return functional.avg_pool2d(functional.conv2d(grey, kernel[None, None]) ** 2, 8).sqrt()
+    grey = planes(x, PLANES).mean(1, keepdim=True)
+    local = functional.avg_pool2d(functional.conv2d(grey, kernel[None, None]) ** 2, 8).sqrt()
+    return local.view(len(x), -1)
 
 
 def _slight(problem: Problem, x: Tensor, before: Tensor) -> float | None:
@@ -138,7 +143,7 @@ def _slight(problem: Problem, x: Tensor, before: Tensor) -> float | None:
     if not (isinstance(operator, LinearOperator) and is_identity(operator, problem.y)):
         return None
     level = noise_deviation(problem)
-    change = (x - before).square().mean((1, 2, 3)).sqrt()
+    change = (x - before).square().flatten(1).mean(1).sqrt()
     doubtful = (level < SLIGHT) & (change > KEPT)
     return float(level[doubtful].amax()) if bool(doubtful.any()) else None
 

@@ -25,6 +25,7 @@ from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.claims import claims
 from ipx.solving.cost import weighed
+from ipx.solving.levels import estimated
 from ipx.solving.observers import AnyObserver, announce
 from ipx.solving.prepared import Prepared
 from ipx.solving.problem import Problem, Term
@@ -45,7 +46,7 @@ class Asked:
 
     Attributes:
         made: the operator on the data, where ``op`` describes one of which it is a part.
-        by: the unit of the data, where it is not to be told from them, see `ipx.solving.units`.
+        unit: of the data, where it is not to be told from them, see `ipx.solving.units`.
     """
 
     image: Any
@@ -60,12 +61,17 @@ class Asked:
     image_shape: Shape | None
     x0: Any
     storage: Storage | None
-    axes: str | None
     observers: Sequence[AnyObserver]
     settings: SolveSettings
     checkpoint: str | None = None
     made: Operator[Any] | None = None
-    by: float | None = None
+    unit: float | None = None
+
+    def like(self, image: Any, y: Tensor) -> Tensor:
+        """The truth, or a start: its axes are those of the data if it has as many."""
+        axes = self.settings.axes
+        same = axes is not None and getattr(image, "ndim", 0) == len(axes)
+        return to_tensor(image, y.device, y.dtype, axes if same else None)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,16 +103,16 @@ def prepare(asked: Asked) -> Ready:
     if s.restarts > 1 and (s.start != "random" or asked.x0 is not None):
         raise OptionError("restarts above 1 goes with start random, and no x0")
     precision = None if s.precision is None else getattr(torch, s.precision)
-    y, back = to_tensor(asked.image, s.device, precision, asked.axes, s.sample_type)
+    y, back = to_tensor(asked.image, s.device, precision, s.axes, s.sample_type)
     _check_magnitude(y)
     found = settled(asked.op, y)
-    prior, plan, algorithm = _chosen(asked, found.op, y.shape[1])
+    prior, plan, algorithm = _chosen(asked, found.op, y)
     check_weights(asked.lam, prior)
     parts = (found.op, asked.noise, prior)
     claims(s.claim)
     chain = tree("sampler", asked.sampler)
     check_drawn(chain, s)
-    drawing, sampler = _planned(*parts, chain, s) if s.sampled else _NONE
+    drawing, sampler = _planned(*parts, chain, s, y) if s.sampled else _NONE
     tuner = tree("tuner", asked.tuner)
     rule = weight_rule(*parts, plan, asked.lam, tuner, asked.truth is not None)
     operator = _operator(asked, found.op, y)
@@ -118,8 +124,8 @@ def prepare(asked: Asked) -> Ready:
         weighed(plan, operator, noise, model, algorithm, rule, y, sampler).check(most)
     announce(asked.observers, "noise level")
     scalable = model.traits.weighted or algorithm.traits.own_prior
-    if asked.by is not None:
-        units = units_told(asked.by, y, operator, noise, scalable)
+    if asked.unit is not None:
+        units = units_told(asked.unit, y, operator, noise, scalable)
     else:
         units = units_of(y, operator, noise, scalable)
     problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
@@ -151,29 +157,36 @@ def _truth(asked: Asked, operator: Operator[Any], units: Units, y: Tensor) -> Te
     """
     if asked.truth is None:
         return None
-    truth = units.divided(to_tensor(asked.truth, y.device, y.dtype)[0])
+    truth = units.divided(asked.like(asked.truth, y))
     shape = operator.view(y.new_empty(1, *operator.image_shape)).shape[1:]
     if truth.shape[1:] != shape or len(truth) not in (1, len(y)):
         raise InputError(f"the truth has shape {tuple(truth.shape)}, the result {(len(y), *shape)}")
     return truth.expand(len(y), *shape)
 
 
-def _chosen(asked: Asked, op: Description, channels: int) -> tuple[Tree, Plan, Any]:
+def _chosen(asked: Asked, op: Description, y: Tensor) -> tuple[Tree, Plan, Any]:
     """The prior that was asked for, or chosen for ``auto``, the plan and its solver."""
     prior = tree("prior", usual_prior(asked.solver) if asked.prior is None else asked.prior)
     solver, tuner = tree("solver", asked.solver), tree("tuner", asked.tuner)
-    picked = pick(op, asked.noise, prior, solver, asked.lam, tuner, asked.settings, channels)
+    s, channels, dims = asked.settings, y.shape[1], _dims(y)
+    picked = pick(op, asked.noise, prior, solver, asked.lam, tuner, s, channels, dims)
     if picked is None:
-        return prior, *_planned(op, asked.noise, prior, solver, asked.settings)
+        return prior, *_planned(op, asked.noise, prior, solver, s, y)
     algorithm = build("solver", picked.solver.chosen(picked.plan.solver))
     return picked.prior, picked.plan, algorithm
 
 
+def _dims(y: Tensor) -> int:
+    """The axes of an image, 3 for volumes."""
+    return 3 if y.ndim == 5 else 2
+
+
 def _planned(
-    op: Description, noise: Description, prior: Tree, asked: Tree, s: SolveSettings
+    op: Description, noise: Description, prior: Tree, asked: Tree, s: SolveSettings, y: Tensor
 ) -> tuple[Plan, Any]:
     """The plan of a request, and its solver or sampler."""
-    plan = make_plan(tree("operator", op), tree("noise", noise), prior, asked, s.exact)
+    parts = tree("operator", op), tree("noise", noise), prior, asked
+    plan = make_plan(*parts, s.exact, dims=_dims(y))
     return plan, build(asked.kind, asked.chosen(plan.solver))
 
 
@@ -182,7 +195,11 @@ def _operator(asked: Asked, op: Description, y: Tensor) -> Operator[Any]:
     if asked.made is not None:
         return asked.made
     shape = asked.image_shape or image_shape_of(op, tuple(y.shape[1:]))
-    if asked.image_shape is None and asked.axes is None and tree("operator", op).instance is None:
+    if (
+        asked.image_shape is None
+        and asked.settings.axes is None
+        and tree("operator", op).instance is None
+    ):
         check_channels(asked.image, shape[0])
     return operator_from(op, shape)
 
@@ -229,11 +246,11 @@ def _problem(
     y, noise = units.divided(y), units.noise(noise)
     untold = noise.level is None
     if untold:
-        noise, quiet = noise.estimated(y, operator.known(y), storage), operator.quiet(y)
+        noise, quiet = estimated(noise, y, operator.known(y), storage), operator.quiet(y)
         noise = noise if quiet is None else noise.bounded(quiet)
     if operator.error > 0:  # the weight is chosen for the level as it is then
         noise, untold = noise.widened(operator.error / units.by), False
     hard = noise.silent
     x0 = asked.x0
-    start = None if x0 is None else units.divided(to_tensor(x0, y.device, y.dtype)[0])
+    start = None if x0 is None else units.divided(asked.like(x0, y))
     return Problem(y, operator, noise, None, None, start, hard, untold, terms=terms)

@@ -134,9 +134,9 @@ def solve(
     image_shape: Shape | None = None,
     x0: Any = None,
     storage: Storage | None = None,
-    axes: str | None = None,
     observers: Sequence[AnyObserver] = (),
     checkpoint: str | None = None,
+    unit: float | None = None,
     settings: SolveSettings | None = None,
     **changed: Any,
 ) -> Restoration:
@@ -165,12 +165,15 @@ def solve(
         x0: start of the iterations, an image like the result.
         storage: how precisely the file of ``image`` stores, as `ipx.files.images.read` tells, for
             [0, 1]; by default integers are rounded, and floats are exact.
-        axes: the axes of ``image`` where they are others, or more than 4 channels: ``"BHW"`` is a
-            stack of grey images, ``"HWC"`` and ``"CHW"`` have channels.
         observers: called with an `ipx.Progress` after each step, also of the tuner's trials.
         checkpoint: a file in which the draws are kept while they are made, see `ipx.sample`.
+        unit: the data are divided by it for the restoration, and lam is for the divided ones; by
+            default told from each image.
         settings: the rest, an `ipx.SolveSettings`.
-        **changed: single settings, as in ``solve(y, iterations=50)``.
+        **changed: single settings, as in ``solve(y, iterations=50)``. ``axes`` are those of
+            ``image``, the truth and the start where they are others, or more than 4 channels:
+            ``"BHW"`` is a stack of grey images, ``"DHW"`` a volume, ``"HWC"`` and ``"CHW"`` have
+            channels.
 
     Returns:
         A `Restoration`; its ``image`` has the type and layout of ``image``.
@@ -182,8 +185,9 @@ def solve(
     keep_freed()
     asked = Asked(
         image=image, op=op, noise=noise, prior=prior, solver=solver, lam=lam, tuner=tuner,
-        truth=truth, sampler=sampler, image_shape=image_shape, x0=x0, storage=storage, axes=axes,
-        observers=observers, checkpoint=checkpoint, settings=changed_settings(settings, changed),
+        truth=truth, sampler=sampler, image_shape=image_shape, x0=x0, storage=storage,
+        observers=observers, checkpoint=checkpoint, unit=unit,
+        settings=changed_settings(settings, changed),
     )  # fmt: skip
     if isinstance(asked.settings.tile, int):
         return _in_tiles(asked, began)

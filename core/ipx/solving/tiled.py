@@ -148,7 +148,7 @@ def _opened(asked: Asked, source: Source, survey: Survey, side: int) -> Opening:
     where = _aligned(survey.window(size, side))
     found = settled(asked.op, _cut(source, where))
     operator, factor = whole_operator(found.op, source.shape)
-    asked = replace(asked, op=found.op, by=survey.unit)
+    asked = replace(asked, op=found.op, unit=survey.unit if asked.unit is None else asked.unit)
     ready = _with_median_noise(asked, source, operator, where)
     with memory_errors():
         done = solution(ready.prepared)
@@ -174,7 +174,7 @@ def _prepared_at(
     asked: Asked, source: Source, operator: Operator[Any], where: tuple[int, int, int, int]
 ) -> Ready:
     part = using(operator, Local).part(*where)
-    return prepare(replace(asked, image=_cut(source, where), made=part, axes=None))
+    return prepare(replace(asked, image=_cut(source, where), made=part))
 
 
 def _with_median_noise(

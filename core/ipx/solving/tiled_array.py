@@ -12,7 +12,7 @@ from ipx.errors import UsageError
 from ipx.files.arrays import Back, rounding, to_tensor
 from ipx.files.storage import Storage
 from ipx.solving import tiled
-from ipx.solving.prepare import Asked
+from ipx.solving.prepare import Asked, changed_settings
 from ipx.solving.tile_course import Course, attempts
 from ipx.solving.tiled import Opening
 from ipx.solving.windows import Survey
@@ -38,14 +38,15 @@ def in_tiles(asked: Asked) -> tuple[Tensor, Tensor, Back, Opening, Course]:
     """
     s = asked.settings
     precision = None if s.precision is None else getattr(torch, s.precision)
-    y, back = to_tensor(asked.image, s.device, precision, asked.axes, s.sample_type)
-    if len(y) != 1:
-        raise UsageError("--tile and --max-memory restore one image at a time; give one")
+    y, back = to_tensor(asked.image, s.device, precision, s.axes, s.sample_type)
+    if len(y) != 1 or y.ndim != 4:
+        raise UsageError("--tile and --max-memory are for one image, no batch and no volume")
     storage = Storage(rounding(asked.image)) if asked.storage is None else asked.storage
     survey, height = Survey(), y.shape[-2]
     for top in range(0, height, Survey.rows):
         survey.add(y[..., top : top + Survey.rows + 1, :])
-    opening = tiled.opened(replace(asked, image=None, storage=storage), TensorSource(y), survey)
+    told = replace(asked, image=None, storage=storage, settings=changed_settings(s, {"axes": None}))
+    opening = tiled.opened(told, TensorSource(y), survey)
     rows: list[Tensor] = []
 
     def work(bands: Iterator[Tensor], course: Course) -> None:

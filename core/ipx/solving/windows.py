@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx.declare.capabilities import Local, has, using
+from ipx.declare.capabilities import Local, Shape, has, using
 from ipx.files.affine import DIM, IDENTITY_HIGH
 from ipx.parts.operator import Operator
 from ipx.solving.problem import Problem
@@ -19,6 +20,9 @@ SIDE = 512
 
 LARGE = 3
 """Data are searched by a window if they are at least so many times larger than that."""
+
+VOXELS, LEAST = 2 * SIDE**2, 64
+"""Values of the window of a volume, which has its whole depth, and its least height and width."""
 
 CELL = 16
 """The contrast of the data is compared in squares of this side."""
@@ -42,14 +46,26 @@ def window_of(problem: Problem) -> Problem | None:
 def is_large(operator: Operator[Any]) -> bool:
     """True if a window of the data is used."""
     shape = operator.data_shape
-    return has(operator, Local) and shape[-2] * shape[-1] >= LARGE * SIDE**2
+    return has(operator, Local) and shape[-2] * shape[-1] >= LARGE * side_of(shape) ** 2
+
+
+def side_of(data_shape: Shape) -> int:
+    """Height and width of the window of data of this shape; that of a volume is smaller."""
+    if len(data_shape) != 4:
+        return SIDE
+    return max(LEAST, min(SIDE, math.isqrt(VOXELS // data_shape[1])))
 
 
 def representative(y: Tensor) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the window of data ``(B, C, H, W)`` that is most like all."""
-    contrast = contrasts(y)
+    """Top, left, height and width of the window of data ``(B, C, H, W)`` that is most like all.
+
+    That of volumes has all depths.
+    """
+    side = side_of(tuple(y.shape[1:]))
+    contrast = contrasts(y if y.ndim == 4 else y.flatten(1, -3))
     whole = contrast.mean((1, 2, 3), keepdim=True)
-    return most_like(functional.avg_pool2d(contrast, CELL), whole, (y.shape[-2], y.shape[-1]))
+    cells = functional.avg_pool2d(contrast, CELL)
+    return most_like(cells, whole, (y.shape[-2], y.shape[-1]), side)
 
 
 def contrasts(y: Tensor) -> Tensor:

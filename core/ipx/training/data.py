@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -36,18 +37,32 @@ class Pictures:
     Attributes:
         train: names and images ``(C, H, W)`` uint8 for training.
         held: the held-out ones.
+        classes: names of the sub-folders that the images lie in, sorted; empty without any.
         digest: a hash of names, shapes and the split.
     """
 
     def __init__(
-        self, settings: Data, channels: int, multiple: int = 1, only: Shape | None = None
+        self,
+        settings: Data,
+        channels: int,
+        multiple: int = 1,
+        only: Shape | None = None,
+        pairing: Literal["none", "pairs", "sets"] = "none",
     ) -> None:
-        """Read all images; ``only`` is the only shape that the model accepts.
+        """Read all images.
+
+        Args:
+            settings: where they are, and how they are cropped.
+            channels: C, into which they are converted.
+            multiple: sides of crops are multiples of it.
+            only: the only shape that the model accepts.
+            pairing: see `ipx.Model.pairing`; with it, crops have the inputs as further channels.
 
         Raises:
-            InputError: the data cannot be read, or no image is large enough.
-            UsageError: the crop does not suit the model, or a pattern is wrong.
+            InputError: the data cannot be read, no image is large enough, or pairs do not match.
+            UsageError: the crop or the inputs do not suit the model, or a pattern is wrong.
         """
+        _check_inputs(settings, pairing)
         if not settings.crop:
             usual = CROP if only is None else only[1]
             settings = Data(**{**settings.to_mapping(), "crop": usual})
@@ -59,11 +74,10 @@ class Pictures:
             )
         if settings.crop % multiple:
             raise UsageError(f"this model needs a crop that is a multiple of {multiple}")
-        every = [
-            (name, picture)
-            for name, picture in _load(settings, channels)
-            if min(picture.shape[1:]) >= settings.crop
-        ]
+        loaded = _load(settings, channels)
+        if pairing == "pairs":
+            loaded = _paired(settings, loaded, channels)
+        every = [(name, x) for name, x in loaded if min(x.shape[1:]) >= settings.crop]
         if not every:
             raise InputError(
                 f"{settings.data}: has no image of at least {settings.crop} x {settings.crop}"
@@ -77,11 +91,34 @@ class Pictures:
                 f"{len(self.held)} held out; both are needed"
             )
         self.share = _shares(self.train, settings.limit)
+        self.classes = sorted({_folder(name) for name, _ in every} - {""})
         told = repr([(n, p.shape) for n, p in every]) + repr(sorted(out))
         self.digest = hashlib.sha256(told.encode()).hexdigest()[:16]
         side = settings.validation_crop or (4 * settings.crop if only is None else only[1])
         self.side = side - side % multiple
         self.multiple = multiple
+        self.others: Pictures | None = None
+        if pairing == "sets":
+            # patterns are of names in --data
+            last = (
+                settings.hold_out if settings.hold_out[:1] and ":" in settings.hold_out[0] else ()
+            )
+            second = {
+                **settings.to_mapping(),
+                "data": settings.inputs,
+                "inputs": None,
+                "hold_out": last,
+                "exclude": (),
+                "limit": (),
+            }
+            self.others = Pictures(Data(**second), channels, multiple, only)
+            self.digest += self.others.digest
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The settings without the paths."""
+        known = self.settings.to_mapping()
+        return {k: v for k, v in known.items() if k not in ("data", "inputs")}
 
     def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> Tensor:
         """The crops of one step, ``(size / world, C, crop, crop)`` uint8.
@@ -110,10 +147,43 @@ class Pictures:
             if s.augment == "all":
                 piece = np.rot90(piece, turn >> 1, (1, 2))
             cut.append(piece)
-        return torch.from_numpy(np.stack(cut))
+        found = torch.from_numpy(np.stack(cut))
+        if self.others is None:
+            return found
+        return torch.cat([found, self.others.batch(seed + 1, step, size, rank, world)], 1)
+
+    def labels(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> Tensor:
+        """Numbers in ``classes`` of the images of `batch`, ``(size / world,)`` int64."""
+        rng = np.random.default_rng([seed, step])
+        which = rng.choice(len(self.train), size=size, p=self.share)
+        return self._numbers([self.train[i][0] for i in which[rank::world]])
+
+    def held_labels(self) -> Tensor:
+        """Numbers in ``classes`` of the held-out images, in their order, int64."""
+        return self._numbers([name for name, _ in self.held])
+
+    def _numbers(self, names: list[str]) -> Tensor:
+        return torch.tensor([self.classes.index(_folder(name)) for name in names])
 
     def validation(self, size: int) -> Iterator[Tensor]:
         """Centre crops of the held-out images, ``(<= size, C, h, w)`` uint8."""
+        if self.others is None:
+            yield from self._centres(size)
+            return
+        # of two sets the crops of training size, which all have the same shape
+        mine, other = self._squares(), self.others._squares()
+        both = torch.cat([mine[: len(other)], other[: len(mine)]], 1)
+        yield from both.split(size)
+
+    def _squares(self) -> Tensor:
+        """Centre crops of the held-out images, of the training size, ``(N, C, crop, crop)``."""
+        side, cut = self.settings.crop, []
+        for _, picture in self.held:
+            top, left = (picture.shape[1] - side) // 2, (picture.shape[2] - side) // 2
+            cut.append(picture[:, top : top + side, left : left + side])
+        return torch.from_numpy(np.stack(cut))
+
+    def _centres(self, size: int) -> Iterator[Tensor]:
         group: list[Array] = []
         for _, picture in self.held:
             sides = [min(n, self.side) for n in picture.shape[1:]]
@@ -125,6 +195,42 @@ class Pictures:
                 group = []
             group.append(piece)
         yield torch.from_numpy(np.stack(group))
+
+
+def _check_inputs(settings: Data, pairing: str) -> None:
+    """Raise `UsageError` unless there are inputs exactly where the model takes some."""
+    if settings.inputs is not None and pairing == "none":
+        raise UsageError("this model is trained on --data alone; leave --inputs out")
+    if settings.inputs is None and pairing == "pairs":
+        raise UsageError("this model needs pairs: give the inputs of the images with --inputs")
+    if settings.inputs is None and pairing == "sets":
+        raise UsageError("this model needs two sets: give that to translate with --inputs")
+
+
+def _paired(
+    settings: Data, targets: Iterator[tuple[str, Array]], channels: int
+) -> Iterator[tuple[str, Array]]:
+    """Images with their inputs behind them, ``(2 C, H, W)``, matched by name without extension.
+
+    Raises:
+        InputError: an image has no input, or one of another size.
+    """
+    second = Data(**{**settings.to_mapping(), "data": settings.inputs, "inputs": None})
+    inputs = {_plain(name): picture for name, picture in _load(second, channels)}
+    for name, target in targets:
+        found = inputs.get(_plain(name))
+        if found is None:
+            raise InputError(f"{settings.inputs}: has no image with the name of {name}")
+        if found.shape != target.shape:
+            (h, w), (hi, wi) = target.shape[1:], found.shape[1:]
+            raise InputError(f"{name}: is {h} x {w}, its input {hi} x {wi}; they must be equal")
+        yield name, np.concatenate([target, found])
+
+
+def _plain(name: str) -> str:
+    """A name without the extension of its file, with the number of a tile."""
+    file, mark, tile = name.partition("#")
+    return Path(file).stem + mark + tile
 
 
 def ahead(make: Callable[[int], Tensor], steps: range) -> Iterator[Tensor]:
@@ -143,6 +249,11 @@ def _halved(piece: Array) -> Array:
     total = piece.reshape(c, h // 2, 2, w // 2, 2).sum((2, 4), dtype=np.uint16)
     mean: Array = ((total + 2) // 4).astype(np.uint8)
     return mean
+
+
+def _folder(name: str) -> str:
+    """The sub-folder of an image; empty where it lies in none."""
+    return name.rpartition("/")[0]
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -188,16 +299,25 @@ def _load(settings: Data, channels: int) -> Iterator[tuple[str, Array]]:
     """Names and images, sorted by name."""
     path = settings.data
     if path.is_dir():
-        for file in pictures_in(path):
-            if any(_matches(file.name, p) for p in settings.exclude):
+        for name, file in _files(path):
+            if any(_matches(name, p) for p in settings.exclude):
                 continue
-            picture = _coloured(file.name, _bytes(read(file).pixels), channels)
-            yield from _tiled(file.name, picture, settings.tiles)
+            picture = _coloured(name, _bytes(read(file).pixels), channels)
+            yield from _tiled(name, picture, settings.tiles)
     elif path.suffix in (".npy", ".npz"):
         for i, picture in enumerate(_arrays(path)):
             yield f"{i:06d}", _coloured(f"{i:06d}", picture, channels)
     else:
         raise InputError(f"{path}: is neither a folder nor an NPY or NPZ file")
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Names and files in a folder; where it holds none, ``class/name`` of those in sub-folders."""
+    inside = pictures_in(folder)
+    yield from ((file.name, file) for file in inside)
+    if not inside:
+        for each in sorted(p for p in folder.iterdir() if p.is_dir()):
+            yield from ((f"{each.name}/{file.name}", file) for file in pictures_in(each))
 
 
 def _tiled(name: str, picture: Array, side: int) -> Iterator[tuple[str, Array]]:

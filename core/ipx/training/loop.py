@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ipx.errors import InputError, UsageError
 from ipx.files.atomic import check_folder
 from ipx.files.record import environment
-from ipx.parts.model import Model, fill
+from ipx.parts.model import LabelledModel, Model, fill
 from ipx.parts.weights import save_weights
 from ipx.training.data import Pictures, ahead
 from ipx.training.distributed import World, joined
@@ -118,9 +118,16 @@ class _TrainingRun:
             raise UsageError(f"a batch of {training.batch} does not split into {world.size} shares")
         self.model, self.name, self.training, self.world = model, name, training, world
         self.reporter = reporter
-        self.pictures = Pictures(data, model.colors, model.multiple, model.only_shape)
+        self.pictures = Pictures(
+            data, model.colors, model.multiple, model.only_shape, model.pairing
+        )
+        if isinstance(model, LabelledModel) and len(self.pictures.classes) != model.classes:
+            raise UsageError(
+                f"this model has {model.classes} classes, {data.data} has "
+                f"{len(self.pictures.classes)} sub-folders; each class is a sub-folder of images"
+            )
         self.checkpoint = output.with_name(output.name + ".state")
-        shown = {k: v for k, v in self.pictures.settings.to_mapping().items() if k != "data"}
+        shown = self.pictures.told
         self.identity = {
             "model": name,
             **{f"model.{k}": v for k, v in model.options.to_mapping().items()},
@@ -227,11 +234,12 @@ class _TrainingRun:
             "parameters": sum(v.numel() for v in self.net.parameters()),
             "training": t.to_mapping(),
             "data_settings": {
-                **{k: v for k, v in self.pictures.settings.to_mapping().items() if k != "data"},
+                **self.pictures.told,
                 "train": len(self.pictures.train),
                 "held_out": len(self.pictures.held),
             },
             "history": p.history,
+            **({"classes": self.pictures.classes} if self.pictures.classes else {}),
             "environment": environment(),
         }
 
@@ -242,7 +250,7 @@ class _TrainingRun:
             self._seed(step, self.world.rank, number)
             kind, on = self.world.device.type, t.bf16
             with torch.autocast(kind, torch.bfloat16, enabled=on):
-                value = self.model.part_loss(part, self.net, batch, self.rng)
+                value = self._loss(part, step, batch)
             loss = value if isinstance(value, Tensor) else next(iter(value.values()))
             found = torch.autograd.grad(loss.float(), parameters, allow_unused=True)
             grads = [
@@ -266,6 +274,14 @@ class _TrainingRun:
             optimiser.zero_grad()
         self._average(step)
         return True, first
+
+    def _loss(self, part: str, step: int, batch: Tensor) -> Tensor | Mapping[str, Tensor]:
+        """The loss of one part, of a labelled model with the labels of the batch."""
+        t, w = self.training, self.world
+        if not isinstance(self.model, LabelledModel):
+            return self.model.part_loss(part, self.net, batch, self.rng)
+        labels = self.pictures.labels(t.seed, step, t.batch, w.rank, w.size).to(w.device)
+        return self.model.labelled_loss(self.net, batch, labels, self.rng)
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
@@ -307,10 +323,19 @@ class _TrainingRun:
         """Mean scores of the held-out images, with the same noise each time."""
         self.rng.manual_seed(self.training.seed)
         found: dict[str, list[Tensor]] = {}
+        seen = 0
         for batch in self.pictures.validation(self.training.batch):
-            for name, values in self.model.validate(net, self._placed(batch), self.rng).items():
+            for name, values in self._validated(net, self._placed(batch), seen).items():
                 found.setdefault(name, []).append(values.detach().double().cpu())
+            seen += len(batch)
         return {name: float(torch.cat(values).mean()) for name, values in found.items()}
+
+    def _validated(self, net: nn.Module, batch: Tensor, seen: int) -> Mapping[str, Tensor]:
+        """Scores of a batch of held-out images, ``seen`` of which came before."""
+        if not isinstance(self.model, LabelledModel):
+            return self.model.validate(net, batch, self.rng)
+        labels = self.pictures.held_labels()[seen : seen + len(batch)].to(batch.device)
+        return self.model.labelled_scores(net, batch, labels, self.rng)
 
     def _seed(self, *numbers: int) -> None:
         """Seed the generator by its use, so that its state need not be saved."""

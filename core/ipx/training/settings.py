@@ -46,6 +46,11 @@ class Data(Options):
     """The training images and their crops."""
 
     data: Path = opt(help="Folder of images, or an NPY or NPZ file of many.")
+    inputs: Path | None = opt(
+        default=None,
+        help="Folder (or file of many) of what a network that translates images starts from: the "
+        "same names and sizes as --data, or for two sets without pairs any.",
+    )
     crop: int = opt(
         default=0,
         min=0,

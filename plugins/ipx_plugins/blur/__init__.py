@@ -34,8 +34,9 @@ class BlurOptions(Options):
     )
     kernel: Path | Literal["auto"] | None = opt(
         default=None,
-        help="PSF file (PNG, TIFF or NPY), centred in its array; implies kind file. auto finds the "
-        "PSF in the data: the width of a gaussian, disk or airy, else a PSF of any shape.",
+        help="PSF file (PNG, TIFF or NPY), centred in its array, of a volume (D, H, W); implies "
+        "kind file. auto finds the PSF in the data: the width of a gaussian, disk or airy, else a "
+        "PSF of any shape.",
     )
     taps: tuple[float, ...] | None = opt(
         default=None,
@@ -61,6 +62,14 @@ class BlurOptions(Options):
         max=500.0,
         unit="pixels",
         help="Standard deviation across the direction angle (gaussian); by default sigma.",
+    )
+    sigma_z: float | None = opt(
+        default=None,
+        min=0.0,
+        max=500.0,
+        unit="voxels",
+        help="Standard deviation along the depth of a volume (gaussian); by default sigma, 0: "
+        "each plane is blurred alone.",
     )
     size: int = opt(default=9, min=1, max=4001, unit="pixels", help="Side of the square (uniform).")
     radius: float = opt(
@@ -109,6 +118,8 @@ class BlurOptions(Options):
         told = self.kernel is not None or self.taps is not None
         if self.across is not None and (self.kind != "gaussian" or told):
             raise OptionError("option across goes with kind gaussian only, and no kernel")
+        if self.sigma_z is not None and (self.kind != "gaussian" or told):
+            raise OptionError("option sigma_z goes with kind gaussian only, and no kernel")
         if self.axis != "both" and (self.kind not in ("gaussian", "uniform") or told):
             raise OptionError("option axis goes with kinds gaussian and uniform only, no kernel")
         if self.axis != "both" and self.across is not None:
@@ -126,6 +137,11 @@ class BlurOptions(Options):
     def width(self) -> str:
         """The option that is the width of the shape, which the data can tell; empty for others."""
         return {"gaussian": "sigma", "disk": "radius", "airy": "radius"}.get(self.kind, "")
+
+    @property
+    def depth(self) -> float:
+        """Standard deviation of a Gaussian along the depth of a volume, in voxels."""
+        return self.sigma if self.sigma_z is None else self.sigma_z
 
     @property
     def free(self) -> bool:
@@ -206,9 +222,16 @@ def _provides(options: BlurOptions) -> tuple[type, ...]:
     return (Adjoint, Spectrum, Norm, Local) if options.spectral else (Adjoint, Local)
 
 
+def dims_of(options: BlurOptions) -> tuple[int, ...]:
+    """The numbers of axes of the pictures that a PSF is for: a file may be of either."""
+    if options.kernel is not None and options.kernel != "auto":
+        return (2, 3)
+    return (2, 3) if options.kind == "gaussian" and not options.free else (2,)
+
+
 def _traits(options: BlurOptions) -> Traits:
     mirrored = options.boundary != "circular" and options.fast_boundary == "reflect"
-    return Traits(basis="dct" if mirrored else "fft")
+    return Traits(basis="dct" if mirrored else "fft", dims=dims_of(options))
 
 
 _SHAPE = {
@@ -251,6 +274,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
                 {"boundary": "valid"},
                 {"boundary": "unknown"},
                 {"sigma": 2.0, "across": 1.0, "angle": 30.0, "boundary": "circular"},
+                {"sigma": 1.2, "sigma_z": 0.8},
                 {"axis": "horizontal"},
                 {"taps": (0.0, 0.1, 0.3, 0.0, 0.5, 0.0, 0.1, 0.0, 0.0)},
                 {"kind": "uniform"},

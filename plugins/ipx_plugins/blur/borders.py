@@ -5,19 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-Pair = tuple[int, int]
+Sizes = tuple[int, ...]
 
 
-def extended(x: Tensor, before: Pair, after: Pair, boundary: str) -> Tensor:
-    """x ``(..., H, W)`` with rows and columns before and after it; reflect, replicate or zero."""
-    for axis in (-2, -1):
+def extended(x: Tensor, before: Sizes, after: Sizes, boundary: str) -> Tensor:
+    """x ``(..., H, W)`` with rows and columns before and after it; reflect, replicate or zero.
+
+    As many axes from the end as ``before`` names.
+    """
+    for axis in range(-len(before), 0):
         x = _extend(x, axis, before[axis], after[axis], boundary)
     return x
 
 
-def folded(p: Tensor, before: Pair, after: Pair, boundary: str) -> Tensor:
+def folded(p: Tensor, before: Sizes, after: Sizes, boundary: str) -> Tensor:
     """The adjoint of `extended`."""
-    for axis in (-1, -2):
+    for axis in range(-1, -len(before) - 1, -1):
         p = _fold(p, axis, before[axis], after[axis], boundary)
     return p.contiguous()
 

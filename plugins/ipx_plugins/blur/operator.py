@@ -9,6 +9,7 @@ circular borders A is diagonal in the Fourier transform. For reflect borders (ha
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -16,7 +17,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import LinearOperator, Shape, ShapeError, Spectral, irfft2
+from ipx import LinearOperator, Shape, ShapeError, Spectral, irfftn
 from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.borders import extended, folded
 from ipx_plugins.blur.psf import core_of, psf_for
@@ -26,9 +27,9 @@ class Blur(LinearOperator[BlurOptions]):
     """A x = h * x for each channel; h sums to 1 and is centred.
 
     Args:
-        image_shape: ``(C, H, W)``. With boundaries valid and unknown the data are
-            ``(C, H - h + 1, W - w + 1)`` for a PSF of ``h x w`` pixels; otherwise they have the
-            image's shape.
+        image_shape: ``(C, H, W)``, or ``(C, D, H, W)`` of volumes. With boundaries valid and
+            unknown the data are ``(C, H - h + 1, W - w + 1)`` for a PSF of ``h x w`` pixels, and
+            likewise in depth; otherwise they have the image's shape.
         options: see `BlurOptions`.
 
     Raises:
@@ -40,52 +41,60 @@ class Blur(LinearOperator[BlurOptions]):
         self, image_shape: Shape, options: BlurOptions | None = None, **values: object
     ) -> None:
         super().__init__(image_shape, options, **values)
-        if len(self.image_shape) != 3:
-            raise ShapeError(f"blur takes images (C, H, W), not of shape {self.image_shape}")
-        channels, height, width = self.image_shape
+        if len(self.image_shape) not in (3, 4):
+            raise ShapeError(
+                f"blur takes images (C, H, W) or volumes (C, D, H, W), not of shape "
+                f"{self.image_shape}"
+            )
+        channels, *size = self.image_shape
         o = self.options
         self.error = o.error
-        limit = None if o.open else min(height, width)
-        self.psf = psf_for(o, limit)  # (h, w) float64, sum 1
-        h, w = self.psf.shape
+        self.psf = psf_for(o, None if o.open else size, len(size))  # float64, sum 1
+        sides = tuple(self.psf.shape)
         # of an unknown scene the data must show as much as the PSF; of a Gaussian, its core
-        seen, least = (height, width), (h, w)
+        seen, least = tuple(size), sides
         if o.boundary == "unknown":
-            seen, least = (height - h + 1, width - w + 1), core_of(o) or (h, w)
-        if least[0] > seen[0] or least[1] > seen[1]:
+            seen = tuple(n - k + 1 for n, k in zip(size, sides, strict=True))
+            least = core_of(o, len(size)) or sides
+        if any(k > n for k, n in zip(least, seen, strict=True)):
             raise ShapeError(
-                f"the PSF of {h} x {w} pixels is larger than the picture of {seen[0]} x {seen[1]}; "
-                "take a smaller PSF"
+                f"the PSF of {_product(sides)} pixels is larger than the picture of "
+                f"{_product(seen)}; take a smaller PSF"
             )
         # rows and columns of the extension before and after the image
-        self._before = (h - 1 - h // 2, w - 1 - w // 2)
-        self._after = (h // 2, w // 2)
+        self._before = tuple(k - 1 - k // 2 for k in sides)
+        self._after = tuple(k // 2 for k in sides)
         if o.open:
-            self.data_shape = (channels, height - h + 1, width - w + 1)
-        extended = (height, width) if o.open else (height + h - 1, width + w - 1)
-        self._extended = extended
-        self._fft = (next_fast_len(extended[0]), next_fast_len(extended[1], real=True))
+            data = (n - k + 1 for n, k in zip(size, sides, strict=True))
+            self.data_shape = (channels, *data)
+        extended = (n + (0 if o.open else k - 1) for n, k in zip(size, sides, strict=True))
+        self._extended = tuple(extended)
         if o.boundary == "circular":
-            self._fft = (height, width)
+            self._fft = tuple(size)
+        else:
+            *others, last = self._extended
+            self._fft = (*map(next_fast_len, others), next_fast_len(last, real=True))
+        self._dims = tuple(range(-len(size), 0))
 
     @classmethod
     def image_shape_of(cls, data_shape: Shape, options: BlurOptions) -> Shape:
         """The data's shape; for boundaries valid and unknown, larger by ``(h - 1, w - 1)``."""
         if not options.open:
             return data_shape
-        h, w = psf_for(options, None).shape
-        return (*data_shape[:-2], data_shape[-2] + h - 1, data_shape[-1] + w - 1)
+        channels, *size = data_shape
+        sides = psf_for(options, None, len(size)).shape
+        return (channels, *(n + k - 1 for n, k in zip(size, sides, strict=True)))
 
     def _transfer(self, like: Tensor) -> Tensor:
         """Fourier transform of the PSF, its centre (circular) or first pixel at the origin."""
 
         def make() -> Tensor:
             padded = torch.zeros(self._fft, dtype=torch.float64)
-            h, w = self.psf.shape
-            padded[:h, :w] = self.psf
+            sides = self.psf.shape
+            padded[tuple(slice(k) for k in sides)] = self.psf
             if self.options.boundary == "circular":
-                padded = padded.roll((-(h // 2), -(w // 2)), (0, 1))
-            transfer: Tensor = torch.fft.rfft2(padded)
+                padded = padded.roll([-(k // 2) for k in sides], self._dims)
+            transfer: Tensor = torch.fft.rfftn(padded)
             return transfer
 
         return self.buffer("transfer", like, make)
@@ -93,28 +102,28 @@ class Blur(LinearOperator[BlurOptions]):
     def forward(self, x: Tensor) -> Tensor:
         """h * x, ``(B, C, H, W)`` to ``(B, *data_shape)``."""
         transfer, circular = self._transfer(x), self.options.boundary == "circular"
-        c = torch.fft.rfft2(x if circular else self._extend(x), s=self._fft)
-        out = irfft2(c * transfer, self._fft)
+        c = torch.fft.rfftn(x if circular else self._extend(x), s=self._fft, dim=self._dims)
+        out = irfftn(c * transfer, self._fft)
         if circular:
             return out
-        (top, left), (rows, columns) = self._first(), self.data_shape[-2:]
-        return out[..., top : top + rows, left : left + columns].contiguous()
+        first = [k - 1 for k in self.psf.shape]  # the outputs that use the extended picture only
+        return self._cut(out, first, self.data_shape[1:]).contiguous()
 
     def adjoint(self, y: Tensor) -> Tensor:
         """A^T y, ``(B, *data_shape)`` to ``(B, C, H, W)``."""
         transfer, circular = self._transfer(y), self.options.boundary == "circular"
         if not circular:
-            top, left = self._first()
-            y = functional.pad(y, (left, 0, top, 0))
-        out = irfft2(torch.fft.rfft2(y, s=self._fft) * transfer.conj(), self._fft)
+            y = functional.pad(y, _around([k - 1 for k in self.psf.shape]))
+        c = torch.fft.rfftn(y, s=self._fft, dim=self._dims)
+        out = irfftn(c * transfer.conj(), self._fft)
         if circular:
             return out
-        return self._fold(out[..., : self._extended[0], : self._extended[1]])
+        return self._fold(self._cut(out, [0] * len(self._dims), self._extended))
 
-    def _first(self) -> tuple[int, int]:
-        """Index of the first output that uses pixels of the extended picture only."""
-        h, w = self.psf.shape
-        return h - 1, w - 1
+    @staticmethod
+    def _cut(x: Tensor, first: Sequence[int], size: Sequence[int]) -> Tensor:
+        """The part of this size from these indices on."""
+        return x[(..., *(slice(i, i + n) for i, n in zip(first, size, strict=True)))]
 
     def _extend(self, x: Tensor) -> Tensor:
         """P x, ``(B, C, *extended)``."""
@@ -148,23 +157,21 @@ class Blur(LinearOperator[BlurOptions]):
 
     def sample(self, w: Tensor) -> Tensor:
         """The values of B x that depend on no border, ``(B, *data_shape)``."""
-        (top, left), (rows, columns) = self._before, self.data_shape[-2:]
-        return w[..., top : top + rows, left : left + columns]
+        return self._cut(w, self._before, self.data_shape[1:])
 
     def scatter(self, y: Tensor) -> Tensor:
         """The data at their places, zero around them, ``(B, C, H, W)``."""
-        (top, left), (bottom, right) = self._before, self._after
-        return functional.pad(y, (left, right, top, bottom))
+        return functional.pad(y, _around(self._before, self._after))
 
     def part(self, top: int, left: int, height: int, width: int) -> Blur:
-        """The same blur and boundary for a window."""
-        shape = self.image_shape_of((self.image_shape[0], height, width), self.options)
+        """The same blur and boundary for a window, of all depths."""
+        shape = self.image_shape_of((*self.data_shape[:-2], height, width), self.options)
         return Blur(shape, self.options)
 
     def near_dual(self, like: Tensor) -> Spectral | None:
         """For boundaries valid and unknown, the blur of the data, with another border."""
-        h, w = self.psf.shape
-        if not self.options.open or h > like.shape[-2] or w > like.shape[-1]:
+        large = any(k > n for k, n in zip(self.psf.shape, like.shape[2:], strict=True))
+        if not self.options.open or large:
             return None
         border = self.options.fast_boundary
 
@@ -182,8 +189,10 @@ class Blur(LinearOperator[BlurOptions]):
             m = torch.arange(taps, dtype=torch.float64) - taps // 2
             return torch.cos(math.pi / n * torch.outer(k, m))
 
-        (height, width), (h, w) = self.image_shape[-2:], self.psf.shape
-        return waves(height, h) @ self.psf @ waves(width, w).mT
+        out = self.psf
+        for n in self.image_shape[1:]:  # each axis in turn goes from the first place to the last
+            out = torch.tensordot(out, waves(n, out.shape[0]), ([0], [1]))
+        return out
 
     def norm(self) -> float:
         """The largest singular value, exactly."""
@@ -193,5 +202,14 @@ class Blur(LinearOperator[BlurOptions]):
         """The data; for boundaries valid and unknown, with their edge pixels around them."""
         if not self.options.open:
             return y
-        (top, left), (bottom, right) = self._before, self._after
-        return functional.pad(y, (left, right, top, bottom), mode="replicate")
+        return functional.pad(y, _around(self._before, self._after), mode="replicate")
+
+
+def _product(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def _around(before: Sequence[int], after: Sequence[int] | None = None) -> list[int]:
+    """Padding as `torch.nn.functional.pad` takes it, by default before the image only."""
+    pairs = zip(before, [0] * len(before) if after is None else after, strict=True)
+    return [n for pair in reversed([*pairs]) for n in pair]

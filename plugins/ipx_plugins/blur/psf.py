@@ -1,8 +1,13 @@
-"""Point-spread functions: float64 ``(h, w)`` with sum 1 and centre at ``(h // 2, w // 2)``."""
+"""Point-spread functions: float64 ``(h, w)`` with sum 1 and centre at ``(h // 2, w // 2)``.
+
+Those of volumes are ``(d, h, w)``; a PSF of one plane blurs each plane alone.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,27 +17,31 @@ import torch
 from torch import Tensor
 
 from ipx import InputError, OptionError, ShapeError, read_array
-from ipx_plugins.blur import BlurOptions
+from ipx_plugins.blur import BlurOptions, dims_of
 
 _FINE = 8  # samples per pixel and axis when a PSF is rasterised
 
 
-def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
+def psf_for(options: BlurOptions, size: Sequence[int] | None, dims: int = 2) -> Tensor:
     """The PSF that the options describe.
 
     Args:
         options: see `BlurOptions`.
-        limit: shorter side of the picture in pixels. Gaussian and Airy PSFs are truncated to
-            fit it; None sets no limit.
+        size: of the picture in pixels, depth first. Gaussian and Airy PSFs are truncated to fit
+            its shorter side, and its depth; None sets no limit.
+        dims: axes of the picture, 3 for a volume.
 
     Raises:
         InputError: the PSF file cannot be used.
-        ShapeError: the picture is smaller than the core of a Gaussian or Airy PSF.
+        ShapeError: the picture is smaller than the core of a Gaussian or Airy PSF, or a volume.
     """
+    if dims == 3:
+        return _of_volume(options, size)
+    limit = None if size is None else min(size)
     if options.kernel == "auto":
         raise OptionError("kernel auto is found from data; it is known in ipx solve only")
     if isinstance(options.kernel, Path):
-        return _from_file(options.kernel)
+        return _from_file(options.kernel, 2)
     if options.taps is not None:
         side = math.isqrt(len(options.taps))
         taps = torch.tensor(options.taps, dtype=torch.float64).view(side, side)
@@ -57,10 +66,31 @@ def psf_for(options: BlurOptions, limit: int | None) -> Tensor:
     return psf / psf.sum()
 
 
-def core_of(options: BlurOptions) -> tuple[int, int] | None:
-    """Height and width that a Gaussian or Airy PSF may be cut to; None for the others."""
+def _of_volume(options: BlurOptions, size: Sequence[int] | None) -> Tensor:
+    """The PSF of a volume, ``(d, h, w)``."""
+    if isinstance(options.kernel, Path):
+        return _from_file(options.kernel, 3)
+    if 3 not in dims_of(options):
+        what = "kernel auto" if options.kernel == "auto" else f"kind {options.kind}"
+        raise ShapeError(f"blur of {what} takes pictures, not volumes; give a PSF file")
+    depth, plane = (None, None) if size is None else (size[0], size[1:])
+    flat = psf_for(replace(options, sigma_z=None), plane)
+    width = options.depth
+    if not width:
+        return flat[None]
+    along = torch.exp(-0.5 * (_grid(_reach(4 * width, width, depth)) / width) ** 2)
+    return along[:, None, None] / along.sum() * flat
+
+
+def core_of(options: BlurOptions, dims: int = 2) -> tuple[int, ...] | None:
+    """Height and width that a Gaussian or Airy PSF may be cut to; None for the others.
+
+    With the depth before them for volumes.
+    """
     if options.free or options.kind not in ("gaussian", "airy"):
         return None
+    if dims == 3:
+        return (2 * math.ceil(options.depth) + 1, *(core_of(options) or ()))
     if options.kind == "airy":
         side = 2 * math.ceil(options.radius) + 1
         return side, side
@@ -149,24 +179,26 @@ def _drawn(rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(psf[1:-1, 1:-1]))
 
 
-def _from_file(path: Path) -> Tensor:
+def _from_file(path: Path, dims: int) -> Tensor:
     try:
         stamp = path.stat().st_mtime_ns
     except OSError:
         raise InputError(f"there is no PSF file {path}") from None
-    return _read(path, stamp)
+    return _read(path, stamp, dims)
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, stamp: int) -> Tensor:
+def _read(path: Path, stamp: int, dims: int) -> Tensor:
     """Read, average the colours, check, normalise; a new ``stamp`` invalidates the cache."""
     values = read_array(path, "PSF").astype(np.float64)
-    if values.ndim == 3 and values.shape[-1] <= 4:
+    if dims == 2 and values.ndim == 3 and values.shape[-1] <= 4:
         colours = values.shape[-1] - (values.shape[-1] in (2, 4))  # without alpha
         values = values[..., :colours].mean(-1)
-    if values.ndim != 2 or values.size == 0:
-        stack = "it is a stack; " if values.ndim == 3 else ""
-        raise InputError(f"PSF {path} has shape {values.shape}: {stack}use one picture (H, W)")
+    values = values[None] if (dims, values.ndim) == (3, 2) else values
+    if values.ndim != dims or values.size == 0:
+        stack = "it is a stack, the PSF of a volume; " if values.ndim == 3 else ""
+        use = "one picture (H, W)" if dims == 2 else "one volume (D, H, W) or picture (H, W)"
+        raise InputError(f"PSF {path} has shape {values.shape}: {stack}use {use}")
     if not np.isfinite(values).all():
         raise InputError(f"PSF {path} has values that are not finite (NaN or infinity)")
     total = values.sum()

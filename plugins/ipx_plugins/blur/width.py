@@ -69,7 +69,7 @@ def width(y: Array, options: BlurOptions, name: str) -> Width:
     cost = np.empty(WIDTHS)
     for k, value in enumerate(tried):
         values = {**options.to_mapping(), "kernel": None, name: float(value)}
-        psf = psf_for(BlurOptions(**values), side)
+        psf = psf_for(BlurOptions(**values), (side, side))
         cost[k] = rings.cost(rings.response(psf.numpy()))
     weight = np.exp(-0.5 * (cost - cost.min())) * tried  # uniform in the width, not in its log
     weight /= weight.sum()

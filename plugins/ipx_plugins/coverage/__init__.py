@@ -12,13 +12,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ipx_commands(cli: click.Group) -> None:
-    """Add ``ipx bench coverage``; other plugins may add to the group ``bench``, too."""
+    """Add ``coverage`` to ``ipx bench``."""
     import click
 
     from ipx_plugins.coverage.command import coverage
 
-    bench = cli.commands.get("bench")
-    if not isinstance(bench, click.Group):
-        bench = click.Group("bench", help="Benchmark methods on pictures.")
-        cli.add_command(bench)
+    bench = cli.commands["bench"]
+    assert isinstance(bench, click.Group)
     bench.add_command(coverage)

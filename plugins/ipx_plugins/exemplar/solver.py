@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import Diagonal, PlanError, Problem, Solver, State, using
+from ipx import Diagonal, PlanError, Problem, Shape, Solver, State, using
 from ipx_plugins.exemplar import ExemplarOptions
+from ipx_plugins.exemplar.library import patches_of
 
 _FLOOR = 1e-3  # data term of the priority where no edge meets the border
 
@@ -24,10 +25,12 @@ class Exemplar(Solver[ExemplarOptions, State]):
 
     The priority of structure is C D: C the mean confidence of the known part of the patch, D how
     steeply an edge runs into the hole (equations 1 to 4). A pixel is missing where one of its
-    channels is. Outside of automatic differentiation.
+    channels is. With the option ``pictures`` patches of other pictures are copied, too. Outside of
+    automatic differentiation.
 
     Raises:
-        PlanError: no patch is known as a whole.
+        PlanError: no patch is known as a whole, and there are no other pictures.
+        InputError: the other pictures cannot be read.
     """
 
     iterations = 1
@@ -35,7 +38,9 @@ class Exemplar(Solver[ExemplarOptions, State]):
 
     def init(self, problem: Problem) -> State:
         """The start, after a check that there are patches to copy."""
-        side = 2 * (self.options.patch // 2) + 1
+        if self.options.pictures is not None:
+            return State(problem.start())
+        side = self._side
         seen = self._seen(problem).all(1, keepdim=True)
         wide = functional.pad(seen.to(problem.y), (side // 2,) * 4)
         whole = (functional.avg_pool2d(wide, side, 1) > 1 - 0.5 / side**2).flatten(1).any(1)
@@ -45,6 +50,17 @@ class Exemplar(Solver[ExemplarOptions, State]):
                 "smaller patches, or another method such as harmonic"
             )
         return State(problem.start())
+
+    @property
+    def _side(self) -> int:
+        """Side of the patches, odd."""
+        return 2 * (self.options.patch // 2) + 1
+
+    def memory(self, image_shape: Shape, itemsize: int = 4) -> float:
+        """That of the patches of the picture, and of the other pictures."""
+        o = self.options
+        others = 2 * o.patches * image_shape[0] * self._side**2 if o.pictures is not None else 0
+        return super().memory(image_shape, itemsize) + itemsize * others
 
     @staticmethod
     def _seen(problem: Problem) -> Tensor:
@@ -67,13 +83,11 @@ class Exemplar(Solver[ExemplarOptions, State]):
         """A picture ``(C, H, W)`` whose missing pixels, by the mask ``(H, W)``, are filled in."""
         if bool(seen.all()):
             return picture
-        half = self.options.patch // 2
-        side = 2 * half + 1
+        half = self._side // 2
         x = functional.pad(picture[None], (half,) * 4, mode="replicate")[0]
         inside = functional.pad(torch.ones_like(seen), (half,) * 4)
         known = functional.pad(seen, (half,) * 4)
-        whole = functional.unfold(known[None, None].to(x), side)[0].amin(0) > 0
-        source = functional.unfold(x[None], side)[0][:, whole].T.contiguous()  # (N, C side^2)
+        source = self._source(picture, seen, x, known)
         confidence = known.to(x)
         generator = torch.Generator().manual_seed(self.options.seed)
         while bool((inside & ~known).any()):
@@ -89,6 +103,17 @@ class Exemplar(Solver[ExemplarOptions, State]):
             known[spot] |= todo
             confidence[spot] = torch.where(todo, trust, confidence[spot])
         return x[:, half:-half, half:-half]
+
+    def _source(self, picture: Tensor, seen: Tensor, x: Tensor, known: Tensor) -> Tensor:
+        """The patches to copy, ``(N, C side^2)``: known ones of the padded x, those of others."""
+        o, side, found = self.options, self._side, []
+        if o.own:
+            whole = functional.unfold(known[None, None].to(x), side)[0].amin(0) > 0
+            found.append(functional.unfold(x[None], side)[0][:, whole].T)
+        if o.pictures is not None:
+            told = (side, o.nearest, o.patches, o.seed)
+            found.append(patches_of(o.pictures, picture, seen, *told))
+        return torch.cat(found).contiguous()
 
     def _next(
         self, x: Tensor, known: Tensor, inside: Tensor, confidence: Tensor, half: int

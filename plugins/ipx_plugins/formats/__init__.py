@@ -1,4 +1,4 @@
-"""File formats: PNG, TIFF, JPEG, NPY, WebP."""
+"""File formats: PNG, TIFF, JPEG, NPY, NPZ, WebP."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def ipx_components() -> Iterable[IOSpec]:
             dtypes=REALS + WHOLE,
             layouts=("L", "LA", "La", "RGB", "RGBA", "RGBa", "bands"),
             magic=rb"II[*+]\0|MM\0[*+]",
+            stacks=True,
             source="Adobe, TIFF Revision 6.0 (1992); BigTIFF",
         ),
         IOSpec(
@@ -55,6 +56,19 @@ def ipx_components() -> Iterable[IOSpec]:
             magic=rb"\x93NUMPY",
             viewable=False,
             complex=True,
+            stacks=True,
+            source="NumPy, numpy.lib.format",
+        ),
+        IOSpec(
+            name="npz",
+            target="ipx_plugins.formats.npz:NPZ",
+            summary="A NumPy array named image, with axes and pixel size of stacks and volumes.",
+            suffixes=(".npz",),
+            dtypes=REALS + WHOLE,
+            layouts=("L", "RGB", "RGBA", "bands"),
+            magic=rb"PK\x03\x04",
+            viewable=False,
+            stacks=True,
             source="NumPy, numpy.lib.format",
         ),
         IOSpec(

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ipx import Format, InputError, Raster
-from ipx.files.format import Array, Header, Rows, is_image, wrong_channels
+from ipx.files.axes import HELP, as_stored, raster_of
+from ipx.files.format import Array, Header, Rows, is_image
 
 
 class NPY(Format):
@@ -35,6 +36,10 @@ class NPY(Format):
             for band in rows:
                 file.write(np.ascontiguousarray(band).data)
 
+    def stack(self, data: bytes, axes: str) -> Raster:
+        """The stack or volume of these axes; without axes the picture."""
+        return raster_of(self.numbers(data), axes) if axes else self.decode(data)
+
     def decode(self, data: bytes) -> Raster:
         """The picture; four channels are RGB and alpha."""
         samples = _arranged(self.numbers(data))
@@ -43,7 +48,9 @@ class NPY(Format):
     def encode(self, raster: Raster) -> bytes:
         """A file with one array, ``(H, W)`` if grey."""
         out = io.BytesIO()
-        np.save(out, raster.packed, allow_pickle=False)
+        stacked = bool(raster.axes or raster.order)
+        array = as_stored(raster)[0] if stacked else raster.packed
+        np.save(out, array, allow_pickle=False)
         return out.getvalue()
 
     def numbers(self, data: bytes) -> Array:
@@ -90,14 +97,16 @@ def _arranged(samples: Array) -> Array:
     """
     if samples.ndim not in (2, 3):
         raise InputError(
-            f"has shape {samples.shape}; an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
+            f"has shape {samples.shape}; an image is (H, W), (H, W, 1), (H, W, 3) or "
+            f"(H, W, 4); else {HELP}"
         )
     if samples.ndim == 3 and samples.size and not _channels_last(*samples.shape):
         first = is_image(samples.shape[0]) or samples.shape[0] == 4
-        hint = "; save each image of a stack alone"
-        hint += ", or move the channels last" if first else ""
-        what = wrong_channels(samples.shape[2])
-        raise InputError(f"has shape {samples.shape}: {what}, in the last axis{hint}")
+        hint = "move the channels last, or " if first else ""
+        raise InputError(
+            f"has shape {samples.shape}, and {samples.shape[2]} channels in the last axis are "
+            f"no image: {hint}{HELP}"
+        )
     return samples.reshape(*samples.shape[:2], -1) if samples.size else samples
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import ModelSpec, Options, hookimpl, opt
+from ipx import ModelSpec, OptionError, Options, hookimpl, opt
 
 WEIGHTS = ("faces", "digits")
 
@@ -20,6 +20,28 @@ class GANOptions(Options):
     latent: int = opt(default=64, min=1, max=65536, help="Dimension of the code.")
     width: int = opt(
         default=32, min=1, max=1024, help="Features at half size, doubled per scale up to 8x."
+    )
+    body: Literal["dcgan", "style"] = opt(
+        default="dcgan",
+        help="dcgan: transposed convolutions. style: a mapping network, AdaIN and noise inputs.",
+    )
+    grow: int = opt(
+        default=0,
+        min=0,
+        help="With body style: training starts at 4 x 4 pixels and doubles the side every so many "
+        "steps; 0: full size from the start.",
+    )
+    mixing: float = opt(
+        default=0.9,
+        min=0.0,
+        max=1.0,
+        help="With body style: share of training pictures with the styles of two codes.",
+    )
+    code: float = opt(
+        default=0.0,
+        min=0.0,
+        help="Weight that draws the codes E(x) of training pictures towards N(0, I), by their mean "
+        "and covariance in a batch.",
     )
     objective: Literal["minimax", "non-saturating", "least-squares", "wasserstein-gp"] = opt(
         default="non-saturating", help="Loss of generator and discriminator."
@@ -47,6 +69,12 @@ class GANOptions(Options):
         "against overfitting to few pictures.",
     )
 
+    def __post_init__(self) -> None:
+        if self.body != "style" and self.grow:
+            raise OptionError(
+                "option grow is for body style; leave it out, or take --model.body style"
+            )
+
 
 @hookimpl
 def ipx_components() -> Iterable[ModelSpec]:
@@ -58,8 +86,12 @@ def ipx_components() -> Iterable[ModelSpec]:
             options=GANOptions,
             summary="Adversarial network (DCGAN) with an encoder that inverts the generator.",
             source="Goodfellow et al., NeurIPS 2014; Radford, Metz, Chintala, ICLR 2016; R1: "
-            "Mescheder, Geiger, Nowozin, ICML 2018",
+            "Mescheder, Geiger, Nowozin, ICML 2018; body style: Karras et al., CVPR 2019",
             weights=WEIGHTS,
+            examples=(
+                {"size": 16, "width": 4, "latent": 6, "body": "style", "grow": 2, "code": 0.1},
+                {"size": 16, "width": 4, "latent": 6, "objective": "wasserstein-gp"},
+            ),
             recipe={
                 "lr": 8e-4,
                 "betas": (0.0, 0.99),

@@ -14,9 +14,18 @@ from ipx_plugins.gan.augment import augmented
 from ipx_plugins.gan.distance import sliced_wasserstein
 from ipx_plugins.gan.losses import discriminator_loss, generator_loss, r1, unit_slope
 from ipx_plugins.gan.net import Net
+from ipx_plugins.gan.style import Net as StyleNet, mixed
 
 PICTURES = 10.0
 """Weight of pixel errors in the encoder's loss: they are about 0.1, code errors about 1."""
+
+
+def _away_from_normal(codes: Tensor) -> Tensor:
+    """Mean square of the codes' mean and of their covariance minus I, over the batch."""
+    mean = codes.mean(0)
+    around = codes - mean
+    covariance = around.T @ around / len(codes)
+    return mean.square().mean() + (covariance - torch.eye(len(mean)).to(codes)).square().mean()
 
 
 class GAN(OneSize[GANOptions]):
@@ -33,12 +42,16 @@ class GAN(OneSize[GANOptions]):
     def network(self) -> nn.Module:
         """The untrained networks."""
         o = self.options
+        if o.body == "style":
+            return StyleNet(o.colors, o.size, o.latent, o.width, o.grow)
         return Net(o.colors, o.size, o.latent, o.width)
 
     def initialise(self, net: nn.Module, batch: Tensor) -> None:
         """Copy generator and encoder from the ``vae`` weights that option ``start`` names."""
         if not self.options.start:
             return
+        if self.options.body == "style":
+            raise OptionError("option start is for body dcgan, whose layers a vae has")
         n, loaded = cast("Net", net), load_weights(self.options.start, "vae")
         given, own = loaded.model.options, self.options
         for name in ("colors", "size", "latent", "width"):
@@ -74,13 +87,12 @@ class GAN(OneSize[GANOptions]):
         if part == "discriminator":
             return self._discriminator_loss(n, batch, rng)
         if part == "generator":
-            made = n.generator(self._codes(batch, rng))
-            judged = n.discriminator(self._shown(made, rng))[:, 0]
-            loss = generator_loss(self.options.objective, judged)
+            made = n.made(self._codes(batch, rng), rng, self.options.mixing)
+            loss = generator_loss(self.options.objective, n.judged(self._shown(made, rng)))
             if self.options.fit:
                 with torch.no_grad():
                     codes = n.encoder(batch)
-                loss = loss + self.options.fit * (n.generator(codes) - batch).abs().mean()
+                loss = loss + self.options.fit * (n.decode(codes) - batch).abs().mean()
             return {"generator": loss}
         return self._encoder_loss(n, batch, rng)
 
@@ -89,13 +101,12 @@ class GAN(OneSize[GANOptions]):
     ) -> Mapping[str, Tensor]:
         objective, weight = self.options.objective, self.options.penalty
 
-        def critic(x: Tensor) -> Tensor:
-            logits: Tensor = n.discriminator(x)
-            return logits[:, 0]
-
+        critic = n.judged
+        if n.training:
+            n.counted()
         with torch.no_grad():
-            fake = self._shown(n.generator(self._codes(batch, rng)), rng)
-        real = self._shown(batch, rng)
+            made = n.made(self._codes(batch, rng), rng, self.options.mixing)
+            fake, real = self._shown(made, rng), self._shown(n.real(batch), rng)
         loss = discriminator_loss(objective, critic(real), critic(fake))
         some = -(-batch.shape[0] // 4)
         if objective == "wasserstein-gp":
@@ -115,15 +126,18 @@ class GAN(OneSize[GANOptions]):
         real = batch[:half]
         z = self._codes(real, rng)
         with torch.no_grad():
-            made = n.generator(z)
+            made = n.decode(z)
         codes = n.encoder(torch.cat([made, real]))
-        again = n.generator(codes)
+        again = n.decode(codes)
         error = (again - torch.cat([made, real])).abs().mean()
         spread = (again[half:] - real).detach().square().mean()
         # minimal where the deviation is the root mean square error on real pictures
         fit = n.log_deviation + spread / (2 * (2 * n.log_deviation).exp())
         drift = (codes[:half] - z).square().mean()
-        return {"encoder": drift + PICTURES * error + fit, "pixels": error.detach()}
+        loss = drift + PICTURES * error + fit
+        if self.options.code:
+            loss = loss + self.options.code * _away_from_normal(codes[half:])
+        return {"encoder": loss, "pixels": error.detach()}
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
         """``distance``: sliced Wasserstein distance between generated and held-out pictures.
@@ -133,8 +147,8 @@ class GAN(OneSize[GANOptions]):
         """
         n = cast("Net", net)
         self.latent_size(tuple(batch.shape[1:]))
-        far = sliced_wasserstein(n.generator(self._codes(batch, rng)), batch, rng)
-        again = n.generator(n.encoder(batch))
+        far = sliced_wasserstein(n.decode(self._codes(batch, rng)), batch, rng)
+        again = n.decode(n.encoder(batch))
         return {"distance": far.expand(batch.shape[0]), "psnr": psnr(again, batch)}
 
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
@@ -146,8 +160,26 @@ class GAN(OneSize[GANOptions]):
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
         """G(z), ``(B, *image_shape)``, in [0, 1]."""
         self.latent_size(image_shape)
-        made: Tensor = cast("Net", net).generator(self.typed(net, z))
-        return made.to(z.dtype)
+        return cast("Net", net).decode(self.typed(net, z)).to(z.dtype)
+
+    def mixed(self, net: nn.Module, coarse: Tensor, fine: Tensor, layer: int) -> Tensor:
+        """Pictures with the styles of one code below a layer, of another from it on.
+
+        Args:
+            net: trained networks with body style.
+            coarse: codes ``(B, n)`` of layers 0 to ``layer`` - 1, the coarse ones.
+            fine: codes ``(B, n)`` of the others.
+            layer: the first layer of ``fine``; two layers a scale, from 4 x 4 up.
+
+        Raises:
+            OptionError: the body is not style.
+        """
+        if self.options.body != "style":
+            raise OptionError("styles are mixed with body style only")
+        n = cast("StyleNet", net)
+        first = torch.full((len(coarse),), layer, device=coarse.device)
+        styles = mixed(n.generator.styles(coarse), n.generator.mapping(fine), first)
+        return n.generator.drawn(styles, None, *n.stage())
 
     def _codes(self, like: Tensor, rng: torch.Generator) -> Tensor:
         """z ~ N(0, I), one per picture, ``(B, n)``."""

@@ -25,6 +25,27 @@ class Net(nn.Module):
         self.encoder = Critic(vae.network(), latent)
         self.log_deviation = nn.Parameter(torch.tensor(0.25).log())
 
+    def counted(self) -> None:
+        """One more step of the critic; nothing here depends on it."""
+
+    def made(self, z: Tensor, rng: torch.Generator | None = None, mixing: float = 0.0) -> Tensor:
+        """Pictures G(z)."""
+        return self.decode(z)
+
+    def real(self, x: Tensor) -> Tensor:
+        """Training pictures as the critic sees them."""
+        return x
+
+    def judged(self, x: Tensor) -> Tensor:
+        """The critic's output, ``(B,)``."""
+        found: Tensor = self.discriminator(x)
+        return found[:, 0]
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Pictures G(z)."""
+        out: Tensor = self.generator(z)
+        return out
+
 
 class Generator(nn.Module):
     """z ``(B, n)`` -> pictures in [0, 1]: the decoder of a `vae`."""

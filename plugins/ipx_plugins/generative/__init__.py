@@ -14,6 +14,7 @@ from ipx import (
     CodePenalty,
     DataProx,
     Denoise,
+    GeneratorSpec,
     Grad,
     Latent,
     LogProb,
@@ -118,6 +119,16 @@ class PatchOptions(MapOptions):
     patch: int = opt(default=32, min=8, max=1024, help="Side of the patches.", unit="pixels")
 
 
+class SampleOptions(GenerativeOptions):
+    """Codes drawn at random."""
+
+    temperature: float = opt(
+        default=0.7,
+        min=0.0,
+        help="Standard deviation of the codes; 1 samples the model, less gives typical pictures.",
+    )
+
+
 @dataclass(frozen=True)
 class Formulation:
     """A row of the table: one formulation and the models it is declared for."""
@@ -178,7 +189,7 @@ FORMULATIONS = {
         "synthesis:Synthesis",
         CodeOptions,
         (Latent, CodePenalty),
-        ("glow", "realnvp", "vae", "gan"),
+        ("glow", "realnvp", "vae", "gan", "ae"),
         "x = D(z) with a penalty |z|^2 on the code.",
         "Bora et al., ICML 2017; Asim et al., ICML 2020",
         _traits(),
@@ -269,8 +280,31 @@ FORMULATIONS = {
         formula="R(x) = -sum log p(P x) over patches",
         advice="Pictures of any size that are like those of the training; slow.",
     ),
+    "residual": Formulation(
+        "range:Residual",
+        JointOptions,
+        (Value, Grad, ValueGrad, Latent),
+        ("ae",),
+        "a penalty |x - D(E(x))|^2 on the way to the autoencoder's range.",
+        "Alain, Bengio, JMLR 15, 2014",
+        _traits(lam_per_variance=1.0),
+        name="analysis",
+        formula="R(x) = |x - D(E(x))|^2 / (2 gamma^2)",
+        advice="Pictures of the training's kind; autoencoders that denoise.",
+    ),
+    "denoiser": Formulation(
+        "range:Projection",
+        GenerativeOptions,
+        (Denoise, Latent),
+        ("ae",),
+        "D(E(x)) as a denoiser.",
+        "Vincent, Larochelle, Bengio, Manzagol, ICML 2008",
+        _traits(max_sigma=0.5),
+        formula="D(x, s) = D(E(x)), blind to s",
+        advice="Noisy pictures of the training's kind; autoencoders that denoise.",
+    ),
 }
-TITLES = {"glow": "Glow", "realnvp": "RealNVP", "vae": "VAE", "gan": "GAN"}
+TITLES = {"glow": "Glow", "realnvp": "RealNVP", "vae": "VAE", "gan": "GAN", "ae": "Autoencoder"}
 
 
 def _options(model: str, base: type[Options]) -> type[Options]:
@@ -285,8 +319,8 @@ def _options(model: str, base: type[Options]) -> type[Options]:
 
 
 @hookimpl
-def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
-    """Declare each formulation for each of its models, and the solver of the joint prior."""
+def ipx_components() -> Iterable[PriorSpec | SolverSpec | GeneratorSpec]:
+    """Declare each formulation for each of its models, the joint solver, and the samples."""
     priors = [
         PriorSpec(
             name=f"{model}-{row.name or name}",
@@ -312,4 +346,15 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec]:
         formula="x and z in turn: argmin of f + |x - D(z)|^2 / (2 gamma^2) + |z|^2 / 2",
         advice="The joint priors of generative models.",
     )
-    return [*priors, joint]
+    samples = [
+        GeneratorSpec(
+            name=model,
+            target="ipx_plugins.generative.samples:Samples",
+            options=_options(model, SampleOptions),
+            summary=f"{TITLES[model]}: pictures of random codes.",
+            formula="x = D(z), z ~ N(0, t^2 I)",
+            advice="What a model takes for pictures of its training's kind.",
+        )
+        for model in TITLES
+    ]
+    return [*priors, joint, *samples]

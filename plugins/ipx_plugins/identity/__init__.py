@@ -26,7 +26,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             target="ipx_plugins.identity.operator:Identity",
             options=NoOptions,
             provides=(Adjoint, Diagonal, Spectrum, Norm, Local),
-            traits=Traits(basis="any", buffers=0),
+            traits=Traits(basis="any", buffers=0, dims=(2, 3)),
             summary="The identity: denoising.",
             formula="y = x",
             advice="Noise only. It is the default.",

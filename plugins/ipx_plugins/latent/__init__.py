@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 @hookimpl
 def ipx_commands(cli: click.Group) -> None:
     """Add ``ipx latent``."""
+    from ipx_plugins.latent import views  # noqa: F401 - adds its actions to the group
     from ipx_plugins.latent.command import latent
 
     cli.add_command(latent)

@@ -66,6 +66,15 @@ class Coder:
             )
         return x
 
+    def draw(self, count: int, shape: Shape, temperature: float, seed: int) -> Tensor:
+        """Codes of new pictures, ``(count, n)`` on the CPU.
+
+        Raises:
+            ShapeError: the model cannot make pictures of this shape.
+        """
+        rng = torch.Generator().manual_seed(seed)
+        return self.model.draw(self.net, count, shape, temperature, rng)
+
     def shape(self, side: int | None) -> Shape:
         """The shape of new pictures: the model's only one, or a square of this side (64 if None).
 
@@ -85,6 +94,12 @@ class Coder:
         return torch.cat(parts)
 
 
+def generators() -> list[str]:
+    """The names of all generative models."""
+    every = registry().all("model")
+    return [spec.name for spec in every if issubclass(spec.load(), Generative)]
+
+
 def coder(name: str, weights: str, device: str) -> Coder:
     """Load a model with its weights.
 
@@ -93,7 +108,7 @@ def coder(name: str, weights: str, device: str) -> Coder:
         IpxError: what `ipx.load_weights` raises.
     """
     if not issubclass(registry().get("model", name).load(), Generative):
-        raise UsageError(f"model {name} generates no pictures; take glow, realnvp, vae or gan")
+        raise UsageError(f"model {name} generates no pictures; take {', '.join(generators())}")
     loaded = load_weights(weights, name, 3)
     assert isinstance(loaded.model, Generative)
     net = loaded.network().to(open_device(device))
@@ -121,3 +136,61 @@ def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """(1 - t) a + t b, ``(len(t), n)``."""
     return torch.lerp(a[None], b[None], t[:, None])
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane in the space of codes.
+
+    Attributes:
+        origin: a code, ``(n,)``.
+        axes: two directions, ``(2, n)``; a step of 1 is one standard deviation.
+        names: of the axes.
+    """
+
+    origin: Tensor
+    axes: Tensor
+    names: tuple[str, str]
+
+    @staticmethod
+    def principal(z: Tensor) -> Plane:
+        """The first two principal components of codes ``(N, n)``.
+
+        Raises:
+            InputError: there are fewer than three codes, or they have one number.
+        """
+        if min(len(z) - 1, z.shape[1]) < 2:
+            raise InputError("principal components need three pictures, and codes of two numbers")
+        center = z.mean(0)
+        _, sizes, turned = torch.linalg.svd(z - center, full_matrices=False)
+        axes = turned[:2] * (sizes[:2, None] / (len(z) - 1) ** 0.5)
+        share = sizes[:2].square() / sizes.square().sum().clamp_min(1e-12)
+        told = [f"component {i + 1} ({100 * float(s):.0f} %)" for i, s in enumerate(share)]
+        return Plane(center, axes, (told[0], told[1]))
+
+    @staticmethod
+    def of_dims(base: Tensor, dims: list[int]) -> Plane:
+        """Two numbers of the code, about the code ``base`` ``(n,)``.
+
+        Raises:
+            UsageError: there are not two, or the code has none of these numbers.
+        """
+        if len(dims) != 2:
+            raise UsageError(f"dims: give two components, not {len(dims)}")
+        for d in dims:
+            if not 0 <= d < len(base):
+                raise UsageError(f"dims: the code has components 0 to {len(base) - 1}, not {d}")
+        axes = torch.zeros(2, len(base))
+        axes[0, dims[0]] = axes[1, dims[1]] = 1
+        origin = base.clone()
+        origin[dims] = 0
+        return Plane(origin, axes, (f"z[{dims[0]}]", f"z[{dims[1]}]"))
+
+    def places(self, z: Tensor) -> Tensor:
+        """Coordinates of codes ``(N, n)`` in the plane, ``(N, 2)``."""
+        size = self.axes.square().sum(1).clamp_min(1e-12)
+        return (z - self.origin) @ self.axes.T / size
+
+    def codes(self, places: Tensor) -> Tensor:
+        """Codes at coordinates ``(N, 2)``, ``(N, n)``."""
+        return self.origin + places @ self.axes

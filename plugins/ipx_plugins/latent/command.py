@@ -1,4 +1,4 @@
-"""The command: options, files, records; computations are in coder.py."""
+"""The command: options, files, records; computations are in coder.py, more actions in views.py."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ FILE = click.Path(path_type=Path)
 def latent() -> None:
     """Codes of a generative model: encode, decode, sample, interpolate, ...
 
-    The models are glow, realnvp, vae, gan and the generative models of other plugins. Grids are
-    PNG files; a record FILE.json is written with each output.
+    The models are glow, realnvp, vae, gan, ae, vq-vae and others that generate. Grids are PNG
+    files; a record FILE.json is written with each output.
     """
 
 
-def _numbers(kind: Callable[[str], Any]) -> Callable[[Any, Any, str | None], list[Any] | None]:
+def numbers(kind: Callable[[str], Any]) -> Callable[[Any, Any, str | None], list[Any] | None]:
+    """A callback of click that reads numbers with commas between them."""
+
     def parse(ctx: object, parameter: object, value: str | None) -> list[Any] | None:
         if value is None:
             return None
@@ -39,12 +41,13 @@ def _numbers(kind: Callable[[str], Any]) -> Callable[[Any, Any, str | None], lis
             found = [kind(part) for part in value.split(",")]
         except ValueError:
             raise click.BadParameter("give numbers with commas between them") from None
-        return [_finite(ctx, parameter, number) for number in found]
+        return [finite(ctx, parameter, number) for number in found]
 
     return parse
 
 
-def _finite(ctx: object, parameter: object, value: float) -> float:
+def finite(ctx: object, parameter: object, value: float) -> float:
+    """A callback of click that refuses infinity and NaN."""
     if isinstance(value, float) and not math.isfinite(value):
         raise click.BadParameter(f"{value} is not finite")
     return value
@@ -60,7 +63,7 @@ COLUMNS = click.option(
 )
 
 
-def _action(suffix: str) -> Callable[[Callable[..., Any]], click.Command]:
+def action(suffix: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Decorator of a subcommand: adds the options for model, weights and output, and the record.
 
     The function gets the coder and its own options. It returns a function that writes the output,
@@ -110,13 +113,14 @@ def _action(suffix: str) -> Callable[[Callable[..., Any]], click.Command]:
 Done = tuple[Callable[[Path], None], dict[str, Any]]
 
 
-def _grid(batch: Tensor, columns: int, says: str) -> Done:
+def as_grid(batch: Tensor, columns: int, says: str) -> Done:
+    """What an action returns for a grid of pictures."""
     from ipx_plugins.latent.files import grid
 
     return lambda path: grid(path, batch, columns), {"says": says}
 
 
-def _picture(coded: Coder, path: Path, size: int | None) -> tuple[Tensor, tuple[int, ...]]:
+def one_picture(coded: Coder, path: Path, size: int | None) -> tuple[Tensor, tuple[int, ...]]:
     """The code ``(n,)`` of one picture, and its shape."""
     from ipx_plugins.latent.files import pictures
 
@@ -126,7 +130,7 @@ def _picture(coded: Coder, path: Path, size: int | None) -> tuple[Tensor, tuple[
     return coded.encode(x)[0], tuple(x.shape[1:])
 
 
-@_action(".npz")
+@action(".npz")
 @click.argument("inputs", nargs=-1, required=True, type=FILE)
 @SIZE
 def encode(coded: Coder, inputs: tuple[Path, ...], size: int | None) -> Done:
@@ -143,7 +147,7 @@ def encode(coded: Coder, inputs: tuple[Path, ...], size: int | None) -> Done:
     }
 
 
-@_action(".png")
+@action(".png")
 @click.argument("codes", type=FILE)
 @COLUMNS
 def decode(coded: Coder, codes: Path, columns: int) -> Done:
@@ -157,15 +161,15 @@ def decode(coded: Coder, codes: Path, columns: int) -> Done:
             f"{found.sha256[:12]}...) than {coded.name} has (sha256 {coded.sha256[:12]}...)"
         )
     x = coded.decode(found.z, found.shape)
-    return _grid(x, columns, f"{len(x)} picture(s)")
+    return as_grid(x, columns, f"{len(x)} picture(s)")
 
 
-@_action(".png")
+@action(".png")
 @click.option("--count", type=click.IntRange(min=1), default=16, show_default=True, help="Number.")
 @click.option(
     "--temperature",
     type=click.FloatRange(min=0),
-    callback=_finite,
+    callback=finite,
     default=0.7,
     show_default=True,
     help="Standard deviation of the codes; 1 samples the model, less gives typical pictures.",
@@ -179,15 +183,14 @@ def sample(
     coded: Coder, count: int, temperature: float, seed: int, size: int | None, columns: int
 ) -> Done:
     """Draw random pictures from the model."""
-    import torch
-
     shape = coded.shape(size)
-    rng = torch.Generator().manual_seed(seed)
-    z = temperature * torch.randn(count, coded.model.latent_size(shape), generator=rng)
-    return _grid(coded.decode(z, shape), columns, f"{count} samples at temperature {temperature:g}")
+    z = coded.draw(count, shape, temperature, seed)
+    return as_grid(
+        coded.decode(z, shape), columns, f"{count} samples at temperature {temperature:g}"
+    )
 
 
-@_action(".png")
+@action(".png")
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
 @click.option("--steps", type=click.IntRange(min=2), default=8, show_default=True, help="Pictures.")
@@ -203,68 +206,27 @@ def interpolate(
 
     from ipx_plugins.latent import coder
 
-    a, shape = _picture(coded, first, size)
-    b, other = _picture(coded, second, size)
+    a, shape = one_picture(coded, first, size)
+    b, other = one_picture(coded, second, size)
     if shape != other:
         raise InputError(f"{second}: differs in size from {first}; --size resizes both")
     way = coder.spherical if spherical else coder.linear
     z = way(a, b, torch.linspace(0, 1, steps))
-    return _grid(coded.decode(z, shape), steps, f"{steps} steps")
+    return as_grid(coded.decode(z, shape), steps, f"{steps} steps")
 
 
-@_action(".png")
-@click.argument("picture", type=FILE)
-@click.option("--with", "having", type=FILE, required=True, help="Folder with the attribute.")
-@click.option("--without", type=FILE, required=True, help="Folder without the attribute.")
-@click.option(
-    "--multiples",
-    default="-2,-1,0,1,2",
-    show_default=True,
-    callback=_numbers(float),
-    help="Multiples of the direction that are added to the code.",
-)
-@SIZE
-def attribute(
-    coded: Coder,
-    picture: Path,
-    having: Path,
-    without: Path,
-    multiples: list[float],
-    size: int | None,
-) -> Done:
-    """Change an attribute of PICTURE, given by a folder with it and one without it.
-
-    The direction is the difference of the mean codes of the folders (Kingma and Dhariwal 2018).
-    """
-    import torch
-
-    from ipx_plugins.latent.files import pictures
-
-    z, shape = _picture(coded, picture, size)
-    means = []
-    for folder in (having, without):
-        x, _ = pictures([folder], coded.model.colors, size)
-        if tuple(x.shape[1:]) != shape:
-            raise InputError(f"{folder}: pictures differ in size from {picture}; use --size")
-        means.append(coded.encode(x).mean(0))
-    direction = means[0] - means[1]
-    moved = z + torch.tensor(multiples)[:, None] * direction
-    save, told = _grid(coded.decode(moved, shape), len(multiples), f"{len(multiples)} multiples")
-    return save, {**told, "direction": {"norm": float(direction.norm())}}
-
-
-@_action(".png")
+@action(".png")
 @click.option(
     "--dims",
     default="0,1,2,3",
     show_default=True,
-    callback=_numbers(int),
+    callback=numbers(int),
     help="Components of the code, numbered from 0.",
 )
 @click.option(
     "--reach",
     type=click.FloatRange(min=0),
-    callback=_finite,
+    callback=finite,
     default=3.0,
     show_default=True,
     help="Largest value of a component.",
@@ -284,7 +246,7 @@ def traverse(
         shape: tuple[int, ...] = coded.shape(size)
         base = torch.zeros(coded.model.latent_size(shape))
     else:
-        base, shape = _picture(coded, start, size)
+        base, shape = one_picture(coded, start, size)
     for d in dims:
         if not 0 <= d < len(base):
             raise UsageError(f"dims: the code has components 0 to {len(base) - 1}, not {d}")
@@ -292,4 +254,4 @@ def traverse(
     values = torch.linspace(-reach, reach, steps)
     for row, d in enumerate(dims):
         z[row * steps : (row + 1) * steps, d] = values
-    return _grid(coded.decode(z, shape), steps, f"{len(dims)} dimensions, {steps} steps")
+    return as_grid(coded.decode(z, shape), steps, f"{len(dims)} dimensions, {steps} steps")

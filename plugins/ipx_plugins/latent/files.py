@@ -16,9 +16,7 @@ from torch import Tensor
 from ipx import InputError, Shape
 from ipx.files.atomic import one_line, write_atomic
 from ipx.files.images import pictures_in, read, write
-
-GAP = 2
-"""White pixels between the pictures of a grid."""
+from ipx.files.sheets import sheet
 
 
 def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tensor, list[str]]:
@@ -52,6 +50,23 @@ def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tens
     return torch.stack(batch), [str(f) for f in files]
 
 
+def labelled(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Pictures and their labels: the names of the folders that they lie in.
+
+    A folder without pictures stands for its sub-folders.
+    """
+    files: list[Path] = []
+    for path in paths:
+        inside = [path] if not path.is_dir() else pictures_in(path)
+        if path.is_dir() and not inside:
+            below = sorted(p for p in path.iterdir() if p.is_dir())
+            inside = [file for folder in below for file in pictures_in(folder)]
+        if not inside:
+            raise InputError(f"{path}: has no pictures that ipx reads (ipx list io)")
+        files += inside
+    return files, [file.parent.name for file in files]
+
+
 def _one(path: Path, colors: int, side: int | None) -> Tensor:
     pixels = read(path).pixels.astype(np.float32)
     if pixels.shape[0] != colors:
@@ -75,14 +90,8 @@ def grid(path: Path, batch: Tensor, columns: int) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    count, c, h, w = batch.shape
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    sheet = np.ones((c, rows * (h + GAP) - GAP, columns * (w + GAP) - GAP), np.float32)
-    for i, picture in enumerate(batch.float().cpu().numpy()):
-        top, left = (i // columns) * (h + GAP), (i % columns) * (w + GAP)
-        sheet[:, top : top + h, left : left + w] = picture
-    write(path, sheet, dtype="uint8")
+    whole = sheet(list(batch.float().cpu().numpy()), columns)
+    write(path, whole, dtype="uint8")
 
 
 @dataclass(frozen=True)

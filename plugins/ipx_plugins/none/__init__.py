@@ -25,7 +25,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             name="none",
             target="ipx_plugins.none.prior:NoPrior",
             provides=(Value, Grad, Prox, ProxConjugate, QuadraticPrior, Box),
-            traits=Traits(weighted=False, informs=False, basis="identity", buffers=0),
+            traits=Traits(weighted=False, informs=False, basis="identity", buffers=0, dims=(2, 3)),
             summary="No prior: the data term alone; regularised by stopping at the noise level.",
             formula="R(x) = 0",
             advice="To see what the data alone tell. Iterative solvers then stop at the noise "

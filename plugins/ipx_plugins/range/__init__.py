@@ -38,7 +38,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.range.prior:Range",
             options=RangeOptions,
             provides=(Value, Prox, ProxConjugate, Box),
-            traits=Traits(weighted=False, basis="identity"),
+            traits=Traits(weighted=False, basis="identity", dims=(2, 3)),
             examples=({"upper": None},),
             summary="Box constraint on every value, or non-negativity.",
             formula="R(x) = 0 where low <= x <= high, else infinite",

@@ -17,6 +17,8 @@ _SLACK = 1e-3  # tolerance on the noise level, which may be estimated
 
 def words(options: RegressionOptions) -> str:
     """The domain in words."""
+    if _translates(options):
+        return "translation of images (operator identity)"
     low, high = options.sigma
     noise = f"noise sigma {low:g} to {high:g}" if high else "no noise"
     return " ".join([options.op, *options.ranges]) + f", {noise}"
@@ -25,6 +27,16 @@ def words(options: RegressionOptions) -> str:
 def drawn(options: RegressionOptions, rng: torch.Generator) -> dict[str, Any]:
     """Random options of the operator."""
     return {name: _draw(name, values, rng) for name, values in _ranges(options)}
+
+
+def seen_and_clean(
+    batch: Tensor, options: RegressionOptions, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Input and target, ``(B, C, H, W)`` each: of pairs, or of simulated data."""
+    if options.op == "pairs":
+        clean, seen = batch.chunk(2, 1)
+        return seen, clean
+    return measured(batch, options, rng), batch
 
 
 def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) -> Tensor:
@@ -42,6 +54,9 @@ def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) ->
 def mismatch(problem: Problem, options: RegressionOptions) -> str:
     """What is outside the training domain of the network, in words; empty if nothing is."""
     operator: Operator[Any] = problem.operator
+    if _translates(options):
+        same = type(operator) is type(ipx.operator("identity", operator.image_shape))
+        return "" if same else type(operator).__name__
     side = 8 * multiple(options)  # a size that suits all factors
     values = {n: _first(v) for n, v in _ranges(options)}
     example = ipx.operator(options.op, (operator.image_shape[0], side, side), **values)
@@ -65,6 +80,11 @@ def multiple(options: RegressionOptions) -> int:
     """Least common multiple of the super-resolution factors."""
     factors = [values for name, values in _ranges(options) if name == "factor"]
     return math.lcm(1, *(int(n) for f in factors for n in f.split("|")))
+
+
+def _translates(options: Any) -> bool:
+    """True if the network takes pictures as they are, of no operator that is known."""
+    return getattr(options, "op", "pairs") == "pairs"
 
 
 def _ranges(options: RegressionOptions) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 import ipx
@@ -65,7 +66,26 @@ class Feedforward(Solver[FeedforwardOptions, State]):
             return State(prior.denoise(x, noise_variance(problem).sqrt()))
         net, options = self._network(problem)
         seen = x if options.colors == 3 else x.flatten(0, 1)[:, None]
-        return State(cast(Tensor, net(seen)).reshape(x.shape))
+        if name == "cyclegan" and self.options.direction == "back":
+            net = cast(nn.Module, net.back)
+        return State(self._passed(net, seen).reshape(x.shape))
+
+    def _passed(self, net: nn.Module, seen: Tensor) -> Tensor:
+        """net(seen), with dropout where the option ``draw`` asks for it."""
+        if self.options.draw is None:
+            return cast(Tensor, net(seen))
+        dropped = [m for m in net.modules() if isinstance(m, nn.Dropout) and m.p]
+        if not dropped:
+            raise PlanError("option draw is for networks trained with dropout; this has none")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.options.draw)
+            try:
+                for module in dropped:
+                    module.train()
+                return cast(Tensor, net(seen))
+            finally:
+                for module in dropped:
+                    module.eval()
 
     def _network(self, problem: Problem) -> tuple[nn.Module, RegressionOptions]:
         """Network and options for the problem; of several shipped, the first trained for it."""

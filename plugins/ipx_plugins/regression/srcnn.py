@@ -12,7 +12,7 @@ from ipx_plugins.regression.common import Regression
 class SRCNN(Regression[SRCNNOptions]):
     """The paper's 9-5-5, 57 thousand parameters."""
 
-    def network(self) -> nn.Module:
+    def body(self, outputs: int) -> nn.Module:
         """The untrained network, which passes the picture unchanged through one feature channel.
 
         The random initialisation of the paper needs 10^8 crops to reach the same accuracy.
@@ -25,8 +25,10 @@ class SRCNN(Regression[SRCNNOptions]):
             nn.ReLU(),
             nn.Conv2d(first, second, 5, padding=2, padding_mode="replicate"),
             nn.ReLU(),
-            nn.Conv2d(second, c, 5, padding=2, padding_mode="replicate"),
+            nn.Conv2d(second, outputs, 5, padding=2, padding_mode="replicate"),
         )
+        if outputs != c:
+            return net
         with torch.no_grad():
             for i, wide in ((0, first), (2, second), (4, c)):
                 conv = net[i]

@@ -15,28 +15,36 @@ from ipx_plugins.regression.common import Regression
 class UNet(Regression[UNetOptions]):
     """Two convolutions per scale, concatenated skip connections, no normalisation."""
 
-    def network(self) -> nn.Module:
+    def body(self, outputs: int) -> nn.Module:
         """The untrained network, whose residual is zero."""
-        return Net(self.options.colors, self.options.widths)
+        o = self.options
+        return Net(o.colors, outputs, o.widths, o.dropout)
 
 
 class Net(nn.Module):
-    """x + U(x), at any size."""
+    """x + U(x), or U(x) where it has other channels; at any size.
 
-    def __init__(self, colors: int, widths: tuple[int, ...]) -> None:
+    Dropout is on the features that come up from the coarser scales, as in pix2pix.
+    """
+
+    def __init__(
+        self, colors: int, outputs: int, widths: tuple[int, ...], dropout: float = 0.0
+    ) -> None:
         super().__init__()
+        self.residual = outputs == colors
+        self.dropout = nn.Dropout(dropout)
         self.head = _double(colors, widths[0])
         self.down = nn.ModuleList(_double(a, b) for a, b in pairwise(widths))
         self.grow = nn.ModuleList(
             nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in reversed(list(pairwise(widths)))
         )
         self.up = nn.ModuleList(_double(2 * a, a) for a in reversed(widths[:-1]))
-        self.tail = nn.Conv2d(widths[0], colors, 1)
+        self.tail = nn.Conv2d(widths[0], outputs, 1)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]  # it has a bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """``(B, outputs, H, W)``."""
         height, width = x.shape[-2:]
         side = 1 << len(self.down)
         h = self.head(F.pad(x, (0, -width % side, 0, -height % side), mode="replicate"))
@@ -45,9 +53,9 @@ class Net(nn.Module):
             kept.append(h)
             h = down(F.max_pool2d(h, 2))
         for grow, up in zip(self.grow, self.up, strict=True):
-            h = up(torch.cat([grow(h), kept.pop()], 1))
-        out: Tensor = x + self.tail(h)[..., :height, :width]
-        return out
+            h = up(torch.cat([grow(self.dropout(h)), kept.pop()], 1))
+        out: Tensor = self.tail(h)[..., :height, :width]
+        return x + out if self.residual else out
 
 
 def _double(into: int, out: int) -> nn.Sequential:

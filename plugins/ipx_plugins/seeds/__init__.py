@@ -86,13 +86,11 @@ QUICK = {
 
 @hookimpl
 def ipx_commands(cli: click.Group) -> None:
-    """Add ``ipx bench seeds``; other plugins may add to the group ``bench``, too."""
+    """Add ``seeds`` to ``ipx bench``."""
     import click
 
     from ipx_plugins.seeds.command import seeds
 
-    bench = cli.commands.get("bench")
-    if not isinstance(bench, click.Group):
-        bench = click.Group("bench", help="Benchmark methods on pictures.")
-        cli.add_command(bench)
+    bench = cli.commands["bench"]
+    assert isinstance(bench, click.Group)
     bench.add_command(seeds)

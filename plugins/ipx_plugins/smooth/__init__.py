@@ -25,10 +25,16 @@ class SmoothOptions(Options):
     boundary: Literal["reflect", "circular"] = opt(
         default="reflect", help="Difference across the border: zero, or to the opposite side."
     )
+    depth: float = opt(
+        default=1.0,
+        min=0.0,
+        max=100.0,
+        help="Factor of the differences along the depth of volumes, see prior tv.",
+    )
 
 
 def _traits(options: SmoothOptions) -> Traits:
-    return Traits(basis="fft" if options.boundary == "circular" else "dct")
+    return Traits(basis="fft" if options.boundary == "circular" else "dct", dims=(2, 3))
 
 
 @hookimpl

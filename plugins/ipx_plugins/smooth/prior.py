@@ -18,7 +18,7 @@ class Smooth(Prior[SmoothOptions]):
         return self._gradient(image_shape)
 
     def _gradient(self, image_shape: Shape) -> Gradient:
-        return Gradient(image_shape, boundary=self.options.boundary)
+        return Gradient(image_shape, boundary=self.options.boundary, depth=self.options.depth)
 
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``."""

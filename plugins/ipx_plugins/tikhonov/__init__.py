@@ -27,7 +27,7 @@ class TikhonovOptions(Options):
 
 
 def _traits(options: TikhonovOptions) -> Traits:
-    return Traits(basis="identity" if options.about == "zero" else "any")
+    return Traits(basis="identity" if options.about == "zero" else "any", dims=(2, 3))
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ class Centre(LinearOperator[NoOptions]):
 
     def forward(self, x: Tensor) -> Tensor:
         """x - mean(x)."""
-        return x - x.mean((-2, -1), keepdim=True)
+        return x - x.mean(tuple(range(2, x.ndim)), keepdim=True)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Equal to `forward`, as the projection is symmetric."""
@@ -34,14 +35,14 @@ class Centre(LinearOperator[NoOptions]):
 
     def norm(self) -> float:
         """1, or 0 for images of one pixel."""
-        return float(self.image_shape[-1] * self.image_shape[-2] > 1)
+        return float(math.prod(self.image_shape[1:]) > 1)
 
     def spectrum(self, like: Tensor) -> Spectral:
-        """Eigenvalues, ``(H, W)``: 1, and 0 at frequency zero."""
+        """Eigenvalues, of the size of an image: 1, and 0 at frequency zero."""
 
         def gram() -> Tensor:
-            ones = torch.ones(*self.image_shape[-2:], dtype=torch.float64)
-            ones[0, 0] = 0
+            ones = torch.ones(self.image_shape[1:], dtype=torch.float64)
+            ones.view(-1)[0] = 0
             return ones
 
         return Spectral("any", self.buffer("gram", like, gram))

@@ -22,10 +22,17 @@ from ipx import (
 class TVOptions(Options):
     """Total variation."""
 
-    isotropic: bool = opt(default=True, help="Couple the two directions of the gradient.")
+    isotropic: bool = opt(default=True, help="Couple the directions of the gradient.")
     coupled: bool = opt(default=True, help="Couple the colour channels, so that edges coincide.")
     boundary: Literal["reflect", "circular"] = opt(
         default="reflect", help="Difference across the border: zero, or to the opposite side."
+    )
+    depth: float = opt(
+        default=1.0,
+        min=0.0,
+        max=100.0,
+        help="Factor of the differences along the depth of volumes: the height of a voxel relative "
+        "to its depth; 0 leaves planes apart.",
     )
     tol: float = opt(
         default=1e-4, above=0.0, help="Relative duality gap at which the proximal map stops."
@@ -51,7 +58,8 @@ class HuberTVOptions(TVOptions):
 
 
 def _traits(options: TVOptions) -> Traits:
-    return Traits(basis="fft" if options.boundary == "circular" else "dct", buffers=10)
+    circular = options.boundary == "circular"
+    return Traits(basis="fft" if circular else "dct", buffers=10, dims=(2, 3))
 
 
 @hookimpl

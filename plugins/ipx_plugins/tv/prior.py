@@ -15,7 +15,7 @@ from ipx_plugins.tv.fgp import denoise, root
 class TV(OuterProx[TVOptions]):
     """R(x) = |Dx|_{2,1} (isotropic) or |Dx|_1, D the forward differences.
 
-    The norm of a gradient is taken over both directions (isotropic), over all channels (coupled:
+    The norm of a gradient is taken over all directions (isotropic), over all channels (coupled:
     the vectorial TV of Blomgren and Chan, 1998), or both.
     """
 
@@ -30,7 +30,7 @@ class TV(OuterProx[TVOptions]):
 
     def linear_part(self, image_shape: Shape) -> LinearOperator[Any]:
         """K = D."""
-        return Gradient(image_shape, boundary=self.options.boundary)
+        return Gradient(image_shape, boundary=self.options.boundary, depth=self.options.depth)
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
         """Shrink the norm of every group by t."""
@@ -45,12 +45,12 @@ class TV(OuterProx[TVOptions]):
         return self._scaled(u, radius / self._lengths(u).clamp_min(radius).clamp_min(1e-30))
 
     def _grouped(self, u: Tensor) -> tuple[Tensor, tuple[int, ...]]:
-        """``(B, 2C, H, W)`` as ``(B, 2, C, H, W)``, and the axes of a group."""
+        """``(B, nC, ...)`` as ``(B, n, C, ...)``, n = 2 or 3, and the axes of a group."""
         axes = ((1,) if self.options.isotropic else ()) + ((2,) if self.options.coupled else ())
-        return torch.unflatten(u, 1, (2, u.shape[1] // 2)), axes
+        return torch.unflatten(u, 1, (u.ndim - 2, -1)), axes
 
     def _lengths(self, u: Tensor) -> Tensor:
-        """Norms of the groups of `_grouped`, ``(B, 1 or 2 or C or 2C, H, W)``."""
+        """Norms of the groups of `_grouped`, ``(B, 1 or n or C or nC, ...)``."""
         g, axes = self._grouped(u)
         axes = tuple(a for a in axes if g.shape[a] > 1)
         if not axes:

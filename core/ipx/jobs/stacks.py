@@ -1,0 +1,160 @@
+"""A stack restored picture by picture, with one noise level and one weight for all."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipx.errors import UsageError
+from ipx.files.images import Picture
+from ipx.jobs.reporter import Reporter
+from ipx.jobs.restored import Restored, restored
+from ipx.numerics.tensors import spread
+from ipx.planning.request import Request
+from ipx.planning.tree import AUTO, tree
+from ipx.solving.observers import AnyObserver
+from ipx.solving.restore import Restoration, solve
+
+TRIED = 5
+"""Pictures, evenly spaced, from which the noise level and the weight of a stack are found."""
+
+WORST = ("diverged", "doubtful", "budget", "done", "converged")
+"""The status of a stack is the first of these that a picture has."""
+
+
+def restored_stack(
+    request: Request,
+    picture: Picture,
+    clean: Picture | None,
+    reporter: Reporter,
+    observers: Sequence[AnyObserver] = (),
+) -> Restored:
+    """Restore each picture of a stack, and compute the mean metrics if there is a truth.
+
+    Args:
+        request: the restoration. With the setting ``planes`` ``alike`` a noise level that is not
+            told, and a weight of ``auto``, are the medians of those of `TRIED` pictures.
+        picture: the stack.
+        clean: the truth, such a stack or one picture for all.
+        reporter: receives reports.
+        observers: see `ipx.solve`.
+
+    Returns:
+        The result of all: outputs have a picture for each of the stack.
+
+    Raises:
+        UsageError: draws from a posterior are asked for.
+        IpxError: see `ipx.solve`.
+    """
+    if request.settings.sampled:
+        raise UsageError(
+            "draws from the posterior are of one picture or volume, not of a stack; save its "
+            "pictures as files of their own"
+        )
+    y = torch.from_numpy(picture.pixels)
+    one = replace(picture, axes=picture.axes[1:], pixels=picture.pixels[0])
+    if request.settings.planes == "alike":
+        request = _alike(request, y, picture)
+    found = []
+    for i, plane in enumerate(y):
+        reporter.enter(f"picture {i + 1} of {len(y)}")
+        truth = None if clean is None else _picture_of(clean, i)
+        now = replace(one, pixels=picture.pixels[i])
+        found.append(restored(request, plane, truth, reporter, observers, now, unit=1.0))
+    return _together(found, picture)
+
+
+def _picture_of(clean: Picture, index: int) -> Picture:
+    if not clean.stacked:
+        return clean
+    return replace(clean, axes=clean.axes[1:], pixels=clean.pixels[index])
+
+
+def _alike(request: Request, y: Tensor, picture: Picture) -> Request:
+    """The request with the noise level and the weight of some pictures."""
+    told, weighed = request.tree("noise").told, request.lam != AUTO
+    if told and weighed:
+        return request
+    settings = request.settings
+    tried = [
+        solve(
+            y[i], op=request.op, noise=request.noise, prior=request.prior, solver=request.solver,
+            tuner=request.tuner, lam=request.lam, settings=settings, storage=picture.storage,
+            axes=picture.axes[1:], unit=1.0,
+        )
+        for i in spread(len(y), TRIED)
+    ]  # fmt: skip
+    changed: dict[str, Any] = {}
+    if not told:
+        changed["noise"] = {**request.noise, **_levels(request, tried)}
+    if not weighed and tried[0].lam is not None:
+        changed["lam"] = _median([_weight(how) for how in tried])
+    first = tried[0]
+    changed["op"] = tree("operator", first.op).to_mapping() | {"name": request.op["name"]}
+    if request.prior["name"] == AUTO:
+        changed["prior"] = tree("prior", first.prior).to_mapping()
+    made = replace(request, **changed)
+    object.__setattr__(made, "named", request.named)
+    return made
+
+
+def _weight(how: Restoration) -> Any:
+    """The weight of one picture; of a sum of priors a list."""
+    assert how.lam is not None
+    return [each[0] for each in how.lam] if isinstance(how.lam[0], list) else how.lam[0]
+
+
+def _median(values: list[Any]) -> Any:
+    if isinstance(values[0], list):
+        return [statistics.median(each) for each in zip(*values, strict=True)]
+    return statistics.median(values)
+
+
+def _levels(request: Request, tried: list[Restoration]) -> dict[str, float]:
+    """The options of the noise model that hold what was estimated."""
+    described = request.tree("noise")
+    assert described.spec is not None
+    models = [how.result.problem.noise for how in tried]
+    options, found = described.spec.options.infos(), {}
+    for name in models[0].per_image:
+        option = described.facts.traits.level if name == "level" else name
+        known = [getattr(model, name, None) for model in models]
+        if option in options and all(v is not None for v in known):
+            found[option] = statistics.median(float(torch.as_tensor(v).mean()) for v in known)
+    return found
+
+
+def _together(found: list[Restored], picture: Picture) -> Restored:
+    """The result of all pictures."""
+    first = found[0]
+    hows = [each.how for each in found]
+    worst = min(hows, key=lambda how: WORST.index(_status(how)))
+    how = replace(
+        worst,
+        outputs={n: torch.cat([h.outputs[n] for h in hows]) for n in hows[0].outputs},
+        before=torch.cat([h.before for h in hows]),
+        seconds=sum(h.seconds for h in hows),
+        level=[statistics.median(h.level[0] for h in hows)],
+    )
+    metrics = {
+        name: None if value is None else _mean([each.metrics[name] for each in found])
+        for name, value in first.metrics.items()
+    }
+    warnings = dict.fromkeys(line for each in found for line in each.warnings)
+    return Restored(
+        first.request, how, picture.pixels, metrics, [*warnings], first.history, stacked=True
+    )
+
+
+def _status(how: Restoration) -> str:
+    return "doubtful" if how.wrong[0] and how.status[0] != "diverged" else how.status[0]
+
+
+def _mean(values: list[Any]) -> Any:
+    return np.mean(values, axis=0).tolist()

@@ -1,0 +1,41 @@
+"""The noise level of volumes, and of stacks that have one: from some planes, pooled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ipx.files.storage import Storage
+from ipx.numerics.tensors import planes
+from ipx.parts.noise import Noise
+
+PLANES = 16
+"""Planes, evenly spaced, from which the level of a volume or a stack is estimated."""
+
+
+def estimated(noise: Noise[Any], y: Tensor, known: Tensor | None, storage: Storage) -> Noise[Any]:
+    """`Noise.estimated`; the level of a volume is the median of those of some of its planes.
+
+    Args:
+        noise: a model without a level.
+        y: data ``(B, ...)``, of volumes ``(B, C, D, H, W)``.
+        known: boolean mask that broadcasts to y, true where a value was measured.
+        storage: how precisely the file of ``y`` stores.
+    """
+    if y.ndim != 5:
+        return noise.estimated(y, known, storage)
+    seen = None if known is None else planes(known.expand_as(y[:1]), PLANES).all(0, keepdim=True)
+    count = min(y.shape[2], PLANES)
+    return pooled(noise.estimated(planes(y, PLANES), seen, storage), count)
+
+
+def pooled(noise: Noise[Any], count: int) -> Noise[Any]:
+    """An estimated model whose groups of ``count`` images have one level, the median of theirs."""
+    found = noise.alone(0)
+    for name in noise.per_image:
+        value = getattr(noise, name, None)
+        if isinstance(value, Tensor) and value.ndim:
+            setattr(found, name, value.view(-1, count).quantile(0.5, 1))
+    found.remarks = ()  # those of single planes, which the median is free of
+    return found

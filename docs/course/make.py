@@ -1,0 +1,138 @@
+"""Makes the pictures of the course pages.
+
+``python docs/course/make.py [PAGE ...] [--work FOLDER]``.
+
+The pages hold the commands. Each console block of a page is run in one folder, in the order of the
+page, and a picture ``pictures/NAME.webp`` of the page is made of NAME.png, which a command wrote.
+What stands in the folder already is not made again, so an interrupted run goes on. The whole takes
+less than half an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+from PIL import Image
+
+HERE = Path(__file__).parent
+WIDE, NARROW = 900, 380
+"""Pictures are made smaller than the first, and enlarged to about the second, in pixels."""
+
+IPX = [sys.executable, "-m", "ipx_cli.main"]
+"""The command ``ipx`` of this interpreter."""
+
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PICTURE = re.compile(r"\]\(pictures/([\w-]+)\.webp\)")
+
+PAGES = ("restoration", "analysis", "autoencoders", "vae", "image_generation")
+"""In the order of the seeds."""
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of each command of a page, without ``$``."""
+    lines = [line for text in BLOCK.findall(page.read_text("utf-8")) for line in text.splitlines()]
+    return [shlex.split(line[2:], comments=True) for line in lines if line.startswith("$ ")]
+
+
+def pictures(page: Path) -> list[str]:
+    """Names of the pictures of a page."""
+    return PICTURE.findall(page.read_text("utf-8"))
+
+
+def output(words: Sequence[str]) -> str:
+    """The file or folder that a command writes; empty if it only prints."""
+    named = [b for a, b in pairwise(words) if a in ("-o", "--panel", "--std")]
+    return named[0] if named else ""
+
+
+def inputs() -> Iterator[tuple[str, np.ndarray]]:
+    """File name and values of the pictures that the commands read, all of scikit-image."""
+    yield "camera.png", skimage.data.camera()[60:188, 170:298]
+    yield "cat.png", skimage.data.chelsea()[20:276:2, 110:366:2]
+    yield "cat64.png", skimage.data.chelsea()[20:276:4, 110:366:4]
+    yield "photo.png", skimage.data.astronaut()[:256, 96:352]
+    yield "brick.png", skimage.data.brick()[:256:2, :256:2]
+    yield "gravel.png", skimage.data.gravel()[:128, :128]
+    yield "grass.png", skimage.data.grass()[:128, :128]
+    yield "tissue.png", skimage.data.immunohistochemistry()[:384:2, :384:2]
+    yield "others/brick.png", skimage.data.brick()[:384, :384]
+    yield "others/grass.png", skimage.data.grass()[:384, :384]
+    yield "others/coffee.png", skimage.data.coffee()[:384, :384].mean(2).astype(np.uint8)
+
+
+def prepare(work: Path) -> None:
+    """Write what the commands read."""
+    for name, values in inputs():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(values)).save(work / name)
+
+
+def run(page: Path, work: Path) -> int:
+    """Run the commands of a page that have not been run yet; the number of those that failed."""
+    failed = 0
+    for words in commands(page):
+        made = output(words)
+        if made and (work / made).exists():
+            continue
+        began = time.perf_counter()
+        done = subprocess.run([*IPX, *words[1:]], cwd=work, capture_output=True, text=True)
+        seconds = time.perf_counter() - began
+        print(f"{seconds:5.0f} s  {shlex.join(words)}", flush=True)
+        said = (done.stdout + done.stderr).strip()
+        if done.returncode not in (0, 2):  # a refusal, with its reason, is a lesson
+            failed += 1
+        if said and (done.returncode or not made):
+            print("         " + said.replace("\n", "\n         "), flush=True)
+    return failed
+
+
+def shrunk(source: Path, target: Path) -> None:
+    """A picture in the size of the page: enlarged with pixels repeated, or made smaller."""
+    image = Image.open(source).convert("RGB")
+    if image.width < NARROW:
+        times = -(-NARROW // image.width)
+        image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+    if image.width > WIDE:
+        size = (WIDE, round(image.height * WIDE / image.width))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    target.parent.mkdir(exist_ok=True)
+    image.save(target, quality=78, method=6)
+
+
+def main() -> int:
+    """Run the pages, and make their pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pages", nargs="*", choices=[*PAGES, []])
+    parser.add_argument("--work", type=Path, help="folder to work in; a new one by default")
+    given = parser.parse_args()
+    work = given.work or Path(tempfile.mkdtemp(prefix="ipx-course-"))
+    work.mkdir(parents=True, exist_ok=True)
+    prepare(work)
+    failed = 0
+    for name in given.pages or PAGES:
+        page = HERE / f"{name}.md"
+        failed += run(page, work)
+        for picture in pictures(page):
+            source = work / f"{picture}.png"
+            if source.exists():
+                shrunk(source, HERE / "pictures" / f"{picture}.webp")
+            else:
+                print(f"no {source.name} for {page.name}", flush=True)
+                failed += 1
+    print(f"pictures from {work}")
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

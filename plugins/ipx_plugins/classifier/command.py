@@ -1,0 +1,161 @@
+"""``ipx classifier``: labels of pictures, and what the units of the network see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ipx.errors import InputError, UsageError
+from ipx.files.atomic import check_folder
+from ipx.files.images import pictures_in, read, write
+from ipx.files.record import environment, record_path, write_record
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FILE = click.Path(path_type=Path)
+LAYER = click.Choice(["first", "second", "third"])
+WEIGHTS_OPTION = click.option(
+    "--weights", default="auto", show_default=True, help="Shipped name, or a file."
+)
+OUTPUT = click.option("-o", "--output", type=FILE, required=True, help="Output file *.png.")
+FORCE = click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
+
+
+@click.group()
+def classifier() -> None:
+    """A small network that tells classes of pictures: use it, and see what it sees."""
+
+
+@classifier.command()
+@click.argument("inputs", nargs=-1, required=True, type=FILE)
+@WEIGHTS_OPTION
+def label(inputs: tuple[Path, ...], weights: str) -> None:
+    """Print the likeliest class of each of INPUTS (pictures, folders), and its probability."""
+    import torch
+
+    model, net, names, _ = _loaded(weights)
+    x, files = _pictures(inputs, model.only_shape)
+    with torch.no_grad():
+        p = torch.cat([model.probabilities(net, part) for part in x.split(128)])
+    for file, share, number in zip(files, *p.max(1), strict=True):
+        click.echo(f"{file}\t{names[int(number)]}\t{float(share):.3f}")
+
+
+@classifier.command()
+@click.argument("inputs", nargs=-1, required=True, type=FILE)
+@WEIGHTS_OPTION
+@click.option("--layer", type=LAYER, default="second", show_default=True, help="The filters.")
+@click.option("--count", type=click.IntRange(min=1), default=9, show_default=True, help="A filter.")
+@OUTPUT
+@FORCE
+def patches(
+    inputs: tuple[Path, ...], weights: str, layer: str, count: int, output: Path, force: bool
+) -> None:
+    """Show the patches of INPUTS that excite each filter of a layer most, a row for a filter."""
+    import torch
+
+    from ipx_plugins.classifier.look import top_patches
+
+    _writable(output, force)
+    model, net, _, sha256 = _loaded(weights)
+    x, _ = _pictures(inputs, model.only_shape)
+    found = top_patches(net, x, layer, count)
+    sheet = torch.cat([top.patches for top in found])
+    told = {"activations": [top.activations.tolist() for top in found], "layer": layer}
+    _save(output, sheet, len(found[0].patches), "patches", sha256, told)
+    click.echo(f"{output}: {len(found)} filters of the {layer} layer")
+
+
+@classifier.command()
+@WEIGHTS_OPTION
+@click.option(
+    "--layer",
+    type=click.Choice(["first", "second", "third", "classes"]),
+    default="classes",
+    show_default=True,
+    help="Filters of a layer, or the classes.",
+)
+@click.option("--steps", type=click.IntRange(min=1), default=200, show_default=True, help="Ascent.")
+@OUTPUT
+@FORCE
+def maximise(weights: str, layer: str, steps: int, output: Path, force: bool) -> None:
+    """Make a picture for each unit of a layer that it answers to most."""
+    from ipx_plugins.classifier.look import maximised
+
+    _writable(output, force)
+    model, net, _, sha256 = _loaded(weights)
+    made = maximised(model, net, layer, steps)
+    _save(output, made, 10, "maximise", sha256, {"layer": layer, "steps": steps})
+    click.echo(f"{output}: {len(made)} pictures")
+
+
+def _writable(output: Path, force: bool) -> None:
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"{output}: write a file *.png")
+    if output.exists() and not force:
+        raise UsageError(f"{output} exists; --force replaces it")
+    check_folder(output)
+
+
+def _loaded(weights: str) -> tuple[Any, Any, list[str], str]:
+    """Model, network, names of the classes, hash of the weights."""
+    from ipx import load_weights
+
+    loaded: Any = load_weights(weights, "classifier")
+    numbers = [str(i) for i in range(loaded.model.classes)]
+    names = loaded.card.get("classes") or numbers
+    return loaded.model, loaded.network(), names, str(loaded.card["sha256"])
+
+
+def _pictures(paths: tuple[Path, ...], shape: tuple[int, ...]) -> tuple[Tensor, list[str]]:
+    """Pictures of files and folders ``(N, C, H, W)``, and their paths."""
+    import torch
+
+    files: list[Path] = []
+    for path in paths:
+        inside = [path] if not path.is_dir() else pictures_in(path)
+        if path.is_dir() and not inside:
+            below = sorted(p for p in path.iterdir() if p.is_dir())
+            inside = [file for folder in below for file in pictures_in(folder)]
+        files += inside
+    if not files:
+        raise InputError(f"{paths[0]}: has no pictures that ipx reads (ipx list io)")
+    batch = []
+    for file in files:
+        pixels = torch.from_numpy(read(file).pixels.copy()).float()
+        if pixels.shape[0] != shape[0]:
+            luma = pixels.new_tensor([0.299, 0.587, 0.114])
+            grey = shape[0] == 1 and pixels.shape[0] == 3
+            pixels = (luma @ pixels.flatten(1)).view(1, *pixels.shape[1:]) if grey else pixels
+            pixels = pixels.expand(shape[0], -1, -1)
+        if tuple(pixels.shape) != shape:
+            raise InputError(
+                f"{file}: has shape {tuple(pixels.shape)}, these weights are for {shape}"
+            )
+        batch.append(pixels)
+    return torch.stack(batch), [str(file) for file in files]
+
+
+def _save(
+    path: Path, batch: Tensor, columns: int, action: str, sha256: str, told: dict[str, Any]
+) -> None:
+    """Write a grid of pictures, 2 white pixels apart, and its record."""
+    import numpy as np
+
+    _, c, h, w = batch.shape
+    rows = -(-len(batch) // columns)
+    sheet = np.ones((c, rows * (h + 2) - 2, columns * (w + 2) - 2), np.float32)
+    for i, picture in enumerate(batch.numpy()):
+        top, left = (i // columns) * (h + 2), (i % columns) * (w + 2)
+        sheet[:, top : top + h, left : left + w] = picture
+    write(path, sheet, dtype="uint8")
+    record = {
+        "command": f"classifier {action}",
+        "weights": {"sha256": sha256},
+        **told,
+        "environment": environment(),
+    }
+    write_record(record_path(path), record)

@@ -1,0 +1,42 @@
+"""Samples of a trained generative model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ipx import Generative, Generator, UsageError, load_weights
+from ipx_plugins.generative import SampleOptions
+
+SIDE = 64
+"""Side of the samples of a model for any size."""
+
+
+class Samples(Generator[SampleOptions]):
+    """D(z) for z ~ N(0, t^2 I), t the temperature.
+
+    Raises:
+        MissingExtraError: the model has no shipped weights and none are given.
+        UsageError: the model is not generative.
+        ShapeError: the model cannot make pictures of this size.
+    """
+
+    def make(
+        self, pictures: Sequence[Tensor], size: tuple[int, int] | None, count: int, seed: int
+    ) -> Tensor:
+        """``(count, C, *size)``; by default the size of the model."""
+        o = self.options
+        loaded = load_weights(o.weights, o.model)
+        model, net = loaded.model, loaded.network()
+        if not isinstance(model, Generative):
+            raise UsageError(f"model {o.model} generates no pictures; take glow, vae or gan")
+        shape = (model.colors, *(size or (SIDE, SIDE)))
+        if size is None and model.only_shape is not None:
+            shape = model.only_shape
+        rng = torch.Generator().manual_seed(seed)
+        z = o.temperature * torch.randn(count, model.latent_size(shape), generator=rng)
+        with torch.no_grad():
+            made = [model.decode(net, one, shape) for one in z.split(1)]
+        return torch.cat(made)

@@ -1,0 +1,104 @@
+"""The course pages: every command is one of the command line, every picture is there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from ipx_cli.main import cli
+
+COURSE = Path(__file__).parents[1] / "docs" / "course"
+sys.path.insert(0, str(COURSE))
+
+import make  # noqa: E402
+
+COMMANDS = [
+    pytest.param(words, id=f"{name}-{i}")
+    for name in make.PAGES
+    for i, words in enumerate(make.commands(COURSE / f"{name}.md"))
+]
+
+
+def parsed(words: Sequence[str]) -> dict[str, object]:
+    """The parameters of a command line, as click parses and checks them; nothing runs."""
+    command: click.Command = cli
+    context, rest = click.Context(cli, info_name="ipx"), list(words)
+    while isinstance(command, click.Group):
+        name, found, rest = command.resolve_command(context, rest)
+        assert found is not None, name
+        command = found
+        if isinstance(command, click.Group):
+            context = click.Context(command, parent=context, info_name=name)
+    return command.make_context(name, rest, parent=context).params
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_of_the_pages_is_one(words: list[str], tmp_path: Path,
+                                       monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert words[0] == "ipx"
+    assert parsed(words[1:])
+
+
+def test_a_wrong_command_is_found() -> None:
+    with pytest.raises(click.UsageError):
+        parsed(["solve", "--no-such-option"])
+    with pytest.raises(Exception, match="no option"):
+        parsed(["generate", "texture", "a.png", "-o", "b.png", "--generator.nothing", "1"])
+
+
+@pytest.mark.parametrize("name", make.PAGES)
+def test_what_a_page_reads_and_shows_is_made(name: str) -> None:
+    page = COURSE / f"{name}.md"
+    commands = make.commands(page)
+    made = {make.output(words) for words in commands}
+    given = {place for place, _ in make.inputs()}
+    for picture in make.pictures(page):
+        assert f"{picture}.png" in made, picture
+        assert Image.open(COURSE / "pictures" / f"{picture}.webp").width <= make.WIDE
+    for number, words in enumerate(commands):
+        before = given | {make.output(earlier) for earlier in commands[:number]}
+        read = [w for w in words[1:] if w.endswith((".png", ".tif")) and w != make.output(words)]
+        fetched = [w for w in read if w.startswith(("digits/", "small/"))]
+        assert set(read) - set(fetched) <= before | {make.output(words)}, words
+
+
+def test_the_pictures_are_small_and_none_is_left_over() -> None:
+    files = list((COURSE / "pictures").iterdir())
+    assert sum(path.stat().st_size for path in files) < 3_000_000
+    shown = {f"{p}.webp" for name in make.PAGES for p in make.pictures(COURSE / f"{name}.md")}
+    assert {path.name for path in files} == shown
+
+
+def test_a_page_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands run in a folder, once, and pictures of the page are made of what they wrote."""
+    page = tmp_path / "vae.md"
+    page.write_text(
+        "```console\n$ ipx degrade camera.png -o spoilt.png --noise.sigma 0.1\n"
+        "$ ipx generate texture brick.png -o wall.png --size 40\n```\n"
+        "![a](pictures/spoilt.webp) ![b](pictures/wall.webp)\n"
+    )
+    monkeypatch.setattr(make, "HERE", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["make.py", "vae", "--work", str(tmp_path / "work")])
+    runs: list[list[str]] = []
+
+    class Done:
+        returncode, stdout, stderr = 0, "", ""
+
+    def ran(words: list[str], cwd: Path, **how: object) -> Done:
+        monkeypatch.chdir(cwd)
+        runs.append(words[len(make.IPX) :])
+        assert CliRunner().invoke(cli, runs[-1]).exit_code == 0
+        return Done()
+
+    monkeypatch.setattr(make.subprocess, "run", ran)
+    assert make.main() == 0
+    assert make.main() == 0  # nothing is made again
+    assert len(runs) == 2
+    assert Image.open(tmp_path / "pictures" / "wall.webp").size == (400, 400)
