@@ -9,7 +9,7 @@ import click
 
 from ipx.errors import InputError, UsageError
 from ipx.files.atomic import check_folder
-from ipx.files.images import pictures_in, read, write
+from ipx.files.lookup import pictures_in
 from ipx.files.record import environment, record_path, write_record
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def label(inputs: tuple[Path, ...], weights: str) -> None:
     model, net, names, _ = _loaded(weights)
     x, files = _pictures(inputs, model.only_shape)
     with torch.no_grad():
-        p = torch.cat([model.probabilities(net, part) for part in x.split(128)])
+        p = torch.cat([model.probabilities(net, part) for part in torch.split(x, 128)])
     for file, share, number in zip(files, *p.max(1), strict=True):
         click.echo(f"{file}\t{names[int(number)]}\t{float(share):.3f}")
 
@@ -114,6 +114,8 @@ def _pictures(paths: tuple[Path, ...], shape: tuple[int, ...]) -> tuple[Tensor, 
     """Pictures of files and folders ``(N, C, H, W)``, and their paths."""
     import torch
 
+    from ipx.files.images import read
+
     files: list[Path] = []
     for path in paths:
         inside = [path] if not path.is_dir() else pictures_in(path)
@@ -145,6 +147,9 @@ def _save(
     """Write a grid of pictures, 2 white pixels apart, and its record."""
     import numpy as np
 
+    from ipx.files.images import write
+
+    columns = min(columns, len(batch))
     _, c, h, w = batch.shape
     rows = -(-len(batch) // columns)
     sheet = np.ones((c, rows * (h + 2) - 2, columns * (w + 2) - 2), np.float32)

@@ -71,7 +71,7 @@ def _bins(side: float) -> tuple[Tensor, Tensor, int]:
     half = math.ceil(110 / side)
     steps = torch.linspace(0, 1, 52)
     cube = torch.cartesian_prod(steps, steps, steps).T.reshape(1, 3, -1, 1)
-    cells = (lab(cube)[0, 1:, :, 0].T / side).round().long().unique(dim=0)
+    cells = torch.unique((lab(cube)[0, 1:, :, 0].T / side).round().long(), dim=0)
     cells = cells.clamp(-half, half)
     n = 2 * half + 1
     every = torch.cartesian_prod(torch.arange(n), torch.arange(n)) - half
@@ -95,7 +95,8 @@ def colourfulness(x: Tensor) -> Tensor:
     r, g, b = (255 * x.clamp(0, 1)).unbind(1)
     opponent = torch.stack([r - g, (r + g) / 2 - b], 1).flatten(2)
     mean = opponent.mean(2).norm(dim=1)
-    return opponent.var(2, unbiased=False).sum(1).sqrt() + 0.3 * mean
+    value: Tensor = opponent.var(2, unbiased=False).sum(1).sqrt() + 0.3 * mean
+    return value
 
 
 class Chroma(nn.Module):
@@ -108,9 +109,11 @@ class Chroma(nn.Module):
         super().__init__()
         self.body, self.side, self.temperature = body, side, temperature
         count = len(bins(side)[0])
-        # of training pixels by bin, for the rebalancing
-        self.counts: Tensor
-        self.register_buffer("counts", torch.zeros(count))
+        # of training pixels by bin, and over how many batches, for the rebalancing
+        self.share: Tensor
+        self.batches: Tensor
+        self.register_buffer("share", torch.full((count,), 1 / count))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.long))
 
     def predicted(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """L ``(B, 1, H, W)`` and logits ``(B, Q, H, W)``."""
@@ -145,10 +148,12 @@ class Chroma(nn.Module):
         """
         if self.training:
             with torch.no_grad():
-                self.counts += torch.bincount(target.flatten(), minlength=len(self.counts))
-        centres = bins(self.side)[0].to(self.counts)
+                found = torch.bincount(target.flatten(), minlength=len(self.share))
+                self.batches += 1
+                self.share += (found / found.sum() - self.share) / self.batches
+        centres = bins(self.side)[0].to(self.share)
         near = torch.exp(-torch.cdist(centres, centres).square() / (2 * self.side**2 / 4))
-        share = near @ (self.counts + 1e-3)
+        share = near @ self.share
         share = share / share.sum()
         weight = 1 / ((1 - SPREAD) * share + SPREAD / len(share))
         return weight / (weight * share).sum()
