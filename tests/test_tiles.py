@@ -94,8 +94,7 @@ def test_tiles_give_what_the_whole_gives(data: np.ndarray[Any, Any], boundary: s
     whole = ipx.solve(data, **told, iterations=tiles.iterations[0], tol=0)
     assert np.abs(tiles.image - whole.image).max() < 1e-3
     assert tiles.tiles["seam"] < 1e-3
-    assert tiles.iterations == [30]
-    assert tiles.status == ["budget"]
+    assert tiles.iterations[0] <= 30
     assert tiles.image.shape == data.shape
     assert tiles.image.dtype == data.dtype
 
@@ -242,7 +241,8 @@ def test_a_file_is_restored_by_windows_with_its_record(
     row = json.loads(found.stdout)
     assert row["tiles"]["count"] == 9
     assert row["tiles"]["seam"] < 1e-3
-    assert max(bottom - top for top, bottom in read[1:]) <= row["tiles"]["window"][0]
+    rows = read[-row["tiles"]["rows"] :]  # those before are of the survey and of probes
+    assert max(bottom - top for top, bottom in rows) <= row["tiles"]["window"][0] < 96
     record = json.loads(Path("out.tif.json").read_text())
     assert record["state"] == "done"
     assert record["config"]["tile"] == 32
@@ -298,7 +298,7 @@ def test_memory_decides_and_the_dry_run_says_how(scan: Path) -> None:
     assert json.loads(whole.stdout)["pictures"][0]["tiles"] is None
     small = call("solve", scan, *HOW, LEVEL, "--max-memory", "50MB")
     assert small.exit_code == 5, small.output
-    assert "--max-memory" in small.stderr
+    assert "larger --max-memory" in small.stderr
     assert not Path("scan-restored.tif").exists()
 
 

@@ -66,7 +66,7 @@ def command(source: Path, a: argparse.Namespace) -> list[str]:
     """The command line that restores a file."""
     words = ["solve", str(source), "-o", str(source.with_name("out.tif")), "--json", "--force"]
     words += ["--op", "blur", "--op.sigma", str(SIGMA), "--prior", a.prior]
-    words += ["--max-memory", a.max_memory]
+    words += ["--op.boundary", a.boundary, "--max-memory", a.max_memory]
     words += [] if a.lam is None else ["--lam", str(a.lam)]
     words += [] if a.tile is None else ["--tile", str(a.tile)]
     return words
@@ -112,7 +112,7 @@ def child(words: list[str]) -> None:
 def seam(a: argparse.Namespace) -> dict[str, Any]:
     """Tiles against the whole."""
     y = np.concatenate([*bands(a.size)])
-    op = {"name": "blur", "sigma": SIGMA, "boundary": "unknown"}
+    op = {"name": "blur", "sigma": SIGMA, "boundary": a.boundary}
     told: dict[str, Any] = {"op": op, "prior": a.prior, "memory": "ignore"}
     tiles = ipx.solve(y, lam=a.lam or "auto", tile=a.tile or 512, **told)
     lam = tiles.lam[0] if tiles.lam else "auto"
@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2048)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048, 4096])
     parser.add_argument("--prior", default="tv")
+    parser.add_argument("--boundary", default="unknown")
     parser.add_argument("--lam", type=float)
     parser.add_argument("--tile", type=int)
     parser.add_argument("--max-memory", default="1GB")

@@ -136,10 +136,13 @@ def opened(asked: Asked, source: Source, survey: Survey) -> Opening:
     while True:
         try:
             return _opened(asked, source, survey, side)
-        except MemoryExhaustedError:
+        except MemoryExhaustedError as e:
             side //= 2
             if side < SMALLEST:
-                raise
+                raise MemoryExhaustedError(
+                    "not even a small part of the image fits in the memory; what would help: a "
+                    "larger --max-memory, a given --lam, another prior or solver"
+                ) from e
 
 
 def _opened(asked: Asked, source: Source, survey: Survey, side: int) -> Opening:
