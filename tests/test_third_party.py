@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,10 @@ def test_example_from_command_line_and_code(tmp_path: Path) -> None:
         "assert ipx.restore(np.ones((8, 8)), op=a, prior='tv').shape == (8, 8)\n"
     )
     run("-c", code, folder=tmp_path, sites=[site])
+
+
+@pytest.mark.slow
+def test_the_widget_of_napari(tmp_path: Path) -> None:
+    package = tmp_path / "ipx-napari"
+    shutil.copytree(PLUGINS / "ipx-napari", package)
+    assert "passed" in run_tests(package, package / "src")

@@ -51,6 +51,7 @@ from ipx.declare.capabilities import (
 from ipx.declare.facts import Ask as Ask, Gain as Gain
 from ipx.declare.foreign import (
     ExecutorSpec as ExecutorSpec,
+    IOSpec as IOSpec,
     LayoutSpec as LayoutSpec,
     LibrarySpec as LibrarySpec,
 )
@@ -60,7 +61,6 @@ from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt 
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
     GeneratorSpec as GeneratorSpec,
-    IOSpec as IOSpec,
     Knowledge as Knowledge,
     ModelSpec as ModelSpec,
     Need as Need,

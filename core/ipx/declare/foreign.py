@@ -1,12 +1,51 @@
-"""Declarations of what is elsewhere: weights, libraries, workers. Imports nothing heavy."""
+"""Declarations of what is elsewhere: files, weights, libraries, workers. Imports nothing heavy."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ipx.declare.specs import Spec
 from ipx.errors import PluginError
+
+
+@dataclass(frozen=True, kw_only=True)
+class IOSpec(Spec):
+    """An image file format.
+
+    Attributes:
+        suffixes: file extensions, lower case, with the dot; the default first.
+        dtypes: sample types that it stores, the default first; empty for a read-only format.
+        layouts: grey ``L``, colour ``RGB``, with alpha ``LA`` ``RGBA``, with colours multiplied
+            by alpha ``La`` ``RGBa`` (the names of Pillow); five or more ``bands``.
+        magic: regular expression that the first bytes of its files match; empty if the suffix
+            alone identifies them.
+        lossless: pixels come back bit for bit; only such files are read as masks and PSFs.
+        viewable: image viewers show it; a panel may be such a file.
+        complex: it also holds complex numbers, which `Format.numbers` reads.
+        stacks: it also holds stacks and volumes, which `Format.stack` reads.
+        extra: the extra of the distribution that it needs; empty for none. Messages propose such
+            formats last.
+    """
+
+    kind: ClassVar[str] = "io"
+    suffixes: tuple[str, ...]
+    dtypes: tuple[str, ...] = ()
+    layouts: tuple[str, ...] = ("L", "RGB")
+    magic: bytes = b""
+    lossless: bool = True
+    viewable: bool = True
+    complex: bool = False
+    stacks: bool = False
+    extra: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail later, on files of any format."""
+        super().__post_init__()
+        if not self.suffixes:
+            raise PluginError(f"file format {self.name} declares no suffixes")
+        re.compile(self.magic)
 
 
 @dataclass(frozen=True, kw_only=True)

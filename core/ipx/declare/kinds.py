@@ -6,11 +6,10 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from ipx.declare.foreign import ExecutorSpec, LayoutSpec, LibrarySpec
+from ipx.declare.foreign import ExecutorSpec, IOSpec, LayoutSpec, LibrarySpec
 from ipx.declare.specs import (
     AdapterSpec,
     GeneratorSpec,
-    IOSpec,
     ModelSpec,
     NoiseSpec,
     OperatorSpec,

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ipx.declare.foreign import IOSpec
 from ipx.declare.registry import registry
-from ipx.declare.specs import IOSpec
 from ipx.errors import InputError, IpxError
 from ipx.files.axes import checked
 from ipx.files.format import Array, Format, Raster, is_image, wrong_channels

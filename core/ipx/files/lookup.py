@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ipx.declare.foreign import IOSpec
 from ipx.declare.registry import registry
-from ipx.declare.specs import IOSpec
 from ipx.errors import InputError
 
 OTHERS = {
@@ -29,8 +29,9 @@ OTHERS = {
 
 
 def formats() -> list[IOSpec]:
-    """The formats in the order of their declarations, built-in ones first."""
-    return [spec for spec in registry().specs["io"].values() if isinstance(spec, IOSpec)]
+    """The formats in the order of their declarations, built-in ones first, then those of extras."""
+    found = [spec for spec in registry().specs["io"].values() if isinstance(spec, IOSpec)]
+    return sorted(found, key=lambda spec: bool(spec.extra))
 
 
 def label(spec: IOSpec) -> str:

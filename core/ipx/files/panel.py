@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ipx.declare.specs import IOSpec
+from ipx.declare.foreign import IOSpec
 from ipx.errors import InputError
 from ipx.files import codec
 from ipx.files.atomic import write_atomic

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ipx.declare.foreign import IOSpec
 from ipx.declare.options import AUTO
 from ipx.declare.registry import registry
-from ipx.declare.specs import IOSpec, OperatorSpec, Spec
+from ipx.declare.specs import OperatorSpec, Spec
 from ipx.errors import InputError, IpxError
 from ipx.files import images
 from ipx.files.format import Array

@@ -56,8 +56,8 @@ class Style(Generator[StyleOptions]):
         wanted = _matched(_luma(content), grey)
         before, side = None, o.patch
         for k in range(PASSES):
-            alpha = o.strength * (0.8 * k / (PASSES - 1) + 0.1) / 0.7
-            guide = Guide(grey, wanted, min(alpha, 1.0), before)
+            alpha = o.strength * (0.8 * k / (PASSES - 1) + 0.1)
+            guide = Guide(grey, wanted, alpha, before)
             before = quilted(style, tuple(content.shape[1:]), side, o.tolerance, rng, guide)
             side = max(4, round(side * 2 / 3))
         assert before is not None

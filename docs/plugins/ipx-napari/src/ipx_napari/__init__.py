@@ -1,0 +1,1 @@
+"""Image restoration with ipx in napari."""
