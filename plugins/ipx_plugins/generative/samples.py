@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ipx import Generative, Generator, UsageError, load_weights
+from ipx import Generative, Generator, Shape, UsageError, load_weights
 from ipx_plugins.generative import SampleOptions
 
 SIDE = 64
@@ -32,11 +32,11 @@ class Samples(Generator[SampleOptions]):
         model, net = loaded.model, loaded.network()
         if not isinstance(model, Generative):
             raise UsageError(f"model {o.model} generates no pictures; take glow, vae or gan")
-        shape = (model.colors, *(size or (SIDE, SIDE)))
+        shape: Shape = (model.colors, *(size or (SIDE, SIDE)))
         if size is None and model.only_shape is not None:
             shape = model.only_shape
         rng = torch.Generator().manual_seed(seed)
         z = model.draw(net, count, shape, o.temperature, rng)
         with torch.no_grad():
-            made = [model.decode(net, one, shape) for one in z.split(1)]
+            made = [model.decode(net, one, shape) for one in torch.split(z, 1)]
         return torch.cat(made)

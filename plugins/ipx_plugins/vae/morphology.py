@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,8 @@ def _measured(data: bytes, shape: tuple[int, int]) -> tuple[float, ...]:
         return (0.0,) * len(NAMES)
     large = zoom(picture, SCALE, order=1, mode="nearest", grid_mode=True)
     inside = large > (low + high) / 2
-    skeleton = skeletonize(inside)
+    thinned: Any = skeletonize  # it has no annotations
+    skeleton = thinned(inside)
     distance = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
     thickness = 2 * float(distance[skeleton].mean()) / SCALE if skeleton.any() else 0.0
     slant, width, height = _box(picture - low)
