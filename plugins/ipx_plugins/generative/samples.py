@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ipx import Generative, Generator, Shape, UsageError, load_weights
+from ipx import Generative, Generator, UsageError, load_weights
 from ipx_plugins.generative import SampleOptions
 
 SIDE = 64
@@ -32,7 +32,7 @@ class Samples(Generator[SampleOptions]):
         model, net = loaded.model, loaded.network()
         if not isinstance(model, Generative):
             raise UsageError(f"model {o.model} generates no pictures; take glow, vae or gan")
-        shape: Shape = (model.colors, *(size or (SIDE, SIDE)))
+        shape: tuple[int, ...] = (model.colors, *(size or (SIDE, SIDE)))
         if size is None and model.only_shape is not None:
             shape = model.only_shape
         rng = torch.Generator().manual_seed(seed)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import correlate, distance_transform_edt, zoom
-from skimage.morphology import skeletonize
+from skimage import morphology
 from torch import Tensor
 
 NAMES = ("area", "length", "thickness", "slant", "width", "height")
@@ -49,8 +49,8 @@ def _measured(data: bytes, shape: tuple[int, int]) -> tuple[float, ...]:
         return (0.0,) * len(NAMES)
     large = zoom(picture, SCALE, order=1, mode="nearest", grid_mode=True)
     inside = large > (low + high) / 2
-    thinned: Any = skeletonize  # it has no annotations
-    skeleton = thinned(inside)
+    skeletonize: Any = morphology.skeletonize  # without types
+    skeleton = skeletonize(inside)
     distance = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
     thickness = 2 * float(distance[skeleton].mean()) / SCALE if skeleton.any() else 0.0
     slant, width, height = _box(picture - low)
