@@ -152,13 +152,13 @@ def test_em_finds_the_greatest_marginal_likelihood() -> None:
 
 
 def test_condat_vu_keeps_bounds_and_finds_the_minimum() -> None:
-    y = ipx.degrade(camera(32), op="blur", noise={"name": "gaussian", "sigma": 0.1}, seed=1)
+    y = ipx.degrade(camera(24), op="blur", noise={"name": "gaussian", "sigma": 0.1}, seed=1)
     how = {"op": "blur", "noise": {"name": "gaussian", "sigma": 0.1}, "lam": 0.02}
     prior = ["tv", {"name": "range", "lower": 0.2, "upper": 0.7}]
-    found = ipx.solve(y, prior=prior, solver="condat-vu", tol=1e-6, iterations=3000, **how)
+    found = ipx.solve(y, prior=prior, solver="condat-vu", tol=2e-6, iterations=1500, **how)
     assert float(found.x.min()) >= 0.2
     assert float(found.x.max()) <= 0.7
-    other = ipx.solve(y, prior=prior, solver="admm", tol=1e-6, iterations=3000, **how)
+    other = ipx.solve(y, prior=prior, solver="admm", tol=2e-6, iterations=1500, **how)
     assert float((found.x - other.x).abs().max()) < 2e-3
 
 

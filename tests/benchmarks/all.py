@@ -1,6 +1,6 @@
 """Make all pages of ``docs/benchmarks`` at one commit, one script after the other.
 
-    python tests/benchmarks/all.py [NAME...] [--faces MOSAIC] [--digits FOLDER] [--bm3d PYTHON]
+    python tests/benchmarks/all.py [NAME...] [--faces MOSAIC] [--digits FOLDER] ...
 
 What has run at the present commit is left out, so that a run that was broken off goes on. A script
 whose argument is not given is left out and named. Give the machine nothing else to do.
@@ -23,7 +23,10 @@ SHARED = {"all", "common"}
 ARGUMENTS = {
     "autoencoders": "digits",
     "bm3d_speed": "bm3d",
+    "colourisation": "photos",
+    "gans": "digits",
     "generative_paths": "faces",
+    "pixelcnn": "digits",
     "sensing_faces": "faces",
 }
 """The option that a script gets as its argument."""
@@ -72,6 +75,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="scripts, without .py; all if there are none")
     parser.add_argument("--faces", help="a mosaic of faces")
     parser.add_argument("--digits", help="a folder of digits, see ipx data")
+    parser.add_argument("--photos", help="a folder of photographs")
     parser.add_argument("--bm3d", help="a Python that has bm3d")
     given = parser.parse_args()
     if unknown := set(given.names) - set(scripts()):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from skimage import color, data, transform
 
 from ipx_plugins.peers.measure import interleaved as interleaved
@@ -29,6 +30,19 @@ def photograph(name: str, size: int = 256, grey: bool = True) -> np.ndarray:
     top, left = ((n - side) // 2 for n in image.shape[:2])
     square = image[top : top + side, left : left + side]
     return transform.resize(square, (size, size), anti_aliasing=True)
+
+
+def digits(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """The 5,000 digits that `ipx data digits` puts into a folder, in random order, seed 0.
+
+    Pictures ``(N, 1, 28, 28)`` in [0, 1] and labels ``(N,)``. The last 250 are held out from
+    the weights of `pixelcnn`.
+    """
+    files = sorted(folder.glob("[0-9]/*.png"))
+    order = np.random.default_rng(0).permutation(len(files))
+    x = np.stack([np.asarray(Image.open(files[k])) for k in order])
+    y = [int(files[k].parent.name) for k in order]
+    return torch.from_numpy(x).float()[:, None] / 255, torch.tensor(y)
 
 
 def publish(name: str, title: str, text: str, packages: tuple[str, ...] = ()) -> None:

@@ -47,23 +47,14 @@ def degrade_file(
     """
     reporter = reporter or Reporter()
     s = request.settings
-    picture = images.read(source, axes=s.axes)
+    picture = images.read(source, axes=s.axes, stacks=True)
     with folder_for(output):
         is_complex = request.tree("op").facts.traits.complex
         dtype, kept = (None, "complex") if is_complex else _types(request, output, picture)
         if is_complex:
             check_complex(output, s.sample_type)
         began = time.perf_counter()
-        clean = torch.from_numpy(picture.pixels)
-        clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
-        y = degrade(
-            clean,
-            op=request.op,
-            noise=request.noise,
-            seed=s.seed,
-            device=s.device,
-            axes=picture.axes,
-        ).cpu()
+        clean, y = _measured(request, picture)
         seconds = time.perf_counter() - began
         data = y.numpy()
         clipped = 0.0
@@ -90,6 +81,14 @@ def degrade_file(
         content = (encoded_complex if is_complex else plain)(output, data)
         commit(output, {output: content}, record)
     return row
+
+
+def _measured(request: Request, picture: Picture) -> tuple[Tensor, Tensor]:
+    """The image in the precision asked for, and its measurement."""
+    s, clean = request.settings, torch.from_numpy(picture.pixels)
+    clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
+    how = {"op": request.op, "noise": request.noise, "axes": picture.axes}
+    return clean, degrade(clean, **how, seed=s.seed, device=s.device).cpu()
 
 
 def _batches(picture: Picture, *images: Tensor) -> list[Tensor]:

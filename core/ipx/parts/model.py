@@ -8,7 +8,7 @@ A model with ``pairing`` gets its inputs behind them, as further channels.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +22,13 @@ class Model(Component[O]):
     """Base of all models; the options define the architecture and the loss.
 
     A subclass defines `network`, `loss` and, if the loss is not the score, `validate`. ``score``
-    names the entry of `validate` that selects the best weights, ``higher_is_better`` its sense.
+    names the entry of `validate` that selects the best weights, ``higher_is_better`` its sense;
+    where they depend on the options the constructor sets them.
     """
 
     kind = "model"
-    score: ClassVar[str] = "loss"
-    higher_is_better: ClassVar[bool] = False
+    score: str = "loss"
+    higher_is_better: bool = False
 
     @property
     def colors(self) -> int:

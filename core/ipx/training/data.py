@@ -228,9 +228,9 @@ def _paired(
 
 
 def _plain(name: str) -> str:
-    """A name without the extension of its file, with the number of a tile."""
+    """A name without the extension of its file, with its sub-folder and the number of a tile."""
     file, mark, tile = name.partition("#")
-    return Path(file).stem + mark + tile
+    return Path(file).with_suffix("").as_posix() + mark + tile
 
 
 def ahead(make: Callable[[int], Tensor], steps: range) -> Iterator[Tensor]:

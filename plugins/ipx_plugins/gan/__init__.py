@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import ModelSpec, OptionError, Options, hookimpl, opt
+from ipx import GeneratorSpec, ModelSpec, OptionError, Options, hookimpl, opt
 
 WEIGHTS = ("faces", "digits")
 
@@ -76,9 +76,22 @@ class GANOptions(Options):
             )
 
 
+class MixingOptions(Options):
+    """Two sets of codes, and where one takes over."""
+
+    weights: str = opt(default="auto", help="A file of weights with body style.")
+    codes: int = opt(default=8, min=1, max=4096, help="Number of codes of the fine styles.")
+    layer: int = opt(
+        default=2,
+        min=0,
+        max=64,
+        help="The first layer with the fine styles; there are two for each scale, from 4 x 4 up.",
+    )
+
+
 @hookimpl
-def ipx_components() -> Iterable[ModelSpec]:
-    """Declare the model."""
+def ipx_components() -> Iterable[ModelSpec | GeneratorSpec]:
+    """Declare the model, and the sheet of mixed styles."""
     return [
         ModelSpec(
             name="gan",
@@ -101,5 +114,14 @@ def ipx_components() -> Iterable[ModelSpec]:
                 "final": 0.1,
                 "warmup": 50,
             },
-        )
+        ),
+        GeneratorSpec(
+            name="style-mixing",
+            target="ipx_plugins.gan.mixing:StyleMixing",
+            options=MixingOptions,
+            summary="GAN with body style: coarse styles of one code, fine ones of another.",
+            source="Karras, Laine, Aila, CVPR 2019, section 3.1",
+            formula="x = G(w_1, ..., w_1, w_2, ..., w_2)",
+            advice="To see which features each scale decides on.",
+        ),
     ]

@@ -63,8 +63,9 @@ class Chain:
         self.across[0][at] = h
         for i, tap in enumerate(self.taps):
             a = self.links[i + 1][c].addmm(self.across[i][at - tap.dilation], tap.before)
-            h = (h + tap.bias).addmm(_gated(a.addmm_(h, tap.now)), tap.out)
-            self.across[i + 1][at] = h
+            new = self.across[i + 1][at]
+            torch.addmm(h, _gated(a.addmm_(h, tap.now)), tap.out, out=new)
+            h = new.add_(tap.bias)
         for weight, bias in self.head:
             h = torch.addmm(bias, h.relu(), weight)
         return h

@@ -108,9 +108,11 @@ class Chroma(nn.Module):
         super().__init__()
         self.body, self.side, self.temperature = body, side, temperature
         count = len(bins(side)[0])
-        # of training pixels by bin, for the rebalancing
-        self.counts: Tensor
-        self.register_buffer("counts", torch.zeros(count))
+        # of training pixels by bin, and over how many batches, for the rebalancing
+        self.share: Tensor
+        self.batches: Tensor
+        self.register_buffer("share", torch.full((count,), 1 / count))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.long))
 
     def predicted(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """L ``(B, 1, H, W)`` and logits ``(B, Q, H, W)``."""
@@ -145,10 +147,12 @@ class Chroma(nn.Module):
         """
         if self.training:
             with torch.no_grad():
-                self.counts += torch.bincount(target.flatten(), minlength=len(self.counts))
-        centres = bins(self.side)[0].to(self.counts)
+                found = torch.bincount(target.flatten(), minlength=len(self.share))
+                self.batches += 1
+                self.share += (found / found.sum() - self.share) / self.batches
+        centres = bins(self.side)[0].to(self.share)
         near = torch.exp(-torch.cdist(centres, centres).square() / (2 * self.side**2 / 4))
-        share = near @ (self.counts + 1e-3)
+        share = near @ self.share
         share = share / share.sum()
         weight = 1 / ((1 - SPREAD) * share + SPREAD / len(share))
         return weight / (weight * share).sum()

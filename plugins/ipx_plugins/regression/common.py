@@ -25,8 +25,11 @@ class Regression(Model[D]):
     `Chroma`; adversarial, ``l1_weight`` |net(y) - x|_1 and a critic of pairs, see `Judged`.
     """
 
-    score = "psnr"
-    higher_is_better = True
+    def __init__(self, options: D | None = None, **values: object) -> None:
+        super().__init__(options, **values)
+        # mean PSNR favours no colour at all; the other losses are their own score
+        self.higher_is_better = self.options.loss == "log-l2"
+        self.score = "psnr" if self.higher_is_better else "error"
 
     @property
     def multiple(self) -> int:
@@ -94,7 +97,19 @@ class Regression(Model[D]):
         return log_error(made, clean).mean()
 
     def validate(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """PSNR in dB, and its gain over that of the preview."""
+        """PSNR in dB, and its gain over that of the preview; ``error`` of the other losses.
+
+        That is the loss of classes, and the mean error, square or absolute, of the others.
+        """
         seen, clean = seen_and_clean(batch, self.options, rng)
-        score = psnr(net(seen), clean)
-        return {"psnr": score, "gain": score - psnr(seen, clean)}
+        made, trained = net(seen), net
+        score = psnr(made, clean)
+        scores = {"psnr": score, "gain": score - psnr(seen, clean)}
+        if self.options.loss == "log-l2":
+            return scores
+        if isinstance(trained, Chroma):
+            pairs = zip(seen.split(1), clean.split(1), strict=True)
+            return {"error": torch.stack([trained.loss(a, b) for a, b in pairs]), **scores}
+        away = made - clean
+        error = away.square() if self.options.loss == "l2" else away.abs()
+        return {"error": error.flatten(1).mean(1), **scores}
