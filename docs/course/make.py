@@ -103,7 +103,7 @@ def shrunk(source: Path, target: Path) -> None:
     """A picture in the size of the page: enlarged with pixels repeated, or made smaller."""
     image = Image.open(source).convert("RGB")
     if image.width < NARROW:
-        times = -(-NARROW // image.width)
+        times = min(-(-NARROW // image.width), max(1, WIDE // image.height))
         image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
     if image.width > WIDE:
         size = (WIDE, round(image.height * WIDE / image.width))
