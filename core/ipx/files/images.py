@@ -282,7 +282,7 @@ def _encoded_stack(
     wide = np.dtype(name).kind != "f" and np.dtype(name).itemsize > 2
     planes = np.moveaxis(pixels.astype(np.float64) if wide else pixels, axes.index("C"), -1)
     samples = as_type(planes * scale + offset, name)
-    told = {} if like is None else {"order": like.order, "spacing": like.spacing}
+    told: dict[str, Any] = {} if like is None else {"order": like.order, "spacing": like.spacing}
     if like is not None and like.format == spec.name:
         told["kept"] = like.kept
     return codec.encode(spec, Raster(samples, axes=axes[:-2].replace("C", ""), **told), path)

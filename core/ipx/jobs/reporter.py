@@ -66,7 +66,7 @@ class Reporter:
     note: Callable[[str], None] = lambda line: None
     command: Sequence[str] = ()
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: Phase | str) -> None:
         """Report the beginning of a phase."""
         if self.report is not None:
             self.report(Report(phase))

@@ -173,7 +173,7 @@ class Pictures:
         # of two sets the crops of training size, which all have the same shape
         mine, other = self._squares(), self.others._squares()
         both = torch.cat([mine[: len(other)], other[: len(mine)]], 1)
-        yield from both.split(size)
+        yield from torch.split(both, size)
 
     def _squares(self) -> Tensor:
         """Centre crops of the held-out images, of the training size, ``(N, C, crop, crop)``."""

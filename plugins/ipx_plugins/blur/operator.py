@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from scipy.fft import next_fast_len
@@ -142,7 +143,8 @@ class Blur(LinearOperator[BlurOptions]):
     @staticmethod
     def _cut(x: Tensor, first: Sequence[int], size: Sequence[int]) -> Tensor:
         """The part of this size from these indices on."""
-        return x[(..., *(slice(i, i + n) for i, n in zip(first, size, strict=True)))]
+        where: Any = (..., *(slice(i, i + n) for i, n in zip(first, size, strict=True)))
+        return x[where]
 
     def _extend(self, x: Tensor) -> Tensor:
         """P x, ``(B, C, *extended)``."""

@@ -39,7 +39,7 @@ def label(inputs: tuple[Path, ...], weights: str) -> None:
     model, net, names, _ = _loaded(weights)
     x, files = _pictures(inputs, model.only_shape)
     with torch.no_grad():
-        p = torch.cat([model.probabilities(net, part) for part in x.split(128)])
+        p = torch.cat([model.probabilities(net, part) for part in torch.split(x, 128)])
     for file, share, number in zip(files, *p.max(1), strict=True):
         click.echo(f"{file}\t{names[int(number)]}\t{float(share):.3f}")
 

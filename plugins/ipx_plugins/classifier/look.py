@@ -32,7 +32,7 @@ class Top:
 def top_patches(net: nn.Module, x: Tensor, layer: str, count: int) -> list[Top]:
     """For each filter of a layer the patches of pictures ``(N, C, H, W)`` with the largest
     activations, one a picture (Zeiler, Fergus, ECCV 2014, without the deconvolution)."""
-    maps = torch.cat([cast("Net", net).features(part)[layer] for part in x.split(128)])
+    maps = torch.cat([cast("Net", net).features(part)[layer] for part in torch.split(x, 128)])
     best, place = maps.flatten(2).max(2)  # (N, F)
     side, stride = FIELDS[layer]
     border = side // 2

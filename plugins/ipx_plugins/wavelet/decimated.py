@@ -203,7 +203,7 @@ def _window(x: Tensor, axis: int, start: int, length: int) -> Tensor:
 def _product(x: Tensor, matrix: Tensor, axis: int) -> Tensor:
     """The matrix times x along an axis."""
     if axis == -3:
-        return (matrix @ x.flatten(-2)).unflatten(-1, x.shape[-2:])
+        return torch.unflatten(matrix @ x.flatten(-2), -1, x.shape[-2:])
     return x @ matrix.mT if axis == -1 else matrix @ x
 
 
