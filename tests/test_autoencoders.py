@@ -41,15 +41,18 @@ def made(name: str, **options: Any) -> tuple[Any, torch.nn.Module]:
 
 def test_a_linear_autoencoder_is_pca() -> None:
     """Trained to the end it explains the variance that as many principal components explain."""
-    spread = 0.5 ** torch.arange(64.0) + 1e-3
+    spread = torch.full((64,), 0.1)
+    spread[:4] = torch.tensor([1.0, 0.8, 0.6, 0.4])
     turn = torch.linalg.qr(normal(64, 64)).Q
     x = (0.5 + 0.1 * (normal(300, 64, seed=1) * spread) @ turn.T).view(-1, 1, 8, 8)
     model, net = made("ae", network="linear", latent=4)
-    solver = torch.optim.LBFGS(net.parameters(), max_iter=400, line_search_fn="strong_wolfe")
+    with torch.no_grad():
+        model.initialise(net, x)
+    solver = torch.optim.LBFGS(net.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
     def again() -> Tensor:
         solver.zero_grad()
-        loss = 1e3 * (net.decoder(net.encoder(x)) - x).square().mean()
+        loss = 1e3 * model.loss(net, x, generator())["loss"]
         loss.backward()
         return loss
 
@@ -119,7 +122,7 @@ def test_codes_are_standard_and_come_back() -> None:
         model.initialise(net, x)
         z = model.encode(net, x)
         again = model.decode(net, z, (1, 8, 8))
-        assert torch.allclose(again, net.decoder(net.encoder(x)), atol=1e-5)
+        assert torch.allclose(again, net.decoder(net.code(x)), atol=1e-5)
     assert z.mean(0).abs().max() < 1e-3
     assert (z.std(0) - 1).abs().max() < 1e-3
 
@@ -136,15 +139,19 @@ def test_the_codebook() -> None:
 
 
 def test_vectors_become_the_means_of_their_codes_and_dead_ones_return() -> None:
-    centers = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
+    centers = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+    z = centers.repeat(30, 1) + 0.1 * normal(90, 2)
     book, rng = Codebook(4, 2), generator()
-    book.vectors.fill_(50.0)  # the first takes all, the others are dead
-    book.total.copy_(book.vectors)
-    for step in range(400):
-        z = centers.repeat(25, 1) + 0.1 * normal(100, 2, seed=step)
+    book.vectors[:3], book.vectors[3] = centers + 0.5, torch.tensor([50.0, 50.0])
+    book.total.copy_(book.vectors * 30)
+    book.count.fill_(30)
+    for _ in range(50):
         book.update(z, 0.9, rng)
-    apart = torch.cdist(centers, book.vectors).amin(1)
-    assert float(apart.max()) < 0.1
+    # the fourth has gone to a code, and shares its cluster
+    near = book.nearest(z)
+    assert near.unique().numel() == 4
+    means = torch.stack([z[near == i].mean(0) for i in range(4)])
+    assert torch.allclose(book.vectors, means, atol=0.05)
 
 
 def test_the_prior_sees_what_comes_before() -> None:
@@ -198,7 +205,8 @@ def test_attributes_of_bars() -> None:
     assert told["height"] == pytest.approx(20, abs=1)
     leaning = attributes(bar(lean=0.3, height=24))[0].tolist()
     assert leaning[3] == pytest.approx(math.atan(0.3), abs=0.02)
-    assert leaning[4] == pytest.approx(4, abs=1)  # upright again
+    # upright again, with edges that are half a pixel softer on either side
+    assert leaning[4] == pytest.approx(5, abs=0.6)
     assert attributes(torch.zeros(1, 1, 32, 32)).tolist() == [[0.0] * 6]
 
 
@@ -245,9 +253,9 @@ def test_classes_are_learned_and_shown(folder: Path) -> None:
 def test_classes_that_do_not_fit_are_one_line(folder: Path) -> None:
     words = ["train", "classifier", "--data", folder / "bars", "-o", folder / "c.safetensors"]
     done = CliRunner().invoke(cli, [str(w) for w in words])
-    assert isinstance(done.exception, ipx.UsageError)
-    assert "10 classes" in str(done.exception)
-    assert "2 sub-folders" in str(done.exception)
+    assert done.exit_code == 2
+    assert "10 classes" in done.output
+    assert "2 sub-folders" in done.output
 
 
 def saved(name: str, path: Path, **options: Any) -> Path:

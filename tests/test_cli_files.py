@@ -207,8 +207,10 @@ def test_a_stack_in_a_file_is_refused(folder: Path) -> None:
 
 
 def test_a_fixed_schedule_is_done(folder: Path) -> None:
+    images.write("small.png", images.bundled().pixels[1:2, 20:44, 84:108])
+
     def status(*words: str) -> tuple[str, str]:
-        args = ("solve", "clean.png", *BLUR, "--prior", "median", *words, "-o", "x.png")
+        args = ("solve", "small.png", *BLUR, "--prior", "median", *words, "-o", "x.png")
         return rows(call(*args, "--json"))[0]["status"], call(*args).stdout
 
     for solver in ("pnp-hqs", "pnp-admm"):
@@ -220,7 +222,7 @@ def test_a_fixed_schedule_is_done(folder: Path) -> None:
         assert "stopped after 3 iterations" in line
     found, _ = status("--solver", "pnp-hqs", "--solver.schedule", "constant", "--tol", "0")
     assert found == "budget"
-    told = call("solve", "clean.png", *BLUR, "--prior", "tikhonov", "--solver", "direct")
+    told = call("solve", "small.png", *BLUR, "--prior", "tikhonov", "--solver", "direct")
     assert "done in 1 step of direct" in told.stdout
 
 

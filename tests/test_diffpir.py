@@ -25,6 +25,11 @@ def truth() -> Tensor:
     return x[None, None, 60:124, 80:144]
 
 
+def small() -> Tensor:
+    """Where the size of the picture is not the point."""
+    return truth()[..., 16:48, 16:48]
+
+
 def solve(y: Tensor, op: object, **options: object) -> ipx.Restoration:
     solver = {"name": "diffpir", "steps": 8, **options}
     return ipx.solve(y, op=op, noise=NOISE, prior="drunet", solver=solver)
@@ -45,25 +50,25 @@ def test_improves(task: str, gain: float) -> None:
 
 
 def test_the_seed_decides() -> None:
-    y = ipx.degrade(truth(), op=TASKS["blur"], noise=NOISE, seed=1)
+    y = ipx.degrade(small(), op=TASKS["blur"], noise=NOISE, seed=1)
     before = torch.get_rng_state()
-    one = solve(y, TASKS["blur"], seed=3).x
-    assert torch.equal(one, solve(y, TASKS["blur"], seed=3).x)
-    assert not torch.allclose(one, solve(y, TASKS["blur"], seed=4).x, atol=1e-3)
+    one = solve(y, TASKS["blur"], seed=3, steps=3).x
+    assert torch.equal(one, solve(y, TASKS["blur"], seed=3, steps=3).x)
+    assert not torch.allclose(one, solve(y, TASKS["blur"], seed=4, steps=3).x, atol=1e-3)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_batch_is_its_pictures() -> None:
-    x = torch.cat([truth(), truth().flip(-1)])
+    x = torch.cat([small(), small().flip(-1)])
     y = ipx.degrade(x, op=TASKS["inpaint"], noise=NOISE, seed=1)
-    both = solve(y, TASKS["inpaint"]).x
-    each = torch.cat([solve(y[i : i + 1], TASKS["inpaint"]).x for i in range(2)])
+    both = solve(y, TASKS["inpaint"], steps=4).x
+    each = torch.cat([solve(y[i : i + 1], TASKS["inpaint"], steps=4).x for i in range(2)])
     assert torch.allclose(both, each, atol=1e-5)
 
 
 def test_residual_and_budget() -> None:
     """Within the schedule nothing passes for converged; the budget is the schedule."""
-    y = ipx.degrade(truth(), op=TASKS["blur"], noise=NOISE, seed=1)
+    y = ipx.degrade(small(), op=TASKS["blur"], noise=NOISE, seed=1)
     how = solve(y, TASKS["blur"])
     assert (how.status, how.iterations) == (["done"], [8])
 
@@ -94,6 +99,6 @@ def test_a_step_by_hand(zeta: float) -> None:
 
 
 def test_never_chosen_by_itself() -> None:
-    y = ipx.degrade(truth(), op=TASKS["blur"], noise=NOISE, seed=1)
+    y = ipx.degrade(small(), op=TASKS["blur"], noise=NOISE, seed=1)
     how = ipx.solve(y, op=TASKS["blur"], noise=NOISE, prior="drunet")
     assert how.plan.solver.name != "diffpir"

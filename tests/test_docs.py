@@ -48,8 +48,8 @@ def named(page: Path) -> str:
 
 
 GIVEN = {
-    "README.md": "y = torch.rand(1, 1, 128, 128)",
-    "docs/concepts.md": "y = np.random.default_rng(0).random((64, 64)).astype(np.float32)",
+    "README.md": "y = 0.5 + 0.1 * torch.rand(1, 1, 48, 48)",
+    "docs/concepts.md": "y = 0.4 + 0.1 * np.random.default_rng(0).random((64, 64), np.float32)",
     "docs/denoisers.md": """
 noisy = torch.rand(1, 1, 32, 32)
 sigma_map = torch.full_like(noisy, 0.1)

@@ -15,7 +15,7 @@ from ipx_cli.main import cli
 
 OPTIONS = ("--op", "blur", "--noise", "gaussian", "--noise.sigma", "0.05", "--prior", "smooth",
            "--lam", "0.1", "--sampler", "skrock")  # fmt: skip
-DRAWS = ("--estimate", "mmse", "--samples", "3", "--draws", "24", "--thin", "2")
+DRAWS = ("--estimate", "mmse", "--samples", "3", "--draws", "12", "--thin", "2")
 
 
 def solved(output: str, after: int | None = None) -> tuple[int, int]:
@@ -63,8 +63,8 @@ def test_killed_run_goes_on() -> None:
         Path(folder).mkdir()
     status, steps = solved("whole/x.png")
     assert status == 0
-    assert solved("broken/x.png", after=11)[0] == -signal.SIGKILL
+    assert solved("broken/x.png", after=5)[0] == -signal.SIGKILL
     assert Path("broken/.x.png.draws").exists()
-    assert solved("broken/x.png") == (0, steps - 10)
+    assert solved("broken/x.png") == (0, steps - 4)
     assert outputs("broken") == outputs("whole")
     assert {"x.png", "x-sample-1.tif", "x-std.tif"} <= set(outputs("whole"))

@@ -130,8 +130,9 @@ def automatic(op: str, noise: str, prior: str) -> ipx.Restoration:
     suits = spec.traits_for().suits
     _, y = measured(op, noise, suits)
     model = {"name": noise, **LEVELS[suits].get(noise, {})}
-    slow = suits == "face" and ipx.Denoise not in spec.capabilities()
-    budget = BUDGET if slow else None  # the schedule of a denoiser has its own length
+    budget = BUDGET if suits == "face" else 2 * BUDGET
+    if ipx.Denoise in spec.capabilities():
+        budget = None  # its schedule has a length of its own
     return ipx.solve(y, op=op, noise=model, prior=prior, iterations=budget)
 
 

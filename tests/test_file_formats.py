@@ -13,8 +13,9 @@ from PIL import Image
 import ipx
 from image_files import some
 from ipx.declare.registry import registry
-from ipx.files.images import output_type, read, read_array, write
+from ipx.files.images import output_type, read, write
 from ipx.files.lookup import by_content, by_suffix, pictures_in
+from ipx.files.numbers import read_array
 from ipx.files.panel import panel
 from ipx.testing import io
 from ipx.training import Data
@@ -73,7 +74,7 @@ def test_a_third_partys_format_is_in_every_list(tmp_path: Path) -> None:
     (tmp_path / "bad.ppm").write_bytes(b"text")
     with pytest.raises(ipx.InputError, match=r"ipx reads PNG, TIFF, .* WEBP and NETPBM"):
         read(tmp_path / "bad.ppm")
-    with pytest.raises(ipx.InputError, match="use PNG, TIFF, .* or NETPBM"):
+    with pytest.raises(ipx.InputError, match=r"use PNG, TIFF, .* or NETPBM"):
         read_array(tmp_path / "mask.jpg", "mask")
     write(tmp_path / "mask.pgm", np.eye(4)[None])
     np.testing.assert_array_equal(read_array(tmp_path / "mask.pgm", "mask"), 255 * np.eye(4))

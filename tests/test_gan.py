@@ -104,9 +104,9 @@ def test_it_learns_dots(objective: str) -> None:
         torch.manual_seed(0)
         net = model.network()
     rng = torch.Generator().manual_seed(0)
-    real = 0.8 + 0.1 * drawn(32, 1, 1, 1).expand(-1, -1, 8, 8)
+    real = 0.8 + 0.1 * drawn(16, 1, 1, 1).expand(-1, -1, 8, 8)
     before = float(model.validate(net, real, rng)["distance"].mean())
-    train(model, net, real, rng, 120)
+    train(model, net, real, rng, 60)
     assert float(model.validate(net, real, rng)["distance"].mean()) < 0.75 * before
 
 
@@ -120,7 +120,7 @@ def test_fit_makes_the_pictures_of_the_training() -> None:
             net = model.network()
         rng = torch.Generator().manual_seed(0)
         real = drawn(8, 1, 1, 1).expand(-1, -1, 8, 8).contiguous()
-        train(model, net, real, rng, 80)
+        train(model, net, real, rng, 50)
         found.append(float(model.validate(net, real, rng)["psnr"].mean()))
     assert found[1] > found[0] + 3
 

@@ -11,6 +11,9 @@ sys.path.append(str(Path(__file__).parent / "benchmarks"))
 
 import hostile
 
+import ipx.jobs.degrade
+import ipx.jobs.solve  # noqa: F401  # once, before the forks
+
 
 @pytest.mark.parametrize("first", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (20, 40))])
 def test_random_command_lines(first: int) -> None:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import platform
-import subprocess
-import sys
 
 import pytest
 
-CODE = "from ipx.numerics.memory import keep_freed; print(keep_freed())"
+from ipx.numerics.memory import keep_freed
+
+set_now = keep_freed.__wrapped__
+"""Makes the settings at each call; a restoration in this process has made them anyway."""
 
 
-def keeps(value: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", CODE],
-        capture_output=True,
-        text=True,
-        env={"IPX_KEEP_MEMORY": value},
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-def test_it_can_be_turned_off() -> None:
-    assert keeps("0") == "False"
+def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IPX_KEEP_MEMORY", "0")
+    assert set_now() is False
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
-def test_it_is_set_under_glibc() -> None:
-    assert keeps("1") == "True"
+def test_it_is_set_under_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IPX_KEEP_MEMORY", "1")
+    assert set_now() is True

@@ -101,17 +101,24 @@ def test_wide_integers_of_torch_come_back() -> None:
     assert torch.equal(back(t), image)
 
 
-@pytest.mark.parametrize("name", ["truth.png", "degraded.tif", "panel.png", "restored.png"])
-def test_the_demonstration_replaces_no_picture_of_the_user(tmp_path: Path, name: str) -> None:
-    mine = save(tmp_path / "x.png").rename(tmp_path / name)
-    before = mine.read_bytes()
+def test_the_demonstration_replaces_no_picture_of_the_user(tmp_path: Path) -> None:
     words = ["solve", "--op", "blur", "--prior", "tikhonov", "--lam", "0.1", "-q", "-o"]
-    code, told = call(*words, str(tmp_path))
-    assert code == 2
-    assert f"{mine} exists and was not written by ipx; --force replaces it" in told
-    assert mine.read_bytes() == before
+    kept = {}
+    for name in ("truth.png", "degraded.tif", "panel.png", "restored.png"):
+        mine = tmp_path / name  # alone in the folder
+        save(tmp_path / "x.png").rename(mine)
+        kept[name] = mine.read_bytes()
+        code, told = call(*words, str(tmp_path))
+        assert code == 2
+        assert f"{mine} exists and was not written by ipx; --force replaces it" in told
+        assert [p.name for p in tmp_path.iterdir()] == [name]
+        assert mine.read_bytes() == kept[name]
+        mine.unlink()
+    for name, pixels in kept.items():
+        (tmp_path / name).write_bytes(pixels)
     assert call(*words, str(tmp_path), "--force")[0] == 0
-    assert mine.read_bytes() != before
+    for name, pixels in kept.items():
+        assert (tmp_path / name).read_bytes() != pixels
     assert call(*words, str(tmp_path))[0] == 0  # now they are ipx's own
 
 

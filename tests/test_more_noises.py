@@ -147,7 +147,7 @@ def test_blocks_are_orthonormal() -> None:
 
 
 def test_jpeg_on_the_command_line(tmp_path: Path) -> None:
-    images.write(tmp_path / "x.png", camera(96)[0].numpy())
+    images.write(tmp_path / "x.png", camera(64)[0].numpy())
     noise = ["--noise", "jpeg"]
     for line in (
         ["degrade", "x.png", "-o", "y.png", *noise, "--noise.quality", "10"],

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 from skimage.restoration import inpaint_biharmonic, richardson_lucy
 from torch.nn import functional
 
 import ipx
 from ipx.numerics.metrics import psnr
+from ipx_cli.main import cli
 from ipx_plugins.inpaint.operator import Inpaint
 from test_more_noises import camera
 
@@ -149,13 +152,13 @@ def test_em_finds_the_greatest_marginal_likelihood() -> None:
 
 
 def test_condat_vu_keeps_bounds_and_finds_the_minimum() -> None:
-    y = ipx.degrade(camera(32), op="blur", noise={"name": "gaussian", "sigma": 0.1}, seed=1)
+    y = ipx.degrade(camera(24), op="blur", noise={"name": "gaussian", "sigma": 0.1}, seed=1)
     how = {"op": "blur", "noise": {"name": "gaussian", "sigma": 0.1}, "lam": 0.02}
     prior = ["tv", {"name": "range", "lower": 0.2, "upper": 0.7}]
-    found = ipx.solve(y, prior=prior, solver="condat-vu", tol=1e-6, iterations=3000, **how)
+    found = ipx.solve(y, prior=prior, solver="condat-vu", tol=2e-6, iterations=1500, **how)
     assert float(found.x.min()) >= 0.2
     assert float(found.x.max()) <= 0.7
-    other = ipx.solve(y, prior=prior, solver="admm", tol=1e-6, iterations=3000, **how)
+    other = ipx.solve(y, prior=prior, solver="admm", tol=2e-6, iterations=1500, **how)
     assert float((found.x - other.x).abs().max()) < 2e-3
 
 
@@ -185,3 +188,26 @@ def test_exemplar_says_what_is_wrong_with_the_folder(tmp_path: Path) -> None:
         ipx.solve(y, op=op, solver={"name": "exemplar", "pictures": str(tmp_path)})
     with pytest.raises(ipx.OptionError, match="needs a folder"):
         ipx.solver("exemplar", own=False)
+
+
+def test_exemplar_with_a_folder_by_the_command(tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    stored = (camera(48)[0, 0] * 255).round().to(torch.uint8).numpy()
+    Image.fromarray(stored).save(others / "whole.png")
+    spoilt = stored[:32, :32].copy()
+    spoilt[12:20, 12:20] = 0
+    mask = np.full_like(spoilt, 255)
+    mask[12:20, 12:20] = 0
+    for name, pixels in (("y", spoilt), ("mask", mask)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    words = ["solve", "y.png", "--op", "inpaint", "--op.mask", "mask.png", "--noise.sigma", "0"]
+    words += ["--solver", "exemplar", "--solver.pictures", "others", "-o", "x.png", "-q"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        done = CliRunner().invoke(cli, words)
+        assert done.exit_code == 0, done.stderr
+        record = json.loads((tmp_path / "x.png.json").read_text())
+        assert str(others) in record["files"]
+    found = np.asarray(Image.open(tmp_path / "x.png")).astype(int)
+    assert np.abs(found - stored[:32, :32]).max() <= 1

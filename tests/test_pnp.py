@@ -106,7 +106,7 @@ KERNELS = {
 def test_a_share_of_the_multiplier_is_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it amplifies noise for camera shake; none of it is worse for wide blurs."""
     kernel, over_all, over_none = KERNELS[name]
-    x = photograph(96)
+    x = photograph(64)
     op, noise = {"name": "blur", **kernel}, {"name": "gaussian", "sigma": 0.03}
     y = ipx.degrade(x[0], op=op, noise=noise, seed=1)
 

@@ -313,7 +313,16 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     ]
     main = click.Group.main
     for code, says, words in cases:
-        args = ["bench", "seeds", *map(str, words), "-q", "-o", str(tmp_path / "out")]
+        args = [
+            "bench",
+            "seeds",
+            "--ood-count",
+            "1",
+            *map(str, words),
+            "-q",
+            "-o",
+            str(tmp_path / "out"),
+        ]
         found = guarded(lambda a=args: main(cli, a, prog_name="ipx", standalone_mode=False))
         told = capsys.readouterr().err
         assert found == code, (words, told)

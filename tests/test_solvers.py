@@ -98,7 +98,7 @@ def test_three_steps_can_be_differentiated(solver: str, name: str, prior: Any) -
 def test_constraints_hold_in_what_is_returned(solver: str, name: str) -> None:
     p = problem(name, Positive(), 1.0)
     p = p.changed(y=p.y - 0.4)
-    result = iterate(p, ipx.solver(solver), iterations=100)
+    result = iterate(p, ipx.solver(solver), iterations=40)
     assert bool((result.x >= 0).all())
     assert bool(torch.isfinite(result.objective).all())
 
@@ -109,7 +109,7 @@ def test_extreme_weights_stay_finite(solver: str, lam: float) -> None:
     for name in OPERATORS:
         p = problem(name, Small(), lam)
         p = p.changed(hard=True, y=p.y.float())
-        result = iterate(p, ipx.solver(solver), iterations=60)
+        result = iterate(p, ipx.solver(solver), iterations=30)
         assert "diverged" not in result.status
         assert bool(torch.isfinite(result.x).all())
         assert result.x.dtype == torch.float32
@@ -152,7 +152,7 @@ def test_admm_stops_with_the_picture_not_with_the_frame() -> None:
     op = ipx.operator("blur", (1, 32, 32), sigma=1.5)
     x = op.forward(op.forward(x))
     p = Problem(op.forward(x), op, White(), ipx.prior("wavelet"), 0.01)
-    settled = iterate(p, ipx.solver("admm"), iterations=3000, tol=1e-6).x
+    settled = iterate(p, ipx.solver("admm"), iterations=3000, tol=1e-5).x
     found = iterate(p, ipx.solver("admm"), iterations=3000, tol=1e-4)
     assert found.status == ["converged"]
     assert int(found.iterations) < 100  # 197 where all of z + u must stand still

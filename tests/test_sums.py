@@ -127,7 +127,7 @@ def test_solvers_find_the_same_minimum(op: Any) -> None:
     found = [
         ipx.solve(
             data(op=op), op=op, noise=NOISE, prior=["tv", HAAR], lam=[0.02, 0.05], solver=solver,
-            tol=1e-8, iterations=3000,
+            tol=1e-7, iterations=2000,
         )
         for solver in ("admm", "pdhg")
     ]  # fmt: skip
@@ -188,7 +188,7 @@ def test_shares_are_those_of_the_best_score_image_by_image() -> None:
 
 
 def test_chosen_weights_are_parts_of_those_of_each_prior_alone() -> None:
-    y = data(24)
+    y = data(16)
     how: dict[str, Any] = {"op": BLUR, "noise": NOISE}
     alone = [ipx.solve(y, prior=p, **how).lam for p in ("tv", HAAR)]
     both = ipx.solve(y, prior=["tv", HAAR], **how)

@@ -47,10 +47,10 @@ def test_gcv_finds_the_minimum_of_its_exact_criterion() -> None:
 @pytest.mark.parametrize("prior", ["tv", "smooth"])
 @pytest.mark.parametrize("sigma", [0.01, 0.05])
 def test_blur_without_the_noise_level(prior: str, sigma: float) -> None:
-    truth = photograph("coins", 96).float()
+    truth = photograph("coins", 64).float()
     op = {"name": "blur", "sigma": 1.6}
     y = ipx.degrade(truth, op=op, noise={"name": "gaussian", "sigma": sigma}, seed=1)
-    grid = torch.logspace(-4, 0.5, 14)
+    grid = torch.logspace(-4, 0.5, 10)
     many = ipx.solve(
         y.expand(len(grid), -1, -1, -1), op=op, noise={"name": "gaussian", "sigma": sigma},
         prior=prior, lam=grid,
@@ -65,16 +65,16 @@ def test_photons_through_a_blur(told: bool) -> None:
     x = photograph("camera", 64)
     noise = {"name": "poisson", "peak": 30.0}
     y = ipx.degrade(x, op="blur", noise=noise, seed=1)
-    how: dict[str, Any] = {"op": "blur", "prior": "tv"}
+    how: dict[str, Any] = {"op": "blur", "prior": "tv", "tol": 3e-3}
     found = ipx.solve(y, noise=noise if told else "poisson", **how).x
-    grid = [ipx.solve(y, noise=noise, lam=lam, tol=3e-3, **how).x for lam in (0.03, 0.1, 0.3)]
+    grid = [ipx.solve(y, noise=noise, lam=lam, **how).x for lam in (0.03, 0.1, 0.3)]
     assert ipx.psnr(found, x) > max(float(ipx.psnr(g, x)) for g in grid) - 0.3
 
 
 def test_few_photons_are_smoothed() -> None:
     clean, noise = photograph("camera", 64), {"name": "poisson", "peak": 3.0}
     y = ipx.degrade(clean, noise=noise, seed=1)
-    found = ipx.solve(y, noise=noise, prior="tv")
+    found = ipx.solve(y, noise=noise, prior="tv", tol=3e-3)
     assert float(psnr(found.x, clean)[0] - psnr(found.before, clean)[0]) > 7.0
 
 

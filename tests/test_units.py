@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 
 import ipx
 from ipx.files import images
+from ipx.jobs.curve import Curve
+from ipx.jobs.reporter import Report, Reporting
 
 BLUR = {"name": "blur", "sigma": 1.6}
 KELVIN = 1e-3
@@ -16,11 +19,16 @@ CLEAN = torch.from_numpy(images.bundled().pixels[1:2, 20:84, 40:104])
 Y = ipx.degrade(CLEAN, op=BLUR, noise={"name": "gaussian", "sigma": 0.02}, seed=1)
 
 
+@cache
+def in_its_unit(prior: str) -> ipx.Restoration:
+    return ipx.solve(Y, op=BLUR, prior=prior)
+
+
 @pytest.mark.parametrize("prior", ["tv", "bm3d", "drunet"])
 @pytest.mark.parametrize("unit", [KELVIN, 1000.0])
 def test_the_unit_does_not_matter(prior: str, unit: float) -> None:
     """0.4 to 11 dB were lost without scaling."""
-    plain = ipx.solve(Y, op=BLUR, prior=prior)
+    plain = in_its_unit(prior)
     how = ipx.solve(unit * Y, op=BLUR, prior=prior)
     assert (
         float(ipx.psnr(how.x / unit, CLEAN[None])[0])
@@ -74,3 +82,18 @@ def test_a_huge_weight_gives_the_mean(lam: float) -> None:
     """float32 lost it: -0.12 instead of 0.31 for a weight of 1e12."""
     x = ipx.solve(Y, op=BLUR, prior="tv", lam=lam).x
     assert float((x - Y.mean()).abs().max()) < 1e-3
+
+
+def test_progress_tells_psnr_in_the_unit_of_the_data() -> None:
+    """Data below 0.05 are divided by their largest value, and their images multiplied again."""
+    truth = 0.02 * torch.from_numpy(images.bundled().pixels[None, 1:2, 20:52, 40:72])
+    noise = {"name": "gaussian", "sigma": 0.0005}
+    y = ipx.degrade(truth, noise=noise, seed=0)
+    curve, reports, iterates = Curve(truth), list[Report](), list[torch.Tensor]()
+    how = ipx.solve(y, noise=noise, prior="tv", lam=0.02,
+                    observers=[curve, Reporting(reports.append, truth),
+                               lambda now: iterates.append(now.x)])  # fmt: skip
+    assert "divided" in how.warnings[0]
+    assert curve.told(how.x)[-1]["psnr"] == pytest.approx(float(ipx.psnr(how.x, truth)[0]))
+    first = float(ipx.psnr(float(y.max()) * iterates[0], truth)[0])
+    assert next(r.psnr for r in reports if r.iteration) == pytest.approx(first)

@@ -138,7 +138,7 @@ def test_a_free_psf_is_written_beside_the_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    images.write("y.tif", blurred(side=96, **LINE)[0].numpy())
+    images.write("y.tif", blurred(side=72, **LINE)[0].numpy())
     told = call("solve", "y.tif", "--op", "blur", "--op.kernel", "auto", "--op.kind", "motion",
                 "--op.support", "11", "--lam", "0.01", "--iterations", "3", "-o", "x.tif",
                 "--json")  # fmt: skip

@@ -47,7 +47,7 @@ def test_gaussian_posterior() -> None:
     torch.testing.assert_close(state.std.flatten(1), std, rtol=1e-6, atol=0)
     exact = (T * torch.linalg.inv(h).diag()).sqrt()
     assert bool((state.std.flatten(1) < exact).all())
-    draws = ipx.sample(problem, ipx.sampler("vi"), draws=400)
+    draws = ipx.sample(problem, ipx.sampler("vi"), draws=150)
     assert float((draws.std / state.std).mean()) == pytest.approx(1, abs=0.02)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from ipx.errors import UsageError
+from ipx.files.atomic import folder_for
 from ipx.files.record import record_path
 from ipx.jobs.executor import Workers, cores, distributed
 from ipx.jobs.manifest import Manifest, check_manifest, manifest_name
@@ -142,6 +143,8 @@ def solving_of(work: Work) -> Solving:
 def outcomes(work: Work, solving: Solving, units: Sequence[Unit]) -> Generator[Outcome]:
     """What becomes of each unit, as they end."""
     given = work.given
+    if work.many or given["jobs"] or given["cluster"]:
+        _make_folders(units)
     if units and (given["cluster"] or ((given["jobs"] or 1) > 1 and len(units) > 1)):
         jobs = min(given["jobs"] or cores(), len(units))
         workers = Workers(jobs, given["cluster"] or "", work.note, ("ipx.jobs.solve",))
@@ -152,6 +155,21 @@ def outcomes(work: Work, solving: Solving, units: Sequence[Unit]) -> Generator[O
         with pace.line(unit.source.name, given["quiet"]) as report:
             done = attempt(unit, partial(solving.restored, report=report, note=work.note))
         yield done
+
+
+def _make_folders(units: Sequence[Unit]) -> None:
+    """Make the folders of all outputs.
+
+    Units do it, too, and remove what they have made if they fail: another one may be about to write
+    there.
+
+    Raises:
+        InputError: a folder cannot be made.
+    """
+    files = {p for u in units for p in (u.target, u.panel, u.report, u.std) if p is not None}
+    for folder in sorted({path.parent for path in files}):
+        with folder_for(folder / "any"):
+            pass
 
 
 def _line(row: dict[str, Any], quiet: bool) -> None:

@@ -176,6 +176,7 @@ def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
 def _demonstrate(work: Work) -> int:
     """Degrade and restore a bundled image."""
     from ipx.files.lookup import by_suffix
+    from ipx.jobs.outputs import Outputs
     from ipx.jobs.reporter import Reporter
     from ipx.jobs.solve import solve_bundled
 
@@ -198,11 +199,9 @@ def _demonstrate(work: Work) -> int:
             return solve_bundled(
                 request,
                 folder,
-                panel=given["panel"],
-                report=page,
+                others=Outputs(panel=given["panel"], report=page, std=given["std"]),
                 reporter=Reporter(report, work.note, work.argv),
                 force=given["force"],
-                std=given["std"],
             )
 
     pair = (Path("bundled photograph"), folder)

@@ -29,9 +29,6 @@ HERE = Path(__file__).parent
 WIDE, NARROW = 900, 380
 """Pictures are made smaller than the first, and enlarged to about the second, in pixels."""
 
-IPX = [sys.executable, "-m", "ipx_cli.main"]
-"""The command ``ipx`` of this interpreter."""
-
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"\]\(pictures/([\w-]+)\.webp\)")
 
@@ -78,6 +75,13 @@ def prepare(work: Path) -> None:
         Image.fromarray(np.ascontiguousarray(values)).save(work / name)
 
 
+def call(words: Sequence[str], work: Path) -> tuple[int, str]:
+    """Run ``ipx`` with these words in a folder: its exit status, and what it said."""
+    command = [sys.executable, "-m", "ipx_cli.main", *words]
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
 def run(page: Path, work: Path) -> int:
     """Run the commands of a page that have not been run yet; the number of those that failed."""
     failed = 0
@@ -86,13 +90,11 @@ def run(page: Path, work: Path) -> int:
         if made and (work / made).exists():
             continue
         began = time.perf_counter()
-        done = subprocess.run([*IPX, *words[1:]], cwd=work, capture_output=True, text=True)
+        code, said = call(words[1:], work)
         seconds = time.perf_counter() - began
         print(f"{seconds:5.0f} s  {shlex.join(words)}", flush=True)
-        said = (done.stdout + done.stderr).strip()
-        if done.returncode not in (0, 2):  # a refusal, with its reason, is a lesson
-            failed += 1
-        if said and (done.returncode or not made):
+        failed += code not in (0, 2)  # a refusal, with its reason, is a lesson
+        if said and (code or not made):
             print("         " + said.replace("\n", "\n         "), flush=True)
     return failed
 

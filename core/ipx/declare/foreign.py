@@ -25,7 +25,8 @@ class IOSpec(Spec):
         viewable: image viewers show it; a panel may be such a file.
         complex: it also holds complex numbers, which `Format.numbers` reads.
         stacks: it also holds stacks and volumes, which `Format.stack` reads.
-        extra: the extra of the distribution that its library is part of; empty for none.
+        extra: the extra of the distribution that it needs; empty for none. Messages propose such
+            formats last.
     """
 
     kind: ClassVar[str] = "io"

@@ -70,13 +70,15 @@ def folder_for(path: Path | None) -> Iterator[None]:
                 if folder.exists():
                     continue
                 folder.mkdir()
+            except FileExistsError:
+                continue  # another process has made it, or it is a file, which is told later
             except OSError as e:
                 raise InputError(f"folder {folder} cannot be made: {one_line(e)}") from e
             made.append(folder)
         yield
     except BaseException:
         for folder in reversed(made):
-            if not any(folder.iterdir()):
+            with suppress(OSError):  # it has files
                 folder.rmdir()
         raise
 

@@ -69,6 +69,21 @@ def raster_of(array: Array, axes: str, **more: object) -> Raster:
     return Raster(samples, axes=lead, order=order, **more)  # type: ignore[arg-type]
 
 
+def usual(array: Array, axes: str = "") -> Raster:
+    """The samples of a file: of axes that are known, else one picture ``(H, W)`` or ``(H, W, 3)``.
+
+    Raises:
+        InputError: it is none, and nobody tells what its axes mean.
+    """
+    if axes:
+        return raster_of(array, axes)
+    if array.ndim == 2:
+        return Raster(array[..., None])
+    if array.ndim == 3 and array.shape[2] in (1, 3):
+        return Raster(array)
+    raise InputError(f"has shape {array.shape}; {HELP}")
+
+
 def as_stored(raster: Raster, order: str = "") -> tuple[Array, str]:
     """The samples in the order of a file, and their axes; a single channel without a letter goes.
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -115,6 +116,7 @@ def read(
     *,
     absolute: bool = False,
     axes: str | None = None,
+    stacks: bool = False,
 ) -> Picture:
     """Read an image file.
 
@@ -129,38 +131,29 @@ def read(
             size.
         axes: the meaning of the axes of a stack or a volume, such as ``ZYX``; by default what the
             file tells, see `ipx.files.axes`.
+        stacks: read stacks and volumes, too, also without ``axes``.
 
     Raises:
         InputError: missing, empty, truncated, not an image, NaN, no pixels, a stack of unknown
-            axes, a wrong number of channels, ...; says what works.
+            axes or where one picture is wanted, a wrong number of channels, ...; says what works.
         MemoryExhaustedError: the image does not fit in memory.
     """
     name = str(path)
-    try:
+    with _reading(name):
         data = Path(path).read_bytes()
         spec = by_content(data, path)
         raster = codec.decode(spec, data, path, axes)
+        if raster.axes and not (stacks or axes):
+            raise InputError(f"{name}: is a stack or a volume, one picture is wanted; save a plane")
         samples = upright(raster.samples, raster.orientation)
         values = samples[..., : samples.shape[-1] - raster.alpha]
         scale, offset = affine(values, value_range, name, absolute)
-        wide = values.dtype.itemsize > 4 or values.dtype in (np.int32, np.uint32)
-        work: npt.DTypeLike = np.float32 if values.dtype in (np.uint8, np.uint16) else np.float64
         first = int(raster.axes.startswith("T"))
-        planes: Array = np.moveaxis(values, -1, first).astype(work)
-        pixels = (planes - offset) / scale
-        pixels = np.ascontiguousarray(pixels, dtype=np.float64 if wide else np.float32)
+        pixels = _nominal(np.moveaxis(values, -1, first), scale, offset)
         alpha = np.ascontiguousarray(samples[..., -1]) if raster.alpha else None
         storage = raster.storage.upright(raster.orientation)
         if not storage.errors and values.dtype.kind in "ui":
             storage = replace(storage, errors=(12**-0.5,))
-    except FileNotFoundError:
-        raise InputError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{name}: is a folder, not an image file") from None
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {one_line(error)}") from error
-    except MemoryError as error:
-        raise MemoryExhaustedError(f"{name}: does not fit in memory; cut it in parts") from error
     return Picture(
         pixels=pixels,
         alpha=alpha,
@@ -178,6 +171,29 @@ def read(
         spacing=raster.spacing,
         kept=raster.kept,
     )
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Errors of the system in words."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{name}: is a folder, not an image file") from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {one_line(error)}") from error
+    except MemoryError as error:
+        raise MemoryExhaustedError(f"{name}: does not fit in memory; cut it in parts") from error
+
+
+def _nominal(planes: Array, scale: float, offset: float) -> Array:
+    """Values of a file in nominal [0, 1], as precise as they are."""
+    wide = planes.dtype.itemsize > 4 or planes.dtype in (np.int32, np.uint32)
+    work: npt.DTypeLike = np.float32 if planes.dtype in (np.uint8, np.uint16) else np.float64
+    pixels = (planes.astype(work) - offset) / scale
+    return np.ascontiguousarray(pixels, dtype=np.float64 if wide else np.float32)
 
 
 def write(
@@ -244,6 +260,8 @@ def encoded(
         raster = Raster(samples, alpha=True, premultiplied=like.premultiplied)
     if like is not None and like.shape[0] == pixels.shape[0]:
         raster = replace(raster, icc=like.icc)
+    if like is not None and like.format == spec.name:
+        raster = replace(raster, kept=like.kept, spacing=like.spacing)
     return codec.encode(spec, raster, path)
 
 
@@ -264,7 +282,7 @@ def _encoded_stack(
     wide = np.dtype(name).kind != "f" and np.dtype(name).itemsize > 2
     planes = np.moveaxis(pixels.astype(np.float64) if wide else pixels, axes.index("C"), -1)
     samples = as_type(planes * scale + offset, name)
-    told = {} if like is None else {"order": like.order, "spacing": like.spacing}
+    told: dict[str, Any] = {} if like is None else {"order": like.order, "spacing": like.spacing}
     if like is not None and like.format == spec.name:
         told["kept"] = like.kept
     return codec.encode(spec, Raster(samples, axes=axes[:-2].replace("C", ""), **told), path)

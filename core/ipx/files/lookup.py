@@ -29,8 +29,9 @@ OTHERS = {
 
 
 def formats() -> list[IOSpec]:
-    """The formats in the order of their declarations, built-in ones first."""
-    return [spec for spec in registry().specs["io"].values() if isinstance(spec, IOSpec)]
+    """The formats in the order of their declarations, built-in ones first, then those of extras."""
+    found = [spec for spec in registry().specs["io"].values() if isinstance(spec, IOSpec)]
+    return sorted(found, key=lambda spec: bool(spec.extra))
 
 
 def label(spec: IOSpec) -> str:

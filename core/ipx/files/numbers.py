@@ -15,7 +15,7 @@ from ipx.files.lookup import by_suffix, formats, label, listing
 def spacing_of(path: Path) -> tuple[float, ...]:
     """The size of a pixel in micrometres, see `ipx.Raster`; empty if the file does not tell."""
     try:
-        return read(path).spacing
+        return read(path, stacks=True).spacing
     except InputError:  # such as a stack of unknown axes
         return ()
 

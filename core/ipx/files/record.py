@@ -107,12 +107,16 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """Hexadecimal sha256 of the file's bytes.
+    """Hexadecimal sha256 of the file's bytes; of a folder, of the names and bytes of its files.
 
     Raises:
         InputError: it cannot be read.
     """
     try:
+        if os.path.isdir(path):
+            inside = sorted(p for p in Path(path).iterdir() if p.is_file())
+            told = repr([(p.name, sha256(p)) for p in inside])
+            return hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:

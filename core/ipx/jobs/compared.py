@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ipx.errors import UsageError
+from ipx.errors import InputError, UsageError
 from ipx.files import images
 from ipx.files.atomic import folder_for, move, staged
 from ipx.files.images import Picture
@@ -63,6 +63,8 @@ def compare_file(
     else:
         notes, actual = assumptions(request, source), for_measured(request, source)
         picture = read_data(request, source)
+        if picture.axes != "CYX":
+            raise InputError(f"{source}: is a stack or a volume; compare a plane of it")
         y, storage = torch.from_numpy(picture.pixels), picture.storage
         clean = None if truth is None else read_truth(truth, picture, request)
     found = compare(

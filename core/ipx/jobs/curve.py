@@ -49,14 +49,14 @@ class Curve(Observer):
         if self.on and self.rows:
             last = int(result.iterations[0])
             self.rows = [row for row in self.rows if row["iteration"] < last]
-            self.shown = result.problem.physical.view(result.x)
+            self.shown = result.problem.shown(result.x)
             self._keep(last, result.x, result.objective, result.residual, result)
         return result
 
     def told(self, x: Tensor) -> list[Table]:
         """The rows, given the restored image ``(1, C, H, W)``.
 
-        PSNR is that of the unit of the solver: it is left out where the image has another.
+        PSNR is left out where another image was restored in the end.
         """
         if self.shown is None or self.shown.shape != x.shape or not bool((self.shown == x).all()):
             return [{k: v for k, v in row.items() if k != "psnr"} for row in self.rows]
@@ -71,7 +71,7 @@ class Curve(Observer):
             "residual": _plain(change),
         }
         if self.truth is not None:
-            seen = at.problem.physical.view(x).cpu()
+            seen = at.problem.shown(x).cpu()
             row["psnr"] = (
                 float(psnr(seen, self.truth)[0]) if seen.shape == self.truth.shape else None
             )

@@ -47,23 +47,14 @@ def degrade_file(
     """
     reporter = reporter or Reporter()
     s = request.settings
-    picture = images.read(source, axes=s.axes)
+    picture = images.read(source, axes=s.axes, stacks=True)
     with folder_for(output):
         is_complex = request.tree("op").facts.traits.complex
         dtype, kept = (None, "complex") if is_complex else _types(request, output, picture)
         if is_complex:
             check_complex(output, s.sample_type)
         began = time.perf_counter()
-        clean = torch.from_numpy(picture.pixels)
-        clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
-        y = degrade(
-            clean,
-            op=request.op,
-            noise=request.noise,
-            seed=s.seed,
-            device=s.device,
-            axes=picture.axes,
-        ).cpu()
+        clean, y = _measured(request, picture)
         seconds = time.perf_counter() - began
         data = y.numpy()
         clipped = 0.0
@@ -73,7 +64,7 @@ def degrade_file(
                 f"{output}: {kept} rounds the noise and clips {100 * clipped:.2g} % of the "
                 "values; write .tif to keep them"
             )
-        alike = y.shape == clean.shape
+        alike, both = y.shape == clean.shape, _batches(picture, y, clean)
         row = {
             "input": str(source),
             "output": str(output),
@@ -81,8 +72,8 @@ def degrade_file(
             "seed": s.seed,
             "seconds": seconds,
             "clipped": clipped,
-            "psnr": float(psnr(*_batches(picture, y, clean)).mean()) if alike else None,
-            "ssim": float(ssim(*_batches(picture, y, clean)).mean()) if alike else None,
+            "psnr": float(psnr(*both).mean()) if alike else None,
+            "ssim": float(ssim(*both).mean()) if alike else None,
         }
         config = {"inputs": [absolute(source)], "output": absolute(output)}
         record = make_record("degrade", request, picture, reporter.command, row, config)
@@ -92,9 +83,19 @@ def degrade_file(
     return row
 
 
-def _batches(picture: Picture, *images: Tensor) -> list[Tensor]:
-    """With an axis for the pictures of a stack."""
-    return [x if picture.stacked else x[None] for x in images]
+def _measured(request: Request, picture: Picture) -> tuple[Tensor, Tensor]:
+    """The image in the precision asked for, and its measurement."""
+    s, clean = request.settings, torch.from_numpy(picture.pixels)
+    clean = clean if s.precision is None else clean.to(getattr(torch, s.precision))
+    y = degrade(
+        clean, op=request.op, noise=request.noise, axes=picture.axes, seed=s.seed, device=s.device
+    )
+    return clean, y.cpu()
+
+
+def _batches(picture: Picture, y: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with an axis for the pictures of a stack."""
+    return (y, clean) if picture.stacked else (y[None], clean[None])
 
 
 def _types(request: Request, output: Path, picture: Picture) -> tuple[str | None, str]:

@@ -56,7 +56,7 @@ def write_index(
 
 def _thumbnail_of(output: Path) -> str:
     try:
-        found = images.read(output)
+        found = images.read(output, stacks=True)
     except InputError:
         return ""
     return thumbnail(sections(single(found.pixels, found.axes)))

@@ -70,7 +70,7 @@ def read_data(request: Request, source: Path) -> Picture:
     traits = request.tree("op").facts.traits
     if traits.complex:
         return read_complex(source)
-    return images.read(source, absolute=traits.absolute, axes=request.settings.axes)
+    return images.read(source, absolute=traits.absolute, axes=request.settings.axes, stacks=True)
 
 
 def file_hashes(request: Request, command: str) -> dict[str, str]:

@@ -231,9 +231,9 @@ def _as_written(path: Path, name: str, given: Mapping[str, Any]) -> Array:
     extent: tuple[float, float] | None = (0.0, 1.0)
     axes = given.get("axes")
     if name == MAIN:
-        same = images.read(path, axes=axes).dtype == given["dtype"]
+        same = images.read(path, axes=axes, stacks=True).dtype == given["dtype"]
         extent = (given["offset"], given["offset"] + given["scale"]) if same else None
-    found = images.read(path, extent, axes=axes)
+    found = images.read(path, extent, axes=axes, stacks=True)
     return single(found.pixels, found.axes)
 
 

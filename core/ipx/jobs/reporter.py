@@ -66,7 +66,7 @@ class Reporter:
     note: Callable[[str], None] = lambda line: None
     command: Sequence[str] = ()
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: Phase | str) -> None:
         """Report the beginning of a phase."""
         if self.report is not None:
             self.report(Report(phase))
@@ -108,8 +108,8 @@ class Reporting(Observer):
         if now - self.last < INTERVAL:
             return
         self.last = now
-        shown = p.problem.physical.view
-        quality = None if self.truth is None else float(psnr(shown(p.x).cpu(), self.truth)[0])
+        seen = p.problem.shown(p.x).cpu()
+        quality = None if self.truth is None else float(psnr(seen, self.truth)[0])
         value = float(p.objective[0])
         more = self.restarts - max(self.starts, 1)
         left = self.ahead.left(p, more)

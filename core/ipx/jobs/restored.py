@@ -212,11 +212,12 @@ def read_truth(truth: Path, picture: Picture, request: Request) -> Picture:
         InputError: it cannot be read, or its shape is not that of the result.
     """
     axes = request.settings.axes
-    clean = images.read(truth, axes=axes)
+    clean = images.read(truth, axes=axes, stacks=True)
     facts = request.tree("op")
     depths = {"uint8", "uint16"}  # each has its own range
     if not depths & {clean.dtype, picture.dtype} and not facts.facts.traits.complex:
-        clean = images.read(truth, (picture.offset, picture.offset + picture.scale), axes=axes)
+        extent = (picture.offset, picture.offset + picture.scale)
+        clean = images.read(truth, extent, axes=axes, stacks=True)
     if not facts.unknown:
         check_truth(clean, view_shape_of(request.op, picture.shape))
     return clean

@@ -10,24 +10,22 @@ from pathlib import Path
 import torch
 
 from ipx.files import images
-from ipx.files.atomic import check_folder, folder_for
 from ipx.files.complex import encoded_complex
 from ipx.files.format import is_image
 from ipx.files.images import Picture
 from ipx.files.numbers import spacing_of
-from ipx.files.panel import check_kind
 from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions, for_measured
+from ipx.jobs.outputs import Outputs
 from ipx.jobs.records import absolute, contents, make_record, places, read_data
-from ipx.jobs.reported import Files, check_report, reported
+from ipx.jobs.reported import Files, reported
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, read_truth, restored
 from ipx.jobs.stacks import restored_stack
 from ipx.planning.request import Request, Table
 from ipx.report.words import request_of
 from ipx.solving.degrade import degrade
-from ipx.solving.estimate import DEVIATION
 from ipx.solving.observers import AnyObserver
 from ipx.solving.sample import kept_in
 
@@ -38,16 +36,14 @@ def solve_file(
     output: Path,
     *,
     truth: Path | None = None,
-    panel: Path | None = None,
-    report: Path | None = None,
+    others: Outputs = Outputs(),
     reporter: Reporter | None = None,
     expect: str | None = None,
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
-    std: Path | None = None,
     whole: bool = False,
 ) -> Table:
-    """Restore an image; write its outputs, the record and, if asked for, a panel.
+    """Restore an image; write its outputs, the record and, if asked for, other files.
 
     Args:
         request: the restoration.
@@ -55,13 +51,11 @@ def solve_file(
         output: the file of the restored image; missing folders are made. Outputs of observers
             are written beside it as STEM-NAME.tif, float32 in nominal units.
         truth: the clean image, for the metrics.
-        panel: the file of the panel: degraded, restored and truth side by side.
-        report: the file of the report, a page in HTML.
+        others: further files.
         reporter: receives reports and notes.
         expect: sha256 of the input in a record; a difference is noted.
         observers: see `ipx.solve`.
         force: let outputs of observers replace files that are not in the record of ``output``.
-        std: another file for the standard deviation of the draws.
         whole: see `ipx.jobs.records.places`.
 
     Returns:
@@ -73,53 +67,50 @@ def solve_file(
         IpxError: nothing was written.
     """
     reporter = reporter or Reporter()
-    if panel is not None:
-        check_kind(panel)
-    if report is not None:
-        check_report(report)
+    others.check()
     assumed, actual = assumptions(request, source), for_measured(request, source)
     reporter.enter("reading")
     picture = read_data(request, source)
     if expect is not None and picture.sha256 != expect:
         reporter.note(f"{source} has changed since the record was written")
     clean = None if truth is None else read_truth(truth, picture, request)
-    like = _like(request, picture)
-    with folder_for(output), folder_for(panel), folder_for(std), folder_for(report):
-        if std is not None:
-            images.output_type(std, dtype="float32")
-        images.output_type(output, like, request.settings.sample_type)
-        for path in filter(None, (record_path(output), panel, report)):
-            check_folder(path)
+    like, dtype = _like(request, picture), request.settings.sample_type
+    with others.folders(output, like, dtype):
         chain = checkpoint_of(output) if request.settings.sampled else None
-        if picture.stacked:
-            done = restored_stack(actual, picture, clean, reporter, observers)
-        else:
-            y = torch.from_numpy(picture.pixels)
-            done = restored(actual, y, clean, reporter, observers, picture, chain)
-        done.warnings.extend(
-            [*assumed, *_scaled(request, picture), *_of_other_size(actual, picture)]
-        )
-        where = places(output, done.how.outputs, force, _named(std), whole)
+        done = _solved(actual, picture, clean, reporter, observers, chain)
+        notes = [*assumed, *_scaled(actual, picture), *_of_other_size(actual, picture)]
+        done.warnings.extend(notes)
+        where = places(output, done.how.outputs, force, others.named, whole)
         row = done.row(str(source), where)
-        where_else = {"truth": truth, "panel": panel, "report": report}
-        record = _record(request, picture, reporter, done, row, [source], output, where_else)
+        record = _record(request, picture, reporter, done, row, [source], output, truth, others)
         record["truth"] = None if clean is None else clean.describe()
-        record["config"]["std"] = absolute(std)
-        files = contents(done.pictures, where, like, request.settings.sample_type)
-        if panel is not None:
-            files[panel] = done.drawn(panel, clean)
-        if report is not None:
-            files[report] = _page(done, clean, record, output)
-        commit(output, files, record)
-        if chain is not None:
-            Path(chain).unlink(missing_ok=True)
-            shutil.rmtree(kept_in(chain), ignore_errors=True)
+        record["config"]["std"] = absolute(others.std)
+        files = contents(done.pictures, where, like, dtype)
+        commit(output, files | _further(others, done, clean, record, output), record)
+        _clear(chain)
     return row
 
 
-def _named(std: Path | None) -> dict[str, Path]:
-    """The outputs whose files are named by the user."""
-    return {} if std is None else {DEVIATION: std}
+def _solved(
+    request: Request,
+    picture: Picture,
+    clean: Picture | None,
+    reporter: Reporter,
+    observers: Sequence[AnyObserver],
+    chain: str | None,
+) -> Restored:
+    """The restoration of an image, or of each image of a stack."""
+    if picture.stacked:
+        return restored_stack(request, picture, clean, reporter, observers)
+    y = torch.from_numpy(picture.pixels)
+    return restored(request, y, clean, reporter, observers, picture, chain)
+
+
+def _clear(chain: str | None) -> None:
+    """Remove the draws that were kept while they were made."""
+    if chain is not None:
+        Path(chain).unlink(missing_ok=True)
+        shutil.rmtree(kept_in(chain), ignore_errors=True)
 
 
 def checkpoint_of(output: Path) -> str:
@@ -168,12 +159,10 @@ def solve_bundled(
     request: Request,
     folder: Path,
     *,
-    panel: Path | None = None,
-    report: Path | None = None,
+    others: Outputs = Outputs(),
     reporter: Reporter | None = None,
     observers: Sequence[AnyObserver] = (),
     force: bool = False,
-    std: Path | None = None,
 ) -> Table:
     """Degrade a bundled image that suits the prior, restore it, and write to a folder.
 
@@ -183,40 +172,26 @@ def solve_bundled(
     Args:
         request: the degradation and the restoration.
         folder: the folder; it is made if it is missing.
-        panel: another file for the panel.
-        report: the file of the report, a page in HTML.
+        others: further files; another one for the panel.
         reporter: receives reports and notes.
         observers: see `ipx.solve`.
         force: as for `solve_file`.
-        std: likewise.
 
     Returns:
         The row of `solve_file`, and ``panel``.
     """
-    reporter = reporter or Reporter()
-    picture = images.bundled(request.subject)
-    sheet = panel if panel is not None else folder / "panel.png"
-    check_kind(sheet)
-    if report is not None:
-        check_report(report)
-    output = folder / "restored.png"
-    y = degrade(
-        torch.from_numpy(picture.pixels),
-        op=request.op,
-        noise=request.noise,
-        seed=request.settings.seed,
-        device=request.settings.device,
-    )
-    with folder_for(output), folder_for(sheet), folder_for(std), folder_for(report):
-        if std is not None:
-            images.output_type(std, dtype="float32")
-        images.output_type(output, picture)
+    reporter, s = reporter or Reporter(), request.settings
+    picture, output = images.bundled(request.subject), folder / "restored.png"
+    written = replace(others, panel=others.panel or folder / "panel.png")
+    written.check()
+    clean = torch.from_numpy(picture.pixels)
+    y = degrade(clean, op=request.op, noise=request.noise, seed=s.seed, device=s.device)
+    with written.folders(output, picture, s.sample_type):
         done = restored(request, y, picture, reporter, observers)
-        where = places(output, done.how.outputs, force, _named(std))
+        where = places(output, done.how.outputs, force, others.named)
         row = done.row(f"bundled:{picture.path.name}", where)
-        where_else = {"truth": None, "panel": panel, "report": report}
-        record = _record(request, picture, reporter, done, row, [], folder, where_else)
-        files = contents(done.pictures, where, picture, request.settings.sample_type)
+        record = _record(request, picture, reporter, done, row, [], folder, None, others)
+        files = contents(done.pictures, where, picture, s.sample_type)
         truth = folder / "truth.png"
         files[truth] = images.encoded(truth, picture.pixels, picture)
         if _complex(request):
@@ -225,11 +200,8 @@ def solve_bundled(
         elif is_image(done.data.shape[0]):
             data = folder / "degraded.tif"
             files[data] = images.encoded(data, done.data, dtype="float32")
-        files[sheet] = done.drawn(sheet, picture)
-        if report is not None:
-            files[report] = _page(done, picture, record, output)
-        commit(output, files, record)
-    return row | {"panel": str(sheet)}
+        commit(output, files | _further(written, done, picture, record, output), record)
+    return row | {"panel": str(written.panel)}
 
 
 def _record(
@@ -240,17 +212,32 @@ def _record(
     row: Table,
     inputs: list[Path],
     output: Path,
-    others: dict[str, Path | None],
+    truth: Path | None,
+    others: Outputs,
 ) -> Table:
-    """The record; its config reproduces the result. ``others`` are further files of the run."""
+    """The record; its config reproduces the result."""
     config = done.chosen() | {
         "inputs": [absolute(path) for path in inputs],
         "output": absolute(output),
-        **{name: absolute(path) for name, path in others.items()},
+        "truth": absolute(truth),
+        "panel": absolute(others.panel),
+        "report": absolute(others.report),
     }
     return make_record(
         "solve", request, picture, reporter.command, row, config, done.how.trace, done.history
     )
+
+
+def _further(
+    others: Outputs, done: Restored, clean: Picture | None, record: Table, output: Path
+) -> dict[Path, bytes]:
+    """The contents of panel and report, if they are asked for."""
+    files = {}
+    if others.panel is not None:
+        files[others.panel] = done.drawn(others.panel, clean)
+    if others.report is not None:
+        files[others.report] = _page(done, clean, record, output)
+    return files
 
 
 def _page(done: Restored, clean: Picture | None, record: Table, output: Path) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipx.errors import UsageError
+from ipx.errors import InputError, UsageError
 from ipx.files.images import Picture
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, restored
@@ -50,12 +50,17 @@ def restored_stack(
 
     Raises:
         UsageError: draws from a posterior are asked for.
+        InputError: the truth has another number of pictures.
         IpxError: see `ipx.solve`.
     """
     if request.settings.sampled:
         raise UsageError(
             "draws from the posterior are of one picture or volume, not of a stack; save its "
             "pictures as files of their own"
+        )
+    if clean is not None and clean.stacked and len(clean) != len(picture):
+        raise InputError(
+            f"{clean.path}: the truth has {len(clean)} pictures, the data {len(picture)}"
         )
     y = torch.from_numpy(picture.pixels)
     one = replace(picture, axes=picture.axes[1:], pixels=picture.pixels[0])
@@ -96,9 +101,11 @@ def _alike(request: Request, y: Tensor, picture: Picture) -> Request:
     if not weighed and tried[0].lam is not None:
         changed["lam"] = _median([_weight(how) for how in tried])
     first = tried[0]
-    changed["op"] = tree("operator", first.op).to_mapping() | {"name": request.op["name"]}
+    if request.tree("op").unknown:
+        changed["op"] = tree("operator", first.op).to_mapping()
     if request.prior["name"] == AUTO:
         changed["prior"] = tree("prior", first.prior).to_mapping()
+        changed["solver"] = tree("solver", first.plan.solver.id).to_mapping()
     made = replace(request, **changed)
     object.__setattr__(made, "named", request.named)
     return made
@@ -108,6 +115,11 @@ def _weight(how: Restoration) -> Any:
     """The weight of one picture; of a sum of priors a list."""
     assert how.lam is not None
     return [each[0] for each in how.lam] if isinstance(how.lam[0], list) else how.lam[0]
+
+
+def _listed(weight: Any) -> list[Any]:
+    """A weight as a `Restoration` has it: a list of one picture, of a sum one for each prior."""
+    return [[each] for each in weight] if isinstance(weight, list) else [weight]
 
 
 def _median(values: list[Any]) -> Any:
@@ -141,6 +153,7 @@ def _together(found: list[Restored], picture: Picture) -> Restored:
         before=torch.cat([h.before for h in hows]),
         seconds=sum(h.seconds for h in hows),
         level=[statistics.median(h.level[0] for h in hows)],
+        lam=None if worst.lam is None else _listed(_median([_weight(h) for h in hows])),
     )
     metrics = {
         name: None if value is None else _mean([each.metrics[name] for each in found])

@@ -169,6 +169,7 @@ class Solving:
             if row is not None:
                 return Outcome(unit, row, skipped=True)
 
+        from ipx.jobs.outputs import Outputs
         from ipx.jobs.reporter import Reporter
         from ipx.jobs.solve import solve_file
         from ipx.solving.kept import keeping
@@ -179,12 +180,10 @@ class Solving:
                 unit.source,
                 unit.target,
                 truth=unit.truth,
-                panel=unit.panel,
-                report=unit.report,
+                others=Outputs(panel=unit.panel, report=unit.report, std=unit.std),
                 reporter=Reporter(report, note, self.argv),
                 expect=self.expect,
                 force=self.force,
-                std=unit.std,
                 whole=unit.whole,
             )
         return Outcome(unit, row)

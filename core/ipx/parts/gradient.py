@@ -65,7 +65,9 @@ class Gradient(LinearOperator[GradientOptions]):
         if x.requires_grad and torch.is_grad_enabled():
             return torch.cat([self._ahead(x, axis) * by for axis, by in self._axes], 1)
         out = x.new_empty(x.shape[0], n * c, *x.shape[2:])
-        for d, (axis, by) in zip(out.split(c, 1), self._axes, strict=True):
+        for d, (axis, by) in zip(
+            torch.unflatten(out, 1, (n, c)).unbind(1), self._axes, strict=True
+        ):
             last = x.shape[axis] - 1
             inner = d.narrow(axis, 0, last)
             torch.sub(x.narrow(axis, 1, last), x.narrow(axis, 0, last), out=inner)
@@ -87,7 +89,7 @@ class Gradient(LinearOperator[GradientOptions]):
 
     def adjoint(self, y: Tensor) -> Tensor:
         """D^T y: minus the divergence."""
-        fields = y.split(y.shape[1] // len(self._axes), 1)
+        fields = torch.unflatten(y, 1, (len(self._axes), -1)).unbind(1)
         out = torch.zeros_like(fields[0])
         for d, (axis, by) in zip(fields, self._axes, strict=True):
             if self.options.boundary == "circular":

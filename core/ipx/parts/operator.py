@@ -76,7 +76,8 @@ class Operator(Component[O], ABC):
     def quiet(self, y: Tensor) -> Tensor | None:
         """Measured values that hold hardly any signal, ``(B, M)``; None, the default, without such.
 
-        For example the highest frequencies. They bound an estimate of the noise level.
+        For example the frequencies that a blur removes. Scaled to the standard deviation of the
+        noise they bound an estimate of its level.
         """
         return None
 

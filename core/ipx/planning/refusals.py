@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from ipx.declare.capabilities import (
     DataQuadratic,
@@ -17,6 +18,7 @@ from ipx.declare.capabilities import (
 from ipx.declare.registry import registry
 from ipx.declare.specs import SolverSpec
 from ipx.declare.traits import Traits
+from ipx.errors import OptionError
 from ipx.planning.parts import Parts
 
 Rule = Callable[[Parts, SolverSpec], bool]
@@ -128,6 +130,17 @@ def takes(traits: Traits, dims: int, default: tuple[int, ...] = (2,)) -> bool:
     return dims in (default if traits.dims is None else traits.dims)
 
 
+def _that_take(kind: str, dims: int) -> Iterator[str]:
+    """The components that take such images, with the options of an example where these matter."""
+    for spec in registry().all(kind):
+        for values in ({}, *spec.examples):
+            with suppress(OptionError):  # without options that it requires
+                if takes(spec.traits_for(spec.options.from_mapping(values)), dims):
+                    told = " ".join(f"{k}={v}" for k, v in values.items())
+                    yield f"{spec.name} ({told})" if told else spec.name
+                    break
+
+
 def _misfit(p: Parts, s: SolverSpec) -> str:
     """Why images with so many axes are refused; empty when they are not."""
     traits = s.traits_for()
@@ -140,8 +153,7 @@ def _misfit(p: Parts, s: SolverSpec) -> str:
     )
     for kind, name, fits in kinds:
         if not fits:
-            known = (c for c in registry().all(kind) if takes(c.traits_for(), p.dims))
-            told = [] if kind == s.kind else sorted(c.name for c in known)
+            told = [] if kind == s.kind else sorted(_that_take(kind, p.dims))
             others = f"; {kind}s that do: {', '.join(told)}" if told else ""
             plane = "; axes TYX restores plane by plane" if p.dims == 3 else ""
             return f"{kind} {name} takes no {DIMS[p.dims]}{others}{plane}"

@@ -222,6 +222,7 @@ def _read(record: Record) -> list[str]:
     if given:
         more = ", absolute=True" if traits.absolute else ""
         more += f", axes={config['axes']!r}" if config.get("axes") else ""
+        more += ", stacks=True" if record["input"].get("axes") else ""
         return [
             *start,
             f"picture = images.read({given[0]!r}{more})",

@@ -29,6 +29,10 @@ ROUGHER = 3.0
 SLIGHT = 0.01
 """Standard deviation below which estimated noise may be the texture of a clean photograph."""
 
+CUT, MIXED = (0.1, 0.75), 0.6
+"""Share of the values at an end of the range if noise is cut off there, half in a flat image, and
+the least share of neighbours of which one is at the end, relative to independent values."""
+
 KEPT = 0.001
 """Root mean square of the change that does not count: 60 dB."""
 
@@ -68,6 +72,12 @@ def doubts(
         found.append(
             f"the noise was estimated as only {slight:.2g}, for which fine texture can be mistaken:"
             " if the image is clean, it lost detail; tell the noise level"
+        )
+    cut = _cut(problem)
+    if cut > 0:
+        found.append(
+            f"noise is cut off at the end of the range, in {100 * cut:.0f} % of the values: flat "
+            "parts there are off, and so is the noise level; keep negative values, in float32"
         )
     if x.shape == before.shape and float((x - before).abs().flatten(1).amax(1).min()) <= 1e-6:
         found.append("nothing was changed: the result is the degraded image")
@@ -146,6 +156,31 @@ def _slight(problem: Problem, x: Tensor, before: Tensor) -> float | None:
     change = (x - before).square().flatten(1).mean(1).sqrt()
     doubtful = (level < SLIGHT) & (change > KEPT)
     return float(level[doubtful].amax()) if bool(doubtful.any()) else None
+
+
+def _cut(problem: Problem) -> float:
+    """The largest share of the values of an image at which noise is cut off; 0 if there is none.
+
+    These are as scattered as independent values, where the end of the range is in a clean image
+    that of whole regions. The mean of such noise is not zero, so that no data term fits it.
+    """
+    y, traits = problem.y, problem.physical.traits
+    if problem.hard or y.ndim < 4 or traits.signed or traits.absolute or traits.complex:
+        return 0.0
+    known = problem.operator.known(y)
+    seen = torch.ones_like(y) if known is None else known.expand_as(y).to(y)
+    pairs = seen[..., 1:] * seen[..., :-1]
+    worst = 0.0
+    values = y.flatten(1)
+    pixels, couples = (v.flatten(1).sum(1).clamp_min(1) for v in (seen, pairs))
+    for end in (values.amin(1), values.amax(1)):
+        at = (y == column(end, y)).to(y) * seen
+        share = at.flatten(1).sum(1) / pixels
+        mixed = ((at[..., 1:] - at[..., :-1]).abs() * pairs).flatten(1).sum(1) / couples
+        cut = (share > CUT[0]) & (share < CUT[1])
+        cut &= mixed > MIXED * 2 * share * (1 - share)
+        worst = max(worst, float((share * cut).amax()))
+    return worst
 
 
 def _fitted(problem: Problem, result: Result) -> bool:

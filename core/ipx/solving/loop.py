@@ -49,16 +49,16 @@ def iterate(
         state: continue from this state.
 
     Returns:
-        The result; a step that turned non-finite, or an objective that grew a thousandfold,
-        is reported as diverged, with the last good image.
+        The result; diverged, with the last good image, after a step that is not finite or an
+        objective that grew a thousandfold.
 
     Raises:
         PlanError: solver and problem do not fit, or another plan is attached already.
     """
     began = time.perf_counter()
     problem = attached(problem, solver, plan)
-    usual = solver.budget(problem) if iterations is None else iterations
-    budget = 1 if solver.one_shot else usual
+    budget = solver.budget(problem) if iterations is None else iterations
+    budget = 1 if solver.one_shot else budget
     rule = converged(tol) if stop is None else any_of(converged(tol), stop)
     state = solver.init(problem) if state is None else state
     run = _Run(problem, solver.solution(problem, state))
@@ -74,8 +74,7 @@ def iterate(
         after = solver.step(problem, state)
         x, residual = solver.solution(problem, after), solver.residual(problem, state, after)
         state, seconds = frozen(state, after, run.active), time.perf_counter() - began
-        now = Progress(problem, k, budget, x, residual, run.active, seconds, tol=tol)
-        now = run.take(now)
+        now = run.take(Progress(problem, k, budget, x, residual, run.active, seconds, tol=tol))
         for each in observers:
             each(now)
         if not solver.one_shot:

@@ -236,11 +236,14 @@ def _problem(
     y, noise = units.divided(y), units.noise(noise)
     untold = noise.level is None
     if untold:
-        noise, quiet = estimated(noise, y, operator.known(y), storage), operator.quiet(y)
+        noise = estimated(noise, y, operator.known(y), storage)
+        # lossy storage has removed the noise of some frequencies
+        quiet = operator.quiet(y) if len(storage.errors) < 2 else None
         noise = noise if quiet is None else noise.bounded(quiet)
     if operator.error > 0:  # the weight is chosen for the level as it is then
         noise, untold = noise.widened(operator.error / units.by), False
     hard = noise.silent
     x0 = asked.x0
     start = None if x0 is None else units.divided(asked.like(x0, y))
-    return Problem(y, operator, noise, None, None, start, hard, untold, terms=terms)
+    unit = units.by if units.other else 1.0
+    return Problem(y, operator, noise, None, None, start, hard, untold, terms=terms, unit=unit)

@@ -26,6 +26,7 @@ from ipx.declare.capabilities import (
 from ipx.declare.traits import LEAST_SIGMA
 from ipx.errors import PlanError, ShapeError, UsageError
 from ipx.files.arrays import batch_of
+from ipx.numerics.tensors import per_image
 from ipx.parts.linear import LinearOperator, operator_norm
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
@@ -143,6 +144,7 @@ class Problem:
         code: the change of variable; None if the unknown is the picture.
         ways: implementations of data capabilities, from bridges.
         plan: the plan whose bridges are applied; None before `ipx.attach`.
+        unit: the unit of the image, one for all or ``(B,)``: `shown` multiplies by it.
         memo: see `derived`.
     """
 
@@ -156,6 +158,7 @@ class Problem:
     code: Code | None
     ways: Mapping[type, Way]
     plan: Plan | None
+    unit: Scalar
     memo: dict[Any, Any] = field(compare=False, repr=False)
 
     def __init__(
@@ -173,6 +176,7 @@ class Problem:
         code: Code | None = None,
         ways: Mapping[type, Way] | None = None,
         plan: Plan | None = None,
+        unit: Scalar = 1.0,
         memo: dict[Any, Any] | None = None,
     ) -> None:
         y = batch_of(y, operator.data_shape)
@@ -191,7 +195,7 @@ class Problem:
         values = {
             "y": y, "operator": operator, "noise": noise, "terms": terms, "x0": x0,
             "hard": hard, "estimated": estimated, "code": code, "ways": dict(ways or {}),
-            "plan": plan, "memo": {},
+            "plan": plan, "unit": unit, "memo": {},
         }  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -230,6 +234,14 @@ class Problem:
     def picture(self, unknown: Tensor) -> Tensor:
         """The picture of an unknown: itself, or D(z) of a code."""
         return unknown if self.code is None else self.code.decode(unknown)
+
+    def shown(self, picture: Tensor) -> Tensor:
+        """The part of a picture that is handed out, `ipx.Operator.view`, in the unit of the user.
+
+        It is another unit where `ipx.solve` divided the data by their largest value.
+        """
+        seen = self.physical.view(picture)
+        return seen if isinstance(self.unit, float) else seen * per_image(self.unit, seen)
 
     def unknown(self, picture: Tensor) -> Tensor:
         """The unknown of a picture: itself, or its code E(x)."""

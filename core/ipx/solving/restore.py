@@ -100,12 +100,16 @@ class Restoration:
         )
 
     def _repr_png_(self) -> bytes | None:
-        """The images side by side, for notebooks; None unless they are grey or colour."""
+        """The images side by side, for notebooks; None unless they are grey or colour.
+
+        Of volumes their middle planes.
+        """
         if self.x.shape[1] not in (1, 3):
             return None
         from PIL import Image as Pillow
 
-        row = torch.cat(list(self.x.detach().cpu()), -1).clamp(0, 1).permute(1, 2, 0)
+        x = self.x if self.x.ndim == 4 else self.x[:, :, self.x.shape[2] // 2]
+        row = torch.cat(list(x.detach().cpu()), -1).clamp(0, 1).permute(1, 2, 0)
         pixels = (row * 255).round().to(torch.uint8).numpy()
         file = io.BytesIO()
         Pillow.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")

@@ -99,16 +99,8 @@ def sample(
     _check(lengths, interval, keep)
     problem = attached(problem, sampler, plan)
     run = _Run(problem, sampler, lengths, seed, keep, dict(watch or {}), checkpoint)
-    looking = [o for o in observers if isinstance(o, Observer)]
     with torch.no_grad():
-        tally = run.begun(start)
-        for observer in looking:
-            observer.begin(run.progress(tally, began))
-        while tally.step < lengths.steps:
-            tally = run.stepped(tally)
-            for each in observers:
-                each(run.progress(tally, began))
-        run.save(tally)
+        tally = run.ended(start, observers, began)
         return run.result(tally, interval, time.perf_counter() - began)
 
 
@@ -216,6 +208,19 @@ class _Run:
         return found.hexdigest()
 
     # ------------------------------------------------------------ the steps
+
+    def ended(self, start: Tensor | None, observers: Sequence[AnyObserver], began: float) -> Tally:
+        """All steps, from the start or from the checkpoint on; ``began`` is a clock's time."""
+        tally = self.begun(start)
+        for observer in observers:
+            if isinstance(observer, Observer):
+                observer.begin(self.progress(tally, began))
+        while tally.step < self.lengths.steps:
+            tally = self.stepped(tally)
+            for each in observers:
+                each(self.progress(tally, began))
+        self.save(tally)
+        return tally
 
     def stepped(self, tally: Tally) -> Tally:
         """All chains go on by one draw, or by one step of the warm-up."""

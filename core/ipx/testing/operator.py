@@ -58,6 +58,17 @@ class OperatorChecks(Checks):
         require(seen.shape == self.x.shape, f"the preview has shape {tuple(seen.shape)}")
         require(seen.isfinite().all(), "the preview has values that are not finite")
 
+    def quiet(self) -> None:
+        """The quiet values of white noise of deviation 1 have deviation 1, within 30 %."""
+        for a in self.every:
+            y = (draw(8, 2, *a.data_shape) - 0.5) * 12**0.5
+            known = a.known(y)
+            found = a.quiet(y if known is None else torch.where(known, y, 0.0))
+            if found is not None:
+                require(found.ndim == 2 and len(found) == 2, "quiet values are (B, M)")
+                size = float(found.square().mean().sqrt())
+                require(0.7 < size < 1.3, f"the quiet values of noise have deviation {size:.2f}")
+
     def forward_pure_batch_dtype(self) -> None:
         """A x: the same again, for each image alone, and in float32."""
         pure("forward", self.made.forward, self.x, dtype=True)

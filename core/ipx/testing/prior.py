@@ -43,6 +43,14 @@ class PriorChecks(kit.Checks):
         self.noise = noise.double()
         self._parts: dict[str, tuple[Any, Tensor]] = {}
 
+    @classmethod
+    def of(cls, spec: Any, options: Options) -> kit.Named:
+        """Those on pictures, and on volumes where the trait dims says so."""
+        yield from super().of(spec, options)
+        if cls is PriorChecks and 3 in (spec.traits_for(options).dims or ()):
+            each = VolumeChecks.of(spec, options)
+            yield from ((f"volume-{name}", run) for name, run in each if name in VolumeChecks.ours)
+
     def _run(self, check: Callable[..., None], *args: Any) -> None:
         """In grey where a prior refuses colour with a ShapeError; not without trained weights."""
         own = check.__name__ in vars(PriorChecks)
@@ -106,18 +114,21 @@ class PriorChecks(kit.Checks):
     def denoise(self) -> None:
         """|D(x + n, sigma) - x|^2 < 0.7 |n|^2, D(x, 0) = x; sigma is a float or one per image."""
         denoise, sigma = self.made.denoise, min(0.1, self.traits.max_sigma)
-        # the corner of a face, for a network takes long
-        clean, noise = self.clean[..., :32, :40], self.noise[..., :32, :40]
+        # a corner, and no call more than it takes: a network or a search of blocks takes long
+        clean, noise = self.clean[..., 4:28, 4:36], self.noise[..., 4:28, 4:36]
         sigmas = torch.tensor([sigma, sigma / 2], dtype=clean.dtype)
         noisy = clean + column(sigmas, clean) * noise
-        out = pure("denoise", lambda v: denoise(v, sigmas), noisy, batch=False, dtype=True)
+        kept, out = noisy.clone(), denoise(noisy, sigmas)
+        require(torch.equal(noisy, kept), "denoise changes its argument")
         same = (out.shape, out.dtype) == (noisy.shape, noisy.dtype)
         require(same, f"denoise gives {out.dtype}, {tuple(out.shape)}")
         left = image_sum((out - clean) ** 2) / image_sum((noisy - clean) ** 2)
         require((left < 0.7).all(), f"denoise leaves {left.tolist()} of the squared error")
+        first, level = noisy[:1], float(sigmas[0])
+        alone = pure("denoise", lambda v: denoise(v, level), first, batch=False, dtype=True)
+        alone = torch.cat([alone, denoise(noisy[1:], float(sigmas[1]))])
         # a network computes in float32
-        each = [denoise(noisy[i : i + 1], float(sigmas[i])) for i in range(2)]
-        close(out, torch.cat(each), 1e-4, "denoise image by image")
+        close(out, alone, 1e-4, "denoise image by image")
         close(denoise(noisy[:1], 0.0), noisy[:1], 1e-9, "denoise without noise")
 
     @needs(cap.ValueGrad)
@@ -240,6 +251,19 @@ class PriorChecks(kit.Checks):
         good = same and (told == "identity") == cap.has(k, cap.Diagonal)
         require(good, f"the trait basis is {told!r}, that of {name} {real!r}")
         return k
+
+
+class VolumeChecks(PriorChecks):
+    """The same on volumes, ``(2, 1, 6, 8, 5)``."""
+
+    ours = (
+        *("value", "grad", "prox", "prox-conjugate", "value-is-g-of-Kx", "orthonormal", "box"),
+        *("quadratic", "basis-of-K"),
+    )
+
+    def __init__(self, spec: Any, options: Options, channels: int = 1) -> None:
+        super().__init__(spec, options, channels)
+        self.x = 1.6 * draw(0, 2, 1, 6, 8, 5) - 0.3
 
 
 checks = PriorChecks.of

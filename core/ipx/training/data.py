@@ -173,7 +173,7 @@ class Pictures:
         # of two sets the crops of training size, which all have the same shape
         mine, other = self._squares(), self.others._squares()
         both = torch.cat([mine[: len(other)], other[: len(mine)]], 1)
-        yield from both.split(size)
+        yield from torch.split(both, size)
 
     def _squares(self) -> Tensor:
         """Centre crops of the held-out images, of the training size, ``(N, C, crop, crop)``."""
@@ -228,9 +228,9 @@ def _paired(
 
 
 def _plain(name: str) -> str:
-    """A name without the extension of its file, with the number of a tile."""
+    """A name without the extension of its file, with its sub-folder and the number of a tile."""
     file, mark, tile = name.partition("#")
-    return Path(file).stem + mark + tile
+    return Path(file).with_suffix("").as_posix() + mark + tile
 
 
 def ahead(make: Callable[[int], Tensor], steps: range) -> Iterator[Tensor]:

@@ -41,9 +41,14 @@ class Autoencoder(OneSize[AutoencoderOptions]):
         return Net(self.options)
 
     def initialise(self, net: nn.Module, batch: Tensor) -> None:
-        """Set the statistics to those of the batch, so that they need not be forgotten."""
+        """Set center and statistics to those of the batch; linear decoders begin at the center."""
         n = cast("Net", net)
-        raw = n.encoder(batch)
+        n.center.copy_(batch.mean(0))
+        if self.options.network == "linear":
+            first = cast("nn.Sequential", n.decoder)[0]
+            assert isinstance(first, nn.Linear)
+            first.bias.copy_(n.center.flatten())
+        raw = n.code(batch)
         n.mean.copy_(raw.mean(0))
         n.deviation.copy_(raw.std(0).clamp_min(1e-3))
 
@@ -53,10 +58,10 @@ class Autoencoder(OneSize[AutoencoderOptions]):
         seen = corrupted(batch, o.corruption, o.level, rng)
         penalty = batch.new_zeros(())
         if o.code == "contractive":
-            raw, slopes = contraction(n.encoder, seen, rng)
+            raw, slopes = contraction(n.code, seen, rng)
             penalty = slopes.mean()
         else:
-            raw = n.encoder(seen)
+            raw = n.code(seen)
         code = self._constrained(raw)
         if o.code == "kl-sparse":
             penalty = divergence(code, o.rate)
@@ -73,13 +78,13 @@ class Autoencoder(OneSize[AutoencoderOptions]):
         o, n = self.options, cast("Net", net)
         self.latent_size(tuple(batch.shape[1:]))
         seen = corrupted(batch, o.corruption, o.level, rng)
-        return {"psnr": psnr(n.decoder(self._constrained(n.encoder(seen))), batch)}
+        return {"psnr": psnr(n.decoder(self._constrained(n.code(seen))), batch)}
 
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
         """E(x), ``(B, n)``."""
         self.latent_size(tuple(x.shape[1:]))
         n = cast("Net", net)
-        code = self._constrained(n.encoder(self._typed(n, x)))
+        code = self._constrained(n.code(self._typed(n, x)))
         return (code if self._sparse else (code - n.mean) / n.deviation).to(x.dtype)
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:

@@ -18,12 +18,14 @@ class Net(nn.Module):
     """Encoder and decoder, with running statistics of codes and errors.
 
     Attributes:
-        encoder: pictures ``(B, C, H, W)`` to raw codes ``(B, n)``.
+        center: the mean picture at the start of the training, ``(C, H, W)``.
+        encoder: pictures minus ``center``, ``(B, C, H, W)``, to raw codes ``(B, n)``.
         decoder: raw codes to pictures.
         mean, deviation: of each number of the raw code over training pictures, ``(n,)``.
         log_deviation: logarithm of the root mean square of D(E(x)) - x.
     """
 
+    center: Tensor
     mean: Tensor
     deviation: Tensor
     log_deviation: Tensor
@@ -33,9 +35,15 @@ class Net(nn.Module):
         shape = (options.colors, options.size, options.size)
         make = {"linear": linear, "dense": dense, "convolutional": convolutional}[options.network]
         self.encoder, self.decoder = make(options, shape)
+        self.register_buffer("center", torch.zeros(shape))
         self.register_buffer("mean", torch.zeros(options.latent))
         self.register_buffer("deviation", torch.ones(options.latent))
         self.register_buffer("log_deviation", torch.tensor(0.25).log())
+
+    def code(self, x: Tensor) -> Tensor:
+        """Raw codes ``(B, n)`` of pictures."""
+        found: Tensor = self.encoder(x - self.center)
+        return found
 
 
 def linear(o: AutoencoderOptions, shape: Shape) -> tuple[nn.Module, nn.Module]:

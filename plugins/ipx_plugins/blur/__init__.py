@@ -21,6 +21,7 @@ from ipx import (
     hookimpl,
     opt,
 )
+from ipx_plugins.blur.optics import MicroscopeOptions, microscope_asks, microscope_traits
 
 if TYPE_CHECKING:
     import click
@@ -216,7 +217,7 @@ def _varying_asks(options: VaryingBlurOptions) -> Ask:
     return Ask("the PSFs", ("sigma", "corner"), ("kernels",))
 
 
-def _provides(options: BlurOptions) -> tuple[type, ...]:
+def _provides(options: BlurOptions | MicroscopeOptions) -> tuple[type, ...]:
     if options.open:
         return (Adjoint, Sampled, Local)
     return (Adjoint, Spectrum, Norm, Local) if options.spectral else (Adjoint, Local)
@@ -289,6 +290,25 @@ def ipx_components() -> Iterable[OperatorSpec]:
             formula="y = h * x, h the PSF, sum(h) = 1",
             advice="Out of focus, motion or a microscope's PSF. If the width is not known, give "
             "--op.sigma auto or measure the PSF with ipx psf.",
+        ),
+        OperatorSpec(
+            name="microscope",
+            target="ipx_plugins.blur.microscope:Microscope",
+            options=MicroscopeOptions,
+            asks=microscope_asks,
+            measured={"boundary": "unknown"},
+            provides=_provides,
+            traits=microscope_traits,
+            examples=(
+                {"pixel": 0.2, "step": 1.0, "boundary": "circular"},
+                {"pixel": 0.2, "step": 1.0, "depth": 5.0, "sample_index": 1.33},
+                {"pixel": 0.3, "step": 2.0, "boundary": "unknown"},
+            ),
+            summary="Convolution with the PSF of a wide-field microscope (Gibson and Lanni).",
+            source="Gibson, Lanni, J. Opt. Soc. Am. A 9(1), 1992; Born, Wolf, 8.8",
+            formula="h(r, z) = |int_0^1 J0(k NA r t) exp(i k W(t, z)) t dt|^2",
+            advice="Volumes of a fluorescence microscope whose PSF was not measured: aperture, "
+            "wavelength and the size of a voxel give it.",
         ),
         OperatorSpec(
             name="varying-blur",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from scipy.fft import next_fast_len
@@ -21,6 +22,15 @@ from ipx import LinearOperator, Shape, ShapeError, Spectral, irfftn
 from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.borders import extended, folded
 from ipx_plugins.blur.psf import core_of, psf_for
+
+QUIET, FEWEST = 0.05, 150
+"""Share of the frequencies that tell the noise, and their least number in all channels."""
+
+MIDDLE = 512
+"""Side of the part of large data in which they are looked for."""
+
+REMOVED = 0.03
+"""Largest factor of amplitudes that count as removed."""
 
 
 class Blur(LinearOperator[BlurOptions]):
@@ -49,13 +59,13 @@ class Blur(LinearOperator[BlurOptions]):
         channels, *size = self.image_shape
         o = self.options
         self.error = o.error
-        self.psf = psf_for(o, None if o.open else size, len(size))  # float64, sum 1
+        self.psf = self.psf_of(o, None if o.open else size, len(size))  # float64, sum 1
         sides = tuple(self.psf.shape)
         # of an unknown scene the data must show as much as the PSF; of a Gaussian, its core
         seen, least = tuple(size), sides
         if o.boundary == "unknown":
             seen = tuple(n - k + 1 for n, k in zip(size, sides, strict=True))
-            least = core_of(o, len(size)) or sides
+            least = self.core_of(o, len(size)) or sides
         if any(k > n for k, n in zip(least, seen, strict=True)):
             raise ShapeError(
                 f"the PSF of {_product(sides)} pixels is larger than the picture of "
@@ -82,8 +92,18 @@ class Blur(LinearOperator[BlurOptions]):
         if not options.open:
             return data_shape
         channels, *size = data_shape
-        sides = psf_for(options, None, len(size)).shape
+        sides = cls.psf_of(options, None, len(size)).shape
         return (channels, *(n + k - 1 for n, k in zip(size, sides, strict=True)))
+
+    @classmethod
+    def psf_of(cls, options: BlurOptions, size: Sequence[int] | None, dims: int) -> Tensor:
+        """The PSF, see `psf_for`."""
+        return psf_for(options, size, dims)
+
+    @classmethod
+    def core_of(cls, options: BlurOptions, dims: int) -> Shape | None:
+        """What the PSF may be cut to; None for all of it."""
+        return core_of(options, dims)
 
     def _transfer(self, like: Tensor) -> Tensor:
         """Fourier transform of the PSF, its centre (circular) or first pixel at the origin."""
@@ -123,7 +143,8 @@ class Blur(LinearOperator[BlurOptions]):
     @staticmethod
     def _cut(x: Tensor, first: Sequence[int], size: Sequence[int]) -> Tensor:
         """The part of this size from these indices on."""
-        return x[(..., *(slice(i, i + n) for i, n in zip(first, size, strict=True)))]
+        where: Any = (..., *(slice(i, i + n) for i, n in zip(first, size, strict=True)))
+        return x[where]
 
     def _extend(self, x: Tensor) -> Tensor:
         """P x, ``(B, C, *extended)``."""
@@ -153,7 +174,9 @@ class Blur(LinearOperator[BlurOptions]):
 
     def dense(self) -> Blur:
         """B of A = S B for boundaries valid and unknown: the blur with another border."""
-        return Blur(self.image_shape, replace(self.options, boundary=self.options.fast_boundary))
+        return type(self)(
+            self.image_shape, replace(self.options, boundary=self.options.fast_boundary)
+        )
 
     def sample(self, w: Tensor) -> Tensor:
         """The values of B x that depend on no border, ``(B, *data_shape)``."""
@@ -166,7 +189,7 @@ class Blur(LinearOperator[BlurOptions]):
     def part(self, top: int, left: int, height: int, width: int) -> Blur:
         """The same blur and boundary for a window, of all depths."""
         shape = self.image_shape_of((*self.data_shape[:-2], height, width), self.options)
-        return Blur(shape, self.options)
+        return type(self)(shape, self.options)
 
     def near_dual(self, like: Tensor) -> Spectral | None:
         """For boundaries valid and unknown, the blur of the data, with another border."""
@@ -176,7 +199,7 @@ class Blur(LinearOperator[BlurOptions]):
         border = self.options.fast_boundary
 
         def gram() -> Tensor:
-            small = Blur(self.data_shape, replace(self.options, boundary=border))
+            small = type(self)(self.data_shape, replace(self.options, boundary=border))
             return small.spectrum(torch.zeros((), dtype=torch.float64)).gram
 
         return Spectral("dct" if border == "reflect" else "fft", self.buffer("dual", like, gram))
@@ -193,6 +216,33 @@ class Blur(LinearOperator[BlurOptions]):
         for n in self.image_shape[1:]:  # each axis in turn goes from the first place to the last
             out = torch.tensordot(out, waves(n, out.shape[0]), ([0], [1]))
         return out
+
+    def quiet(self, y: Tensor) -> Tensor | None:
+        """Frequencies of the data that the blur removes: noise alone, in its unit.
+
+        They are the twentieth of least |H|, in the middle of large data. None if that is above
+        `REMOVED`, or if they are few. A Hann window keeps the borders from leaking into them.
+        """
+        for axis in self._dims:
+            length = min(y.shape[axis], MIDDLE)
+            y = y.narrow(axis, (y.shape[axis] - length) // 2, length)
+        size = tuple(y.shape[2:])
+        gain = torch.fft.fftn(self.psf, s=size).abs().flatten()
+        count = round(QUIET * gain.numel())
+        larger = any(k > n for k, n in zip(self.psf.shape, size, strict=True))
+        if larger or count * y.shape[1] < FEWEST:
+            return None
+        values, where = gain.topk(count, largest=False)
+        if float(values[-1]) > REMOVED:
+            return None
+        taper = torch.ones((), dtype=y.dtype, device=y.device)
+        for n in size:
+            taper = taper[..., None] * torch.hann_window(n, periodic=False).to(y)
+        middle = y - y.mean(self._dims, keepdim=True)
+        c = torch.fft.fftn(taper * middle, dim=self._dims, norm="ortho")
+        found = c.flatten(2)[..., where.to(y.device)]
+        scale = (2 / (taper**2).mean()).sqrt()
+        return scale * torch.cat([found.real, found.imag], 1).flatten(1)
 
     def norm(self) -> float:
         """The largest singular value, exactly."""

@@ -82,22 +82,32 @@ class VaryingBlur(LinearOperator[VaryingBlurOptions]):
         return (*data_shape[:-2], data_shape[-2] + h - 1, data_shape[-1] + w - 1)
 
     @cached_property
-    def _parts(self) -> list[tuple[int, int, Window, Window]]:
-        """Row and column in the grid, and the window where the weight is not 0, of each PSF."""
-        rows, columns = ([_support(v) for v in w] for w in (self._down, self._right))
-        return [(i, j, r, c) for i, r in enumerate(rows) for j, c in enumerate(columns)]
+    def _rows(self) -> list[Window]:
+        """Of each row of the grid, the rows of pixels where its weights are not 0."""
+        return [_support(w) for w in self._down]
+
+    @cached_property
+    def _columns(self) -> tuple[list[int], int]:
+        """First columns of windows of one width that hold the weights of each column of the grid.
+
+        Equal windows of a row of the grid are transformed together.
+        """
+        windows = [_support(w) for w in self._right]
+        width = max(b - a for a, b in windows)
+        return [min(a, self._right.shape[1] - width) for a, _ in windows], width
 
     def forward(self, x: Tensor) -> Tensor:
         """A x, ``(B, C, H, W)`` to ``(B, *data_shape)``."""
         x = self._extend(x)
         h, w = self.psfs.shape[2:]
         out = x.new_zeros(*x.shape[:-2], *self._full)
-        transfer = self._transfers(x)
-        for i, j, (top, bottom), (left, right) in self._parts:
-            part = x[..., top:bottom, left:right] * self._weight(i, j, x)
-            spread = irfft2(torch.fft.rfft2(part, s=self._fft) * transfer[i, j], self._fft)
-            place = out[..., top : bottom + h - 1, left : right + w - 1]
-            place += spread[..., : bottom - top + h - 1, : right - left + w - 1]
+        transfer, (starts, width) = self._transfers(x), self._columns
+        for i, (top, bottom) in enumerate(self._rows):
+            part = _windows(x[..., top:bottom, :], starts, width) * self._weights(i, x)
+            spread = irfft2(torch.fft.rfft2(part, s=self._fft) * transfer[i], self._fft)
+            for left, one in zip(starts, spread.unbind(-3), strict=True):
+                place = out[..., top : bottom + h - 1, left : left + width + w - 1]
+                place += one[..., : bottom - top + h - 1, : width + w - 1]
         rows, columns = self.data_shape[-2:]
         return out[..., h - 1 : h - 1 + rows, w - 1 : w - 1 + columns].contiguous()
 
@@ -106,26 +116,30 @@ class VaryingBlur(LinearOperator[VaryingBlurOptions]):
         h, w = self.psfs.shape[2:]
         y = functional.pad(y, (w - 1, w - 1, h - 1, h - 1))
         out = y.new_zeros(*y.shape[:-2], self._full[0] - h + 1, self._full[1] - w + 1)
-        transfer = self._transfers(y)
-        for i, j, (top, bottom), (left, right) in self._parts:
-            part = y[..., top : bottom + h - 1, left : right + w - 1]
-            back = irfft2(torch.fft.rfft2(part, s=self._fft) * transfer[i, j].conj(), self._fft)
-            place = out[..., top:bottom, left:right]
-            place += back[..., : bottom - top, : right - left] * self._weight(i, j, y)
+        transfer, (starts, width) = self._transfers(y), self._columns
+        for i, (top, bottom) in enumerate(self._rows):
+            part = _windows(y[..., top : bottom + h - 1, :], starts, width + w - 1)
+            back = irfft2(torch.fft.rfft2(part, s=self._fft) * transfer[i].conj(), self._fft)
+            back = back[..., : bottom - top, :width] * self._weights(i, y)
+            for left, one in zip(starts, back.unbind(-3), strict=True):
+                place = out[..., top:bottom, left : left + width]
+                place += one
         return self._fold(out)
 
     def _transfers(self, like: Tensor) -> Tensor:
         """Fourier transforms of the PSFs, their first pixel at the origin."""
         return self.buffer("transfers", like, lambda: torch.fft.rfft2(self.psfs, s=self._fft))
 
-    def _weight(self, row: int, column: int, like: Tensor) -> Tensor:
-        """W_k on its window."""
+    def _weights(self, row: int, like: Tensor) -> Tensor:
+        """W_k of a row of the grid on their windows, ``(columns, height, width)``."""
 
         def make() -> Tensor:
-            down, right = self._down[row], self._right[column]
-            return torch.outer(down[slice(*_support(down))], right[slice(*_support(right))])
+            starts, width = self._columns
+            down = self._down[row][slice(*self._rows[row])]
+            right = zip(self._right, starts, strict=True)
+            return torch.stack([torch.outer(down, r[a : a + width]) for r, a in right])
 
-        return self.buffer(f"weight {row} {column}", like, make)
+        return self.buffer(f"weights {row}", like, make)
 
     def _extend(self, x: Tensor) -> Tensor:
         """P x."""
@@ -176,6 +190,11 @@ def hats(data: int, nodes: int, before: int, taps: int) -> Tensor:
     at = at.clamp(0, nodes - 1)
     nearness: Tensor = 1 - (at - torch.arange(nodes, dtype=torch.float64)[:, None]).abs()
     return nearness.clamp_min(0)
+
+
+def _windows(x: Tensor, starts: list[int], width: int) -> Tensor:
+    """Columns from each start on, ``(..., H, W)`` to ``(..., windows, H, width)``."""
+    return torch.stack([x[..., a : a + width] for a in starts], -3)
 
 
 def _support(weight: Tensor) -> Window:

@@ -10,7 +10,7 @@ from ipx import ModelSpec, Options, hookimpl, opt
 if TYPE_CHECKING:
     import click
 
-WEIGHTS: tuple[str, ...] = ()
+WEIGHTS = ("digits",)
 
 
 class ClassifierOptions(Options):

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ipx.errors import InputError, UsageError
+from ipx.files.atomic import check_folder
+from ipx.files.lookup import pictures_in
+from ipx.files.record import environment, record_path, write_record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +39,7 @@ def label(inputs: tuple[Path, ...], weights: str) -> None:
     model, net, names, _ = _loaded(weights)
     x, files = _pictures(inputs, model.only_shape)
     with torch.no_grad():
-        p = torch.cat([model.probabilities(net, part) for part in x.split(128)])
+        p = torch.cat([model.probabilities(net, part) for part in torch.split(x, 128)])
     for file, share, number in zip(files, *p.max(1), strict=True):
         click.echo(f"{file}\t{names[int(number)]}\t{float(share):.3f}")
 
@@ -90,8 +93,6 @@ def maximise(weights: str, layer: str, steps: int, output: Path, force: bool) ->
 
 
 def _writable(output: Path, force: bool) -> None:
-    from ipx.files.atomic import check_folder
-
     if output.suffix.lower() != ".png":
         raise UsageError(f"{output}: write a file *.png")
     if output.exists() and not force:
@@ -113,7 +114,7 @@ def _pictures(paths: tuple[Path, ...], shape: tuple[int, ...]) -> tuple[Tensor, 
     """Pictures of files and folders ``(N, C, H, W)``, and their paths."""
     import torch
 
-    from ipx.files.images import pictures_in, read
+    from ipx.files.images import read
 
     files: list[Path] = []
     for path in paths:
@@ -147,8 +148,8 @@ def _save(
     import numpy as np
 
     from ipx.files.images import write
-    from ipx.files.record import environment, record_path, write_record
 
+    columns = min(columns, len(batch))
     _, c, h, w = batch.shape
     rows = -(-len(batch) // columns)
     sheet = np.ones((c, rows * (h + 2) - 2, columns * (w + 2) - 2), np.float32)

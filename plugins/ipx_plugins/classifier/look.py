@@ -32,7 +32,7 @@ class Top:
 def top_patches(net: nn.Module, x: Tensor, layer: str, count: int) -> list[Top]:
     """For each filter of a layer the patches of pictures ``(N, C, H, W)`` with the largest
     activations, one a picture (Zeiler, Fergus, ECCV 2014, without the deconvolution)."""
-    maps = torch.cat([cast("Net", net).features(part)[layer] for part in x.split(128)])
+    maps = torch.cat([cast("Net", net).features(part)[layer] for part in torch.split(x, 128)])
     best, place = maps.flatten(2).max(2)  # (N, F)
     side, stride = FIELDS[layer]
     border = side // 2
@@ -76,12 +76,13 @@ def maximised(
     for _ in range(steps):
         x = v.sigmoid()
         if layer == "classes":
-            answers = n(x)
+            logits = n(x)
+            answers = logits - logits.mean(1, keepdim=True)  # apart from what excites all
         else:
             maps = n.features(x)[layer]
             answers = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]
         rough = (x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum()) / units
-        loss = -answers.diagonal().sum() + 0.02 * units * rough + 0.005 * x.square().sum()
+        loss = -answers.diagonal().sum() + 0.002 * units * rough + 0.002 * x.square().sum()
         (v.grad,) = torch.autograd.grad(loss, v)
         moments.step()
     return v.sigmoid().detach()

@@ -102,7 +102,8 @@ class Classifier(LabelledModel[ClassifierOptions]):
                 f"this classifier is for pictures of shape {self.only_shape}, not "
                 f"{tuple(x.shape[1:])}; scale or crop them"
             )
-        return cast("Net", net)(x).softmax(1)
+        p: Tensor = cast("Net", net)(x).softmax(1)
+        return p
 
 
 def shifted(x: Tensor, most: int, rng: torch.Generator) -> Tensor:

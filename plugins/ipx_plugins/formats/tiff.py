@@ -16,7 +16,7 @@ from ipx import Format, InputError, Raster
 from ipx.files.axes import HELP
 from ipx.files.format import FEWEST, Array, check_size, wrong_channels
 from ipx_plugins.formats.common import ORIENTATION, padded_jpeg
-from ipx_plugins.formats.tiff_stacks import encoded, spacing_of, stack_of
+from ipx_plugins.formats.tiff_stacks import encoded, metadata_of, stack_of
 
 ICC = 34675
 JPEG = (6, 7, 34892)
@@ -37,14 +37,17 @@ class TIFF(Format):
         """The stack or volume, as ImageJ or OME metadata describe it; else the picture."""
         with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as tif:
             if not axes and _page_count(tif) == 1:
-                return replace(_raster(_only_page(tif), len(data)), spacing=spacing_of(tif)[-2:])
+                spacing, kept = metadata_of(tif)
+                picture = _raster(_only_page(tif), len(data))
+                return replace(picture, spacing=spacing[-2:], kept=kept)
             for page in tif.pages:
                 _check(page.aspage(), len(data))
             return stack_of(tif, _full_pages(tif), axes)
 
     def encode(self, raster: Raster) -> bytes:
         """A file; 8- and 16-bit integers are deflated with a predictor, others uncompressed."""
-        if raster.axes or raster.order:
+        plain = raster.layout == "L" and raster.icc is None
+        if raster.axes or raster.order or (raster.kept and plain):
             return encoded(raster)
         samples = raster.packed
         deflated = samples.dtype.kind in "ui" and samples.dtype.itemsize <= 2

@@ -56,18 +56,13 @@ def stack_of(tif: tifffile.TiffFile, pages: list[tifffile.TiffPage], told: str) 
     array = np.stack([page.asarray() for page in pages]) if single else series.asarray()
     if not told:
         array = array.reshape(shape)
-    spacing, kept_values = _metadata(tif)
+    spacing, kept_values = metadata_of(tif)
     depth = bool({"Z"} & set(told or axes))
     spacing = spacing[-3:] if depth else spacing[-2:]
     return raster_of(array, told or axes, spacing=spacing, kept=kept_values)
 
 
-def spacing_of(tif: tifffile.TiffFile) -> tuple[float, ...]:
-    """Depth, height and width of a pixel in micrometres, as far as they are known."""
-    return _metadata(tif)[0]
-
-
-def _metadata(tif: tifffile.TiffFile) -> tuple[tuple[float, ...], dict[str, Any]]:
+def metadata_of(tif: tifffile.TiffFile) -> tuple[tuple[float, ...], dict[str, Any]]:
     """The size of a pixel in micrometres, and what is written again."""
     if tif.is_ome and tif.ome_metadata:
         return _ome(tif.ome_metadata)

@@ -18,6 +18,9 @@ _PLANE = (-2, -1)
 QUIET = 0.1
 """Share of the measured frequencies, the highest, that hold hardly any signal."""
 
+PAIRED = 100
+"""Least number of frequencies whose opposite is measured, too, that tell the noise."""
+
 
 class Fourier(LinearOperator[FourierOptions]):
     """A x = M F x, F the unitary two-dimensional DFT, M a mask of zeros and ones.
@@ -78,13 +81,43 @@ class Fourier(LinearOperator[FourierOptions]):
         return self.buffer("known", like, lambda: self._mask[None])
 
     def quiet(self, y: Tensor) -> Tensor | None:
-        """The highest tenth of the measured frequencies: a picture has the least there."""
+        """The quieter of two kinds of values, image by image.
+
+        The frequencies k and -k of a real image are conjugate: what they disagree in is noise. The
+        highest tenth of the measured frequencies holds little of any image.
+        """
+        far, apart = self._far(y), self._apart(y)
+        if apart is None:
+            return far
+        most = torch.arange(max(far.shape[1], apart.shape[1]), device=y.device)
+        far, apart = (v[:, most % v.shape[1]] for v in (far, apart))
+        less = apart.abs().median(1).values < far.abs().median(1).values
+        return torch.where(less[:, None], apart, far)
+
+    def _far(self, y: Tensor) -> Tensor:
+        """The measured values of highest frequency, ``(B, M)``."""
         height, width = self._mask.shape
         far = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width))
         far = torch.fft.fftshift(far) if self.options.centred else far
         far = torch.where(self._mask, far, -1.0).flatten()
         count = max(1, round(QUIET * int(self._mask.sum())))
         return y.flatten(2)[..., far.topk(count).indices.to(y.device)].flatten(1)
+
+    def _apart(self, y: Tensor) -> Tensor | None:
+        """(y(k) - conj y(-k)) / sqrt 2, ``(B, M)``; None if few pairs are measured."""
+        paired = self._mask & self._opposite(self._mask)
+        if int(paired.sum()) < PAIRED:
+            return None
+        real, imaginary = y.chunk(2, 1)
+        apart = [real - self._opposite(real), imaginary + self._opposite(imaginary)]
+        return torch.cat(apart, 1)[..., paired.to(y.device)].flatten(1) / 2**0.5
+
+    def _opposite(self, planes: Tensor) -> Tensor:
+        """The values at -k in the place of k, ``(..., H, W)``."""
+        centred = self.options.centred
+        planes = torch.fft.ifftshift(planes, _PLANE) if centred else planes
+        planes = planes.flip(_PLANE).roll((1, 1), _PLANE)
+        return torch.fft.fftshift(planes, _PLANE) if centred else planes
 
     def _measured(self, y: Tensor) -> Tensor:
         return torch.where(self.known(y), y, torch.zeros((), dtype=y.dtype, device=y.device))

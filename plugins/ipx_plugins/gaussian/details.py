@@ -20,7 +20,7 @@ from ipx import InputError
 MAD = 0.6744897502  # median of |n| for a standard normal n
 _WITHIN_3 = 0.9733369246  # variance of n where |n| <= 3
 _SHARE = 0.1  # fraction of the picture used, the smoothest
-_ENOUGH = 600  # details needed for 5 % precision of the median
+ENOUGH = 600  # details needed for 5 % precision of the median
 
 # Scaled to norm 1 before use; with unknown pixels they are tried in this order.
 _FILTERS = (
@@ -58,7 +58,7 @@ def calm_sigma(y: Tensor, mask: Tensor, holes: bool) -> Tensor:
                 continue
             detail, there, where = _details(y, use, rough, rows, columns)
             found.append((detail[there], where[there]))
-            if len(found[-1][0]) >= _ENOUGH:
+            if len(found[-1][0]) >= ENOUGH:
                 return _mad(*found[-1])
     most = max(found, key=lambda f: len(f[0]), default=None)
     if most is None or len(most[0]) == 0:
@@ -117,7 +117,7 @@ def _box(x: Tensor, size: int) -> Tensor:
 def _mad(detail: Tensor, rough: Tensor) -> Tensor:
     """Standard deviation of the details where the picture is smoothest, without outliers."""
     # of few details the smoothest third: all of them would be twice too high at 24 x 24 pixels
-    few = min(_ENOUGH, -(-len(detail) // 3))
+    few = min(ENOUGH, -(-len(detail) // 3))
     wanted = max(few, round(_SHARE * len(detail)))
     calm = detail[rough <= rough.kthvalue(wanted).values]
     sigma = calm.abs().median() / MAD

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ipx import Noise, Options, Scalar, Storage, image_sum, per_image
 from ipx_plugins.gaussian import GaussianOptions
-from ipx_plugins.gaussian.details import MAD
+from ipx_plugins.gaussian.details import ENOUGH, MAD
 from ipx_plugins.gaussian.level import AGREE, noise_level
 
 _O = TypeVar("_O", bound=Options)
@@ -57,6 +57,12 @@ class White(Noise[_O]):
             for f in found
             if f.others is not None
         )[:1]
+        count = y[0].numel() if known is None else int(known.expand_as(y[:1]).sum())
+        if count < ENOUGH and not made.remarks:
+            made.remarks = (
+                f"the noise level is estimated from {count} values, and may be far off; give the "
+                f"option {self.traits.level} of the noise",
+            )
         return made
 
     def bounded(self, quiet: Tensor) -> Self:

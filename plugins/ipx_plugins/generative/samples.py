@@ -15,7 +15,7 @@ SIDE = 64
 
 
 class Samples(Generator[SampleOptions]):
-    """D(z) for z ~ N(0, t^2 I), t the temperature.
+    """D(z) for z drawn by the model, N(0, t^2 I) by default, t the temperature.
 
     Raises:
         MissingExtraError: the model has no shipped weights and none are given.
@@ -32,11 +32,11 @@ class Samples(Generator[SampleOptions]):
         model, net = loaded.model, loaded.network()
         if not isinstance(model, Generative):
             raise UsageError(f"model {o.model} generates no pictures; take glow, vae or gan")
-        shape = (model.colors, *(size or (SIDE, SIDE)))
+        shape: tuple[int, ...] = (model.colors, *(size or (SIDE, SIDE)))
         if size is None and model.only_shape is not None:
             shape = model.only_shape
         rng = torch.Generator().manual_seed(seed)
-        z = o.temperature * torch.randn(count, model.latent_size(shape), generator=rng)
+        z = model.draw(net, count, shape, o.temperature, rng)
         with torch.no_grad():
-            made = [model.decode(net, one, shape) for one in z.split(1)]
+            made = [model.decode(net, one, shape) for one in torch.split(z, 1)]
         return torch.cat(made)

@@ -49,7 +49,9 @@ def _divergence(mean: Tensor) -> Tensor:
 
 
 def _local(y: Tensor) -> Tensor:
-    """The mean over 5 x 5 values of pictures; other data as they are."""
+    """The mean over 5 x 5 values of pictures and planes of volumes; other data as they are."""
+    if y.ndim == 5:
+        return _local(y.flatten(1, 2)).view_as(y)
     return functional.avg_pool2d(y, 5, 1, 2, count_include_pad=False) if y.ndim == 4 else y
 
 

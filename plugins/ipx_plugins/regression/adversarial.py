@@ -44,7 +44,8 @@ class Judged(nn.Module):
 def critic_loss(critic: nn.Module, real: tuple[Tensor, ...], made: tuple[Tensor, ...]) -> Tensor:
     """((D(real) - 1)^2 + D(made)^2) / 2, mean over patches (Mao et al., ICCV 2017, equation 9)."""
     yes, no = critic(*real), critic(*made)
-    return ((yes - 1).square().mean() + no.square().mean()) / 2
+    loss: Tensor = ((yes - 1).square().mean() + no.square().mean()) / 2
+    return loss
 
 
 def fooling_loss(critic: nn.Module, made: tuple[Tensor, ...]) -> Tensor:

@@ -71,7 +71,7 @@ def _bins(side: float) -> tuple[Tensor, Tensor, int]:
     half = math.ceil(110 / side)
     steps = torch.linspace(0, 1, 52)
     cube = torch.cartesian_prod(steps, steps, steps).T.reshape(1, 3, -1, 1)
-    cells = (lab(cube)[0, 1:, :, 0].T / side).round().long().unique(dim=0)
+    cells = torch.unique((lab(cube)[0, 1:, :, 0].T / side).round().long(), dim=0)
     cells = cells.clamp(-half, half)
     n = 2 * half + 1
     every = torch.cartesian_prod(torch.arange(n), torch.arange(n)) - half
@@ -95,7 +95,8 @@ def colourfulness(x: Tensor) -> Tensor:
     r, g, b = (255 * x.clamp(0, 1)).unbind(1)
     opponent = torch.stack([r - g, (r + g) / 2 - b], 1).flatten(2)
     mean = opponent.mean(2).norm(dim=1)
-    return opponent.var(2, unbiased=False).sum(1).sqrt() + 0.3 * mean
+    value: Tensor = opponent.var(2, unbiased=False).sum(1).sqrt() + 0.3 * mean
+    return value
 
 
 class Chroma(nn.Module):

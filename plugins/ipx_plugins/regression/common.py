@@ -86,7 +86,7 @@ class Regression(Model[D]):
         o, trained = self.options, net
         if isinstance(trained, Chroma):
             return trained.loss(seen, clean)
-        made = net(seen)
+        made: Tensor = net(seen)
         if isinstance(trained, Judged):
             fooling = fooling_loss(trained.critic, (seen, made))
             return o.l1_weight * (made - clean).abs().mean() + fooling
@@ -108,7 +108,7 @@ class Regression(Model[D]):
         if self.options.loss == "log-l2":
             return scores
         if isinstance(trained, Chroma):
-            pairs = zip(seen.split(1), clean.split(1), strict=True)
+            pairs = zip(torch.split(seen, 1), torch.split(clean, 1), strict=True)
             return {"error": torch.stack([trained.loss(a, b) for a, b in pairs]), **scores}
         away = made - clean
         error = away.square() if self.options.loss == "l2" else away.abs()

@@ -69,7 +69,7 @@ class StyleOptions(NetworkOptions):
         "joins patches of the style that are as bright as the content.",
     )
     strength: float = opt(
-        default=0.7,
+        default=0.98,
         min=0.0,
         max=1.0,
         help="Share of the style: 0 is the content (gram), or patches chosen by it only.",

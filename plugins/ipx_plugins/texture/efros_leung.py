@@ -82,7 +82,7 @@ def grown(
         layer = (inside & ~known & wide).nonzero()
         for parity in range(4):  # pixels of one parity are no neighbours
             chosen = layer[(layer[:, 0] % 2 * 2 + layer[:, 1] % 2) == parity]
-            for some in chosen.split(TOGETHER):
+            for some in torch.split(chosen, TOGETHER):
                 _fill(x, known, some, places, window, tolerance, rng)
     return x[:, half : half + size[0], half : half + size[1]] + mean
 

@@ -66,6 +66,7 @@ class Features(nn.Module):
 def _convolution(before: int, after: int) -> nn.Conv2d:
     made = nn.Conv2d(before, after, 3, padding=1, padding_mode="replicate")
     nn.init.kaiming_normal_(made.weight, nonlinearity="relu")
+    assert made.bias is not None
     nn.init.zeros_(made.bias)
     return made
 
@@ -84,7 +85,7 @@ class TextureFeatures(Model[FeaturesOptions]):
     @property
     def multiple(self) -> int:
         """Pieces are half as wide as pictures, and are halved for every scale but the first."""
-        return 2 ** len(self.options.widths)
+        return 1 << len(self.options.widths)
 
     def network(self) -> nn.Module:
         """A `Features`."""
@@ -134,7 +135,7 @@ def random_features(widths: tuple[int, ...], seed: int) -> Features:
 
 def least_side(widths: tuple[int, ...]) -> int:
     """The smallest side of pictures: the deepest features have two pixels."""
-    return 2 ** len(widths)
+    return 1 << len(widths)
 
 
 def as_colour(x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ipx import ShapeError
+from ipx import ShapeError, irfft2
 
 _FLOOR = 1e-6  # squared distances below it are rounding
 
@@ -38,17 +38,17 @@ class _Search:
     """Squared distances of a patch to every place of a picture ``(C, h, w)``."""
 
     def __init__(self, picture: Tensor, side: int) -> None:
-        self.side, self.size = side, picture.shape[1:]
+        self.side, self.size = side, (picture.shape[1], picture.shape[2])
         self.spectrum = torch.fft.rfft2(picture.double())
         self.squares = torch.fft.rfft2(picture.double().square())
 
     def distances(self, patch: Tensor, mask: Tensor) -> Tensor:
         """sum mask (s - patch)^2, ``(h - side + 1, w - side + 1)``."""
         patch, mask = patch.double(), mask.double()
-        shape = tuple(self.size)
+        shape = self.size
         known = torch.fft.rfft2(mask, s=shape).conj() * self.squares
         cross = torch.fft.rfft2(mask * patch, s=shape).conj() * self.spectrum
-        found = torch.fft.irfft2((known - 2 * cross).sum(0), s=shape)
+        found = irfft2((known - 2 * cross).sum(0), shape)
         valid = found[: shape[0] - self.side + 1, : shape[1] - self.side + 1]
         return (valid + (mask * patch.square()).sum()).clamp_min(0)
 

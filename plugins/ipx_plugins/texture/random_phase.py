@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ipx import irfft2
+
 
 def random_phase(example: Tensor, size: tuple[int, int], rng: torch.Generator) -> Tensor:
     """A texture of mean and power spectrum of the example: no edges, and nothing else.
@@ -28,7 +30,8 @@ def random_phase(example: Tensor, size: tuple[int, int], rng: torch.Generator) -
     scale = (size[0] * size[1] / pixels) ** 0.5
     noise = torch.fft.rfft2(torch.randn(size, generator=rng))
     phases = noise / noise.abs().clamp_min(1e-12)
-    return mean + scale * torch.fft.irfft2(torch.fft.rfft2(spot, s=size) * phases, s=size)
+    made: Tensor = mean + scale * irfft2(torch.fft.rfft2(spot, s=size) * phases, size)
+    return made
 
 
 def _taper(x: Tensor) -> Tensor:

@@ -54,11 +54,11 @@ class Style(Generator[StyleOptions]):
         o = self.options
         grey = _luma(style)
         wanted = _matched(_luma(content), grey)
-        before, side = None, o.patch
+        before, side, size = None, o.patch, (content.shape[1], content.shape[2])
         for k in range(PASSES):
-            alpha = o.strength * (0.8 * k / (PASSES - 1) + 0.1) / 0.7
-            guide = Guide(grey, wanted, min(alpha, 1.0), before)
-            before = quilted(style, tuple(content.shape[1:]), side, o.tolerance, rng, guide)
+            alpha = o.strength * (0.8 * k / (PASSES - 1) + 0.1)
+            guide = Guide(grey, wanted, alpha, before)
+            before = quilted(style, size, side, o.tolerance, rng, guide)
             side = max(4, round(side * 2 / 3))
         assert before is not None
         return before

@@ -69,4 +69,6 @@ class Tikhonov(Prior[TikhonovOptions]):
         return Identity(image_shape) if self.options.about == "zero" else Centre(image_shape)
 
     def _mean(self, x: Tensor) -> Tensor | float:
-        return 0.0 if self.options.about == "zero" else x.mean((-2, -1), keepdim=True)
+        return (
+            0.0 if self.options.about == "zero" else x.mean(tuple(range(2, x.ndim)), keepdim=True)
+        )

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import torch
@@ -126,8 +126,7 @@ def _lengths(d: Dual, how: Steps) -> Dual:
     if together:
         squares = [v.sum(1, keepdim=True) for v in squares]
     if how.isotropic:
-        whole = root(torch.stack(squares).sum(0) if len(d) > 2 else squares[0] + squares[1])
-        return (whole,) * len(d)
+        return (root(reduce(torch.add, squares)),) * len(d)
     return tuple(root(v) for v in squares)
 
 

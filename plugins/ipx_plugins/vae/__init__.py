@@ -113,6 +113,7 @@ def ipx_components() -> Iterable[ModelSpec]:
             source="Pati, Lerch, arXiv:2004.05485, 2020; attributes: Castro et al., JMLR 20, 2019",
             formula="that of vae + gamma sum_r MAE(tanh(delta D_r) - sign(D_a))",
             advice="Changing one attribute of a digit: ipx latent traverse --dims 0,1,2,3,4,5.",
+            weights=("digits",),
             recipe=RECIPE,
         ),
     ]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import correlate, distance_transform_edt, zoom
-from skimage.morphology import skeletonize
+from skimage import morphology
 from torch import Tensor
 
 NAMES = ("area", "length", "thickness", "slant", "width", "height")
@@ -48,6 +49,7 @@ def _measured(data: bytes, shape: tuple[int, int]) -> tuple[float, ...]:
         return (0.0,) * len(NAMES)
     large = zoom(picture, SCALE, order=1, mode="nearest", grid_mode=True)
     inside = large > (low + high) / 2
+    skeletonize: Any = morphology.skeletonize  # without types
     skeleton = skeletonize(inside)
     distance = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
     thickness = 2 * float(distance[skeleton].mean()) / SCALE if skeleton.any() else 0.0

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ipx import ModelSpec, Options, hookimpl, opt
 
-WEIGHTS: tuple[str, ...] = ()
+WEIGHTS = ("digits",)
 
 
 class VQVAEOptions(Options):

@@ -128,7 +128,7 @@ class VQVAE(OneSize[VQVAEOptions]):
         self.latent_size(tuple(batch.shape[1:]))
         e = n.map(batch)
         index = n.codebook.nearest(e)
-        used = index.unique().numel() / self.options.entries
+        used = torch.unique(index).numel() / self.options.entries
         return {
             "psnr": psnr(n.picture(n.codebook(e)), batch),
             "used": torch.full((len(batch),), used),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from ipx import (
@@ -55,7 +56,7 @@ class WaveletOptions(Options):
     levels: int = opt(default=3, min=1, max=20, help="Number of scales; fewer for small pictures.")
     invariant: bool = opt(
         default=True,
-        help="Average over all shifts of the picture: 1 to 2 dB better, but slower.",
+        help="Average over all shifts of the picture: 1 to 2 dB better, slower; not of volumes.",
     )
 
     def __post_init__(self) -> None:
@@ -123,9 +124,14 @@ def _provides(options: WaveletOptions) -> tuple[type, ...]:
 
 def _traits(options: WaveletOptions) -> Traits:
     bands = 3 * options.levels + 1 if options.invariant else 1
-    if options.wavelet in ORTHOGONAL:
-        return Traits(basis="any", buffers=6.2 * bands)
-    return Traits(basis="fft" if options.invariant else "", buffers=6.2 * bands)
+    basis: Literal["any", "fft", ""] = "any"
+    if options.wavelet not in ORTHOGONAL:
+        basis = "fft" if options.invariant else ""
+    return Traits(basis=basis, buffers=6.2 * bands, dims=(2,) if options.invariant else (2, 3))
+
+
+def _group_traits(options: GroupOptions) -> Traits:
+    return replace(_traits(options), dims=(2,))
 
 
 @hookimpl
@@ -163,7 +169,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             target="ipx_plugins.wavelet.group:Group",
             options=GroupOptions,
             provides=(Value, ProxConjugate),
-            traits=_traits,
+            traits=_group_traits,
             examples=(
                 {"block": 2},
                 {"block": 3, "coupled": False},

@@ -12,6 +12,9 @@ passes unchanged to the approximation, which keeps the transform orthonormal for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pywt
 import torch
@@ -26,7 +29,7 @@ _BLOCK = 64
 
 
 class Decimated(LinearOperator[WaveletOptions]):
-    """W, ``(B, C, H, W)`` to coefficients of the same shape."""
+    """W, ``(B, C, H, W)`` or ``(B, C, D, H, W)`` to coefficients of the same shape."""
 
     def __init__(
         self, image_shape: Shape, options: WaveletOptions | None = None, **values: object
@@ -47,19 +50,25 @@ class Decimated(LinearOperator[WaveletOptions]):
 
     def _decompose(self, x: Tensor) -> Tensor:
         out = x.clone() if not self.sizes else x
-        for i, (h, w) in enumerate(self.sizes):
-            part = self._analyse(self._analyse(out[..., :h, :w], -1), -2)
+        for i, size in enumerate(self.sizes):
+            corner = _corner(size)
+            part = out[corner]
+            for axis in range(-1, -len(size) - 1, -1):
+                part = self._analyse(part, axis)
             if i == 0:
                 out = part
             else:
-                out[..., :h, :w] = part
+                out[corner] = part
         return out
 
     def _recompose(self, y: Tensor) -> Tensor:
         out = y.clone()
-        for h, w in reversed(self.sizes):
-            part = self._synthesise(self._synthesise(out[..., :h, :w], -2), -1)
-            out[..., :h, :w] = part
+        for size in reversed(self.sizes):
+            corner = _corner(size)
+            part = out[corner]
+            for axis in range(-len(size), 0):
+                part = self._synthesise(part, axis)
+            out[corner] = part
         return out
 
     @property
@@ -76,19 +85,18 @@ class Decimated(LinearOperator[WaveletOptions]):
         return 1.0
 
     def details(self, like: Tensor) -> Tensor:
-        """1 where a coefficient is a detail, 0 on the approximation, ``(H, W)``."""
+        """1 where a coefficient is a detail, 0 on the approximation, of the size of an image."""
 
         def mask() -> Tensor:
-            ones = torch.ones(self.image_shape[-2:], dtype=torch.float64)
+            ones = torch.ones(self.image_shape[1:], dtype=torch.float64)
             if self.sizes:
-                h, w = self.sizes[-1]
-                ones[: (h + 1) // 2, : (w + 1) // 2] = 0
+                ones[_corner([(n + 1) // 2 for n in self.sizes[-1]])] = 0
             return ones
 
         return self.buffer("details", like, mask)
 
     def _analyse(self, x: Tensor, axis: int) -> Tensor:
-        """One level along an axis (-1 or -2): low half, high half."""
+        """One level along an axis, counted from the end: low half, high half."""
         n = x.shape[axis]
         if n < 2:
             return x.clone()
@@ -194,16 +202,26 @@ def _window(x: Tensor, axis: int, start: int, length: int) -> Tensor:
 
 def _product(x: Tensor, matrix: Tensor, axis: int) -> Tensor:
     """The matrix times x along an axis."""
+    if axis == -3:
+        return torch.unflatten(matrix @ x.flatten(-2), -1, x.shape[-2:])
     return x @ matrix.mT if axis == -1 else matrix @ x
 
 
-def level_sizes(image_shape: Shape, levels: int) -> list[tuple[int, int]]:
-    """Height and width of the input of each level, fine to coarse, while both are >= 2."""
-    h, w = image_shape[-2:]
+def _corner(size: Sequence[int]) -> tuple[Any, ...]:
+    """The index of the first so many values along the last axes."""
+    return (..., *map(slice, size))
+
+
+def level_sizes(image_shape: Shape, levels: int) -> list[tuple[int, ...]]:
+    """Height and width of the input of each level, fine to coarse, while all are >= 2.
+
+    With the depth of volumes before them.
+    """
+    size = tuple(image_shape[1:])
     sizes = []
     for _ in range(levels):
-        if min(h, w) < 2:
+        if min(size) < 2:
             break
-        sizes.append((h, w))
-        h, w = (h + 1) // 2, (w + 1) // 2
+        sizes.append(size)
+        size = tuple((n + 1) // 2 for n in size)
     return sizes

@@ -1,0 +1,112 @@
+"""HDF5, FITS, DICOM and OME-Zarr: what the contract kit does not know of them."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ipx
+from ipx.files import images
+
+VOLUME = np.random.default_rng(0).integers(0, 60000, (4, 8, 6)).astype(np.uint16)
+
+
+def test_hdf5_keeps_axes_and_spacing(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path, out = tmp_path / "a.h5", tmp_path / "b.h5"
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset("measured/volume", data=VOLUME)
+        made.attrs["axes"], made.attrs["spacing"] = "ZYX", (0.3, 0.1, 0.1)
+    picture = images.read(path, stacks=True)
+    assert (picture.axes, picture.spacing) == ("CZYX", (0.3, 0.1, 0.1))
+    images.write(out, picture.pixels, picture)
+    assert images.read(out, stacks=True).spacing == picture.spacing
+    with h5py.File(out) as file:
+        assert np.array_equal(file["image"][()], VOLUME)
+    with h5py.File(path, "a") as file:
+        file["other"] = VOLUME
+    with pytest.raises(ipx.InputError, match="has the datasets measured/volume, other"):
+        images.read(path, stacks=True)
+
+
+def test_fits_keeps_its_header(tmp_path: Path) -> None:
+    fits = pytest.importorskip("astropy.io.fits")
+    path, out = tmp_path / "a.fits", tmp_path / "b.fits"
+    header = fits.Header({"OBJECT": "M 51", "CRVAL1": 202.47, "CTYPE1": "RA---TAN"})
+    fits.PrimaryHDU(np.linspace(0, 9, 48, dtype=np.float32).reshape(8, 6), header).writeto(path)
+    picture = images.read(path, stacks=True)
+    images.write(out, picture.pixels, picture)
+    with fits.open(out) as units:
+        assert (units[0].header["OBJECT"], units[0].header["CRVAL1"]) == ("M 51", 202.47)
+        assert np.allclose(units[0].data, fits.getdata(path), rtol=1e-6)
+    fits.PrimaryHDU(VOLUME).writeto(tmp_path / "cube.fits")
+    with pytest.raises(ipx.InputError, match="say --axes TYX"):
+        images.read(tmp_path / "cube.fits")
+    assert images.read(tmp_path / "cube.fits", axes="ZYX").shape == (1, 4, 8, 6)
+
+
+def dicom(frames: int = 1) -> bytes:
+    """A grey image of 12 bits."""
+    pydicom = pytest.importorskip("pydicom")
+    made = pydicom.Dataset()
+    made.file_meta = pydicom.dataset.FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
+    made.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    made.Rows, made.Columns, made.SamplesPerPixel = 8, 6, 1
+    made.PhotometricInterpretation, made.PixelRepresentation = "MONOCHROME2", 0
+    made.BitsAllocated, made.BitsStored, made.HighBit = 16, 16, 15
+    made.PixelSpacing, made.SliceThickness = [0.5, 0.5], 2.0
+    if frames > 1:
+        made.NumberOfFrames = frames
+    made.PixelData = VOLUME[:frames].tobytes()
+    out = io.BytesIO()
+    pydicom.dcmwrite(out, made, enforce_file_format=True)
+    return out.getvalue()
+
+
+def test_dicom_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(dicom())
+    picture = images.read(path, stacks=True)
+    assert np.array_equal(np.rint(picture.pixels[0] * 65535), VOLUME[0])
+    assert picture.spacing == (500.0, 500.0)
+    path.write_bytes(dicom(4))
+    assert images.read(path, axes="ZYX").spacing == (2000.0, 500.0, 500.0)
+    with pytest.raises(ipx.InputError, match="DICOM is only read"):
+        images.write(tmp_path / "b.dcm", picture.pixels, picture)
+
+
+def test_zarr_keeps_axes_and_spacing(tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    path, out = tmp_path / "a.npz", tmp_path / "a.ozx"
+    np.savez(path, image=VOLUME, axes="ZYX", spacing=(0.3, 0.1, 0.1))
+    picture = images.read(path, stacks=True)
+    images.write(out, picture.pixels, picture)
+    again = images.read(out, stacks=True)
+    assert np.array_equal(again.pixels, picture.pixels)
+    assert (again.format, again.order, again.spacing) == ("zarr", "ZYX", (0.3, 0.1, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("start", "library", "extra"),
+    [
+        (b"\x89HDF\r\n\x1a\n", "h5py", "hdf5"),
+        (b"SIMPLE  =" + bytes(99), "astropy.io", "fits"),
+        (bytes(128) + b"DICM", "pydicom", "dicom"),
+        (b"PK\x03\x04" + bytes(99), "zarr", "zarr"),
+    ],
+)
+def test_a_missing_library_is_said(
+    tmp_path: Path, monkeypatch: Any, start: bytes, library: str, extra: str
+) -> None:
+    path = tmp_path / ("a.ozx" if extra == "zarr" else "a.bin")
+    path.write_bytes(start)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ipx.MissingExtraError, match=rf"pip install 'ipx-toolbox\[{extra}\]'"):
+        images.read(path, stacks=True)
