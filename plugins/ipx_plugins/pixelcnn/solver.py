@@ -13,10 +13,10 @@ from ipx import (
     Shape,
     Solver,
     State,
+    column,
     find_weights,
     load_weights,
     noise_variance,
-    per_image,
     using,
 )
 from ipx_plugins.pixelcnn import PixelCNNSolverOptions
@@ -55,7 +55,7 @@ class PixelCNNSolver(Solver[PixelCNNSolverOptions, State]):
         known = (d != 0).expand(shape)
         trusted = problem.noise.trusted(problem.y)
         known = known if trusted is None else known & trusted
-        variance = per_image(noise_variance(problem), y).expand(shape)
+        variance = column(noise_variance(problem), y).expand(shape)
         model, net = self._network()
         flat = [t.expand(shape).flatten(0, 1).cpu() for t in (y, d, known, variance)]
         fit = _fit(model, *flat)
