@@ -104,9 +104,10 @@ def child(words: list[str]) -> None:
     """The command line, and then the peak of the resident memory of this process in kB."""
     from ipx_cli.main import cli
 
-    code = cli.main(words, standalone_mode=False)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    sys.exit(code or 0)
+    try:
+        cli.main(words)  # it ends the process
+    finally:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def seam(a: argparse.Namespace) -> dict[str, Any]:

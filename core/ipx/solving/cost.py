@@ -102,19 +102,19 @@ class Work:
         Raises:
             MemoryExhaustedError: it does not fit; names estimate, free memory, and what would help.
         """
-        left = budget_of(self.device, most)
-        if left is None:
-            return
-        need = self.peak() if self.device.type != "cuda" else self.arrays()
-        if need <= left:
+        own, left, may = self.arrays(), free_memory(self.device), "are free"
+        need = own if self.device.type == "cuda" else own + max(0, BASE - resident())
+        if most is not None and self.peak() > most:
+            need, left, may = self.peak(), most, "may be used"
+        if left is None or need <= left:
             return
         local = has(self.operator, Local) and self.count == 1
-        ways = ["--tile auto", "a crop"] if local else ["a smaller image or a crop"]
+        ways = ["--tile auto"] if local else []
+        ways += ["a smaller image or a crop"]
         ways += ["fewer images at a time"] if self.count > 1 else []
         ways += ["--dtype float32"] if self.dtype == torch.float64 else []
         ways += ["a given --lam"] if self.tuners else []
         ways += ["another prior or solver"]
-        may = "are free" if most is None or left < most else "may be used"
         raise MemoryExhaustedError(
             f"this needs about {size_text(need)} of memory and {size_text(left)} {may}; what would "
             f"help: {', '.join(ways)} (--memory ignore starts it anyway)"

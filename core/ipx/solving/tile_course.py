@@ -86,13 +86,11 @@ def bands(opening: Opening, course: Course, strict: bool) -> Iterator[Tensor]:
         for column in tiling.columns:
             number += 1
             announce(opening.asked.observers, f"tile {number} of {tiling.count}")
-            x, result = opening.restored(row.start, column.start, row.size, column.size)
-            course.statuses.append(result.status[0])
-            course.iterations = max(course.iterations, int(result.iterations[0]))
-            x = _within(x[0], row, column, f)
+            x = _tile(opening, course, row, column)
             plain = _seams(course, plain, x, column, f)
             weights = row.weights(f, x)[:, None] * column.weights(f, x)[None, :]
             rows[..., column.begin * f : column.end * f] += weights * x
+            del x, weights  # the next tile needs their memory
         if kept is not None:
             course.seam = max(course.seam, _differ(kept, rows, row, f))
             rows[:, : kept.shape[1]] += kept
@@ -101,6 +99,14 @@ def bands(opening: Opening, course: Course, strict: bool) -> Iterator[Tensor]:
         settled_rows = (row.done - row.begin) * f
         kept = None if row.last else rows[:, settled_rows:].clone()
         yield rows[:, :settled_rows] * opening.by
+
+
+def _tile(opening: Opening, course: Course, row: Span, column: Span) -> Tensor:
+    """The part of a restored window on which the tile has a weight, ``(C, h, w)``."""
+    x, result = opening.restored(row.start, column.start, row.size, column.size)
+    course.statuses.append(result.status[0])
+    course.iterations = max(course.iterations, int(result.iterations[0]))
+    return _within(x[0], row, column, opening.factor).clone()
 
 
 def _within(x: Tensor, row: Span, column: Span, f: int) -> Tensor:
