@@ -13,10 +13,10 @@ from ipx import (
     Shape,
     Solver,
     State,
+    column,
     find_weights,
     load_weights,
     noise_variance,
-    per_image,
     using,
 )
 from ipx_plugins.pixelcnn import PixelCNNSolverOptions
