@@ -106,7 +106,7 @@ def test_it_learns_dots(objective: str) -> None:
     rng = torch.Generator().manual_seed(0)
     real = 0.8 + 0.1 * drawn(16, 1, 1, 1).expand(-1, -1, 8, 8)
     before = float(model.validate(net, real, rng)["distance"].mean())
-    train(model, net, real, rng, 60)
+    train(model, net, real, rng, 120)
     assert float(model.validate(net, real, rng)["distance"].mean()) < 0.75 * before
 
 

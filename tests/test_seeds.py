@@ -313,16 +313,8 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     ]
     main = click.Group.main
     for code, says, words in cases:
-        args = [
-            "bench",
-            "seeds",
-            "--ood-count",
-            "1",
-            *map(str, words),
-            "-q",
-            "-o",
-            str(tmp_path / "out"),
-        ]
+        usual = ["--ood-count", "1", "--methods", "tv"]  # by default all weights are read
+        args = ["bench", "seeds", *usual, *map(str, words), "-q", "-o", str(tmp_path / "out")]
         found = guarded(lambda a=args: main(cli, a, prog_name="ipx", standalone_mode=False))
         told = capsys.readouterr().err
         assert found == code, (words, told)
