@@ -4,8 +4,7 @@
 
 The pages hold the commands. Each console block of a page is run in one folder, in the order of the
 page, and a picture ``pictures/NAME.webp`` of the page is made of NAME.png, which a command wrote.
-What stands in the folder already is not made again, so an interrupted run goes on. The whole takes
-less than half an hour on two cores.
+What stands in the folder already is not made again, so an interrupted run goes on.
 """
 
 from __future__ import annotations
