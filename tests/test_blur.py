@@ -152,7 +152,7 @@ def test_errors_of_blur(tmp_path: Path) -> None:
         Blur(shape, kernel=tmp_path / "none.png")
     with pytest.raises(ipx.InputError, match="cannot be read"):
         Blur(shape, kernel=tmp_path / "bad.png")
-    with pytest.raises(ipx.InputError, match="use PNG, TIFF, NPY or NPZ"):
+    with pytest.raises(ipx.InputError, match="use PNG, TIFF, NPY, NPZ"):
         Blur(shape, kernel=tmp_path / "h.jpg")
     with pytest.raises(ipx.OptionError, match="needs a PSF file"):
         Blur(shape, kind="file")

@@ -96,7 +96,8 @@ def test_noise_that_is_cut_off_is_told() -> None:
     points[0, ::7, ::5] = 0.8
     noisy = ipx.degrade(points, noise={"name": "gaussian", "sigma": 0.02}, seed=0)
     assert told in "".join(ipx.solve(noisy.clamp(0, 1), prior="tv").warnings)
-    for whole in (points, noisy):
+    halftone = (torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    for whole in (points, noisy, halftone):
         assert "cut off" not in "".join(ipx.solve(whole, prior="tv", lam=0.01).warnings)
 
 

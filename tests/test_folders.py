@@ -272,7 +272,7 @@ def started(*words: str) -> subprocess.Popen[str]:
 )
 def test_signals_while_processes_run(number: int, whole: bool, status: int) -> None:
     """SIGINT as from a terminal, to all; the others to the first process only."""
-    for i in range(40):
+    for i in range(20):
         shutil.copy("in/a.png", f"in/{i}.png")
     with started("solve", "in", "-o", "out", "--jobs", "2") as run:
         assert run.stdout is not None
@@ -283,16 +283,18 @@ def test_signals_while_processes_run(number: int, whole: bool, status: int) -> N
         run.stdout.read()
         assert run.wait(60) == status
     word = {130: "interrupted", 143: "terminated"}.get(status)
-    assert told == (f"ipx: error: {word}\n" if word else "")
+    errors = [line for line in told.splitlines() if not line.startswith("ipx: ")]
+    assert not errors, told
+    assert told.splitlines()[-1:] == [f"ipx: error: {word}"] or word is None
     time.sleep(0.5)  # workers of a killed process end by themselves
     done = len(pictures("out"))
-    assert done < 45
+    assert done < 25
     if status != -9:
         assert not list(Path("out").rglob("*.part"))
     told_again = call("solve", "in", "-o", "out", *FAST, "--resume")
     assert told_again.exit_code == 0
     assert told_again.stderr.count("skipped") >= done - 2
-    assert len(pictures("out")) == 45
+    assert len(pictures("out")) == 25
     assert not list(Path("out").rglob("*.part"))
 
 

@@ -75,7 +75,7 @@ EMPTY_PNG = PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 4, 8, 0, 0, 0, 0))
 BAD = {
     "empty": (b"", "is empty"),
     "text": (b"hello, I am a picture", "not an image"),
-    "gif": (b"GIF89a....", "is a GIF file; ipx reads PNG, TIFF, JPEG, NPY, NPZ and WEBP"),
+    "gif": (b"GIF89a....", "is a GIF file; ipx reads PNG, TIFF, JPEG, NPY, NPZ, WEBP"),
     "webp": (b"RIFF\x10\0\0\0WEBPVP8 ", "cannot be decoded as WEBP"),
     "heic": (b"\0\0\0\x18ftypheic", "HEIC"),
     "png head": (PNG, "truncated PNG"),

@@ -74,8 +74,8 @@ def test_the_cache_gives_the_logits_of_the_network() -> None:
     whole = net(model.grey(number)[:, None])
     chain = Chain(net, 2, 11)
     for r, c in itertools.product(range(9), range(11)):
-        assert torch.allclose(chain.logits(), whole[:, :, r, c], atol=1e-5)
-        chain.put(number[:, r, c])
+        assert torch.allclose(torch.from_numpy(chain.logits()), whole[:, :, r, c], atol=1e-5)
+        chain.put(number[:, r, c].numpy())
 
 
 def test_the_particle_filter_draws_from_the_posterior() -> None:

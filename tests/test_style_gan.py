@@ -133,5 +133,5 @@ def test_style_mixing_makes_rows_and_columns(tmp_path: Path) -> None:
     fine = ipx.generator("style-mixing", weights=str(path), codes=3, layer=0)
     columns = fine.generate((), None, 6, 0)  # no coarse styles: rows are equal
     assert torch.allclose(columns[:3], columns[3:], atol=1e-6)
-    with pytest.raises(ipx.UsageError, match="no styles to mix"):
+    with pytest.raises(ipx.MissingExtraError, match="no styles to mix"):
         ipx.generator("style-mixing", weights="digits").generate()

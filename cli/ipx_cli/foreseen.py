@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipx.files.limits import pixel_limit
+from ipx.numerics.text import size_text
 from ipx.planning.request import Request
 from ipx_cli.output import duration
 
 if TYPE_CHECKING:
     from ipx.jobs.foresee import Foreseen
 
-KEYS = ("memory", "free", "seconds", "at_most", "refused")
+KEYS = ("memory", "free", "seconds", "at_most", "refused", "tiles")
 
 PATIENCE = 2.0
 """Seconds after which a dry run looks at no further inputs."""
@@ -40,10 +41,8 @@ def each(
             missing += 1
             yield source, target, None
             continue
-        from ipx.jobs.foresee import foresee
-
         with pixel_limit(most):
-            found = foresee(request, source)
+            found = _foreseen(request, source)
         if found.refused is not None:
             note(f"{source}: {found.refused}")
         yield source, target, found
@@ -51,12 +50,19 @@ def each(
         note(f"memory and time of {missing} more inputs are not estimated")
 
 
+def _foreseen(request: Request, source: Path) -> Foreseen:
+    """As a whole, or in tiles."""
+    from ipx.jobs.foresee import foresee
+    from ipx.jobs.tiled import foresee_tiled
+
+    found = foresee_tiled(request, source) if request.settings.tiled else None
+    return foresee(request, source) if found is None else found
+
+
 def text(found: Foreseen | None) -> str:
     """``: about 850 MB of memory (21.0 GB free), about 40 s (a third to three times that)``."""
     if found is None:
         return ""
-    from ipx.solving.cost import size_text
-
     free = "" if found.free is None else f" ({size_text(found.free)} free)"
     if found.seconds is None:
         took = "time unknown"
@@ -64,6 +70,8 @@ def text(found: Foreseen | None) -> str:
         took = f"at most about {duration(found.seconds)}"
     else:
         took = f"about {duration(found.seconds)} (a third to three times that)"
+    if found.tiles is not None:
+        return f": {found.tiles.line()} of memory{free}, {took}; the overlap is measured first"
     return f": about {size_text(found.memory)} of memory{free}, {took}"
 
 

@@ -189,10 +189,15 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
         lams = row["lam"] if isinstance(row["lam"], list) else [row["lam"]]
         how = f" ({row['rule']})" if row["rule"] not in ("", "given") else ""
         parts.append(f"lam {' + '.join(map(output.number, lams))}{how}")
+    if row.get("tiles") is not None:
+        tiles = row["tiles"]
+        parts.append(f"{tiles['count']} tiles, seams below {output.number(tiles['seam'], 2)}")
     if row["sigma"] is not None:
         parts.append(f"noise {output.number(row['sigma'])}")
     if row["psnr_after"] is not None:
-        parts.append(f"PSNR {row['psnr_before']:.2f} -> {row['psnr_after']:.2f} dB")
+        before = "" if row["psnr_before"] is None else f"{row['psnr_before']:.2f} -> "
+        parts.append(f"PSNR {before}{row['psnr_after']:.2f} dB")
+    if row["ssim_after"] is not None:
         parts.append(f"SSIM {row['ssim_before']:.3f} -> {row['ssim_after']:.3f}")
     if row.get("sam_after") is not None:
         parts.append(f"SAM {row['sam_before']:.2f} -> {row['sam_after']:.2f} degrees")

@@ -47,10 +47,9 @@ def pictures(page: Path) -> list[str]:
     return PICTURE.findall(page.read_text("utf-8"))
 
 
-def output(words: Sequence[str]) -> str:
-    """The file or folder that a command writes; empty if it only prints."""
-    named = [b for a, b in pairwise(words) if a in ("-o", "--panel", "--std")]
-    return named[0] if named else ""
+def outputs(words: Sequence[str]) -> list[str]:
+    """The files and folders that a command writes; none if it only prints."""
+    return [b for a, b in pairwise(words) if a in ("-o", "--panel", "--std")]
 
 
 def inputs() -> Iterator[tuple[str, np.ndarray]]:
@@ -86,8 +85,8 @@ def run(page: Path, work: Path) -> int:
     """Run the commands of a page that have not been run yet; the number of those that failed."""
     failed = 0
     for words in commands(page):
-        made = output(words)
-        if made and (work / made).exists():
+        made = outputs(words)
+        if made and all((work / name).exists() for name in made):
             continue
         began = time.perf_counter()
         code, said = call(words[1:], work)
@@ -103,7 +102,7 @@ def shrunk(source: Path, target: Path) -> None:
     """A picture in the size of the page: enlarged with pixels repeated, or made smaller."""
     image = Image.open(source).convert("RGB")
     if image.width < NARROW:
-        times = -(-NARROW // image.width)
+        times = min(-(-NARROW // image.width), max(1, WIDE // image.height))
         image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
     if image.width > WIDE:
         size = (WIDE, round(image.height * WIDE / image.width))

@@ -30,16 +30,16 @@ METHODS: dict[str, dict[str, Any]] = {
     "drunet": {"name": "drunet"},
     "bm3d": {"name": "bm3d"},
 }
-COUNT = 50
+COUNT = 25
 CODE = 16
 
 ABOUT = """Digits: every 20th of `ipx data digits`, which no weights were trained on.
 
 **Denoising.** `--prior ae-denoiser --prior.model denoising-ae` is not told sigma; `drunet` (trained
-on photographs up to 50/255) and `bm3d` are. Means over 50 digits, results clipped to [0, 1]."""
+on photographs up to 50/255) and `bm3d` are. Means over 25 digits, results clipped to [0, 1]."""
 LINEAR = "**Principal components.** A linear `ae`, trained for 1,500 steps of 128 on the others."
 ORDER = """**Order of codes.** `ar-vae`, weights `digits`: each attribute against its number of
-the code."""
+the code. Digits of MNIST are scaled to one height, so that the ranks of heights say little."""
 OTHERS = "**Discrete codes and classes.** Weights `digits`."
 
 

@@ -109,12 +109,12 @@ def compare(held: list[Path], weights: list[Path]) -> None:
     count = min(8, len(truth))
     whole = sheet([x[k].numpy() for x in results.values() for k in range(count)], count)
     picture = (255 * whole.clip(0, 1)).round().astype(np.uint8).transpose(1, 2, 0)
-    Image.fromarray(picture).save(DOCS / "colourisation.png")
+    Image.fromarray(picture).save(DOCS / "colourisation.webp", quality=85)
     text = (
         __doc__.split("\n\n", 1)[1].strip()
         + f"\n\nMeans over {len(truth)} pictures.\n\n"
         + "\n".join(rows)
-        + "\n\nIn rows, in the order of the table:\n\n![colourised](colourisation.png)"
+        + "\n\nIn rows, in the order of the table:\n\n![colourised](colourisation.webp)"
     )
     publish("colourisation", "Colours from grey", text)
 

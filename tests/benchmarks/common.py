@@ -35,8 +35,8 @@ def photograph(name: str, size: int = 256, grey: bool = True) -> np.ndarray:
 def digits(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """The 5,000 digits that `ipx data digits` puts into a folder, in random order, seed 0.
 
-    Pictures ``(N, 1, 28, 28)`` in [0, 1] and labels ``(N,)``. The last 250 are held out from
-    the weights of `pixelcnn`.
+    Pictures ``(N, 1, 32, 32)`` in [0, 1], two pixels of it border, and labels ``(N,)``. The last
+    250 are held out from the weights of `pixelcnn`.
     """
     files = sorted(folder.glob("[0-9]/*.png"))
     order = np.random.default_rng(0).permutation(len(files))

@@ -1,7 +1,8 @@
 """Batches that are killed, and their throughput.
 
-    python tests/benchmarks/folders.py kills [--count 2000] [--kills 10] [--side 64]
-    python tests/benchmarks/folders.py speed [--count 200] [--side 64]
+    python tests/benchmarks/folders.py [kills|speed] [--count 2000] [--kills 10] [--side 64]
+
+Without a word both are done, and the page is written.
 
 ``kills``: a folder is restored, killed with SIGKILL at random moments and resumed each time: in one
 process, with ``--jobs 2``, in two shards, and on a cluster of Dask with two workers of which one is
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
 import signal
@@ -24,6 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,11 @@ def done(folder: Path) -> dict[str, str]:
     return found
 
 
+def records(folder: Path) -> int:
+    """How many records there are, done or not."""
+    return sum(1 for _ in folder.rglob("*.png.json"))
+
+
 def start(*words: str | Path) -> subprocess.Popen[bytes]:
     """A command in a process group of its own."""
     return subprocess.Popen(
@@ -90,14 +97,16 @@ def killed(
     """Restore, kill at random moments, resume; then end it. How often an output was made again."""
     again, broken = 0, 0
     for _ in range(kills):
-        before = done(out) if out.exists() else {}
+        before = done(out)
         run = start(source, "-o", out, "--resume", *more)
-        time.sleep(rng.uniform(0.2, 1.0) * usual)
+        while run.poll() is None and records(out) <= len(before):  # it has begun to work
+            time.sleep(0.05)
+        time.sleep(rng.random() * usual)
         run.kill()  # only the first process, as the system does for want of memory
         run.communicate()
         broken += run.returncode == -signal.SIGKILL
         time.sleep(1.0)  # its workers end by themselves
-        after = done(out) if out.exists() else {}
+        after = done(out)
         again += sum(after.get(name) != stamp for name, stamp in before.items())
     before = done(out)
     end = start(source, "-o", out, "--resume", *more)
@@ -106,6 +115,14 @@ def killed(
     after = done(out)
     again += sum(after[name] != stamp for name, stamp in before.items())
     return {"kills": broken, "done before the last run": len(before), "done twice": again}
+
+
+def summed(rows: Iterable[dict[str, int]]) -> dict[str, int]:
+    """The figures of several runs, added."""
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row)
+    return dict(total)
 
 
 def on_a_cluster(source: Path, out: Path, usual: float) -> dict[str, Any]:
@@ -127,7 +144,7 @@ def on_a_cluster(source: Path, out: Path, usual: float) -> dict[str, Any]:
         while not found.exists():
             time.sleep(0.1)
         run = start(source, "-o", out, "--cluster", json.loads(found.read_text())["address"])
-        while not out.exists() or len(done(out)) < 5:
+        while run.poll() is None and records(out) < 5:
             time.sleep(0.2)
         time.sleep(0.3 * usual)
         before = done(out)
@@ -143,8 +160,8 @@ def on_a_cluster(source: Path, out: Path, usual: float) -> dict[str, Any]:
     return {"kills": 1, "done before the last run": len(before), "done twice": again}
 
 
-def kills(args: argparse.Namespace, work: Path) -> bool:
-    """True if each way gives the files of the unbroken run."""
+def kills(args: argparse.Namespace, work: Path) -> tuple[bool, list[str]]:
+    """Whether each way gives the files of the unbroken run, and a table."""
     source = work / "in"
     pictures(source, args.count, args.side)
     began = time.monotonic()
@@ -152,13 +169,17 @@ def kills(args: argparse.Namespace, work: Path) -> bool:
     assert whole.wait() == 0
     usual = (time.monotonic() - began) / (args.kills + 1)
     wanted, rng, good = outputs(work / "whole"), random.Random(0), True
+    table = [
+        "| way | kills | done before the end | done twice | outputs | bit-equal | parts left |",
+        "|---|---|---|---|---|---|---|",
+    ]
     ways: dict[str, Any] = {
         "one process": lambda out: killed(source, out, args.kills, usual, rng, "--jobs", "1"),
         "--jobs 2": lambda out: killed(source, out, args.kills, usual, rng, "--jobs", "2"),
-        "--shard": lambda out: [
-            killed(source, out, args.kills // 2, usual, rng, "--jobs", "1", "--shard", f"{i}/2")
+        "--shard": lambda out: summed(
+            killed(source, out, args.kills // 2, usual / 2, rng, "--shard", f"{i}/2", "--jobs", "1")
             for i in (1, 2)
-        ][1],
+        ),
         "dask": lambda out: on_a_cluster(source, out, usual),
     }
     for name, way in ways.items():
@@ -170,21 +191,24 @@ def kills(args: argparse.Namespace, work: Path) -> bool:
         parts = len(list(out.rglob("*.part")))
         ok = same and len(done(out)) == args.count and not parts and not row["done twice"]
         good &= ok
-        print(f"{name}: {row}, outputs {len(outputs(out))}, bit-equal {same}, parts {parts}")
+        cells = [name, *row.values(), len(outputs(out)), "yes" if same else "NO", parts]
+        table.append(f"| {' | '.join(map(str, cells))} |")
+        print(table[-1], flush=True)
         shutil.rmtree(out)
-    return good
+    return good, table
 
 
-def timed(what: str, count: int, work: Any) -> float:
+def timed(what: str, count: int, work: Any) -> tuple[str, float]:
+    """What was done, and pictures a second."""
     began = time.monotonic()
     work()
-    seconds = time.monotonic() - began
-    print(f"{what}: {seconds:.1f} s, {count / seconds:.2f} pictures/s")
-    return count / seconds
+    rate = count / (time.monotonic() - began)
+    print(f"{what}: {rate:.2f} pictures/s", flush=True)
+    return what, rate
 
 
-def speed(args: argparse.Namespace, work: Path) -> bool:
-    """Pictures a second, by several ways."""
+def speed(args: argparse.Namespace, work: Path) -> tuple[bool, list[str]]:
+    """Whether two processes are 1.7 times as fast as single commands, and a table."""
     import torch
 
     import ipx
@@ -214,30 +238,41 @@ def speed(args: argparse.Namespace, work: Path) -> bool:
         for at in range(0, len(y), args.batch):
             ipx.solve(torch.from_numpy(y[at : at + args.batch]), **HOW)
 
-    single = timed("single commands (a twentieth)", len(few), commands)
-    loop = timed("library, one by one", args.count, calls)
-    whole = timed(f"library, batches of {args.batch}", args.count, batch)
-    one = timed("folder, --jobs 1", args.count, command("--jobs", "1"))
-    two = timed("folder, --jobs 2", args.count, command("--jobs", "2"))
-    print(f"folder with --jobs 2: {two / single:.2f} times single commands,", end=" ")
-    print(f"{two / loop:.2f} times single calls, {two / whole:.2f} times the batch")
-    print(f"folder with --jobs 1: {one / loop:.2f} times single calls, {one / whole:.2f} the batch")
-    return two >= 1.7 * single
+    rates = [
+        timed("single commands (a twentieth of the pictures)", len(few), commands),
+        timed("library, one by one, all threads", args.count, calls),
+        timed(f"library, batches of {args.batch}, all threads", args.count, batch),
+        timed("folder, `--jobs 1`", args.count, command("--jobs", "1")),
+        timed("folder, `--jobs 2`", args.count, command("--jobs", "2")),
+    ]
+    last = rates[-1][1]
+    table = ["| way | pictures a second | folder, `--jobs 2`, against it |", "|---|---|---|"]
+    table += [f"| {what} | {rate:.2f} | {last / rate:.2f} |" for what, rate in rates]
+    return last >= 1.7 * rates[0][1], table
 
 
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["kills", "speed"])
+    parser.add_argument("what", nargs="?", default="both", choices=["kills", "speed", "both"])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--only", action="append", help="a way, such as --jobs 2 or dask")
     args = parser.parse_args()
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory() as name:
-        good = (kills if args.what == "kills" else speed)(args, Path(name))
+    parts = {"kills": kills, "speed": speed}
+    asked = [args.what] if args.what != "both" else [*parts]
+    good, text = True, [f"{args.count} pictures of {args.side} x {args.side}, `{' '.join(WORDS)}`."]
+    for name in asked:
+        with tempfile.TemporaryDirectory() as folder:
+            fine, table = parts[name](args, Path(folder))
+        good &= fine
+        text += ["", *table]
+    if args.what == "both":
+        from common import publish
+
+        publish("folders", "Many files", "\n".join(text))
     print("as it should be" if good else "NOT as it should be")
     sys.exit(not good)
 

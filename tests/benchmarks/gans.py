@@ -99,7 +99,6 @@ def trained(x: Tensor, folder: Path) -> list[Path]:
 def main(folder: Path, weights: list[Path]) -> None:
     """Train the classifier, judge the weights, publish the table and the sheet."""
     x, y = digits(folder)
-    x = nn.functional.pad(x, (2, 2, 2, 2))
     judge = classifier(x[:-HELD], y[:-HELD])
     right = float((judge(x[-HELD:]).argmax(1) == y[-HELD:]).float().mean())
     sure = float(judge(x[-HELD:]).softmax(1).amax(1).mean())

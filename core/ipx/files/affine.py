@@ -30,20 +30,35 @@ def affine(
     values: Array, value_range: tuple[float, float] | None, name: str, absolute: bool = False
 ) -> tuple[float, float]:
     """``(scale, offset)`` of the values of a file, see `ipx.files.images.read`."""
+    fixed = value_range is not None or values.dtype in (np.uint8, np.uint16)
+    ends = (0.0, 0.0) if fixed else (float(values.min()), float(values.max()))
+    return affine_of(values.dtype, *ends, value_range, name, absolute)
+
+
+def affine_of(
+    dtype: npt.DTypeLike,
+    low: float,
+    high: float,
+    value_range: tuple[float, float] | None,
+    name: str,
+    absolute: bool = False,
+) -> tuple[float, float]:
+    """`affine` of values of this type, from the smallest and the largest of them."""
+    dtype = np.dtype(dtype)
     if value_range is not None:
         low, high = (float(v) for v in value_range)
         if not (np.isfinite([low, high]).all() and low < high):
             raise InputError(f"{name}: a range of values is low, high with low < high")
         return high - low, low
-    if values.dtype in (np.uint8, np.uint16):
-        return top(values.dtype), 0.0
+    if dtype in (np.uint8, np.uint16):
+        return top(dtype), 0.0
+    floats = dtype.kind == "f"
     if absolute:
-        return _size(values), 0.0
-    low, high = float(values.min()), float(values.max())
+        return _size(max(-low, high), floats), 0.0
     nominal = low >= IDENTITY_LOW and high <= IDENTITY_HIGH
-    if values.dtype.kind == "f" and nominal and (max(-low, high) >= DIM or low == high):
+    if floats and nominal and (max(-low, high) >= DIM or low == high):
         return 1.0, 0.0
-    if max(-low, high) > EXACT and values.dtype.kind != "f":
+    if max(-low, high) > EXACT and not floats:
         raise InputError(f"{name}: has integers beyond 2^53; save it with at most 32 bits")
     zero = 0.0 if -0.1 * high <= low <= 0.5 * high else low  # that of counts stays
     scale = high - zero
@@ -52,8 +67,7 @@ def affine(
     return scale or 1.0, zero
 
 
-def _size(values: Array) -> float:
-    """The value that becomes 1 in data whose zero is kept."""
-    largest = float(np.abs(values, dtype=np.float64).max())
-    small = values.dtype.kind == "f" and DIM <= largest <= LARGEST
+def _size(largest: float, floats: bool) -> float:
+    """The value that becomes 1 in data whose zero is kept, the largest of which is this."""
+    small = floats and DIM <= largest <= LARGEST
     return 1.0 if small or not largest else largest

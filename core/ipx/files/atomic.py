@@ -12,7 +12,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ def folder_for(path: Path | None) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Part:
-    """A complete file that waits beside its place.
+    """A file that is made beside its place.
 
     Attributes:
         path: the place, as given.
@@ -96,6 +96,23 @@ class Part:
     path: Path
     target: Path
     file: IO[bytes]
+
+    def fill(self, write: Callable[[Path], None]) -> None:
+        """Complete the part with what ``write`` puts into the file of this name.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        with _told(self.path):
+            write(Path(self.file.name))
+            self.complete()
+
+    def complete(self) -> None:
+        """Make it durable, with the permissions of the file in the place."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        if self.target.exists():
+            os.chmod(self.file.name, stat.S_IMODE(self.target.stat().st_mode))
 
     def move(self) -> None:
         """Replace the file in the place; a reader sees the old one or the new one."""
@@ -117,20 +134,31 @@ def staged(files: Iterable[tuple[str | os.PathLike[str], bytes]]) -> Iterator[li
     parts: list[Part] = []
     with ExitStack() as after:
         for path, data in files:
-            check_folder(path)
-            target = Path(os.path.realpath(path))
-            sweep(target.parent)
+            part = after.enter_context(part_of(path))
             with _told(path):
-                file = after.enter_context(_locked(target.parent))
-                after.callback(_discard, file.name)
                 rest = memoryview(data)
                 while rest:
-                    rest = rest[file.write(rest) :]
-                os.fsync(file.fileno())
-                if target.exists():
-                    os.chmod(file.name, stat.S_IMODE(target.stat().st_mode))
-            parts.append(Part(Path(path), target, file))
+                    rest = rest[part.file.write(rest) :]
+                part.complete()
+            parts.append(part)
         yield parts
+
+
+@contextmanager
+def part_of(path: str | os.PathLike[str]) -> Iterator[Part]:
+    """An empty part, to be filled, completed and moved; else it is removed.
+
+    Raises:
+        InputError: as for `staged`.
+    """
+    check_folder(path)
+    target = Path(os.path.realpath(path))
+    sweep(target.parent)
+    with ExitStack() as after:
+        with _told(path):
+            file = after.enter_context(_locked(target.parent))
+            after.callback(_discard, file.name)
+        yield Part(Path(path), target, file)
 
 
 def move(parts: Iterable[Part]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +16,19 @@ from ipx.declare.foreign import IOSpec
 from ipx.declare.registry import registry
 from ipx.errors import InputError, IpxError
 from ipx.files.axes import checked
-from ipx.files.format import Array, Format, Raster, is_image, wrong_channels
+from ipx.files.format import (
+    Array,
+    Format,
+    Header,
+    Raster,
+    Rows,
+    WholeRows,
+    is_image,
+    wrong_channels,
+)
 from ipx.files.limits import check_pixels
 from ipx.files.lookup import formats, label, listing
+from ipx.files.samples import upright
 
 
 def decode(
@@ -54,6 +66,53 @@ def encode(spec: IOSpec, raster: Raster, path: str | os.PathLike[str]) -> bytes:
         return _format(spec).encode(raster)
 
 
+@contextmanager
+def opened(spec: IOSpec, path: Path) -> Iterator[Rows | None]:
+    """The image in a file of this format, to be read by rows.
+
+    An image of which no rows can be read alone is decoded, and held in memory. None for a stack or
+    a volume.
+
+    Raises:
+        InputError: as for `decode`.
+    """
+    start, failure = f"{path}: ", f"cannot be decoded as {label(spec)}"
+    with ExitStack() as after:
+        with _one_line(start, failure):
+            rows = after.enter_context(_format(spec).opened(path))
+            if rows is None:
+                raster = decode(spec, path.read_bytes(), path)
+                if raster.axes or raster.order:
+                    yield None
+                    return
+                samples = np.ascontiguousarray(upright(raster.samples, raster.orientation))
+                rows = WholeRows(replace(raster, samples=samples))
+            _check_kind(np.dtype(rows.header.dtype), rows.header.shape[2] - rows.header.alpha)
+        yield rows
+
+
+def rows_of(spec: IOSpec, rows: Rows, top: int, bottom: int, path: Path) -> Array:
+    """The samples of these rows, checked.
+
+    Raises:
+        InputError: as for `decode`.
+    """
+    with _one_line(f"{path}: ", f"cannot be decoded as {label(spec)}"):
+        samples = rows.read(top, bottom)
+        if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+            raise InputError("has " + _unknown(samples))
+    return samples
+
+
+def streamed(spec: IOSpec, path: Path, header: Header, rows: Iterable[Array]) -> None:
+    """Write a file of this format by rows.
+
+    Raises:
+        InputError: as for `encode`.
+    """
+    _format(spec).streamed(path, header, rows)
+
+
 def numbers(spec: IOSpec, data: bytes, what: str) -> Array:
     """The array in a file of this format, as stored.
 
@@ -74,22 +133,32 @@ def _checked(raster: Raster) -> Array:
     samples = raster.samples
     if samples.size == 0:
         raise InputError(f"has no pixels, its shape is {samples.shape}")
-    if samples.dtype.kind not in "buif" or samples.dtype.itemsize > 8:
-        raise InputError(f"holds {samples.dtype} values; save real numbers of at most 64 bits")
-    channels = samples.shape[-1]
-    if not (is_image(channels - raster.alpha) or "C" in raster.order):  # channels by name
-        raise InputError(f"has {wrong_channels(channels)}")
+    named = "C" in raster.order
+    _check_kind(samples.dtype, 1 if named else samples.shape[-1] - raster.alpha)
     check_pixels(samples.shape[-2], samples.shape[-3])
     if samples.dtype == bool:
         return samples.astype(np.uint8) * np.uint8(255)
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
-        count = samples.size - int(np.isfinite(samples).sum())
-        raise InputError(
-            f"has {count} values that are NaN or infinite; replace them first "
-            "(for unknown pixels use the operator inpaint with a mask)"
-        )
+        raise InputError("has " + _unknown(samples))
     return samples
+
+
+def _unknown(samples: Array) -> str:
+    """What is said of samples that are not finite."""
+    count = samples.size - int(np.isfinite(samples).sum())
+    return (
+        f"{count} values that are NaN or infinite; replace them first "
+        "(for unknown pixels use the operator inpaint with a mask)"
+    )
+
+
+def _check_kind(dtype: np.dtype[Any], colours: int) -> None:
+    """Raise InputError unless samples of this type, so many a pixel, are an image."""
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
+        raise InputError(f"holds {dtype} values; save real numbers of at most 64 bits")
+    if not is_image(colours):
+        raise InputError(f"has {wrong_channels(colours)}")
 
 
 @contextmanager

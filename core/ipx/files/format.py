@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -65,12 +69,87 @@ class Raster:
         return np.ascontiguousarray(flat)
 
 
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What a file holds besides the values of its samples; for images that are read by rows.
+
+    Attributes:
+        shape: ``(H, W, S)`` of `Raster.samples`.
+        dtype: the name of their type, such as ``uint16``.
+        alpha, premultiplied, icc: as for `Raster`.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: str
+    alpha: bool = False
+    premultiplied: bool = False
+    icc: bytes | None = None
+
+    @property
+    def layout(self) -> str:
+        """As for `Raster`."""
+        return layout_of(self.shape[2] - self.alpha, self.alpha, self.premultiplied)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all samples."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @classmethod
+    def of(cls, raster: Raster) -> Header:
+        """That of an image in memory."""
+        height, width, count = raster.samples.shape
+        return cls(
+            (height, width, count),
+            raster.samples.dtype.name,
+            raster.alpha,
+            raster.premultiplied,
+            raster.icc,
+        )
+
+    def raster(self, samples: Array) -> Raster:
+        """The image with these samples."""
+        return Raster(samples, self.alpha, self.premultiplied, self.icc)
+
+
+class Rows(ABC):
+    """An upright image in an open file, read by rows.
+
+    Attributes:
+        header: what the file holds.
+        held: bytes of memory that reading takes besides the rows that are returned.
+        storage: as for `Raster`, of the upright image.
+    """
+
+    header: Header
+    held: int = 0
+    storage: Storage = Storage()
+
+    @abstractmethod
+    def read(self, top: int, bottom: int) -> Array:
+        """The samples of these rows, ``(bottom - top, W, S)``, in native byte order."""
+
+
+class WholeRows(Rows):
+    """Rows of an image that is in memory."""
+
+    def __init__(self, raster: Raster) -> None:
+        self.samples, self.held = raster.samples, raster.samples.nbytes
+        self.header = Header.of(raster)
+        self.storage = raster.storage.upright(raster.orientation)
+
+    def read(self, top: int, bottom: int) -> Array:
+        """A view of the rows."""
+        return self.samples[top:bottom]
+
+
 class Format:
     """Base class of file formats; a subclass declares itself with an `IOSpec`.
 
     A format converts bytes to samples and back, and keeps no state. The caller reads and writes
     files, scales samples to [0, 1] and back, rotates images upright, and refuses what the
-    declaration does not list before it calls `encode`.
+    declaration does not list before it calls `encode`. A format whose files can be larger than
+    memory also defines `opened` and `streamed`, and sets ``streams``.
 
     Errors: `decode` raises `InputError` with the reason and what works, such as ``"is an
     animation; save one frame of it"``; the caller prefixes the name of the file. Any other
@@ -79,6 +158,23 @@ class Format:
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options if options is not None else NoOptions()
+
+    streams: bool = False
+    """`streamed` holds no more than the rows that it is given."""
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[Rows | None]:
+        """The image in a file, to be read by rows; None, the default, if it has to be decoded.
+
+        Raises:
+            InputError: as for `decode`.
+        """
+        yield None
+
+    def streamed(self, path: Path, header: Header, rows: Iterable[Array]) -> None:
+        """Write a file from consecutive rows, each ``(n, W, S)``; by default through `encode`."""
+        samples = np.concatenate([*rows])
+        path.write_bytes(self.encode(header.raster(samples)))
 
     def decode(self, data: bytes) -> Raster:
         """The one image in a file, given as its bytes.

@@ -33,7 +33,7 @@ from ipx.files.lookup import (
     suffixes,
 )
 from ipx.files.record import sha256 as sha256
-from ipx.files.samples import alpha_of, as_type, map_of, opaque, upright
+from ipx.files.samples import alpha_of, as_type, map_of, opaque, samples_of, upright
 from ipx.files.storage import Storage
 
 
@@ -244,15 +244,9 @@ def encoded(
             f"{path}: an image is (1, H, W), (3, H, W) or ({FEWEST} or more, H, W), not "
             f"{pixels.shape}"
         )
-    _check_finite(path, pixels)
     alpha = _keeps_alpha(path, spec, pixels.shape[0], like)
     scale, offset = map_of(None if like is None else (like.scale, like.offset), dtype, name)
-    samples = np.moveaxis(pixels.astype(np.float64) * scale + offset, 0, -1)
-    samples = as_type(samples, name)
-    if not np.isfinite(samples).all():
-        raise InputError(
-            f"{path}: not written, {name} is too small for the values; ask for float32"
-        )
+    samples = samples_of(path, pixels, scale, offset, name)
     raster = Raster(samples)
     if like is not None and like.alpha is not None and alpha:
         plane = alpha_of(like.alpha, pixels.shape[1:], name)

@@ -11,9 +11,11 @@ from ipx.errors import InputError
 MAX_PIXELS = 100_000_000
 """The largest number of pixels of an image that is read, unless `pixel_limit` changes it."""
 
+UNLIMITED = 1 << 60
+
 MOST, MOST_PER_BYTE = 1 << 26, 10_000  # deflate compresses up to 1032 times, bits to bytes 8 times
 
-_limit: ContextVar[int] = ContextVar("ipx_max_pixels", default=MAX_PIXELS)
+_limit: ContextVar[int | None] = ContextVar("ipx_max_pixels", default=None)
 
 
 @contextmanager
@@ -24,6 +26,14 @@ def pixel_limit(most: int | None) -> Iterator[None]:
         yield
     finally:
         _limit.reset(token)
+
+
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Within the body only a limit that was asked for holds: images are read by parts."""
+    asked = _limit.get()
+    with pixel_limit(UNLIMITED if asked is None else asked):
+        yield
 
 
 def check_size(width: int, height: int, depth: int, size: int, ratio: float | None = None) -> None:
@@ -56,8 +66,10 @@ def check_pixels(width: int, height: int) -> None:
     Raises:
         InputError: the image has more pixels.
     """
-    if width * height > _limit.get():
+    asked = _limit.get()
+    most = MAX_PIXELS if asked is None else asked
+    if width * height > most:
         raise InputError(
-            f"has {width} x {height} pixels, and the limit is {_limit.get()}; "
+            f"has {width} x {height} pixels, and the limit is {most}; "
             "--max-pixels raises it (in code, ipx.files.limits.pixel_limit)"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from ipx.errors import InputError
 from ipx.files.affine import EXACT, top
 from ipx.files.format import Array
 
@@ -49,4 +50,20 @@ def upright(samples: Array, orientation: int) -> Array:
         samples = samples[::-1]
     if orientation in (2, 3, 6, 7):
         samples = samples[:, ::-1]
+    return samples
+
+
+def samples_of(path: object, pixels: Array, scale: float, offset: float, name: str) -> Array:
+    """Pixels ``(C, H, W)`` as samples ``(H, W, C)`` of this type for the file ``path``.
+
+    Raises:
+        InputError: a value is not finite, or too large for the type.
+    """
+    if not np.isfinite(pixels).all():
+        raise InputError(f"{path}: not written, the image has values that are NaN or infinite")
+    samples = as_type(np.moveaxis(pixels.astype(np.float64) * scale + offset, 0, -1), name)
+    if not np.isfinite(samples).all():
+        raise InputError(
+            f"{path}: not written, {name} is too small for the values; ask for float32"
+        )
     return samples

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ipx.errors import InputError
-from ipx.files.atomic import move, staged
+from ipx.files.atomic import Part, move, staged
 from ipx.files.record import dumps, read_record, record_path, sha256
 
 COMMANDS = ("solve", "degrade")
@@ -29,13 +29,19 @@ Content = bytes | Callable[[], bytes]
 """The content of a file, or what makes it: the same each time."""
 
 
-def commit(output: Path, files: Mapping[Path, Content], record: Mapping[str, Any]) -> None:
+def commit(
+    output: Path,
+    files: Mapping[Path, Content],
+    record: Mapping[str, Any],
+    parts: Sequence[Part] = (),
+) -> None:
     """Write files and the record of ``output``; if this fails, new files are removed.
 
     Args:
-        output: the main output, one of ``files``.
+        output: the main output, one of ``files`` or of ``parts``.
         files: the content of each file; one that is made is in memory alone, and made twice.
         record: without the entries ``state`` and ``written``, which are added.
+        parts: complete files that are larger than memory; they are moved.
 
     Raises:
         InputError: a file cannot be written.
@@ -44,17 +50,19 @@ def commit(output: Path, files: Mapping[Path, Content], record: Mapping[str, Any
     new = {
         _key(output, path): hashlib.sha256(_made(data)).hexdigest() for path, data in files.items()
     }
-    replaced = {_key(output, path): sha256(path) for path in files if path.is_file()}
+    new |= {_key(output, part.path): sha256(part.file.name) for part in parts}
+    paths = [*files, *(part.path for part in parts)]
+    replaced = {_key(output, path): sha256(path) for path in paths if path.is_file()}
     pending = {**record, "state": "pending", "written": new, "replaced": replaced}
     done = {**record, "state": "done", "written": new}
     each = ((path, _made(data)) for path, data in files.items())
     contents = chain([(at, _text(pending))], each, [(at, _text(done))])
-    fresh = [path for path in (*files, at) if not os.path.lexists(path)]
+    fresh = [path for path in (*paths, at) if not os.path.lexists(path)]
     with staged(contents) as (first, *pictures, last):
         try:
             # each step is durable before the next begins
             move([first])
-            move(pictures)
+            move([*pictures, *parts])
             move([last])
         except BaseException:
             for path in fresh:

@@ -21,12 +21,13 @@ from ipx.jobs.records import read_data
 from ipx.jobs.reporter import Ahead
 from ipx.numerics.free import free_memory
 from ipx.planning.request import Request
-from ipx.planning.settings import SolveSettings
+from ipx.planning.settings import SolveSettings, bytes_in
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.cost import Work, weighed
 from ipx.solving.observers import Observer
 from ipx.solving.progress import Progress
 from ipx.solving.restore import solve
+from ipx.solving.tiles import Tiling
 from ipx.solving.unknowns import settled
 
 SMALL, LARGE = 96, 288
@@ -48,6 +49,7 @@ class Foreseen:
         at_most: the crop was not restored within `LIMIT`, so that ``seconds`` supposes the largest
             number of steps.
         refused: why it would not start; None if it would.
+        tiles: how it is cut, with an overlap that is guessed; None if it is restored as a whole.
     """
 
     memory: int
@@ -55,10 +57,11 @@ class Foreseen:
     seconds: float | None
     at_most: bool
     refused: str | None
+    tiles: Tiling | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self)
+        return {**asdict(self), "tiles": None if self.tiles is None else self.tiles.to_json()}
 
 
 def foresee(request: Request, source: Path) -> Foreseen:
@@ -69,12 +72,13 @@ def foresee(request: Request, source: Path) -> Foreseen:
     """
     y, count = _data(request, source)
     request = _settled(request, y)
-    work, refused = _work(request, y), None
+    work, refused = work_of(request, y), None
+    most = request.settings.max_memory
     try:
-        work.check()
+        work.check(None if most is None else bytes_in(most))
     except IpxError as e:
         refused = str(e)
-    found = _seconds(request, y)
+    found = seconds_of(request, y)
     seconds, at_most = (None, False) if found is None else (found[0] * count, found[1])
     return Foreseen(round(work.peak()), free_memory(y.device), seconds, at_most, refused)
 
@@ -82,7 +86,7 @@ def foresee(request: Request, source: Path) -> Foreseen:
 def foresee_memory(request: Request, source: Path) -> Work:
     """What determines the memory of the restoration of a file."""
     y = _data(request, source)[0]
-    return _work(_settled(request, y), y)
+    return work_of(_settled(request, y), y)
 
 
 def _settled(request: Request, y: Tensor) -> Request:
@@ -100,7 +104,8 @@ def _data(request: Request, source: Path) -> tuple[Tensor, int]:
     return to_tensor(y, s.device, precision, axes, s.sample_type)[0], len(picture)
 
 
-def _work(request: Request, y: Tensor) -> Work:
+def work_of(request: Request, y: Tensor) -> Work:
+    """What determines the memory of the restoration of data ``(1, C, H, W)``."""
     plan = request.plan()
     op = settled(request.op, y).op
     operator = operator_from(op, image_shape_of(op, tuple(y.shape[1:])))
@@ -113,8 +118,8 @@ def _work(request: Request, y: Tensor) -> Work:
     return weighed(plan, operator, noise, prior, algorithm, rule, y, draws)
 
 
-def _seconds(request: Request, y: Tensor) -> tuple[float, bool] | None:
-    """The time of ``y``, and whether it is an upper bound; None if it cannot be told."""
+def seconds_of(request: Request, y: Tensor) -> tuple[float, bool] | None:
+    """The time of ``y`` in seconds, and whether it is an upper bound; None if it cannot be told."""
     for side in (SMALL, max(y.shape[-2:])):  # some operators take images of one size only
         small = _crop(y, side)
         first = _watched(request, small)
@@ -182,7 +187,7 @@ def _watched(request: Request, y: Tensor, steps: float = math.inf) -> _Watch | N
     timer = _Timer(steps)
     s = request.settings
     kept = {name: getattr(s, name) for name in SolveSettings.infos()}
-    settings = SolveSettings(**{**kept, "memory": "ignore"})
+    settings = SolveSettings(**{**kept, "memory": "ignore", "tile": None, "max_memory": None})
     parts: dict[str, Any] = {role: getattr(request, role) for role in ROLES}
     ended = False
     try:

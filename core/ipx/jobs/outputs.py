@@ -42,6 +42,12 @@ class Outputs:
             check_report(self.report)
 
     @property
+    def shown(self) -> str:
+        """One of the files, in words; empty if none is asked for."""
+        files = {"a panel": self.panel, "a report": self.report, "a deviation": self.std}
+        return next((name for name, path in files.items() if path is not None), "")
+
+    @property
     def named(self) -> dict[str, Path]:
         """The outputs of `ipx.Restoration` whose files are named by the user."""
         return {} if self.std is None else {DEVIATION: self.std}

@@ -90,7 +90,7 @@ class Reporting(Observer):
         self.ahead = Ahead()
         self.slope = Slope()
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: Phase | str) -> None:
         """Report the phase."""
         self.starts += phase == "start"
         self.report(Report(phase))

@@ -85,6 +85,7 @@ class Restored:
             "outputs": {name: str(path) for name, path in where.items()},
             "warnings": self.warnings,
             "posterior": self._posterior(),
+            **({} if how.tiles is None else {"tiles": how.tiles}),
         }
 
     def _status(self) -> str:

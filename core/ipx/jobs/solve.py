@@ -23,6 +23,7 @@ from ipx.jobs.reported import Files, reported
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, read_truth, restored
 from ipx.jobs.stacks import restored_stack
+from ipx.jobs.tiled import solve_tiled
 from ipx.planning.request import Request, Table
 from ipx.report.words import request_of
 from ipx.solving.degrade import degrade
@@ -68,6 +69,13 @@ def solve_file(
     """
     reporter = reporter or Reporter()
     others.check()
+    if request.settings.tiled:
+        row = solve_tiled(
+            request, source, output, truth=truth, reporter=reporter, expect=expect,
+            observers=observers, shown=others.shown,
+        )  # fmt: skip
+        if row is not None:
+            return row
     assumed, actual = assumptions(request, source), for_measured(request, source)
     reporter.enter("reading")
     picture = read_data(request, source)

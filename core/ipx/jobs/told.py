@@ -24,7 +24,7 @@ def told(error: BaseException) -> tuple[str, int]:
     if isinstance(error, IpxError):
         return str(error), error.exit_code
     if isinstance(error, MemoryError):
-        return "out of memory; restore a smaller image, or fewer at a time", 5
+        return "out of memory; restore in tiles (--tile auto), or fewer at a time", 5
     if isinstance(error, OSError) and error.filename is not None:  # the state of the system
         return f"{error.filename}: {one_line(error)}", InputError.exit_code
     what, plugin = f"{type(error).__name__}: {error}".rstrip(": "), registry().culprit(error)

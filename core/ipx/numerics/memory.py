@@ -46,7 +46,7 @@ def keep_freed() -> bool:
 @contextmanager
 def memory_errors() -> Iterator[None]:
     """Turn out-of-memory errors of any device into `MemoryExhaustedError`."""
-    told = "out of memory; restore a smaller image, or fewer at a time"
+    told = "out of memory; restore in tiles (--tile auto), a smaller image, or fewer at a time"
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as e:

@@ -6,9 +6,14 @@ files and records are generated from this class.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from ipx.declare.options import Options, opt
+from ipx.errors import OptionError
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+BINARY = {"KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
 class SolveSettings(Options):
@@ -45,7 +50,9 @@ class SolveSettings(Options):
         default=False, help="Refuse approximate bridges; iterative ones state their tolerance."
     )
     seed: int = opt(default=0, min=0, help="Seed of the simulated noise and of random starts.")
-    device: str | None = opt(default=None, help="Device: cpu, cuda, cuda:1, mps.")
+    device: str | None = opt(
+        default=None, help="Device: cpu, cuda, cuda:1, mps, or auto: the fastest there is."
+    )
     dtype: Literal["float32", "float64", "uint8", "uint16"] | None = opt(
         default=None,
         help="float32, float64: precision, by default float64 for data of more than 24 significant "
@@ -105,11 +112,33 @@ class SolveSettings(Options):
         max=10_000_000,
         help="Steps before the first draw; by default half as many as follow.",
     )
+    tile: int | Literal["auto"] | None = opt(
+        default=None,
+        min=16,
+        max=1_000_000,
+        unit="pixels",
+        help="Restore in tiles of this side, which overlap; auto: if the memory requires it, of a "
+        "side that fits.",
+    )
+    max_memory: str | None = opt(
+        default=None,
+        help="Memory that the process may take, such as 2GB or 500MB; by default what is free. "
+        "Images that need more are restored in tiles.",
+    )
     memory: Literal["check", "ignore"] = opt(
         default="check",
         help="check: refuse to start what is estimated to need more memory than is free. ignore: "
         "start it anyway.",
     )
+
+    def __post_init__(self) -> None:
+        if self.max_memory is not None:
+            bytes_in(self.max_memory)
+
+    @property
+    def tiled(self) -> bool:
+        """True if the image is to be restored in tiles, where it is too large for the memory."""
+        return self.tile is not None or self.max_memory is not None
 
     @property
     def dims(self) -> int:
@@ -131,3 +160,16 @@ class SolveSettings(Options):
     def sample_type(self) -> str | None:
         """The integer type of the output, if one was chosen."""
         return None if self.precision else self.dtype
+
+
+def bytes_in(text: str) -> int:
+    """The bytes that ``2GB``, ``500 MB`` or ``1.5 GiB`` mean.
+
+    Raises:
+        OptionError: it is no size.
+    """
+    found = re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+) *([KMGT]?I?)B?", text.strip().upper())
+    size = {**UNITS, **BINARY}.get(found[2], 0) * float(found[1]) if found else 0
+    if not 0 < size < 1 << 60:
+        raise OptionError(f"option max_memory must be a size such as 2GB or 500MB, not {text!r}")
+    return int(size)

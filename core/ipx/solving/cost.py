@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx.declare.capabilities import Shape
+from ipx.declare.capabilities import Local, Shape, has
 from ipx.errors import MemoryExhaustedError
 from ipx.numerics.free import free_memory, resident
+from ipx.numerics.text import size_text
 from ipx.parts.component import bytes_of
 from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
@@ -92,28 +93,46 @@ class Work:
         """Estimated peak of the resident memory of a process that does this alone, in bytes."""
         return BASE + self.arrays()
 
-    def check(self) -> None:
+    def check(self, most: int | None = None) -> None:
         """Refuse what does not fit into the memory that is free.
+
+        Args:
+            most: bytes that the process may take in all, if that was told.
 
         Raises:
             MemoryExhaustedError: it does not fit; names estimate, free memory, and what would help.
         """
-        free = free_memory(self.device)
-        if free is None:
+        left = budget_of(self.device, most)
+        if left is None:
             return
-        own = self.arrays()
-        need = own if self.device.type == "cuda" else own + max(0, BASE - resident())
-        if need <= free:
+        need = self.peak() if self.device.type != "cuda" else self.arrays()
+        if need <= left:
             return
-        ways = ["a smaller image or a crop"]
+        local = has(self.operator, Local) and self.count == 1
+        ways = ["--tile auto", "a crop"] if local else ["a smaller image or a crop"]
         ways += ["fewer images at a time"] if self.count > 1 else []
         ways += ["--dtype float32"] if self.dtype == torch.float64 else []
         ways += ["a given --lam"] if self.tuners else []
         ways += ["another prior or solver"]
+        may = "are free" if most is None or left < most else "may be used"
         raise MemoryExhaustedError(
-            f"this needs about {size_text(need)} of memory and {size_text(free)} are free; what "
-            f"would help: {', '.join(ways)} (--memory ignore starts it anyway)"
+            f"this needs about {size_text(need)} of memory and {size_text(left)} {may}; what would "
+            f"help: {', '.join(ways)} (--memory ignore starts it anyway)"
         )
+
+
+def budget_of(device: torch.device, most: int | None = None) -> int | None:
+    """Bytes that the process may take in all, with what it holds; None if nobody tells.
+
+    Args:
+        device: on a CUDA device the memory of that device, without what is held.
+        most: what the user allows it.
+    """
+    free = free_memory(device)
+    if free is not None and device.type != "cuda":
+        free += min(resident(), BASE)
+    known = [size for size in (free, most) if size is not None]
+    return min(known) if known else None
 
 
 def weighed(
@@ -137,8 +156,3 @@ def weighed(
 
 def _count(shape: Shape) -> int:
     return int(torch.Size(shape).numel())
-
-
-def size_text(size: float) -> str:
-    """``850 MB`` or ``2.1 GB``, of 10^6 and 10^9 bytes."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

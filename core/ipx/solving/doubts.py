@@ -33,6 +33,9 @@ CUT, MIXED = (0.1, 0.75), 0.6
 """Share of the values at an end of the range if noise is cut off there, half in a flat image, and
 the least share of neighbours of which one is at the end, relative to independent values."""
 
+GREY = 0.1
+"""Share of the values between the ends of the range without which an image is black and white."""
+
 KEPT = 0.001
 """Root mean square of the change that does not count: 60 dB."""
 
@@ -165,7 +168,8 @@ def _cut(problem: Problem) -> float:
     that of whole regions. The mean of such noise is not zero, so that no data term fits it.
     """
     y, traits = problem.y, problem.physical.traits
-    if problem.hard or y.ndim < 4 or traits.signed or traits.absolute or traits.complex:
+    images = y.ndim >= 4 and not (traits.signed or traits.absolute or traits.complex)
+    if problem.hard or not images or not problem.data.quadratic:  # counts and outliers do so
         return 0.0
     known = problem.operator.known(y)
     seen = torch.ones_like(y) if known is None else known.expand_as(y).to(y)
@@ -173,11 +177,14 @@ def _cut(problem: Problem) -> float:
     worst = 0.0
     values = y.flatten(1)
     pixels, couples = (v.flatten(1).sum(1).clamp_min(1) for v in (seen, pairs))
-    for end in (values.amin(1), values.amax(1)):
+    low, high = values.amin(1), values.amax(1)
+    inner = ((y > column(low, y)) & (y < column(high, y))).to(y) * seen
+    grey = inner.flatten(1).sum(1) / pixels > GREY  # or else a halftone, a code, a pattern
+    for end in (low, high):
         at = (y == column(end, y)).to(y) * seen
         share = at.flatten(1).sum(1) / pixels
         mixed = ((at[..., 1:] - at[..., :-1]).abs() * pairs).flatten(1).sum(1) / couples
-        cut = (share > CUT[0]) & (share < CUT[1])
+        cut = grey & (share > CUT[0]) & (share < CUT[1])
         cut &= mixed > MIXED * 2 * share * (1 - share)
         worst = max(worst, float((share * cut).amax()))
     return worst

@@ -22,7 +22,7 @@ from ipx.solving.progress import Phase, Progress, Result
 class Observer:
     """Base class: called before the first step, after each step, and with the result."""
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: Phase | str) -> None:
         """At the beginning of a phase without steps for observers, such as ``"noise level"``."""
 
     def begin(self, progress: Progress) -> None:
@@ -39,7 +39,7 @@ class Observer:
 AnyObserver = Observer | Callable[[Progress], None]
 
 
-def announce(observers: Sequence[AnyObserver], phase: Phase) -> None:
+def announce(observers: Sequence[AnyObserver], phase: Phase | str) -> None:
     """Tell the observers that a phase begins."""
     for observer in observers:
         if isinstance(observer, Observer):

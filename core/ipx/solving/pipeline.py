@@ -21,6 +21,7 @@ from ipx.solving.prepared import Prepared
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Result
 from ipx.solving.starts import first_guess, lowest
+from ipx.solving.trials import run
 
 RULES: dict[str, Callable[[Prepared, Weighed], Weighed]] = {
     "given": as_told,
@@ -44,6 +45,12 @@ def solution(prepared: Prepared) -> Weighed:
         return done
     problem = prepared.problem
     return safer(done, framed(problem.preview(), problem), solve)
+
+
+def solved_like(prepared: Prepared, weights: Tensor, twin: Result) -> Result:
+    """The solution from the first start, with weights ``(priors, B)`` and the steps of ``twin``."""
+    p = _begun(prepared, 0)
+    return run(p.weighted(weights), p.algorithm, p.settings, p.observers, twin=twin)
 
 
 def _from_each_start(prepared: Prepared, first: Prepared, weights: Tensor) -> Result:

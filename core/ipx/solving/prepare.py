@@ -20,7 +20,7 @@ from ipx.parts.sum import Sum
 from ipx.planning.choice import usual_prior
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.request import check_drawn, check_weights, pick, weight_rule
-from ipx.planning.settings import SolveSettings
+from ipx.planning.settings import SolveSettings, bytes_in
 from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.claims import claims
@@ -31,7 +31,7 @@ from ipx.solving.prepared import Prepared
 from ipx.solving.problem import Problem, Term
 from ipx.solving.solver import Solver
 from ipx.solving.starts import check_start
-from ipx.solving.units import Units, units_of
+from ipx.solving.units import Units, units_of, units_told
 from ipx.solving.unknowns import Settled, settled
 
 SMALLEST, LARGEST = 1e-9, 1e15
@@ -42,7 +42,12 @@ _NONE: tuple[None, None] = (None, None)
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The arguments of `ipx.solve`, with all settings."""
+    """The arguments of `ipx.solve`, with all settings.
+
+    Attributes:
+        made: the operator on the data, where ``op`` describes one of which it is a part.
+        unit: of the data, where it is not to be told from them, see `ipx.solving.units`.
+    """
 
     image: Any
     op: Description
@@ -59,6 +64,7 @@ class Asked:
     observers: Sequence[AnyObserver]
     settings: SolveSettings
     checkpoint: str | None = None
+    made: Operator[Any] | None = None
     unit: float | None = None
 
     def like(self, image: Any, y: Tensor) -> Tensor:
@@ -114,12 +120,14 @@ def prepare(asked: Asked) -> Ready:
     noise, model = build("noise", asked.noise), build("prior", prior)
     _check(model, algorithm, operator, s.start)
     if s.memory == "check":
-        weighed(plan, operator, noise, model, algorithm, rule, y, sampler).check()
+        most = None if s.max_memory is None else bytes_in(s.max_memory)
+        weighed(plan, operator, noise, model, algorithm, rule, y, sampler).check(most)
     announce(asked.observers, "noise level")
     scalable = model.traits.weighted or algorithm.traits.own_prior
-    units = units_of(y, operator, noise, scalable and asked.unit is None)
     if asked.unit is not None:
-        units = Units(torch.full_like(units.by, asked.unit))
+        units = units_told(asked.unit, y, operator, noise, scalable)
+    else:
+        units = units_of(y, operator, noise, scalable)
     problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
     ready = Prepared.of(
         problem, plan, algorithm=algorithm, lam=asked.lam, tuner=tuner, rule=rule, settings=s,
@@ -184,6 +192,8 @@ def _planned(
 
 def _operator(asked: Asked, op: Description, y: Tensor) -> Operator[Any]:
     """The operator, whose image shape is given or follows from that of the data."""
+    if asked.made is not None:
+        return asked.made
     shape = asked.image_shape or image_shape_of(op, tuple(y.shape[1:]))
     if (
         asked.image_shape is None

@@ -5,19 +5,21 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
+from ipx.errors import MemoryExhaustedError
 from ipx.files.storage import Storage
 from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
 from ipx.planning.plan import Plan
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description
+from ipx.solving.batches import halves, joined_images, joined_results, joined_weights
 from ipx.solving.choose_lam import Weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
@@ -28,6 +30,9 @@ from ipx.solving.pipeline import solution
 from ipx.solving.posterior import Posterior
 from ipx.solving.prepare import Asked, Ready, changed_settings, prepare
 from ipx.solving.progress import Result, Status
+from ipx.solving.tile_course import Course
+from ipx.solving.tiled import Opening
+from ipx.solving.tiled_array import in_tiles
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,6 +66,8 @@ class Restoration:
         seconds: wall-clock time of the whole call.
         warnings: reasons to doubt the result, one line each.
         wrong: per image, true if it is surely wrong: far outside the range of the data.
+        tiles: of an image that was restored in tiles, how they lay and how well they fitted, see
+            `ipx.solving.tiles.Tiling`; ``result`` is then that of a representative window.
     """
 
     image: Any
@@ -79,6 +86,7 @@ class Restoration:
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     wrong: list[bool] = field(default_factory=list)
+    tiles: dict[str, Any] | None = None
 
     @property
     def x(self) -> Tensor:
@@ -185,6 +193,20 @@ def solve(
         observers=observers, checkpoint=checkpoint, unit=unit,
         settings=changed_settings(settings, changed),
     )  # fmt: skip
+    if isinstance(asked.settings.tile, int):
+        return _in_tiles(asked, began)
+    try:
+        return _solved(asked, began)
+    except MemoryExhaustedError as e:
+        why = e
+    # outside of the handler, whose traceback keeps the arrays of the attempt
+    if asked.settings.tiled:
+        return _in_tiles(asked, began)
+    return _by_halves(asked, why, began)
+
+
+def _solved(asked: Asked, began: float) -> Restoration:
+    """The restoration of all images at once."""
     with memory_errors():
         ready = prepare(asked)
         done = solution(ready.prepared)
@@ -224,6 +246,71 @@ def _restoration(
         seconds=seconds,
         warnings=remarks,
         wrong=wrong,
+    )
+
+
+def _by_halves(asked: Asked, why: MemoryExhaustedError, began: float) -> Restoration:
+    """The restoration of a batch that exceeds the memory, half after half.
+
+    Raises:
+        MemoryExhaustedError: ``why``, for one image, or where halves are no problems of their own.
+    """
+    found = halves(asked)
+    if found is None:
+        raise why
+    parts, back = found
+    made = [_whole_or_halves(part, why, began) for part in parts]
+    one, other = made
+    outputs = joined_images(one.outputs, other.outputs)
+    return replace(
+        one,
+        image=back(outputs["restored"]),
+        outputs=outputs,
+        before=torch.cat([one.before, other.before]),
+        status=one.status + other.status,
+        lam=joined_weights(one.lam, other.lam),
+        level=one.level + other.level,
+        result=joined_results(one.result, other.result),
+        trace=one.trace + other.trace,
+        seconds=time.perf_counter() - began,
+        warnings=[*dict.fromkeys([*one.warnings, *other.warnings])],
+        wrong=one.wrong + other.wrong,
+    )
+
+
+def _whole_or_halves(asked: Asked, why: MemoryExhaustedError, began: float) -> Restoration:
+    try:
+        return _solved(asked, began)
+    except MemoryExhaustedError:
+        pass
+    return _by_halves(asked, why, began)
+
+
+def _in_tiles(asked: Asked, began: float) -> Restoration:
+    """The restoration in tiles of an image in memory."""
+    x, before, back, opening, course = in_tiles(asked)
+    how = of_tiles(opening, course, began)
+    return replace(how, image=back(x), outputs={**how.outputs, "restored": x}, before=before)
+
+
+def of_tiles(opening: Opening, course: Course, began: float) -> Restoration:
+    """The restoration of the representative window, with the course of all tiles.
+
+    Args:
+        opening: what the tiles have in common.
+        course: how they went.
+        began: when the work began, on the clock `time.perf_counter`.
+    """
+    how = _restoration(opening.done, None, replace(opening.ready, found=opening.found), began)
+    steps = torch.full_like(how.result.iterations, course.iterations)
+    return replace(
+        how,
+        status=[course.status],
+        result=replace(how.result, iterations=steps),
+        warnings=[*how.warnings, *course.remarks()],
+        op=opening.found.op,
+        seconds=time.perf_counter() - began,
+        tiles=course.to_json(),
     )
 
 

@@ -84,7 +84,7 @@ def units_of(y: Tensor, operator: Operator[Any], noise: Noise[Any], scalable: bo
     ``scalable``.
     """
     one = torch.ones(y.shape[0], dtype=y.dtype, device=y.device)
-    if not (scalable and isinstance(operator, LinearOperator) and noise.scaled(one) is not None):
+    if not _scales(one, operator, noise, scalable):
         return Units(one)
     with torch.no_grad():
         y = noise.centred(y)
@@ -98,3 +98,16 @@ def units_of(y: Tensor, operator: Operator[Any], noise: Noise[Any], scalable: bo
         # the preview of some operators has no unit, such as that of random projections
         far &= image_norm(operator.forward(preview) - y) <= FIT * image_norm(y)
         return Units(torch.where(far, largest, one))
+
+
+def units_told(
+    by: float, y: Tensor, operator: Operator[Any], noise: Noise[Any], scalable: bool
+) -> Units:
+    """The unit ``by`` of each image, or 1 unless data in another unit are the same problem."""
+    one = torch.ones(y.shape[0], dtype=y.dtype, device=y.device)
+    return Units(by * one if _scales(one, operator, noise, scalable) else one)
+
+
+def _scales(one: Tensor, operator: Operator[Any], noise: Noise[Any], scalable: bool) -> bool:
+    linear = isinstance(operator, LinearOperator)
+    return scalable and linear and noise.scaled(one) is not None

@@ -16,7 +16,7 @@ import numpy as np
 
 from ipx.declare.options import Options
 from ipx.errors import InputError, MissingExtraError
-from ipx.files.format import Array, Raster
+from ipx.files.format import Array, Header, Raster
 from ipx.files.images import read, write
 from ipx.files.lookup import by_content, by_suffix
 from ipx.testing.common import Checks, Named, require
@@ -79,6 +79,24 @@ class WrittenChecks(FormatChecks):
         for told, icc in product(self._rasters(), (None, PROFILE)):
             again = self.made.decode(self.made.encode(replace(told, icc=icc)))
             require(again.icc in (None, icc), "a colour profile comes back that was not given")
+
+    def rows(self) -> None:
+        """What `streamed` writes is what `encode` does, and `opened` reads its rows."""
+        for told in self._rasters((64, 48)):
+            header = Header.of(told)
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / ("a" + self.spec.suffixes[0])
+                self.made.streamed(path, header, (told.samples[i : i + 24] for i in (0, 24, 48)))
+                again = self.made.decode(path.read_bytes())
+                exact = self.made.decode(self.made.encode(told))
+                same = np.array_equal(again.samples, exact.samples)
+                require(same and again.layout == told.layout, "rows are written differently")
+                with self.made.opened(path) as found:
+                    if found is not None:
+                        part = found.read(10, 40)
+                        require(np.array_equal(part, exact.samples[10:40]), "other rows are read")
+                        shape = found.header.shape
+                        require(shape == header.shape, f"the header says {shape}")
 
     def found_by_content(self) -> None:
         """What it writes begins as declared, and is taken for a file of this format."""

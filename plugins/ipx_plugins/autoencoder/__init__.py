@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ipx import ModelSpec, Options, hookimpl, opt
 
-WEIGHTS: tuple[str, ...] = ()
+WEIGHTS = ("digits",)
 
 RECIPE: dict[str, Any] = {"lr": 1e-3, "batch": 64, "ema": 0.995}
 

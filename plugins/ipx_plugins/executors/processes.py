@@ -119,9 +119,9 @@ def _stop(team: Sequence[Worker]) -> None:
 def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
     """The life of a worker: units from the pipe, results to it, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stopped)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(Stopped, EOFError, OSError):
+        signal.signal(signal.SIGTERM, _stopped)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         while True:
             unit = pipe.recv()
             result = work(unit)

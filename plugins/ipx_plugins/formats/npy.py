@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 from ipx import Format, InputError, Raster
 from ipx.files.axes import HELP, as_stored, raster_of
-from ipx.files.format import Array, is_image
+from ipx.files.format import Array, Header, Rows, is_image
 
 
 class NPY(Format):
     """One array per file, ``(H, W)`` or ``(H, W, C)``, without colour profile."""
+
+    streams = True
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[Rows | None]:
+        """Rows mapped from the file; None for booleans."""
+        found = NPYRows(path)
+        yield None if found.header.dtype == "bool" else found
+
+    def streamed(self, path: Path, header: Header, rows: Iterable[Array]) -> None:
+        """A file filled row by row."""
+        shape = header.shape if header.shape[2] > 1 else header.shape[:2]
+        descr = np.lib.format.dtype_to_descr(np.dtype(header.dtype))
+        told = {"descr": descr, "fortran_order": False, "shape": shape}
+        with open(path, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, told)
+            for band in rows:
+                file.write(np.ascontiguousarray(band).data)
 
     def stack(self, data: bytes, axes: str) -> Raster:
         """The stack or volume of these axes; without axes the picture."""
@@ -21,21 +42,8 @@ class NPY(Format):
 
     def decode(self, data: bytes) -> Raster:
         """The picture; four channels are RGB and alpha."""
-        samples = self.numbers(data)
-        if samples.ndim not in (2, 3):
-            raise InputError(
-                f"has shape {samples.shape}; an image is (H, W), (H, W, 1), (H, W, 3) or "
-                f"(H, W, 4); else {HELP}"
-            )
-        if samples.ndim == 3 and samples.size and not _channels_last(*samples.shape):
-            first = is_image(samples.shape[0]) or samples.shape[0] == 4
-            hint = "move the channels last, or " if first else ""
-            raise InputError(
-                f"has shape {samples.shape}, and {samples.shape[2]} channels in the last axis are "
-                f"no image: {hint}{HELP}"
-            )
-        samples = samples.reshape(*samples.shape[:2], -1) if samples.size else samples
-        return Raster(samples, alpha=samples.ndim == 3 and samples.shape[2] == 4)
+        samples = _arranged(self.numbers(data))
+        return Raster(samples, alpha=_has_alpha(samples))
 
     def encode(self, raster: Raster) -> bytes:
         """A file with one array, ``(H, W)`` if grey."""
@@ -57,6 +65,49 @@ class NPY(Format):
         if not isinstance(array, np.ndarray):
             raise InputError("holds several arrays; save one")
         return array
+
+
+class NPYRows(Rows):
+    """Rows of an array in a file, mapped while they are read: a map counts as memory in use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        samples = self._mapped()
+        height, width, count = samples.shape
+        name = samples.dtype.newbyteorder("=").name
+        self.header = Header((height, width, count), name, _has_alpha(samples))
+
+    def read(self, top: int, bottom: int) -> Array:
+        """A copy of the rows."""
+        return np.array(self._mapped()[top:bottom], dtype=self.header.dtype)
+
+    def _mapped(self) -> Array:
+        return _arranged(np.load(self.path, mmap_mode="r", allow_pickle=False))
+
+
+def _has_alpha(samples: Array) -> bool:
+    return samples.ndim == 3 and samples.shape[2] == 4
+
+
+def _arranged(samples: Array) -> Array:
+    """The samples as ``(H, W, S)``.
+
+    Raises:
+        InputError: they are no image.
+    """
+    if samples.ndim not in (2, 3):
+        raise InputError(
+            f"has shape {samples.shape}; an image is (H, W), (H, W, 1), (H, W, 3) or "
+            f"(H, W, 4); else {HELP}"
+        )
+    if samples.ndim == 3 and samples.size and not _channels_last(*samples.shape):
+        first = is_image(samples.shape[0]) or samples.shape[0] == 4
+        hint = "move the channels last, or " if first else ""
+        raise InputError(
+            f"has shape {samples.shape}, and {samples.shape[2]} channels in the last axis are "
+            f"no image: {hint}{HELP}"
+        )
+    return samples.reshape(*samples.shape[:2], -1) if samples.size else samples
 
 
 def _channels_last(height: int, width: int, channels: int) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import tifffile
@@ -14,19 +15,49 @@ from tifffile import PHOTOMETRIC
 
 from ipx import Format, InputError, Raster
 from ipx.files.axes import HELP
-from ipx.files.format import FEWEST, Array, check_size, wrong_channels
+from ipx.files.format import Array, Header, Rows, check_size
+from ipx.files.limits import unlimited
 from ipx_plugins.formats.common import ORIENTATION, padded_jpeg
+from ipx_plugins.formats.tiff_rows import (
+    ICC,
+    JPEG,
+    TILE,
+    TIFFRows,
+    channels_last,
+    rows_alone,
+    samples_of_pixel,
+    tags,
+    tiles,
+)
 from ipx_plugins.formats.tiff_stacks import encoded, metadata_of, stack_of
-
-ICC = 34675
-JPEG = (6, 7, 34892)
-"""Numbers of JPEG compression."""
 
 TRUNCATED = "is a truncated TIFF; get a whole copy of it"
 
 
 class TIFF(Format):
     """TIFF and BigTIFF; for stacks see `ipx_plugins.formats.tiff_stacks`."""
+
+    streams = True
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[Rows | None]:
+        """Rows; None for palettes, turned images, stacks, and huge compressed strips."""
+        with _quiet(), unlimited(), tifffile.TiffFile(path) as tif:
+            page = _full_pages(tif)[0]
+            _check(page, path.stat().st_size)
+            yield TIFFRows(page) if _page_count(tif) == 1 and rows_alone(page) else None
+
+    def streamed(self, path: Path, header: Header, rows: Iterable[Array]) -> None:
+        """A file of tiles, compressed as by `encode`; BigTIFF above 3.9 GB."""
+        tifffile.imwrite(
+            path,
+            tiles(rows, header),
+            shape=header.shape if header.shape[2] > 1 else header.shape[:2],
+            dtype=header.dtype,
+            tile=(TILE, TILE),
+            bigtiff=header.size > 3_900_000_000,
+            **tags(header),
+        )
 
     def decode(self, data: bytes) -> Raster:
         """The picture; planes, tiles, palettes, white-is-zero and one bit become plain samples."""
@@ -49,22 +80,8 @@ class TIFF(Format):
         plain = raster.layout == "L" and raster.icc is None
         if raster.axes or raster.order or (raster.kept and plain):
             return encoded(raster)
-        samples = raster.packed
-        deflated = samples.dtype.kind in "ui" and samples.dtype.itemsize <= 2
-        extra = ("assocalpha" if raster.premultiplied else "unassalpha",)
         out = io.BytesIO()
-        tifffile.imwrite(
-            out,
-            samples,
-            photometric="rgb" if raster.layout.startswith("RGB") else "minisblack",
-            planarconfig="contig" if samples.ndim == 3 else None,
-            extrasamples=extra if raster.alpha else None,
-            compression="zlib" if deflated else None,
-            predictor=deflated,
-            iccprofile=raster.icc,
-            software="ipx",
-            metadata=None,
-        )
+        tifffile.imwrite(out, raster.packed, **tags(Header.of(raster)))
         return out.getvalue()
 
     def numbers(self, data: bytes) -> Array:
@@ -133,16 +150,8 @@ def _raster(page: tifffile.TiffPage, size: int) -> Raster:
     if page.photometric == PHOTOMETRIC.PALETTE:
         samples = _from_palette(page, samples)
     else:
-        samples = _channels_last(page, samples)
-        colours = 1 if page.photometric in (0, 1) else 3
-        # A fourth sample of unspecified kind with RGB is alpha in practice; a second with grey
-        # could be anything.
-        alpha = samples.shape[2] == colours + 1 and (
-            extra in ([1], [2]) or (colours == 3 and extra in ([], [0]))
-        )
-        bands = colours == 1 and samples.shape[2] >= FEWEST
-        if not bands and samples.shape[2] != colours + alpha:
-            raise InputError(wrong_channels(samples.shape[2]))
+        samples = channels_last(page, samples)
+        alpha = samples_of_pixel(page)[1]
     return Raster(
         samples,
         alpha,
@@ -189,21 +198,6 @@ def _check_jpeg(page: tifffile.TiffPage) -> None:
         )
         if not np.array_equal(one, other):
             raise InputError("is a damaged TIFF, data are missing in it; get a whole copy")
-
-
-def _channels_last(page: tifffile.TiffPage, samples: Array) -> Array:
-    """The samples as ``(H, W, S)``, with black at zero."""
-    if page.samplesperpixel == 1:
-        samples = samples.reshape(*samples.shape[:2], 1)
-    elif page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
-        samples = np.moveaxis(samples, 0, -1)
-    if page.photometric == PHOTOMETRIC.MINISWHITE:
-        if samples.dtype.kind not in "bu" or samples.shape[2] > 1:
-            raise InputError(
-                "is white-is-zero but not plain unsigned grey; save it as black-is-zero"
-            )
-        samples = ~samples
-    return samples
 
 
 def _from_palette(page: tifffile.TiffPage, samples: Array) -> Array:

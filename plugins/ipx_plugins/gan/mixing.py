@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ipx import Generator, ShapeError, UsageError, load_weights
+from ipx import Generator, MissingExtraError, ShapeError, load_weights
 from ipx_plugins.gan import MixingOptions
 from ipx_plugins.gan.model import GAN
 
@@ -21,7 +21,7 @@ class StyleMixing(Generator[MixingOptions]):
     rows the coarse ones.
 
     Raises:
-        UsageError: the weights are not of body style.
+        MissingExtraError: the weights are not of body style.
         ShapeError: the size is not that of the model.
     """
 
@@ -33,7 +33,7 @@ class StyleMixing(Generator[MixingOptions]):
         loaded = load_weights(o.weights, "gan")
         model, net = cast(GAN, loaded.model), loaded.network()
         if model.options.body != "style":
-            raise UsageError(
+            raise MissingExtraError(
                 "these weights have no styles to mix; train some with ipx train gan "
                 "--model.body style, and give the file as the option weights"
             )

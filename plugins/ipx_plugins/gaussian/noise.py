@@ -20,6 +20,8 @@ class White(Noise[_O]):
 
     simulated = 0.02
     spread = 1.0
+    doubted: float | None = None
+    """The largest estimate of the level, if that is another one than was taken."""
 
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
         """1/2 |pred - y|^2 per image, ``(B,)``."""
@@ -51,12 +53,9 @@ class White(Noise[_O]):
         sigma = torch.tensor([f.sigma for f in found], dtype=y.dtype, device=y.device)
         made.level = sigma / self.spread
         made.block = max(f.block for f in found)
-        made.remarks = tuple(
-            f"estimates of the noise level disagree ({f.others:.3g} and {f.sigma:.3g}): the "
-            f"smaller one is taken; give the option {self.traits.level} of the noise for another"
-            for f in found
-            if f.others is not None
-        )[:1]
+        for f in found:
+            if f.others is not None and made.doubted is None:
+                made.doubted, made.remarks = f.others, self._disagree(f.others, f.sigma)
         count = y[0].numel() if known is None else int(known.expand_as(y[:1]).sum())
         if count < ENOUGH and not made.remarks:
             made.remarks = (
@@ -64,6 +63,12 @@ class White(Noise[_O]):
                 f"option {self.traits.level} of the noise",
             )
         return made
+
+    def _disagree(self, more: float, less: float) -> tuple[str, ...]:
+        return (
+            f"estimates of the noise level disagree ({more:.3g} and {less:.3g}): the smaller one "
+            f"is taken; give the option {self.traits.level} of the noise for another",
+        )
 
     def bounded(self, quiet: Tensor) -> Self:
         """This model with the level of ``quiet``, from its median, where that is much smaller."""
@@ -74,6 +79,9 @@ class White(Noise[_O]):
             return self
         made = type(self)(self.options)
         made.level, made.block = torch.where(least, level, told), self.block
+        made.doubted, made.remarks = self.doubted, self.remarks
+        if self.doubted is not None:
+            made.remarks = self._disagree(self.doubted, float(made.level.amin()))
         return made
 
     def widened(self, error: Tensor) -> Self:

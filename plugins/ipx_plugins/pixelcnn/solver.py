@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from ipx_plugins.pixelcnn.model import PixelCNN
 
 
 class PixelCNNSolver(Solver[PixelCNNSolverOptions, State]):
-    """The mean of weighted draws from p(x | y), or one of them; channel by channel.
+    """The mean of weighted draws from p(x | y), or one of them; channel by channel, on the CPU.
 
     Each grey value v of the model explains y_i by N(y_i; d v, s^2 + (d h)^2 / 12), s the standard
     deviation of the noise and h the distance of grey values, for the error of rounding.
@@ -36,7 +36,7 @@ class PixelCNNSolver(Solver[PixelCNNSolverOptions, State]):
 
     def __init__(self, options: PixelCNNSolverOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
-        self._nets: dict[Any, tuple[PixelCNN, nn.Module]] = {}
+        self._net: tuple[PixelCNN, nn.Module] | None = None
 
     def check(self, image_shape: Shape) -> None:
         """Raise the errors of `load_weights` that need no loading."""
@@ -56,8 +56,8 @@ class PixelCNNSolver(Solver[PixelCNNSolverOptions, State]):
         trusted = problem.noise.trusted(problem.y)
         known = known if trusted is None else known & trusted
         variance = column(noise_variance(problem), y).expand(shape)
-        model, net = self._network(problem)
-        flat = [t.expand(shape).flatten(0, 1) for t in (y, d, known, variance)]
+        model, net = self._network()
+        flat = [t.expand(shape).flatten(0, 1).cpu() for t in (y, d, known, variance)]
         fit = _fit(model, *flat)
         rng = torch.Generator().manual_seed(self.options.seed)
         pictures, weights = model.fitting(net, fit, self.options.particles, rng)
@@ -70,13 +70,12 @@ class PixelCNNSolver(Solver[PixelCNNSolverOptions, State]):
         sure = known & (variance == 0)
         return State(torch.where(sure, y / torch.where(known, d, 1.0), x))
 
-    def _network(self, problem: Problem) -> tuple[PixelCNN, nn.Module]:
-        """Model and network on the device of the problem (a pure cache)."""
-        y = problem.y
-        if y.device not in self._nets:
+    def _network(self) -> tuple[PixelCNN, nn.Module]:
+        """Model and network (a pure cache)."""
+        if self._net is None:
             loaded = load_weights(self.options.weights, "pixelcnn", 1)
-            self._nets[y.device] = (cast(PixelCNN, loaded.model), loaded.network(y.float()))
-        return self._nets[y.device]
+            self._net = (cast(PixelCNN, loaded.model), loaded.network())
+        return self._net
 
 
 def _fit(model: PixelCNN, y: Tensor, d: Tensor, known: Tensor, variance: Tensor) -> Tensor:

@@ -31,7 +31,9 @@ class NetworkOptions(Options):
     layers: int = opt(
         default=0, min=0, max=64, help="The first so many layers are matched; 0: all of them."
     )
-    iterations: int = opt(default=200, min=1, max=100_000, help="Steps of L-BFGS, for gram.")
+    iterations: int = opt(
+        default=100, min=1, max=100_000, help="Steps of L-BFGS on each grid, for gram."
+    )
 
 
 class TextureOptions(NetworkOptions):

@@ -65,7 +65,7 @@ class ARVAEOptions(VAEOptions):
     width: int = opt(
         default=16, min=1, max=1024, help="Features at half size, doubled per scale up to 8x."
     )
-    gamma: float = opt(default=30.0, min=0.0, help="Weight of the order of codes, in nats.")
+    gamma: float = opt(default=100.0, min=0.0, help="Weight of the order of codes, in nats.")
     sharpness: float = opt(
         default=1.0, above=0.0, help="delta: how fast a difference of codes counts as full."
     )

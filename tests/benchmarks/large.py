@@ -1,0 +1,152 @@
+"""Large pictures in tiles: peak memory, processor time by size, and seams.
+
+    python tests/benchmarks/large.py memory --size 4096 --max-memory 1GB
+    python tests/benchmarks/large.py time --sizes 1024 2048 4096
+    python tests/benchmarks/large.py seam --size 2048 --prior tv --tile 512
+
+``memory`` restores a 16-bit TIFF in a process of its own and prints its peak of resident memory.
+``time`` does so for each size, with processor time, which other work on the machine changes little.
+``seam`` restores a picture in tiles and as a whole, both with the same weight, noise level and
+number of steps, and prints their largest difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+import ipx
+from ipx.files import images
+
+SIGMA, NOISE = 1.5, 0.02
+BAND = 512
+"""Rows of the picture that are made at once."""
+
+
+def scene() -> np.ndarray[Any, Any]:
+    """The bundled photograph blurred, grey, to be repeated in mirrored copies."""
+    grey = images.bundled().pixels.mean(0)
+    op = {"name": "blur", "sigma": SIGMA, "boundary": "reflect"}
+    return np.asarray(ipx.degrade(grey, op=op, noise={"name": "gaussian", "sigma": 0.0}))
+
+
+def bands(size: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Rows of the degraded picture ``(n, size)``, in [0, 1]; noise of its own in each."""
+    small = scene()
+    block = np.block([[small, small[:, ::-1]], [small[::-1], small[::-1, ::-1]]])
+    wide = np.tile(block, (1, -(-size // block.shape[1])))[:, :size]
+    for top in range(0, size, BAND):
+        rows = np.arange(top, min(top + BAND, size)) % len(wide)
+        noise = np.random.default_rng(top).normal(0, NOISE, (len(rows), size))
+        yield (wide[rows] + noise).astype(np.float32)
+
+
+def write(path: Path, size: int) -> None:
+    """The degraded picture as a 16-bit TIFF, uncompressed."""
+    mapped = tifffile.memmap(path, shape=(size, size), dtype=np.uint16, photometric="minisblack")
+    top = 0
+    for band in bands(size):
+        mapped[top : top + len(band)] = np.rint(band.clip(0, 1) * 65535)
+        top += len(band)
+    mapped.flush()
+
+
+def command(source: Path, a: argparse.Namespace) -> list[str]:
+    """The command line that restores a file."""
+    words = ["solve", str(source), "-o", str(source.with_name("out.tif")), "--json", "--force"]
+    words += ["--op", "blur", "--op.sigma", str(SIGMA), "--prior", a.prior]
+    words += ["--op.boundary", a.boundary, "--max-memory", a.max_memory]
+    words += [] if a.lam is None else ["--lam", str(a.lam)]
+    words += [] if a.tile is None else ["--tile", str(a.tile)]
+    return words
+
+
+def measured(size: int, a: argparse.Namespace) -> dict[str, Any]:
+    """A restoration in a process of its own."""
+    with tempfile.TemporaryDirectory(dir=a.folder) as folder:
+        source = Path(folder) / "scan.tif"
+        write(source, size)
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        run = subprocess.run(
+            [sys.executable, __file__, "child", *command(source, a)], stdout=subprocess.PIPE
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        *rows, peak = run.stdout.decode().splitlines()
+        if run.returncode:
+            sys.exit(run.returncode)
+    row = json.loads(rows[0])
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "size": size,
+        "peak_mb": int(peak) / 1000,
+        "cpu_s": round(processor, 1),
+        "cpu_us_per_pixel": round(1e6 * processor / size**2, 3),
+        "wall_s": round(time.perf_counter() - began, 1),
+        "iterations": row["iterations"],
+        "lam": row["lam"],
+        "sigma": row["sigma"],
+        "tiles": row.get("tiles"),
+    }
+
+
+def child(words: list[str]) -> None:
+    """The command line, and then the peak of the resident memory of this process in kB."""
+    from ipx_cli.main import cli
+
+    code = cli.main(words, standalone_mode=False)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    sys.exit(code or 0)
+
+
+def seam(a: argparse.Namespace) -> dict[str, Any]:
+    """Tiles against the whole."""
+    y = np.concatenate([*bands(a.size)])
+    op = {"name": "blur", "sigma": SIGMA, "boundary": a.boundary}
+    told: dict[str, Any] = {"op": op, "prior": a.prior, "memory": "ignore"}
+    tiles = ipx.solve(y, lam=a.lam or "auto", tile=a.tile or 512, **told)
+    lam = tiles.lam[0] if tiles.lam else "auto"
+    noise = {"name": "gaussian", "sigma": tiles.level[0]}
+    whole = ipx.solve(y, lam=lam, noise=noise, iterations=tiles.iterations[0], tol=0, **told)
+    gap = np.abs(tiles.image - whole.image)
+    return {
+        "size": a.size, "prior": a.prior, "worst": float(gap.max()),
+        "rms": float(np.sqrt((gap**2).mean())), "lam": tiles.lam, "sigma": tiles.level,
+        "iterations": tiles.iterations, "of_whole": whole.iterations, "tiles": tiles.tiles,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """The measurement named on the command line."""
+    if sys.argv[1:2] == ["child"]:
+        child(sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=["memory", "time", "seam"])
+    parser.add_argument("--size", type=int, default=2048)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048, 4096])
+    parser.add_argument("--prior", default="tv")
+    parser.add_argument("--boundary", default="unknown")
+    parser.add_argument("--lam", type=float)
+    parser.add_argument("--tile", type=int)
+    parser.add_argument("--max-memory", default="1GB")
+    parser.add_argument("--folder", help="where the files are made")
+    a = parser.parse_args()
+    if a.what == "seam":
+        print(json.dumps(seam(a)))
+        return
+    for size in [a.size] if a.what == "memory" else a.sizes:
+        print(json.dumps(measured(size, a)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
