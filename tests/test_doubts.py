@@ -142,7 +142,7 @@ def test_a_result_that_is_surely_wrong_fails(
 
 def test_noise_of_a_back_projection_does_not_hide_an_unsound_result() -> None:
     """The result was as far outside [0, 1] as the noise of the back-projection: 12 dB."""
-    x = torch.from_numpy(images.bundled().pixels[None, 1:2, 20:84, 40:104])
+    x = torch.from_numpy(images.bundled().pixels[None, 1:2, 20:116, 40:136])
     noise = {"name": "gaussian", "sigma": 0.1}
     y = ipx.degrade(x, op="tomography", noise=noise, seed=1)
     how = ipx.solve(y, op="tomography", noise=noise, prior="drunet")
