@@ -203,7 +203,7 @@ def test_a_stack_in_a_file_is_refused(folder: Path) -> None:
     np.save("stack.npy", np.zeros((10, 64, 64), np.float32))
     told = call("solve", "stack.npy", *FAST)
     assert told.exit_code == 3
-    assert "save each image of a stack alone" in told.stderr
+    assert "say --axes TYX (pictures, one by one), ZYX (a volume)" in told.stderr
 
 
 def test_a_fixed_schedule_is_done(folder: Path) -> None:

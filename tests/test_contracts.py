@@ -15,13 +15,18 @@ from ipx.declare.traits import Traits
 from ipx.testing import checks, light_module, run_checks, variants
 
 
+HEAVY = ("solver-pixelcnn-",)
+"""Draws pixel after pixel, seconds a check."""
+
+
 def every() -> list:
     return [
-        pytest.param(check, id=f"{kind}-{variant}-{name}")
+        pytest.param(check, id=told, marks=[pytest.mark.slow] if told.startswith(HEAVY) else [])
         for kind in KINDS
         for spec in registry().all(kind)
         for variant, options in variants(spec)
         for name, check in checks(spec, options)
+        for told in (f"{kind}-{variant}-{name}",)
     ]
 
 

@@ -151,7 +151,8 @@ def test_a_signal_ends_a_batch_tidily(source: Path, number: int, status: int) ->
     names = [f"{i}.png" for i in range(50)]
     for name in names:
         shutil.copy(source, name)
-    run = forked("solve", *names, "--op", "identity", *FAST, "-o", "out")
+    level = ("--noise.sigma", "0.02")
+    run = forked("solve", *names, "--op", "identity", *level, *FAST, "-o", "out")
     run.stdout.readline()  # the first is done
     time.sleep(0.02)
     os.kill(run.number, number)

@@ -332,8 +332,12 @@ def test_watch_takes_what_comes_and_ends_with_a_summary(number: int) -> None:
         time.sleep(0.05)
         os.kill(os.getpid(), number)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # workers of tests ignore it
     threading.Thread(target=come).start()
-    told = call("watch", "in", "-o", "out", "--every", "0.05", *FAST)
+    try:
+        told = call("watch", "in", "-o", "out", "--every", "0.05", *FAST)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert told.exit_code == 1
     assert told.stderr.splitlines()[-1] == "ipx: 6 of 7 restored, 1 failed"
     assert sorted(pictures("out")) == sorted([*NAMES, "late.png"])

@@ -71,7 +71,7 @@ def test_errors_of_inpaint(tmp_path: Path) -> None:
         "nan.npy": "not finite",
         "size.npy": "is 6 x 8 pixels, the picture 6 x 7",
         "absent.png": "there is no mask file",
-        "mask.gif": "PNG, TIFF or NPY",
+        "mask.gif": "use PNG, TIFF, NPY",
     }
     for name, words in cases.items():
         with pytest.raises(ipx.InputError, match=words):

@@ -41,7 +41,7 @@ DTYPES = "float32, float64, uint8, uint16"
     [
         ({"dtype": torch.int32}, f"dtype must be one of {DTYPES}, not 'int32'"),
         ({"dtype": "float16"}, f"dtype must be one of {DTYPES}, not 'float16'"),
-        ({"device": "foo"}, "device foo cannot be used; take cpu, cuda or mps"),
+        ({"device": "foo"}, "device foo cannot be used; take auto, cpu, cuda or mps"),
         ({"device": "meta"}, "device meta cannot be used"),
         ({"tol": float("nan")}, "tol must be >= 0, not nan"),
         ({"tol": -1}, "tol must be >= 0, not -1"),

@@ -15,7 +15,7 @@ import click
 from ipx.errors import UsageError
 from ipx.files.atomic import folder_for
 from ipx.files.record import record_path
-from ipx.jobs.executor import Workers, cores, distributed
+from ipx.jobs.executor import Workers, cores, distributed, executor_for
 from ipx.jobs.manifest import Manifest, check_manifest, manifest_name
 from ipx.jobs.unit import Outcome, Solving, Unit, attempt
 from ipx.planning.request import Request
@@ -73,6 +73,8 @@ class Work:
 def restored(work: Work) -> int:
     """Restore the inputs; the exit status."""
     given, units = work.given, work.units
+    if given["cluster"]:
+        executor_for(given["cluster"])  # an unknown one is told before anything is written
     index = _index(work)
     at = manifest_of(work)
     with Manifest(at) as manifest:

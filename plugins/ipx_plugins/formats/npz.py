@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ipx import InputError, Raster
+from ipx import Format, InputError, Raster
 from ipx.files.axes import as_stored, raster_of
 from ipx.files.format import Array
 from ipx_plugins.formats.npy import NPY
@@ -19,6 +19,10 @@ IMAGE, AXES, SPACING = "image", "axes", "spacing"
 
 class NPZ(NPY):
     """The array named ``image``, or the only one of numbers."""
+
+    streams = False  # it is deflated as a whole
+    opened = Format.opened
+    streamed = Format.streamed
 
     def stack(self, data: bytes, axes: str) -> Raster:
         """The stack or volume of these axes, or those that the file tells; else the picture."""

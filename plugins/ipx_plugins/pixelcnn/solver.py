@@ -58,17 +58,20 @@ class PixelCNNSolver(Solver[PixelCNNSolverOptions, State]):
         variance = column(noise_variance(problem), y).expand(shape)
         model, net = self._network()
         flat = [t.expand(shape).flatten(0, 1).cpu() for t in (y, d, known, variance)]
-        fit = _fit(model, *flat)
+        # one by one: in a batch the last digits of the network differ, and with them whole draws
+        each = [self._drawn(model, net, fit[None]) for fit in _fit(model, *flat)]
+        x = torch.cat(each).to(y).view(shape)
+        sure = known & (variance == 0)
+        return State(torch.where(sure, y / torch.where(known, d, 1.0), x))
+
+    def _drawn(self, model: PixelCNN, net: nn.Module, fit: Tensor) -> Tensor:
+        """The mean of the draws, or one of them, ``(1, H, W)``."""
         rng = torch.Generator().manual_seed(self.options.seed)
         pictures, weights = model.fitting(net, fit, self.options.particles, rng)
         if self.options.estimate == "mean":
-            x = (pictures * weights[..., None, None]).sum(1)
-        else:
-            best = torch.multinomial(weights.cpu(), 1, generator=rng).to(weights.device)
-            x = pictures.take_along_dim(best[..., None, None], 1)[:, 0]
-        x = x.to(y).view(shape)
-        sure = known & (variance == 0)
-        return State(torch.where(sure, y / torch.where(known, d, 1.0), x))
+            return (pictures * weights[..., None, None]).sum(1)
+        best = torch.multinomial(weights.cpu(), 1, generator=rng).to(weights.device)
+        return pictures.take_along_dim(best[..., None, None], 1)[:, 0]
 
     def _network(self) -> tuple[PixelCNN, nn.Module]:
         """Model and network (a pure cache)."""
