@@ -14,7 +14,6 @@ from ipx.declare.registry import PluginInfo, registry
 from ipx.declare.traits import Traits
 from ipx.testing import checks, light_module, run_checks, variants
 
-
 HEAVY = ("solver-pixelcnn-",)
 """Draws pixel after pixel, seconds a check."""
 

@@ -137,7 +137,8 @@ def test_every_setting_is_an_option_a_key_and_in_the_record(source: Path) -> Non
     words = [
         word
         for name, value in given.items()
-        for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
+        for flag in (f"--{name.replace('_', '-')}",)
+        for word in ([flag] if value is True else [flag, str(value)])
     ]
     for how in (["--config", "run.toml"], words):
         told = call("solve", "--dry-run", "--json", *how)
