@@ -119,16 +119,19 @@ def _stop(team: Sequence[Worker]) -> None:
 def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
     """The life of a worker: units from the pipe, results to it, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(Stopped, EOFError, OSError):
+    with contextlib.suppress(Stopped):
         signal.signal(signal.SIGTERM, _stopped)
         threading.Thread(target=_end_with_parent, daemon=True).start()
-        while True:
-            unit = pipe.recv()
-            result = work(unit)
-            pipe.send(result)
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                unit = pipe.recv()
+                result = work(unit)
+                pipe.send(result)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends by itself
 
 
 def _stopped(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would come in the clearing up
     raise Stopped
 
 
