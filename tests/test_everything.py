@@ -1,6 +1,6 @@
 """Operator x noise x prior x solver: it improves on the degraded picture, or is refused.
 
-The product takes hours. One combination in three of blur with Gaussian noise is tried, one in 32 of
+The product takes hours. One combination in three of blur with Gaussian noise is tried, one in 64 of
 the others, and one in eight of the solvers, by the names. The components come from the registry,
 third parties' included: no list is kept here.
 """
@@ -96,7 +96,7 @@ def combinations() -> Iterator[tuple[str, str, str]]:
                 face = prior.traits_for().suits == "face"
                 tried = not face or op.name == "blur" or chosen(3, op.name, prior.name)
                 common = (op.name, noise) == ("blur", "gaussian")
-                tried = tried and chosen(3 if common else 32, op.name, noise, prior.name)
+                tried = tried and chosen(3 if common else 64, op.name, noise, prior.name)
                 if tried and (plain or not face):
                     yield op.name, noise, prior.name
 

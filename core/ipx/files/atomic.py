@@ -157,7 +157,6 @@ def part_of(path: str | os.PathLike[str]) -> Iterator[Part]:
     with ExitStack() as after:
         with _told(path):
             file = after.enter_context(_locked(target.parent))
-            after.callback(_discard, file.name)
         yield Part(Path(path), target, file)
 
 
@@ -228,18 +227,21 @@ def _host() -> str:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[IO[bytes]]:
-    """A new part in a folder, open for writing and locked while it is open."""
+    """A new part in a folder, open for writing and locked while it is open; then removed."""
     while True:
         part = folder / f".ipx-{_host()}-{secrets.token_hex(6)}.part"
-        # open(), not mkstemp(): permissions follow the umask. No buffer: what could not be written
-        # would be tried again when the file is closed, and fail once more
-        with open(part, "xb", buffering=0) as file:
-            with suppress(OSError):  # a file system without locks
-                _lock(file)
-            if not part.exists():  # another process removed it before it was locked
-                continue
-            yield file
-            return
+        try:  # before the part is there: a signal may come at any moment
+            # open(), not mkstemp(): permissions follow the umask. No buffer: what could not be
+            # written would be tried again when the file is closed, and fail once more
+            with open(part, "xb", buffering=0) as file:
+                with suppress(OSError):  # a file system without locks
+                    _lock(file)
+                if not part.exists():  # another process removed it before it was locked
+                    continue
+                yield file
+                return
+        finally:
+            _discard(part)
 
 
 def _lock(file: IO[bytes]) -> None:
@@ -248,7 +250,7 @@ def _lock(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _discard(part: str) -> None:
+def _discard(part: Path) -> None:
     with suppress(OSError):
         os.unlink(part)
 
