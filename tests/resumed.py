@@ -29,11 +29,16 @@ OPERATORS: tuple[dict[str, object], ...] = (
 STEPS = 5
 
 
+def several_steps() -> list[Any]:
+    """The solvers that have a second step, and so something to go on with."""
+    return [s for s in registry().all("solver") if not s.load().one_shot]
+
+
 def problems() -> Iterator[tuple[str, ipx.Problem, ipx.Solver[Any, Any]]]:
     """Name, attached problem and solver; those whose weights do not come with them are left out."""
     x = torch.linspace(0.1, 0.9, 64).expand(1, 3, 64, 64).contiguous()
     noise = ipx.noise("gaussian", sigma=0.02)
-    for spec in registry().all("solver"):
+    for spec in several_steps():
         for choice, name in itertools.product(OPERATORS, PRIORS):
             options = dict(choice)
             operator = ipx.operator(str(options.pop("name")), (3, 64, 64), **options)
