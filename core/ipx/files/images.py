@@ -139,7 +139,7 @@ def read(
         MemoryExhaustedError: the image does not fit in memory.
     """
     name = str(path)
-    with _reading(name):
+    with reading(name):
         data = Path(path).read_bytes()
         spec = by_content(data, path)
         raster = codec.decode(spec, data, path, axes)
@@ -174,7 +174,7 @@ def read(
 
 
 @contextmanager
-def _reading(name: str) -> Iterator[None]:
+def reading(name: str) -> Iterator[None]:
     """Errors of the system in words."""
     try:
         yield

@@ -14,9 +14,8 @@ from ipx.declare.foreign import IOSpec
 from ipx.errors import InputError
 from ipx.files import codec
 from ipx.files.affine import affine_of
-from ipx.files.atomic import one_line
 from ipx.files.format import Array, Header, Rows
-from ipx.files.images import Picture, output_type
+from ipx.files.images import Picture, output_type, reading
 from ipx.files.lookup import by_content, by_suffix
 from ipx.files.samples import map_of, samples_of
 
@@ -55,7 +54,7 @@ class LargePicture:
         Raises:
             InputError: the file is damaged, or holds values that are no numbers.
         """
-        with _told(self.path):
+        with reading(str(self.path)):
             return codec.rows_of(self.spec, self.rows, top, bottom, self.path)
 
     def pixels(self, samples: Array) -> Array:
@@ -80,7 +79,7 @@ def opened(path: Path, absolute: bool = False) -> Iterator[LargePicture | None]:
     Raises:
         InputError: as for `ipx.files.images.read`.
     """
-    with _told(path):
+    with reading(str(path)):
         with open(path, "rb") as file:
             spec = by_content(file.read(FIRST), path)
             file.seek(0)
@@ -181,16 +180,3 @@ def write_rows(
                 yield samples
 
     codec.streamed(spec, at, header, converted())
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Errors of the system in one line."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not an image file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {one_line(error)}") from error

@@ -159,8 +159,7 @@ class Solving:
         self._enter()
         request = self.request
         if unit.seed is not None:
-            request = replace(request, settings=replace(request.settings, seed=unit.seed))
-            object.__setattr__(request, "named", self.request.named)
+            request = request.seeded(unit.seed)
         if self.resume:
             from ipx.jobs.resume import finished
 

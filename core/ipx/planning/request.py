@@ -109,6 +109,12 @@ class Request:
         object.__setattr__(made, "named", self.named)
         return made, found.plan
 
+    def seeded(self, seed: int) -> Request:
+        """The same with this seed."""
+        made = replace(self, settings=replace(self.settings, seed=seed))
+        object.__setattr__(made, "named", self.named)
+        return made
+
     def drawing(self) -> Plan | None:
         """The plan of the sampler; None if the settings ask for no draws.
 
