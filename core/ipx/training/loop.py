@@ -21,6 +21,7 @@ from ipx.parts.model import LabelledModel, Model, fill
 from ipx.parts.weights import save_weights
 from ipx.training.data import Pictures, ahead
 from ipx.training.distributed import World, joined
+from ipx.training.muon import Muon
 from ipx.training.settings import Data, Training
 from ipx.training.state import TrainingProgress, TrainingState
 
@@ -158,8 +159,9 @@ class _TrainingRun:
                 self.model.initialise(net, self._batch(0))
             self.world.share(net.state_dict().values())
         self.parts = {part: list(ps) for part, ps in self.model.parts(net).items()}
+        kind = Muon if t.optimiser == "muon" else torch.optim.AdamW
         optimisers: dict[str, torch.optim.Optimizer] = {
-            part: torch.optim.AdamW(ps, lr=t.lr, betas=t.betas, weight_decay=t.weight_decay)
+            part: kind(ps, lr=t.lr, betas=t.betas, weight_decay=t.weight_decay)
             for part, ps in self.parts.items()
         }
         shadow = copy.deepcopy(net).eval().requires_grad_(False)

@@ -21,7 +21,12 @@ class Training(Options):
     final: float = opt(
         default=0.005, min=0.0, max=1.0, help="Last learning rate of cosine, relative to lr."
     )
-    weight_decay: float = opt(default=0.0, min=0.0, help="Decoupled weight decay (AdamW).")
+    optimiser: Literal["adamw", "muon"] = opt(
+        default="adamw",
+        help="muon: steps along orthogonalised momenta; convolutions need fewer of them, at about "
+        "three times the rate of adamw.",
+    )
+    weight_decay: float = opt(default=0.0, min=0.0, help="Decoupled weight decay.")
     betas: tuple[float, float] = opt(
         default=(0.9, 0.99), min=0.0, max=0.99999, help="beta1 and beta2 of Adam."
     )
