@@ -218,8 +218,8 @@ def test_mean_stays(name: str, chain: str) -> None:
 
 LENGTHS = {
     "gibbs": (100, 1),
-    "mala": (200, 5),
-    "hmc": (100, 1),
+    "mala": (120, 4),
+    "hmc": (60, 1),
     "skrock": (200, 1),
     "pnp-ula": (400, 5),
     "ula": (400, 5),
@@ -249,7 +249,7 @@ def test_moments(name: str) -> None:
         watch[part + " squared"] = lambda x, part=part: watch[part](x) ** 2
         expected |= {part: torch.tensor(0.0), part + " squared": variance}
     draws, thin = LENGTHS[name]
-    problem, warmup = gaussian(name, y), 60 if name in ("gibbs", "hmc") else 100
+    problem, warmup = gaussian(name, y), 40 if name in ("gibbs", "hmc") else 100
     found = sample(problem, made(name), draws=draws, thin=thin, warmup=warmup, watch=watch)
     for part, value in expected.items():
         s = found.statistics[part]
@@ -331,7 +331,7 @@ def test_banana(name: str, thin: int) -> None:
         key: (lambda x, f=f: f(torch.stack([x[..., 0], x[..., 1] - x[..., 0] ** 2], -1)[:, 0, 0]))
         for key, f in NUMBERS.items()
     }
-    found = sample(problem, sampler, draws=120, thin=thin, warmup=100, watch=watch)
+    found = sample(problem, sampler, draws=80, thin=thin, warmup=60, watch=watch)
     for key, f in NUMBERS.items():
         s = found.statistics[key]
         error = s.std[0] / math.sqrt(s.ess[0])
@@ -355,5 +355,5 @@ def _positive(problem: ipx.Problem, temperatures: int) -> Any:
     sampler = ipx.sampler("pcn", temperatures=temperatures)
     problem = attach(problem, plan_for(problem, sampler))
     watch = {"positive": lambda x: (x[:, 0, 0, 1] > 0).to(x)}
-    found = sample(problem, sampler, draws=300, thin=2, warmup=60, watch=watch)
+    found = sample(problem, sampler, draws=200, thin=2, warmup=40, watch=watch)
     return found.statistics["positive"]

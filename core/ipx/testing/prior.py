@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from ipx.declare import capabilities as cap
 from ipx.declare.options import Options
@@ -38,10 +40,20 @@ class PriorChecks(kit.Checks):
         super().__init__(spec, options)
         self.network = self.traits.suits == "face"
         self.clean = pictures(self.traits.suits)[:, :channels]
-        self.x = self.clean if self.network else 1.6 * draw(0, 2, channels, 16, 12) - 0.3
         noise = torch.randn(self.clean.shape, generator=torch.Generator().manual_seed(3))
         self.noise = noise.double()
         self._parts: dict[str, tuple[Any, Tensor]] = {}
+
+    @cached_property
+    def x(self) -> Tensor:
+        """Random pictures; of faces those of half the size, where a network takes any."""
+        if not self.network:
+            return 1.6 * draw(0, 2, self.clean.shape[1], 16, 12) - 0.3
+        small = avg_pool2d(self.clean, 2)
+        with contextlib.suppress(ShapeError):
+            self.made.check(tuple(small.shape[1:]))
+            return small
+        return self.clean
 
     @classmethod
     def of(cls, spec: Any, options: Options) -> kit.Named:
@@ -115,7 +127,8 @@ class PriorChecks(kit.Checks):
         """|D(x + n, sigma) - x|^2 < 0.7 |n|^2, D(x, 0) = x; sigma is a float or one per image."""
         denoise, sigma = self.made.denoise, min(0.1, self.traits.max_sigma)
         # a corner, and no call more than it takes: a network or a search of blocks takes long
-        clean, noise = self.clean[..., 4:28, 4:36], self.noise[..., 4:28, 4:36]
+        corner = (..., slice(4, 20 if self.network else 28), slice(4, 36))
+        clean, noise = self.clean[corner], self.noise[corner]
         sigmas = torch.tensor([sigma, sigma / 2], dtype=clean.dtype)
         noisy = clean + column(sigmas, clean) * noise
         kept, out = noisy.clone(), denoise(noisy, sigmas)
