@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
@@ -34,6 +35,13 @@ class Fork:
     number: int
     stdout: TextIO
     stderr: TextIO
+
+    def communicate(self) -> tuple[str, str, int]:
+        """Output, errors and exit status, when the process has ended."""
+        with ThreadPoolExecutor(1) as pool:
+            errors = pool.submit(self.stderr.read)
+            told = self.stdout.read()
+        return told, errors.result(), self.ended()
 
     def ended(self) -> int:
         """The exit status, when the process has ended."""

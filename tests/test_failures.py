@@ -94,9 +94,8 @@ def test_errors_of_a_plugin_name_the_plugin(source: Path, tmp_path: Path) -> Non
     commands = [[code, *solve] for code in cases]
     commands += [["raise SystemExit(0)", *two], ["", "leave", "0"], ["", "leave", "7"]]
     commands.append(["raise Bare('odd')", *two[:-1], "jobs/", "--jobs", "2"])
-    done = fork(lambda: each(commands), site)
-    stderr = done.stderr.read()
-    assert done.ended() == 0, stderr
+    _, stderr, code = fork(lambda: each(commands), site).communicate()
+    assert code == 0, stderr
     told = [part.strip().splitlines() for part in stderr.split(">\n")[1:]]
     for why, lines in zip(cases.values(), told, strict=False):
         assert len(lines) == 2, lines

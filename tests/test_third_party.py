@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 import ipx
-from command_line import fork
 from ipx.errors import InputError, OptionError
 from ipx.host.scaffold import TEMPLATES, create_plugin
-from ipx_cli.main import cli
 from third_party import as_installed, run, run_commands, run_tests
 
 PLUGINS = Path(__file__).parents[1] / "docs" / "plugins"
@@ -57,9 +55,7 @@ def test_what_new_plugin_writes_is_listed(kind: str, tmp_path: Path) -> None:
     written = create_plugin("my-own", tmp_path, kind)
     assert all(len(line) <= 100 for p in written if p.suffix == ".py" for line in lines(p))
     site = as_installed(tmp_path / "my-own")
-    run = fork(lambda: cli(["list", TEMPLATES[kind], "--json"]), site)
-    listed = json.loads(run.stdout.read())
-    assert run.ended() == 0
+    listed = json.loads(run_commands([["list", TEMPLATES[kind], "--json"]], tmp_path, site))
     assert "my-own" in [row["name"] for row in listed]
 
 
