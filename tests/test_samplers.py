@@ -218,8 +218,8 @@ def test_mean_stays(name: str, chain: str) -> None:
 
 LENGTHS = {
     "gibbs": (100, 1),
-    "mala": (120, 4),
-    "hmc": (60, 1),
+    "mala": (200, 5),
+    "hmc": (100, 1),
     "skrock": (200, 1),
     "pnp-ula": (400, 5),
     "ula": (400, 5),
@@ -249,7 +249,7 @@ def test_moments(name: str) -> None:
         watch[part + " squared"] = lambda x, part=part: watch[part](x) ** 2
         expected |= {part: torch.tensor(0.0), part + " squared": variance}
     draws, thin = LENGTHS[name]
-    problem, warmup = gaussian(name, y), 40 if name in ("gibbs", "hmc") else 100
+    problem, warmup = gaussian(name, y), 60 if name in ("gibbs", "hmc") else 100
     found = sample(problem, made(name), draws=draws, thin=thin, warmup=warmup, watch=watch)
     for part, value in expected.items():
         s = found.statistics[part]

@@ -47,7 +47,7 @@ def test_gcv_finds_the_minimum_of_its_exact_criterion() -> None:
 @pytest.mark.parametrize("prior", ["tv", "smooth"])
 @pytest.mark.parametrize("sigma", [0.01, 0.05])
 def test_blur_without_the_noise_level(prior: str, sigma: float) -> None:
-    truth = photograph("coins", 48).float()
+    truth = photograph("coins", 64).float()
     op = {"name": "blur", "sigma": 1.6}
     y = ipx.degrade(truth, op=op, noise={"name": "gaussian", "sigma": sigma}, seed=1)
     grid = torch.logspace(-4, 0.5, 10)
