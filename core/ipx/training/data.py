@@ -217,8 +217,9 @@ def _large_enough(settings: Data, channels: int, pairing: str) -> list[tuple[str
 def _second_set(settings: Data) -> Data:
     """The settings of the inputs of pairing ``sets``; patterns are of names in the first set."""
     last = settings.hold_out if settings.hold_out[:1] and ":" in settings.hold_out[0] else ()
-    second = {"data": settings.inputs, "inputs": None, "hold_out": last, "exclude": (), "limit": ()}
-    return Data(**{**settings.to_mapping(), **second})
+    told: dict[str, Any] = settings.to_mapping()
+    told |= {"data": settings.inputs, "inputs": None, "hold_out": last, "exclude": (), "limit": ()}
+    return Data(**told)
 
 
 def _paired(

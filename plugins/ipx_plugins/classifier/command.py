@@ -116,7 +116,8 @@ def _pictures(paths: tuple[Path, ...], shape: tuple[int, ...]) -> tuple[Tensor, 
 
     from ipx.files.images import read
 
-    files, batch = pictures_of(paths), []
+    files = pictures_of(paths)
+    batch = []
     for file in files:
         pixels = torch.from_numpy(read(file).pixels.copy()).float()
         if pixels.shape[0] != shape[0]:
