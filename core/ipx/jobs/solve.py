@@ -83,8 +83,7 @@ def solve_file(
     with others.folders(output, like, dtype):
         chain = checkpoint_of(output) if request.settings.sampled else None
         done = _solved(actual, picture, clean, reporter, observers, chain)
-        done.warnings.extend([*assumed, *_scaled(actual, picture)])
-        done.warnings.extend(_of_other_size(actual, picture))
+        done.warnings.extend(assumed + _scaled(actual, picture) + _of_other_size(actual, picture))
         where = places(output, done.how.outputs, force, others.named, whole)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, others)
