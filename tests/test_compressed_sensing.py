@@ -107,7 +107,7 @@ def test_exactly_sparse_images_are_recovered(solver: str, prior: dict, told: boo
     op = {"name": "compressed-sensing", "block": None, "share": 100 / 256}
     y = ipx.degrade(x, op=op, noise={"name": "gaussian", "sigma": 0.0})
     how = ipx.solve(
-        y, op=op, noise={"name": "gaussian", "sigma": 0.0}, prior=prior, tol=1e-5,
+        y, op=op, noise={"name": "gaussian", "sigma": 0.0}, prior=prior, tol=1e-7,
         solver={"name": solver, **({"k": 12} if told else {})},
     )  # fmt: skip
     assert float((how.x - x).norm() / x.norm()) < 1e-3

@@ -71,7 +71,7 @@ def test_the_weight_of_a_prior_that_is_not_homogeneous_has_no_law() -> None:
 
 @pytest.mark.parametrize("name", ["dps", "diffpir"])
 def test_diffusions_draw_different_pictures_near_the_truth(name: str) -> None:
-    clean = camera(32)
+    clean = camera(40)
     y = ipx.degrade(clean, noise={"name": "gaussian", "sigma": 0.1}, seed=0)
     how = {
         "noise": {"name": "gaussian", "sigma": 0.1},

@@ -23,11 +23,11 @@ from ipx.solving.build import build, operator_from
 from ipx.solving.problem import Problem
 
 FACES = {"face": (3, 64, 64)}
-SMALL = (3, 16, 16)
+SMALL = (3, 24, 24)
 SHAPES = {
-    "compressed-sensing": (1, 32, 32),
-    "tomography": (1, 32, 32),
-    "varying-blur": (1, 32, 32),
+    "compressed-sensing": (1, 48, 48),
+    "tomography": (1, 48, 48),
+    "varying-blur": (1, 48, 48),
     "pansharpen": SMALL,
     "spectral-fusion": SMALL,
 }

@@ -117,7 +117,7 @@ def test_where_there_is_no_psf(tmp_path: Path) -> None:
     assert told.exit_code != 0
     (line,) = told.stderr.splitlines()
     assert "there is no bright spot" in line
-    crowd = stars(2.0, count=600, noise=0.001)
+    crowd = stars(2.0, count=1500, noise=0.001)
     with pytest.raises(ipx.InputError, match="stands alone"):
         fit(crowd, 21)
     with pytest.raises(ipx.InputError, match="does not fit"):
