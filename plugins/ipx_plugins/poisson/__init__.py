@@ -34,28 +34,15 @@ class PoissonOptions(Options):
     )
 
 
-class PoissonGaussianOptions(Options):
+class PoissonGaussianOptions(PoissonOptions):
     """Poisson noise and Gaussian read-out noise."""
 
-    peak: float | None = opt(
-        default=None,
-        above=0.0,
-        unit="photons",
-        help="Photons at intensity 1. By default it is estimated from the data, and 100 in "
-        "simulations.",
-    )
     sigma: float | None = opt(
         default=None,
         min=0.0,
         unit="intensity",
         help="Standard deviation of the read-out noise. By default it is estimated from the "
         "data, and 0.01 in simulations.",
-    )
-    offset: float = opt(
-        default=0.0,
-        unit="intensity",
-        help="What a camera adds to the counts, in the unit of the data: y = Poisson(peak x) / "
-        "peak + offset. It is not in the restored picture.",
     )
 
 
