@@ -270,11 +270,14 @@ class TunerSpec(Spec):
         needs: what it must know, in alternatives.
         partial: it may leave images undecided, see `ipx.Tuned.decided`; ``--tuner auto`` then asks
             the next.
+        compares: its `ipx.Tuner.score` tells which of two priors restored better, which
+            ``--prior auto`` asks for.
     """
 
     kind: ClassVar[str] = "tuner"
     needs: tuple[Knowledge, ...] = (Knowledge(),)
     partial: bool = False
+    compares: bool = False
 
     @property
     def demands(self) -> bool:

@@ -28,8 +28,9 @@ from ipx.solving.fallback import numbers
 from ipx.solving.observers import AnyObserver
 from ipx.solving.pipeline import solution
 from ipx.solving.posterior import Posterior
-from ipx.solving.prepare import Asked, Ready, changed_settings, prepare
+from ipx.solving.prepare import Asked, Ready, changed_settings
 from ipx.solving.progress import Result, Status
+from ipx.solving.rivals import by_data
 from ipx.solving.tile_course import Course
 from ipx.solving.tiled import Opening
 from ipx.solving.tiled_array import in_tiles
@@ -208,7 +209,7 @@ def solve(
 def _solved(asked: Asked, began: float) -> Restoration:
     """The restoration of all images at once."""
     with memory_errors():
-        ready = prepare(asked)
+        ready = by_data(asked)
         done = solution(ready.prepared)
         found = drawn(ready.prepared, done, ready.units.restored)
         return _restoration(done, found, ready, began)

@@ -163,6 +163,7 @@ def ipx_components() -> Iterable[TunerSpec]:
             options=GSUREOptions,
             summary="Generalised SURE: the risk in what the linear operator determines.",
             needs=(Knowledge(data=(Quadratic, Adjoint), rank=4, because="the operator is linear"),),
+            compares=True,
             source="Eldar, IEEE TSP 57(2), 2009; Ramani et al., IEEE TIP 21(8), 2012",
             formula="min of the unbiased risk in the range of A^T",
             advice="Gaussian noise of known level behind linear operators.",

@@ -1,0 +1,107 @@
+"""The prior of auto is chosen by the data, among those near the best by measurement."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from click.testing import CliRunner
+
+import ipx
+from ipx.declare.registry import registry
+from ipx.declare.specs import TunerSpec
+from ipx.files import images
+from ipx.planning.choice import NEAR, QUICK, Situation, rivals
+from ipx.planning.parts import Parts
+from ipx.planning.tree import tree
+from ipx.planning.weights import judge_for
+from ipx.solving.windows import cut_to
+from ipx_cli.main import cli
+
+NOISE = {"name": "gaussian", "sigma": 0.05}
+
+
+def among(op: str, noise: str = "gaussian", **more: Any) -> list[Any]:
+    parts = tree("operator", op), tree("noise", noise), tree("solver", "auto")
+    return rivals(Situation(*parts, **more))
+
+
+def brick() -> np.ndarray:
+    """Rows of bricks, (64, 64)."""
+    pixels = skimage.data.brick() / 255.0
+    return pixels[:256, :256].reshape(64, 4, 64, 4).mean((1, 3))
+
+
+def noisy(x: np.ndarray) -> Any:
+    return ipx.degrade(torch.from_numpy(x).float()[None, None], noise=NOISE, seed=1)
+
+
+def test_rivals_are_near_the_best_and_quick() -> None:
+    found = among("blur")
+    assert len(found) > 2
+    assert found[0].gain.worth == max(c.gain.worth for c in found)
+    for rival in found[1:]:
+        assert rival.gain.worth >= found[0].gain.worth - NEAR
+        assert rival.gain.seconds <= QUICK
+    assert len(among("blur", explicit="a weight is given")) == 1
+    assert [c.plan.prior for c in among("tomography")] == ["tv"]
+
+
+def test_a_judge_needs_what_its_tuner_needs() -> None:
+    def judge(noise: str) -> Any:
+        return judge_for(Parts.of(*(tree(*p) for p in parts(noise))), told=False)
+
+    def parts(noise: str) -> list[tuple[str, str]]:
+        return [("operator", "blur"), ("noise", noise), ("prior", "tv")]
+
+    found = judge("gaussian")
+    assert found is not None and found.spec.compares
+    assert judge("impulse") is None
+    for spec in registry().all("tuner"):  # what is declared is implemented
+        if isinstance(spec, TunerSpec) and spec.compares:
+            assert type(ipx.tuner(spec.name)).score is not ipx.Tuner.score
+
+
+def test_a_window_is_cut_where_the_data_are_larger() -> None:
+    y = torch.rand(1, 1, 80, 96, generator=torch.Generator().manual_seed(0))
+    op = ipx.operator("blur", (1, 80, 96), sigma=1.0)
+    whole = ipx.Problem(y, op, ipx.noise("gaussian", sigma=0.1), ipx.prior("tv"), 0.1)
+    assert cut_to(whole, 96) is whole
+    part = cut_to(whole, 48)
+    assert part.y.shape == (1, 1, 48, 48)
+    assert part.operator.data_shape == (1, 48, 48)
+
+
+def test_an_image_that_repeats_itself_gets_block_matching() -> None:
+    x = brick()
+    how = ipx.solve(noisy(x), noise="gaussian")
+    assert how.plan.prior == "bm3d"
+    assert "score on the data" in how.plan.why
+    named = ipx.solve(noisy(x), noise="gaussian", prior="drunet")
+    truth = torch.from_numpy(x).float()[None, None]
+    assert float(ipx.psnr(how.x, truth)[0]) > float(ipx.psnr(named.x, truth)[0]) + 0.3
+
+
+def test_a_photograph_keeps_the_network() -> None:
+    x = skimage.data.camera()[160:288:2, 200:328:2] / 255.0
+    how = ipx.solve(noisy(x), noise="gaussian")
+    assert how.plan.prior == "drunet"
+    assert "dB over total variation" in how.plan.why
+
+
+def test_the_record_names_the_choice_and_gives_it_again(tmp_path: Path) -> None:
+    images.write(tmp_path / "y.tif", noisy(brick())[0].numpy(), dtype="float32")
+    row = json.loads(CliRunner().invoke(cli, ["solve", str(tmp_path / "y.tif"), "--json"]).stdout)
+    assert row["plan"]["prior"] == "bm3d"
+    record = json.loads((tmp_path / "y-restored.tif.json").read_text())
+    assert record["config"]["prior"]["name"] == "bm3d/bm3d"
+
+
+def test_without_a_judge_the_table_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ipx.solving.rivals.judge_for", lambda *a: None)
+    assert ipx.solve(noisy(brick()), noise="gaussian").plan.prior == "drunet"
