@@ -60,7 +60,8 @@ def test_a_judge_needs_what_its_tuner_needs() -> None:
         return [("operator", "blur"), ("noise", noise), ("prior", "tv")]
 
     found = judge("gaussian")
-    assert found is not None and found.spec.compares
+    assert found is not None
+    assert found.spec.compares
     assert judge("impulse") is None
     for spec in registry().all("tuner"):  # what is declared is implemented
         if isinstance(spec, TunerSpec) and spec.compares:
