@@ -63,6 +63,7 @@ def test_a_judge_needs_what_its_tuner_needs() -> None:
     assert found is not None
     assert found.spec.compares
     assert judge("impulse") is None
+    assert judge("poisson") is None
     for spec in registry().all("tuner"):  # what is declared is implemented
         if isinstance(spec, TunerSpec) and spec.compares:
             assert type(ipx.tuner(spec.name)).score is not ipx.Tuner.score
@@ -82,7 +83,7 @@ def test_an_image_that_repeats_itself_gets_block_matching() -> None:
     x = brick()
     how = ipx.solve(noisy(x), noise="gaussian")
     assert how.plan.prior == "bm3d"
-    assert "score on the data" in how.plan.why
+    assert "predicts the data best" in how.plan.why
     named = ipx.solve(noisy(x), noise="gaussian", prior="drunet")
     truth = torch.from_numpy(x).float()[None, None]
     assert float(ipx.psnr(how.x, truth)[0]) > float(ipx.psnr(named.x, truth)[0]) + 0.3
@@ -106,3 +107,25 @@ def test_the_record_names_the_choice_and_gives_it_again(tmp_path: Path) -> None:
 def test_without_a_judge_the_table_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ipx.solving.rivals.judge_for", lambda *a: None)
     assert ipx.solve(noisy(brick()), noise="gaussian").plan.prior == "drunet"
+
+
+def test_a_doubtful_result_that_predicts_the_data_worse_is_replaced(tmp_path: Path) -> None:
+    x = 0.05 * skimage.data.moon()[200:264, 200:264] / 255.0  # smooth, with noise cut off at 0
+    y = (x + 0.02 * np.random.default_rng(1).standard_normal(x.shape)).clip(0)
+    how = ipx.solve(y.astype(np.float32), solver="unrolled-admm")
+    assert how.plan.prior == "smooth"
+    assert "predicts the data better" in how.warnings[0]
+    truth = torch.from_numpy(x)[None, None]
+    kept = ipx.solve(y.astype(np.float32), prior="smooth")
+    assert float(ipx.psnr(how.x, truth)[0]) == pytest.approx(float(ipx.psnr(kept.x, truth)[0]))
+    images.write(tmp_path / "y.tif", y[None].astype(np.float32), dtype="float32")
+    ran = CliRunner().invoke(cli, ["solve", str(tmp_path / "y.tif"), "--solver", "unrolled-admm"])
+    assert ran.exit_code == 0
+    assert "the result is that of smooth" in ran.stderr
+    again = json.loads((tmp_path / "y-restored.tif.json").read_text())["config"]
+    assert again["prior"]["name"] == "smooth/smooth"
+
+
+def test_a_weight_that_was_asked_for_is_kept() -> None:
+    y = noisy(brick())
+    assert ipx.solve(y, prior="tv", lam=1e-9).plan.prior == "tv"

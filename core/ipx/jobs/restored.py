@@ -113,13 +113,13 @@ class Restored:
         return [each[0] for each in lam] if isinstance(lam[0], list) else lam[0]
 
     def chosen(self) -> Table:
-        """Weight, prior and solver that were chosen in place of ``auto``, and the operator."""
+        """Weight, prior and solver that were taken in place of what was asked for; the operator."""
         lam = self._lam()
         found: Table = {"lam": "auto" if lam is None else lam}
         found["op"] = tree("operator", self.how.op).to_mapping()
-        if self.request.prior["name"] == AUTO:
+        if self.request.prior["name"] == AUTO or self.how.plan.why:
             found["prior"] = tree("prior", self.how.prior).to_mapping()
-        if self.request.solver["name"] == AUTO:
+        if self.request.solver["name"] == AUTO or self.how.plan.why:
             found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
         return found
 

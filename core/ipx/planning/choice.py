@@ -19,7 +19,7 @@ from ipx.planning.tree import AUTO, Description, Tree, tree
 NO_PRIOR = "none"
 """The prior of a solver that regularises by itself."""
 
-NEAR = 1.2
+NEAR = 0.5
 """dB below the best measured gain up to which priors are compared on the data."""
 
 QUICK = 5.0
@@ -155,6 +155,16 @@ def rivals(wanted: Situation) -> list[Candidate]:
     if not found:
         raise PlanError(refused or f"no prior was measured for {wanted.what}; give --prior NAME")
     return found
+
+
+def last_resort(wanted: Situation) -> Candidate | None:
+    """The prior that is returned to where the data refute another one; None if none fits."""
+    for spec in registry().all("prior"):
+        if isinstance(spec, PriorSpec) and spec.last_resort:
+            found = wanted.planned(spec)
+            if isinstance(found, Candidate):
+                return found
+    return None
 
 
 def _near(measured: Gain, best: Candidate) -> bool:

@@ -147,7 +147,7 @@ def judge_for(parts: Parts, told: bool) -> Tree | None:
     fitting: list[tuple[int, str, TunerSpec]] = []
     for spec in registry().all("tuner"):
         if isinstance(spec, TunerSpec) and spec.compares:
-            found, _ = _fits(parts, spec, told, False)
+            found, _ = _best(parts, spec.compares, told, False)
             fitting += [] if found is None else [(-found.rank, spec.name, spec)]
     if not fitting:
         return None
@@ -157,7 +157,14 @@ def judge_for(parts: Parts, told: bool) -> Tree | None:
 
 def _fits(parts: Parts, spec: TunerSpec, told: bool, truth: bool) -> tuple[Knowledge | None, str]:
     """The best alternative of a tuner and an empty reason, or None and the reasons."""
-    reasons = {need: _missing(parts, need, told, truth) for need in spec.needs}
+    return _best(parts, spec.needs, told, truth)
+
+
+def _best(
+    parts: Parts, needs: tuple[Knowledge, ...], told: bool, truth: bool
+) -> tuple[Knowledge | None, str]:
+    """The best of some alternatives that holds, or the reasons against all."""
+    reasons = {need: _missing(parts, need, told, truth) for need in needs}
     fitting = [need for need, missing in reasons.items() if not missing]
     if fitting:
         return max(fitting, key=lambda need: need.rank), ""

@@ -28,9 +28,9 @@ from ipx.solving.fallback import numbers
 from ipx.solving.observers import AnyObserver
 from ipx.solving.pipeline import solution
 from ipx.solving.posterior import Posterior
-from ipx.solving.prepare import Asked, Ready, changed_settings
+from ipx.solving.prepare import Asked, Ready, changed_settings, prepare
 from ipx.solving.progress import Result, Status
-from ipx.solving.rivals import by_data
+from ipx.solving.rivals import by_data, refuge
 from ipx.solving.tile_course import Course
 from ipx.solving.tiled import Opening
 from ipx.solving.tiled_array import in_tiles
@@ -212,7 +212,17 @@ def _solved(asked: Asked, began: float) -> Restoration:
         ready = by_data(asked)
         done = solution(ready.prepared)
         found = drawn(ready.prepared, done, ready.units.restored)
-        return _restoration(done, found, ready, began)
+        how = _restoration(done, found, ready, began)
+        other = refuge(asked, ready, done) if how.warnings else None
+        if other is None:
+            return how
+        ready = prepare(replace(asked, picked=other))
+        safe = _restoration(solution(ready.prepared), None, ready, began)
+        told = (
+            f"the result of {how.plan.title} is doubtful, and {safe.plan.title} predicts the data "
+            f"better: the result is that of {safe.plan.title}"
+        )
+        return replace(safe, warnings=[told, *dict.fromkeys([*how.warnings, *safe.warnings])])
 
 
 def _restoration(

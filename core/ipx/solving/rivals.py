@@ -1,9 +1,10 @@
-"""The prior of ``auto`` by the data: those near the best by measurement are compared on them.
+"""Priors are compared on the data: those that ``auto`` may stand for, and one of last resort.
 
-What was measured are means over photographs. A single image may speak for another prior: block
-matching for one that repeats itself, total variation for one of flat regions. Each rival restores a
-window of the data, and a tuner that can compare solutions without the truth scores them
-(`ipx.Tuner.score`).
+What was measured are means over photographs. A single image may speak for another prior, such as
+block matching for one that repeats itself. Each rival restores a window of the data, and a tuner
+that can compare solutions without the truth scores them (`ipx.Tuner.score`).
+
+A result that is doubtful is compared in the same way with that of a prior which invents nothing.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import torch
 from torch import Tensor
 
 from ipx.errors import IpxError, MemoryExhaustedError
-from ipx.planning.choice import NO_PRIOR, Candidate
+from ipx.planning.choice import Candidate, Situation, last_resort
 from ipx.planning.request import weight_rule
 from ipx.planning.settings import SolveSettings
-from ipx.planning.tree import AUTO, Description, tree
+from ipx.planning.tree import AUTO, tree
 from ipx.planning.weights import judge_for
 from ipx.solving.build import build
+from ipx.solving.choose_lam import Weighed
 from ipx.solving.choose_lams import facts_of
 from ipx.solving.observers import announce
 from ipx.solving.pipeline import solution
@@ -36,6 +38,9 @@ from ipx.solving.windows import cut_to
 
 SIDE = 128
 """Height and width of the window of the data on which priors are compared."""
+
+LEAD = 0.002
+"""By how much the score of another prior has to be less; smaller differences are chance."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def picked(asked: Asked, ready: Ready) -> Candidate | None:
     """The prior that the data speak for; None where it is that of ``ready``.
 
     So it is where nothing is to be chosen, or no tuner can compare. Images of a batch get the same
-    prior, that of the least total score.
+    prior, that of the least mean score.
 
     Args:
         asked: what was asked for.
@@ -81,46 +86,96 @@ def picked(asked: Asked, ready: Ready) -> Candidate | None:
     """
     problem = ready.prepared.problem
     candidates = rivals_of(asked, ready.found.op, problem.y)
-    found = judge_for(facts_of(problem), not problem.estimated)
-    if len(candidates) < 2 or found is None:
+    judge = _judge(problem)
+    if len(candidates) < 2 or judge is None:
         return None
     announce(asked.observers, "comparing priors")
-    judge: Tuner[Any] = build("tuner", found)
     window = cut_to(problem, SIDE)
-    with torch.no_grad():
-        scores = [_score(c, asked, ready.found.op, window, judge) for c in candidates]
+    scores = [_score(_prepared(c, asked, ready, window), judge) for c in candidates]
     best = min(range(len(scores)), key=lambda i: scores[i])
-    if best == 0:
+    if scores[best] >= scores[0] - LEAD:
         return None
-    why = f"of {', '.join(_name(c) for c in candidates)} the least {found.title} score on the data"
+    why = f"of {', '.join(c.plan.title for c in candidates)} it predicts the data best"
     return replace(candidates[best], plan=replace(candidates[best].plan, why=why))
 
 
-def _name(candidate: Candidate) -> str:
-    return candidate.solver.name if candidate.plan.prior == NO_PRIOR else candidate.plan.prior
+def refuge(asked: Asked, ready: Ready, done: Weighed) -> Candidate | None:
+    """The prior to go back to where a result predicts the data worse than it; None to keep it.
+
+    Args:
+        asked: what was asked for; weights, tuners and draws that are asked for are kept.
+        ready: prepared with a prior.
+        done: its solution.
+    """
+    mine = ready.prepared
+    problem, prior = mine.problem, mine.problem.terms[0].prior
+    free = mine.automatic and not mine.settings.sampled and tree("tuner", asked.tuner).auto
+    regular = prior.traits.weighted or mine.algorithm.traits.own_prior
+    judge = _judge(problem) if free and regular and len(problem.terms) == 1 else None
+    other = None if judge is None else last_resort(_situation(asked, ready, problem))
+    if judge is None or other is None or other.plan.prior == mine.plan.prior:
+        return None
+    window = cut_to(problem, SIDE)
+    if window is problem:
+        own = _judged(mine, done, judge)
+    else:
+        own = _score(_again_on(window, mine), judge)
+    if not own - _score(_prepared(other, asked, ready, window), judge) > LEAD:
+        return None
+    why = f"it predicts the data better than {mine.plan.title}"
+    return replace(other, plan=replace(other.plan, why=why))
 
 
-def _score(
-    candidate: Candidate, asked: Asked, op: Description, window: Problem, judge: Tuner[Any]
-) -> float:
-    """The score of a prior, the sum over all images; infinite where it fails."""
+def _judge(problem: Problem) -> Tuner[Any] | None:
+    """The tuner that compares priors; None if there is none.
+
+    Values that were not measured are what a prior is for, and no score tells of them.
+    """
+    if problem.operator.known(problem.y) is not None:
+        return None
+    found = judge_for(facts_of(problem), not problem.estimated)
+    return None if found is None else build("tuner", found)
+
+
+def _situation(asked: Asked, ready: Ready, problem: Problem) -> Situation:
+    """What the prior of last resort is for, with any solver."""
+    op, noise = tree("operator", ready.found.op), tree("noise", asked.noise)
+    dims = len(problem.image_shape) - 1
+    return Situation(op, noise, tree("solver", AUTO), asked.settings.exact, dims=dims)
+
+
+def _score(prepared: Prepared, judge: Tuner[Any]) -> float:
+    """The score of a prior on a window, the mean over all images; infinite where it fails."""
     try:
-        prepared = _prepared(candidate, asked, op, window)
-        done = solution(prepared)
-        again = _Again(prepared.algorithm, prepared.settings)
-        score = judge.score(prepared.weighted(done.settled), done.solution, again)
+        with torch.no_grad():
+            return _judged(prepared, solution(prepared), judge)
     except IpxError:
         return math.inf
-    return math.inf if score is None or bool(score.isnan().any()) else float(score.sum())
 
 
-def _prepared(candidate: Candidate, asked: Asked, op: Description, window: Problem) -> Prepared:
+def _judged(prepared: Prepared, done: Weighed, judge: Tuner[Any]) -> float:
+    """The score of a solution, the mean over all images; infinite where it has none."""
+    again = _Again(prepared.algorithm, prepared.settings)
+    with torch.no_grad():
+        score = judge.score(prepared.weighted(done.settled), done.solution, again)
+    return math.inf if score is None or bool(score.isnan().any()) else float(score.mean())
+
+
+def _prepared(candidate: Candidate, asked: Asked, ready: Ready, window: Problem) -> Prepared:
     """The problem with the prior of a candidate."""
     plan, model = candidate.plan, build("prior", candidate.prior)
-    tuner = tree("tuner", asked.tuner)
-    parts = op, asked.noise, candidate.prior
+    tuner = tree("tuner", AUTO)
+    parts = ready.found.op, asked.noise, candidate.prior
     return Prepared.of(
         window.changed(terms=(Term(model, 0.0),)), plan,
         algorithm=build("solver", candidate.solver.chosen(plan.solver)), lam=AUTO, tuner=tuner,
         rule=weight_rule(*parts, plan, AUTO, tuner, False), settings=asked.settings,
+    )  # fmt: skip
+
+
+def _again_on(window: Problem, mine: Prepared) -> Prepared:
+    """A prepared problem on a window of its data."""
+    return Prepared.of(
+        window, mine.plan, algorithm=mine.algorithm, lam=mine.lam, tuner=mine.tuner,
+        rule=mine.rule, settings=mine.settings,
     )  # fmt: skip

@@ -40,10 +40,6 @@ _ITERATIONS, _TOL = 200, 1e-3  # of conjugate gradients, in the space of the dat
 class GSURE(LeastScore[GSUREOptions]):
     """The weight of the least estimated error in what the operator determines."""
 
-    def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor:
-        """The estimate of `scored`; it is without bias for any prior."""
-        return self.scored(problem, result, solve, None)[0]
-
     def scored(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
     ) -> Score:
