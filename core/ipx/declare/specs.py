@@ -273,8 +273,8 @@ class TunerSpec(Spec):
         needs: what it must know, in alternatives.
         partial: it may leave images undecided, see `ipx.Tuned.decided`; ``--tuner auto`` then asks
             the next.
-        compares: what its `ipx.Tuner.score` must know to tell which of two priors restored better,
-            in alternatives; ``--prior auto`` asks it. Empty if it cannot.
+        compares: what its `ipx.Tuner.compare` must know to tell which prior restored better, in
+            alternatives; ``--prior auto`` asks it. Empty if it cannot.
     """
 
     kind: ClassVar[str] = "tuner"

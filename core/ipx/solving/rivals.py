@@ -33,7 +33,7 @@ from ipx.solving.problem import Problem, Term
 from ipx.solving.progress import Result
 from ipx.solving.solver import Solver
 from ipx.solving.trials import run
-from ipx.solving.tuner import Tuner
+from ipx.solving.tuner import Try, Tuner
 from ipx.solving.windows import cut_to
 
 SIDE = 128
@@ -90,13 +90,27 @@ def picked(asked: Asked, ready: Ready) -> Candidate | None:
     if len(candidates) < 2 or judge is None:
         return None
     announce(asked.observers, "comparing priors")
-    window = cut_to(problem, SIDE)
-    scores = [_score(_prepared(c, asked, ready, window), judge) for c in candidates]
-    best = min(range(len(scores)), key=lambda i: scores[i])
-    if scores[best] >= scores[0] - LEAD:
+    window, tries = cut_to(problem, SIDE), list[tuple[Candidate, Try]]()
+    for candidate in candidates:
+        try:
+            with torch.no_grad():
+                prepared = _prepared(candidate, asked, ready, window)
+                tries.append((candidate, _tried(prepared, solution(prepared))))
+        except IpxError:  # the others may do
+            continue
+    if len(tries) < 2 or tries[0][0] is not candidates[0]:
         return None
-    why = f"of {', '.join(c.plan.title for c in candidates)} it predicts the data best"
-    return replace(candidates[best], plan=replace(candidates[best].plan, why=why))
+    with torch.no_grad():
+        scores = judge.compare([each for _, each in tries])
+    if scores is None or not bool(scores.isfinite().all()):
+        return None
+    means = scores.mean(1)
+    best = int(means.argmin())
+    if float(means[best]) >= float(means[0]) - LEAD:
+        return None
+    found = tries[best][0]
+    why = f"of {', '.join(c.plan.title for c, _ in tries)} it predicts the data best"
+    return replace(found, plan=replace(found.plan, why=why))
 
 
 def refuge(asked: Asked, ready: Ready, done: Weighed) -> Candidate | None:
@@ -155,10 +169,15 @@ def _score(prepared: Prepared, judge: Tuner[Any]) -> float:
 
 def _judged(prepared: Prepared, done: Weighed, judge: Tuner[Any]) -> float:
     """The score of a solution, the mean over all images; infinite where it has none."""
-    again = _Again(prepared.algorithm, prepared.settings)
     with torch.no_grad():
-        score = judge.score(prepared.weighted(done.settled), done.solution, again)
+        score = judge.score(*_tried(prepared, done))
     return math.inf if score is None or bool(score.isnan().any()) else float(score.mean())
+
+
+def _tried(prepared: Prepared, done: Weighed) -> Try:
+    """A solution as a tuner takes it."""
+    again = _Again(prepared.algorithm, prepared.settings)
+    return prepared.weighted(done.settled), done.solution, again
 
 
 def _prepared(candidate: Candidate, asked: Asked, ready: Ready, window: Problem) -> Prepared:
