@@ -154,6 +154,10 @@ def rivals(wanted: Situation) -> list[Candidate]:
             refused = planned  # the last to be tried is what most users know
     if not found:
         raise PlanError(refused or f"no prior was measured for {wanted.what}; give --prior NAME")
+    if len(found) > 1:
+        first, near = found[0].plan, " and ".join(c.plan.title for c in found[1:])
+        told = f"{first.why}; so near is {near} that the data may decide"
+        found[0] = replace(found[0], plan=replace(first, why=told))
     return found
 
 

@@ -116,6 +116,8 @@ def picked(asked: Asked, ready: Ready) -> Candidate | None:
 def refuge(asked: Asked, ready: Ready, done: Weighed) -> Candidate | None:
     """The prior to go back to where a result predicts the data worse than it; None to keep it.
 
+    A batch keeps its prior: not all of its images may be doubtful.
+
     Args:
         asked: what was asked for; weights, tuners and draws that are asked for are kept.
         ready: prepared with a prior.
@@ -125,7 +127,8 @@ def refuge(asked: Asked, ready: Ready, done: Weighed) -> Candidate | None:
     problem, prior = mine.problem, mine.problem.terms[0].prior
     free = mine.automatic and not mine.settings.sampled and tree("tuner", asked.tuner).auto
     regular = prior.traits.weighted or mine.algorithm.traits.own_prior
-    judge = _judge(problem) if free and regular and len(problem.terms) == 1 else None
+    single = len(problem.terms) == 1 and len(problem.y) == 1
+    judge = _judge(problem) if free and regular and single else None
     other = None if judge is None else last_resort(_situation(asked, ready, problem))
     if judge is None or other is None or other.plan.prior == mine.plan.prior:
         return None
