@@ -36,7 +36,7 @@ from ipx.solving.trials import run
 from ipx.solving.tuner import Try, Tuner
 from ipx.solving.windows import cut_to
 
-SIDE = 128
+SIDE = 96
 """Height and width of the window of the data on which priors are compared."""
 
 LEAD = 0.002
