@@ -113,6 +113,8 @@ def test_a_doubtful_result_that_predicts_the_data_worse_is_replaced(tmp_path: Pa
     how = ipx.solve(y, op=BLUR, solver="unrolled-admm")
     assert how.plan.prior == "smooth"
     assert "predicts the data better" in how.warnings[0]
+    asked = ipx.solve(y, op=BLUR, solver="unrolled-admm", doubtful="keep")
+    assert asked.plan.title == "unrolled-admm"
     truth = torch.from_numpy(x)[None, None]
     kept = ipx.solve(y, op=BLUR, prior="smooth")
     assert float(ipx.psnr(how.x, truth)[0]) == pytest.approx(float(ipx.psnr(kept.x, truth)[0]))

@@ -125,7 +125,9 @@ def refuge(asked: Asked, ready: Ready, done: Weighed) -> Candidate | None:
     """
     mine = ready.prepared
     problem, prior = mine.problem, mine.problem.terms[0].prior
-    free = mine.automatic and not mine.settings.sampled and tree("tuner", asked.tuner).auto
+    s = mine.settings
+    free = mine.automatic and not s.sampled and tree("tuner", asked.tuner).auto
+    free &= s.doubtful == "replace"
     regular = prior.traits.weighted or mine.algorithm.traits.own_prior
     single = len(problem.terms) == 1 and len(problem.y) == 1
     judge = _judge(problem) if free and regular and single else None
