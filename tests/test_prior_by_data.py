@@ -54,10 +54,8 @@ def test_rivals_are_near_the_best_and_quick() -> None:
 
 def test_a_judge_needs_what_its_tuner_needs() -> None:
     def judge(noise: str) -> Any:
-        return judge_for(Parts.of(*(tree(*p) for p in parts(noise))), told=False)
-
-    def parts(noise: str) -> list[tuple[str, str]]:
-        return [("operator", "blur"), ("noise", noise), ("prior", "tv")]
+        op, prior = tree("operator", "blur"), tree("prior", "tv")
+        return judge_for(Parts.of(op, tree("noise", noise), prior), told=False)
 
     found = judge("gaussian")
     assert found is not None
@@ -66,9 +64,28 @@ def test_a_judge_needs_what_its_tuner_needs() -> None:
     assert judge("poisson") is None
     for spec in registry().all("tuner"):  # what is declared is implemented
         if isinstance(spec, TunerSpec) and spec.compares:
-            assert (
-                type(ipx.tuner(spec.name)).score is not ipx.Tuner.score
-            )  # and `compare` is it, or its own
+            assert type(ipx.tuner(spec.name)).score is not ipx.Tuner.score
+
+
+def test_the_risk_is_that_of_the_closed_form_and_its_noise_level_is_pooled() -> None:
+    """x = y / (1 + lam): |x - y|^2 and df follow; that of lam 9 tells the noise level."""
+    y = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    power = float(y.square().mean())
+    noise = ipx.noise("gaussian", sigma=(power / 1.2) ** 0.5)  # too low
+
+    def solve(problem: ipx.Problem, after: Any = None, twin: Any = None) -> ipx.Result:
+        return ipx.iterate(problem, ipx.solver("direct"))
+
+    tries: list[Any] = []
+    for lam in (9.0, 1.0):
+        op = ipx.operator("identity", (1, 32, 32))
+        problem = ipx.Problem(y, op, noise, ipx.prior("tikhonov", about="zero"), lam)
+        tries.append((problem, solve(problem), solve))
+    found = ipx.tuner("gcv").compare(tries)
+    assert found is not None
+    pooled = 0.81 / 0.8
+    told = torch.tensor([0.81 + 0.2 * pooled, 0.25 + 1.0 * pooled]) * power
+    assert torch.allclose(found[:, 0].exp(), told, rtol=1e-3)
 
 
 def test_a_window_is_cut_where_the_data_are_larger() -> None:
