@@ -117,10 +117,11 @@ class Restored:
         lam = self._lam()
         found: Table = {"lam": "auto" if lam is None else lam}
         found["op"] = tree("operator", self.how.op).to_mapping()
-        if self.request.prior["name"] == AUTO or self.how.plan.why:
+        plan, solver = self.how.plan, self.request.tree("solver")
+        if self.request.prior["name"] == AUTO or plan.why:
             found["prior"] = tree("prior", self.how.prior).to_mapping()
-        if self.request.solver["name"] == AUTO or self.how.plan.why:
-            found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
+        if solver.spec is None or solver.spec.id != plan.solver.id:
+            found["solver"] = tree("solver", plan.solver.id).to_mapping()
         return found
 
     def drawn(self, path: Path, clean: Picture | None) -> bytes:

@@ -69,7 +69,7 @@ class Plan:
         if self.solver.traits_for().own_prior:
             out = [f"{name}: {f} without a prior. {self.solver.summary}"]
         if self.why:
-            out.append(f"prior {self.prior} by auto: {self.why}")
+            out.append(f"prior {self.prior}: {self.why}")
         for b in self.bridges:
             how = b.accuracy(self.need.tolerance)
             out.append(f"{b.gives.__name__} by {b.name} ({how}): {b.summary}")

@@ -63,7 +63,7 @@ class Restoration:
             |A x - y| / sqrt(m - df). For a sum ``prior``
             tells the one that is tried alone; the trials of all have a list for each in ``lam``.
         op: the operator, with what was found in place of ``auto``.
-        prior: the prior; ``plan.why`` tells why it was taken in place of ``auto``.
+        prior: the prior; ``plan.why`` tells why it was taken in place of another, or ``auto``.
         seconds: wall-clock time of the whole call.
         warnings: reasons to doubt the result, one line each.
         wrong: per image, true if it is surely wrong: far outside the range of the data.
