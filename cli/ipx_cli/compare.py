@@ -22,8 +22,10 @@ from ipx_cli.values import Names, PathValue, Weight
 DRAWN = ("estimate", "interval", "samples", "claim", "draws", "chains", "thin", "warmup")
 """Settings of draws from the posterior, which are not compared."""
 
+KEPT = "doubtful"
+"""Each result is that of the prior that it names."""
 
-IGNORED = ("prior", "solver", "sampler", "output", *DRAWN)
+IGNORED = ("prior", "solver", "sampler", "output", KEPT, *DRAWN)
 """Keys of a configuration of ``ipx solve`` that do not count here."""
 
 
@@ -31,7 +33,7 @@ class CompareCommand(ComponentCommand):
     """Has the options of operator, noise and tuner; priors and solvers are lists of names."""
 
     roles = ("op", "noise", "tuner")
-    settings = tuple(n for n in CONCERNS["solve"][1] if n not in DRAWN)
+    settings = tuple(n for n in CONCERNS["solve"][1] if n not in (*DRAWN, KEPT))
     keys = ("lam", "inputs", "truth", "panel", "report", "max_pixels", *IGNORED)
 
 

@@ -226,10 +226,13 @@ class PriorSpec(Spec):
     Attributes:
         prefers: the solvers that ``--solver auto`` takes first, best first; a tuple of names or a
             function of the options that gives one.
+        last_resort: it invents nothing, so that it is returned to where a doubtful result predicts
+            the data worse.
     """
 
     kind: ClassVar[str] = "prior"
     prefers: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
+    last_resort: bool = False
 
     def preferred(self, options: Options | None = None) -> tuple[str, ...]:
         """The preferred solvers with these options (the defaults when None)."""
@@ -270,11 +273,14 @@ class TunerSpec(Spec):
         needs: what it must know, in alternatives.
         partial: it may leave images undecided, see `ipx.Tuned.decided`; ``--tuner auto`` then asks
             the next.
+        compares: what its `ipx.Tuner.compare` must know to tell which prior restored better, in
+            alternatives; ``--prior auto`` asks it. Empty if it cannot.
     """
 
     kind: ClassVar[str] = "tuner"
     needs: tuple[Knowledge, ...] = (Knowledge(),)
     partial: bool = False
+    compares: tuple[Knowledge, ...] = ()
 
     @property
     def demands(self) -> bool:

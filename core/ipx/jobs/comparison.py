@@ -231,7 +231,8 @@ def compare(
     if not pairs:
         raise UsageError("compare needs at least one prior and one solver")
     changed = {n: how.pop(n) for n in SolveSettings.infos() if n in how}
-    settings = changed_settings(settings, changed)
+    # each row is of the prior that it names
+    settings = changed_settings(settings, {"doubtful": "keep", **changed})
     clean = None if truth is None else to_tensor(truth, axes=how.get("axes"))[0].cpu()
     if truth is not None and tree("tuner", how.get("tuner", AUTO)).name != AUTO:
         how["truth"] = truth

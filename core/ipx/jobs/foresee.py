@@ -187,7 +187,8 @@ def _watched(request: Request, y: Tensor, steps: float = math.inf) -> _Watch | N
     timer = _Timer(steps)
     s = request.settings
     kept = {name: getattr(s, name) for name in SolveSettings.infos()}
-    settings = SolveSettings(**{**kept, "memory": "ignore", "tile": None, "max_memory": None})
+    changed = {"memory": "ignore", "tile": None, "max_memory": None, "doubtful": "keep"}
+    settings = SolveSettings(**{**kept, **changed})
     parts: dict[str, Any] = {role: getattr(request, role) for role in ROLES}
     ended = False
     try:

@@ -113,14 +113,15 @@ class Restored:
         return [each[0] for each in lam] if isinstance(lam[0], list) else lam[0]
 
     def chosen(self) -> Table:
-        """Weight, prior and solver that were chosen in place of ``auto``, and the operator."""
+        """Weight, prior and solver that were taken in place of what was asked for; the operator."""
         lam = self._lam()
         found: Table = {"lam": "auto" if lam is None else lam}
         found["op"] = tree("operator", self.how.op).to_mapping()
-        if self.request.prior["name"] == AUTO:
+        plan, solver = self.how.plan, self.request.tree("solver")
+        if self.request.prior["name"] == AUTO or plan.why:
             found["prior"] = tree("prior", self.how.prior).to_mapping()
-        if self.request.solver["name"] == AUTO:
-            found["solver"] = tree("solver", self.how.plan.solver.id).to_mapping()
+        if solver.spec is None or solver.spec.id != plan.solver.id:
+            found["solver"] = tree("solver", plan.solver.id).to_mapping()
         return found
 
     def drawn(self, path: Path, clean: Picture | None) -> bytes:

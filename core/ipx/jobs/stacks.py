@@ -19,6 +19,7 @@ from ipx.numerics.tensors import spread
 from ipx.planning.request import Request
 from ipx.planning.tree import AUTO, tree
 from ipx.solving.observers import AnyObserver
+from ipx.solving.prepare import changed_settings
 from ipx.solving.restore import Restoration, solve
 
 TRIED = 5
@@ -86,15 +87,18 @@ def _alike(request: Request, y: Tensor, picture: Picture) -> Request:
     told, weighed = request.tree("noise").told, request.lam != AUTO
     if told and weighed:
         return request
-    settings = request.settings
-    tried = [
-        solve(
-            y[i], op=request.op, noise=request.noise, prior=request.prior, solver=request.solver,
+    settings = changed_settings(request.settings, {"doubtful": "keep"})
+    prior, solver, tried = request.prior, request.solver, list[Restoration]()
+    for i in spread(len(y), TRIED):
+        how = solve(
+            y[i], op=request.op, noise=request.noise, prior=prior, solver=solver,
             tuner=request.tuner, lam=request.lam, settings=settings, storage=picture.storage,
             axes=picture.axes[1:], unit=1.0,
-        )
-        for i in spread(len(y), TRIED)
-    ]  # fmt: skip
+        )  # fmt: skip
+        tried.append(how)
+        if request.prior["name"] == AUTO:  # the data of the first decide for all
+            prior = tree("prior", how.prior).to_mapping()
+            solver = tree("solver", how.plan.solver.id).to_mapping()
     changed: dict[str, Any] = {}
     if not told:
         changed["noise"] = {**request.noise, **_levels(request, tried)}
@@ -103,9 +107,7 @@ def _alike(request: Request, y: Tensor, picture: Picture) -> Request:
     first = tried[0]
     if request.tree("op").unknown:
         changed["op"] = tree("operator", first.op).to_mapping()
-    if request.prior["name"] == AUTO:
-        changed["prior"] = tree("prior", first.prior).to_mapping()
-        changed["solver"] = tree("solver", first.plan.solver.id).to_mapping()
+    changed |= {"prior": prior, "solver": solver}
     made = replace(request, **changed)
     object.__setattr__(made, "named", request.named)
     return made

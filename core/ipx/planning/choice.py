@@ -19,6 +19,12 @@ from ipx.planning.tree import AUTO, Description, Tree, tree
 NO_PRIOR = "none"
 """The prior of a solver that regularises by itself."""
 
+NEAR = 0.15
+"""dB below the best measured gain up to which priors are compared on the data."""
+
+QUICK = 5.0
+"""Seconds, as in `ipx.Gain`, that a prior may take to be compared."""
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -115,7 +121,18 @@ def choosable(solver: Tree) -> Iterator[Spec]:
 
 
 def chosen(wanted: Situation) -> Candidate:
-    """The prior that ``auto`` stands for: the measured one of most worth that fits.
+    """The prior that ``auto`` stands for before the data are seen: the one of most worth that fits.
+
+    Raises:
+        PlanError: none fits; tells why the first does not.
+    """
+    return rivals(wanted)[0]
+
+
+def rivals(wanted: Situation) -> list[Candidate]:
+    """The priors that ``auto`` may stand for, the one of most worth first.
+
+    The others are at most `NEAR` below it and `QUICK`, so that they can be compared on the data.
 
     Raises:
         PlanError: none fits; tells why the first does not.
@@ -125,15 +142,39 @@ def chosen(wanted: Situation) -> Candidate:
     if wanted.explicit:
         known = [(spec, m) for spec, m in known if m.reference]
     known.sort(key=lambda pair: (-pair[1].worth, pair[0].name))
-    refused = ""
+    refused, found = "", list[Candidate]()
     for spec, measured in known:
-        found = wanted.planned(spec)
-        if isinstance(found, str):
-            # the last to be tried is what most users know
-            refused = found if measured.reference or not refused else refused
+        if found and (wanted.explicit or not _near(measured, found[0])):
             continue
-        return replace(found, plan=replace(found.plan, why=_why(wanted, spec, measured)))
-    raise PlanError(refused or f"no prior was measured for {wanted.what}; give --prior NAME")
+        planned = wanted.planned(spec)
+        if isinstance(planned, Candidate):
+            why = _why(wanted, spec, measured)
+            found.append(replace(planned, plan=replace(planned.plan, why=why)))
+        elif not found and (measured.reference or not refused):
+            refused = planned  # the last to be tried is what most users know
+    if not found:
+        raise PlanError(refused or f"no prior was measured for {wanted.what}; give --prior NAME")
+    if len(found) > 1:
+        first, near = found[0].plan, " and ".join(c.plan.title for c in found[1:])
+        told = f"{first.why}; so near is {near} that the data may decide"
+        found[0] = replace(found[0], plan=replace(first, why=told))
+    return found
+
+
+def last_resort(wanted: Situation) -> Candidate | None:
+    """The prior that is returned to where the data refute another one; None if none fits."""
+    for spec in registry().all("prior"):
+        if isinstance(spec, PriorSpec) and spec.last_resort:
+            found = wanted.planned(spec)
+            if isinstance(found, Candidate):
+                return found
+    return None
+
+
+def _near(measured: Gain, best: Candidate) -> bool:
+    """True if the data may well decide otherwise than the mean over pictures, and soon."""
+    assert best.gain is not None
+    return measured.seconds <= QUICK and measured.worth >= best.gain.worth - NEAR
 
 
 def _why(wanted: Situation, spec: Spec, measured: Gain) -> str:

@@ -21,7 +21,7 @@ from ipx.planning.tree import PLUS, Tree, solver_spec
 class Plan:
     """A solver and the bridges it uses, in the order in which they are attached.
 
-    ``why`` tells why this prior was taken, where ``auto`` was asked for.
+    ``why`` tells why this prior was taken, where another, or ``auto``, was asked for.
     """
 
     operator: str
@@ -36,6 +36,11 @@ class Plan:
     def exact(self) -> bool:
         """True if no bridge approximates."""
         return all(b.exact for b in self.bridges)
+
+    @property
+    def title(self) -> str:
+        """The prior, or the solver that is its own."""
+        return self.solver.name if self.solver.traits_for().own_prior else self.prior
 
     @property
     def tolerance(self) -> float:
@@ -64,7 +69,7 @@ class Plan:
         if self.solver.traits_for().own_prior:
             out = [f"{name}: {f} without a prior. {self.solver.summary}"]
         if self.why:
-            out.append(f"prior {self.prior} by auto: {self.why}")
+            out.append(f"prior {self.prior}: {self.why}")
         for b in self.bridges:
             how = b.accuracy(self.need.tolerance)
             out.append(f"{b.gives.__name__} by {b.name} ({how}): {b.summary}")

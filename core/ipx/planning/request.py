@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ipx.declare.kinds import ROLES
 from ipx.errors import OptionError, UsageError
-from ipx.planning.choice import Candidate, Situation, chosen, usual_prior
+from ipx.planning.choice import Candidate, Situation, rivals, usual_prior
 from ipx.planning.parts import Parts
 from ipx.planning.plan import Plan, make_plan
 from ipx.planning.settings import SolveSettings
@@ -167,13 +167,25 @@ def pick(
     op: Description, noise: Description, prior: Tree, solver: Tree, lam: Any, tuner: Tree,
     settings: SolveSettings, channels: int | None, dims: int | None = None,
 ) -> Candidate | None:  # fmt: skip
-    """The prior that stands for ``auto``; None if another was asked for.
+    """The prior that stands for ``auto`` before the data are seen; None if another was asked for.
+
+    See `picks` for the arguments.
+    """
+    found = picks(op, noise, prior, solver, lam, tuner, settings, channels, dims)
+    return found[0] if found else None
+
+
+def picks(
+    op: Description, noise: Description, prior: Tree, solver: Tree, lam: Any, tuner: Tree,
+    settings: SolveSettings, channels: int | None, dims: int | None = None,
+) -> list[Candidate]:  # fmt: skip
+    """The priors that may stand for ``auto``, the best first; none if another was asked for.
 
     A weight, a tuner and draws are about a prior R with a weight of its own. ``dims`` are the axes
     of an image; by default the settings tell.
     """
     if not prior.auto:
-        return None
+        return []
     reasons = {
         "a weight is given": not isinstance(lam, str),
         "a tuner is named": not tuner.auto,
@@ -182,7 +194,7 @@ def pick(
     explicit = next((reason for reason, holds in reasons.items() if holds), "")
     described = tree("operator", op), tree("noise", noise)
     known = settings.dims if dims is None else dims
-    return chosen(Situation(*described, solver, settings.exact, channels, explicit, known))
+    return rivals(Situation(*described, solver, settings.exact, channels, explicit, known))
 
 
 CONCERNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -130,6 +130,11 @@ class SolveSettings(Options):
         help="check: refuse to start what is estimated to need more memory than is free. ignore: "
         "start it anyway.",
     )
+    doubtful: Literal["replace", "keep"] = opt(
+        default="replace",
+        help="A doubtful result that predicts the data worse than a prior of last resort: replace "
+        "it by the result of that prior, or keep it.",
+    )
 
     def __post_init__(self) -> None:
         if self.max_memory is not None:

@@ -142,9 +142,29 @@ def tuners_for(parts: Parts, asked: Tree, told: bool, truth: bool = False) -> tu
     raise PlanError(f"tuner {asked.name} does not fit: {why}; tuners that fit: {names or 'none'}")
 
 
+def judge_for(parts: Parts, told: bool) -> Tree | None:
+    """The tuner that compares solutions with different priors without the truth; None for none."""
+    fitting: list[tuple[int, str, TunerSpec]] = []
+    for spec in registry().all("tuner"):
+        if isinstance(spec, TunerSpec) and spec.compares:
+            found, _ = _best(parts, spec.compares, told, False)
+            fitting += [] if found is None else [(-found.rank, spec.name, spec)]
+    if not fitting:
+        return None
+    best = min(fitting, key=lambda entry: entry[:2])[2]
+    return Tree("tuner", best.name, best, best.options())
+
+
 def _fits(parts: Parts, spec: TunerSpec, told: bool, truth: bool) -> tuple[Knowledge | None, str]:
     """The best alternative of a tuner and an empty reason, or None and the reasons."""
-    reasons = {need: _missing(parts, need, told, truth) for need in spec.needs}
+    return _best(parts, spec.needs, told, truth)
+
+
+def _best(
+    parts: Parts, needs: tuple[Knowledge, ...], told: bool, truth: bool
+) -> tuple[Knowledge | None, str]:
+    """The best of some alternatives that holds, or the reasons against all."""
+    reasons = {need: _missing(parts, need, told, truth) for need in needs}
     fitting = [need for need, missing in reasons.items() if not missing]
     if fitting:
         return max(fitting, key=lambda need: need.rank), ""

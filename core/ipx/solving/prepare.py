@@ -17,9 +17,9 @@ from ipx.parts.noise import Noise
 from ipx.parts.operator import Operator
 from ipx.parts.prior import Prior
 from ipx.parts.sum import Sum
-from ipx.planning.choice import usual_prior
+from ipx.planning.choice import Candidate, usual_prior
 from ipx.planning.plan import Plan, make_plan
-from ipx.planning.request import check_drawn, check_weights, pick, weight_rule
+from ipx.planning.request import check_drawn, check_weights, picks, weight_rule
 from ipx.planning.settings import SolveSettings, bytes_in
 from ipx.planning.tree import Description, Tree, tree
 from ipx.solving.build import build, image_shape_of, operator_from
@@ -47,6 +47,7 @@ class Asked:
     Attributes:
         made: the operator on the data, where ``op`` describes one of which it is a part.
         unit: of the data, where it is not to be told from them, see `ipx.solving.units`.
+        picked: the prior in place of ``auto``, where the data have decided.
     """
 
     image: Any
@@ -66,6 +67,7 @@ class Asked:
     checkpoint: str | None = None
     made: Operator[Any] | None = None
     unit: float | None = None
+    picked: Candidate | None = None
 
     def like(self, image: Any, y: Tensor) -> Tensor:
         """The truth, or a start: its axes are those of the data if it has as many."""
@@ -166,14 +168,27 @@ def _truth(asked: Asked, operator: Operator[Any], units: Units, y: Tensor) -> Te
 
 def _chosen(asked: Asked, op: Description, y: Tensor) -> tuple[Tree, Plan, Any]:
     """The prior that was asked for, or chosen for ``auto``, the plan and its solver."""
-    prior = tree("prior", usual_prior(asked.solver) if asked.prior is None else asked.prior)
+    found = [asked.picked] if asked.picked is not None else rivals_of(asked, op, y)
+    if not found:
+        solver = tree("solver", asked.solver)
+        prior = _prior(asked)
+        return prior, *_planned(op, asked.noise, prior, solver, asked.settings, y)
+    algorithm = build("solver", found[0].solver.chosen(found[0].plan.solver))
+    return found[0].prior, found[0].plan, algorithm
+
+
+def rivals_of(asked: Asked, op: Description, y: Tensor) -> list[Candidate]:
+    """The priors that may stand for ``auto``, the best first; none if another was asked for."""
     solver, tuner = tree("solver", asked.solver), tree("tuner", asked.tuner)
-    s, channels, dims = asked.settings, y.shape[1], _dims(y)
-    picked = pick(op, asked.noise, prior, solver, asked.lam, tuner, s, channels, dims)
-    if picked is None:
-        return prior, *_planned(op, asked.noise, prior, solver, s, y)
-    algorithm = build("solver", picked.solver.chosen(picked.plan.solver))
-    return picked.prior, picked.plan, algorithm
+    return picks(
+        op, asked.noise, _prior(asked), solver, asked.lam, tuner, asked.settings, y.shape[1],
+        _dims(y),
+    )  # fmt: skip
+
+
+def _prior(asked: Asked) -> Tree:
+    """The prior, ``auto`` included."""
+    return tree("prior", usual_prior(asked.solver) if asked.prior is None else asked.prior)
 
 
 def _dims(y: Tensor) -> int:

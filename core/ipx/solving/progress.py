@@ -15,7 +15,9 @@ from ipx.planning.plan import Plan
 from ipx.solving.problem import Problem
 from ipx.solving.solver import State
 
-Phase = Literal["reading", "noise level", "start", "choosing lam", "restoring", "sampling"]
+Phase = Literal[
+    "reading", "noise level", "comparing priors", "start", "choosing lam", "restoring", "sampling"
+]
 Status = Literal["converged", "done", "budget", "diverged"]
 
 

@@ -30,6 +30,7 @@ from ipx.solving.pipeline import solution
 from ipx.solving.posterior import Posterior
 from ipx.solving.prepare import Asked, Ready, changed_settings, prepare
 from ipx.solving.progress import Result, Status
+from ipx.solving.rivals import by_data, refuge
 from ipx.solving.tile_course import Course
 from ipx.solving.tiled import Opening
 from ipx.solving.tiled_array import in_tiles
@@ -62,7 +63,7 @@ class Restoration:
             |A x - y| / sqrt(m - df). For a sum ``prior``
             tells the one that is tried alone; the trials of all have a list for each in ``lam``.
         op: the operator, with what was found in place of ``auto``.
-        prior: the prior; ``plan.why`` tells why it was taken in place of ``auto``.
+        prior: the prior; ``plan.why`` tells why it was taken in place of another, or ``auto``.
         seconds: wall-clock time of the whole call.
         warnings: reasons to doubt the result, one line each.
         wrong: per image, true if it is surely wrong: far outside the range of the data.
@@ -213,10 +214,20 @@ def _as_memory_allows(asked: Asked, began: float) -> Restoration:
 def _solved(asked: Asked, began: float) -> Restoration:
     """The restoration of all images at once."""
     with memory_errors():
-        ready = prepare(asked)
+        ready = by_data(asked)
         done = solution(ready.prepared)
         found = drawn(ready.prepared, done, ready.units.restored)
-        return _restoration(done, found, ready, began)
+        how = _restoration(done, found, ready, began)
+        other = refuge(asked, ready, done) if how.warnings else None
+        if other is None:
+            return how
+        ready = prepare(replace(asked, picked=other))
+        safe = _restoration(solution(ready.prepared), None, ready, began)
+        told = (
+            f"the result of {how.plan.title} is doubtful, and {safe.plan.title} predicts the data "
+            f"better: the result is that of {safe.plan.title}"
+        )
+        return replace(safe, warnings=[told, *dict.fromkeys([*how.warnings, *safe.warnings])])
 
 
 def _restoration(

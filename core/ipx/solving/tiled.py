@@ -28,6 +28,7 @@ from ipx.solving.pipeline import solution, solved_like
 from ipx.solving.prepare import Asked, Ready, prepare
 from ipx.solving.prepared import Prepared
 from ipx.solving.progress import Result
+from ipx.solving.rivals import picked
 from ipx.solving.tile_cost import (
     Source,
     budget_for,
@@ -152,6 +153,7 @@ def _opened(asked: Asked, source: Source, survey: Survey, side: int) -> Opening:
     found = settled(asked.op, _cut(source, where))
     operator, factor = whole_operator(found.op, source.shape)
     asked = replace(asked, op=found.op, unit=survey.unit if asked.unit is None else asked.unit)
+    asked = replace(asked, picked=picked(asked, _prepared_at(asked, source, operator, where)))
     ready = _with_median_noise(asked, source, operator, where)
     with memory_errors():
         done = solution(ready.prepared)

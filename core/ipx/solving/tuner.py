@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from ipx.parts.component import Component, O
@@ -45,6 +47,10 @@ class Solve(Protocol):
                 cannot go on from a state starts at this solution instead, and converges.
         """
         ...
+
+
+Try = tuple[Problem, Result, Solve]
+"""A problem with its prior and weight, its solution, and the function that solves it again."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,15 @@ class Tuner(Component[O], ABC):
         of ``problem`` with the weight `Problem.lam`.
         """
         return None
+
+    def compare(self, tries: Sequence[Try]) -> Tensor | None:
+        """How good solutions of the same data with different priors are, ``(tries, B)``.
+
+        Less is better; None if it cannot tell. By default it is `score` of each.
+        """
+        scores = [self.score(*each) for each in tries]
+        known = [score for score in scores if score is not None]
+        return torch.stack(known) if len(known) == len(scores) > 0 else None
 
     @abstractmethod
     def tune(self, problem: Problem, solve: Solve) -> Tuned:

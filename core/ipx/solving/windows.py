@@ -34,11 +34,23 @@ def window_of(problem: Problem) -> Problem | None:
     The window is the one whose mean squared gradient is nearest to that of all the data, in the
     mean over a batch. The start is `ipx.Operator.preview`.
     """
-    y, operator = problem.y, problem.operator
-    if not is_large(operator) or problem.x0 is not None:
+    if not is_large(problem.operator) or problem.x0 is not None:
         return None
-    top, left, height, width = representative(y)
-    part = using(operator, Local).part(top, left, height, width)
+    return _cut(problem, side_of(problem.operator.data_shape))
+
+
+def cut_to(problem: Problem, side: int) -> Problem:
+    """The same problem on a window of this side; the problem itself where it cannot be cut."""
+    small = max(problem.operator.data_shape[-2:]) <= side
+    if small or problem.x0 is not None or not has(problem.operator, Local):
+        return problem
+    return _cut(problem, side)
+
+
+def _cut(problem: Problem, side: int) -> Problem:
+    y = problem.y
+    top, left, height, width = representative(y, side)
+    part = using(problem.operator, Local).part(top, left, height, width)
     cut = y[..., top : top + height, left : left + width].contiguous()
     return problem.changed(y=cut, operator=part)
 
@@ -56,12 +68,12 @@ def side_of(data_shape: Shape) -> int:
     return max(LEAST, min(SIDE, math.isqrt(VOXELS // data_shape[1])))
 
 
-def representative(y: Tensor) -> tuple[int, int, int, int]:
+def representative(y: Tensor, side: int | None = None) -> tuple[int, int, int, int]:
     """Top, left, height and width of the window of data ``(B, C, H, W)`` that is most like all.
 
-    That of volumes has all depths.
+    That of volumes has all depths. ``side`` is its height and width, by default `side_of`.
     """
-    side = side_of(tuple(y.shape[1:]))
+    side = side_of(tuple(y.shape[1:])) if side is None else side
     contrast = contrasts(y if y.ndim == 4 else y.flatten(1, -3))
     whole = contrast.mean((1, 2, 3), keepdim=True)
     cells = functional.avg_pool2d(contrast, CELL)

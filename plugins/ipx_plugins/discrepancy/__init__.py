@@ -138,6 +138,7 @@ def ipx_components() -> Iterable[TunerSpec]:
             options=GCVOptions,
             summary="Generalised cross-validation: needs no noise level.",
             needs=_GCV,
+            compares=(Knowledge(data=(Quadratic, Adjoint)),),
             partial=True,
             source="Golub, Heath, Wahba, Technometrics 21, 1979; probe: Girard 1989",
             formula="min |A x - y|^2 / (m - df)^2",

@@ -12,6 +12,7 @@ sensitive to errors of one per cent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from ipx import Problem, Result, Solve, noise_variance, vector
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
+from ipx_plugins.discrepancy.pooled import pooled_risks
 from ipx_plugins.discrepancy.search import LeastScore, Score, at_bound
 
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
@@ -72,6 +74,10 @@ class GCV(LeastScore[GCVOptions]):
         There the residual vanishes too, and the score would be rounding error.
         """
         return self.scored(problem, result, solve, None)[0]
+
+    def compare(self, tries: Sequence[tuple[Problem, Result, Solve]]) -> Tensor:
+        """The risks of solutions with different priors, see `pooled_risks`."""
+        return pooled_risks(tries)
 
     def scored(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None

@@ -47,6 +47,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             options=SmoothOptions,
             provides=(Value, Grad, Prox, QuadraticPrior),
             traits=_traits,
+            last_resort=True,
             examples=({"boundary": "circular"},),
             summary="Smoothness: 1/2 |Dx|^2, D the differences of neighbouring pixels.",
             source="Phillips, J. ACM 9, 1962; Twomey, J. ACM 10, 1963",
