@@ -1,10 +1,10 @@
 """Photon counts: Richardson-Lucy stopped by itself, and the data term of photons with tv.
 
-    python tests/benchmarks/richardson_lucy.py [FILE]
+    python tests/benchmarks/richardson_lucy.py [FILE [MINUTES]]
 
 Photographs of scikit-image, 128 x 128, behind a Gaussian blur of 1.5 pixels whose border is
 unknown. PSNR in dB inside the data, so that all see the same pixels. FILE keeps the figures, so
-that a run that is broken off goes on.
+that a run goes on where the last one ended; the page has the rows that were reached.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,8 +150,9 @@ def score(x: Tensor, truth: Tensor) -> float:
     return float(psnr(x, truth)[0])
 
 
-def measured(path: Path) -> dict[str, Row]:
-    """All rows; those in the file are not measured again."""
+def measured(path: Path, minutes: float) -> dict[str, Row]:
+    """The rows reached in so many minutes; those in the file are not measured again."""
+    ends = time.monotonic() + 60 * minutes
     rows: dict[str, Row] = json.loads(path.read_text()) if path.exists() else {}
     todo: dict[str, Callable[[], Row]] = {}
     for peak in (10.0, 30.0):
@@ -159,7 +162,7 @@ def measured(path: Path) -> dict[str, Row]:
         for name in PICTURES:
             todo[f"stopped {name} {peak:g}"] = functools.partial(stopped, name, peak)
     for key, make in todo.items():
-        if key not in rows:
+        if key not in rows and time.monotonic() < ends:
             rows[key] = make()
             print(key, rows[key], flush=True)
             path.write_text(json.dumps(rows))
@@ -174,9 +177,9 @@ def steps_table(rows: dict[str, Row]) -> str:
         "|---" * 10 + "|",
     ]
     for peak, name in itertools.product((10, 30, 100), PICTURES):
-        row = rows[f"stopped {name} {peak}"]
-        cells = (f"{row[c]:.0f}" if c == "steps" else f"{row[c]:.2f}" for c in columns)
-        lines.append(f"| {name} | {peak} | {' | '.join(cells)} |")
+        if row := rows.get(f"stopped {name} {peak}"):
+            cells = (f"{row[c]:.0f}" if c == "steps" else f"{row[c]:.2f}" for c in columns)
+            lines.append(f"| {name} | {peak} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -185,29 +188,23 @@ def terms_table(rows: dict[str, Row]) -> str:
     names = " | ".join(f"{TERMS[term]}, auto | best" for term in TERMS)
     lines = [f"| picture | peak | {names} |", "|---" * (2 + 2 * len(TERMS)) + "|"]
     for peak, name in itertools.product((10, 30), (*PICTURES, DARK)):
-        found = [rows[f"{term} {name} {peak}"][way] for term in TERMS for way in WAYS]
-        lines.append(f"| {name} | {peak} | {' | '.join(f'{v:.2f}' for v in found)} |")
-    lines += [
-        "",
-        "What KL gains, in dB, the mean of the four photographs and in brackets the dark picture:",
-        "",
-        "| over | auto, peak 10 | peak 30 | best, peak 10 | peak 30 |",
-        "|---|---|---|---|---|",
-    ]
+        if all(f"{term} {name} {peak}" in rows for term in TERMS):
+            found = [rows[f"{term} {name} {peak}"][way] for term in TERMS for way in WAYS]
+            lines.append(f"| {name} | {peak} | {' | '.join(f'{v:.2f}' for v in found)} |")
     for term in list(TERMS)[1:]:
-        cells = (gain(rows, term, way, peak) for way in WAYS for peak in (10, 30))
-        lines.append(f"| {TERMS[term]} | {' | '.join(cells)} |")
+        gains = (f"{gain(rows, term, way):+.2f} ({way})" for way in WAYS)
+        lines += ["", f"KL over {TERMS[term]}, mean of these rows: {', '.join(gains)} dB."]
     return "\n".join(lines)
 
 
-def gain(rows: dict[str, Row], term: str, way: str, peak: int) -> str:
-    """Mean gain over the photographs, and over the dark picture."""
-    found = {
-        name: rows[f"kl {name} {peak}"][way] - rows[f"{term} {name} {peak}"][way]
-        for name in (*PICTURES, DARK)
-    }
-    mean = sum(found[name] for name in PICTURES) / len(PICTURES)
-    return f"{mean:+.2f} ({found[DARK]:+.2f})"
+def gain(rows: dict[str, Row], term: str, way: str) -> float:
+    """Mean gain of Kullback-Leibler over the pictures that both were measured on."""
+    found = [
+        kl[way] - row[way]
+        for key, row in rows.items()
+        if key.startswith(f"{term} ") and (kl := rows.get(f"kl {key.removeprefix(f'{term} ')}"))
+    ]
+    return sum(found) / len(found)
 
 
 def report(rows: dict[str, Row]) -> str:
@@ -220,14 +217,16 @@ def report(rows: dict[str, Row]) -> str:
         "Prior tv. `KL` is noise poisson, its peak told. The others are sums of squares: of one "
         "variance (noise gaussian, its level estimated), and of variances from the means of 5 x 5 "
         "counts. `auto` has the weight chosen, `best` the best weight by the truth, on a grid of "
-        f"steps of 1.5.\n\n{terms_table(rows)}"
+        "steps of 1.5. Variances from each count by itself draw the image to the dark: camera at "
+        f"peak 10 has 17.33 dB, astronaut 16.35 dB.\n\n{terms_table(rows)}"
     )
 
 
 def main() -> None:
     """Measure and publish."""
     path = Path(sys.argv[1]) if sys.argv[1:] else Path(tempfile.gettempdir()) / "ipx-counts.json"
-    publish("richardson_lucy", "Photon counts", report(measured(path)), ("scikit-image",))
+    rows = measured(path, float(sys.argv[2]) if sys.argv[2:] else math.inf)
+    publish("richardson_lucy", "Photon counts", report(rows), ("scikit-image",))
 
 
 if __name__ == "__main__":
