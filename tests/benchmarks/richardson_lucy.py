@@ -155,9 +155,8 @@ def measured(path: Path, minutes: float) -> dict[str, Row]:
     ends = time.monotonic() + 60 * minutes
     rows: dict[str, Row] = json.loads(path.read_text()) if path.exists() else {}
     todo: dict[str, Callable[[], Row]] = {}
-    for peak in (10.0, 30.0):
-        for name, term in itertools.product((*PICTURES, DARK), TERMS):
-            todo[f"{term} {name} {peak:g}"] = functools.partial(fitted, name, peak, term)
+    for name, peak, term in itertools.product((*PICTURES, DARK), (10.0, 30.0), TERMS):
+        todo[f"{term} {name} {peak:g}"] = functools.partial(fitted, name, peak, term)
     for peak in (10.0, 30.0, 100.0):
         for name in PICTURES:
             todo[f"stopped {name} {peak:g}"] = functools.partial(stopped, name, peak)
