@@ -24,7 +24,7 @@ from ipx_plugins.bands.mosaic import Mosaic
 from ipx_plugins.inpaint.operator import SpectralInpaint
 from ipx_plugins.stripes.noise import Stripes
 from ipx_plugins.subspace import FusionOptions
-from ipx_plugins.subspace.fusion import Fusion
+from ipx_plugins.subspace.fusion import Components, Fusion
 from small_operators import matrix, noise_like
 
 QUIET = {"name": "gaussian", "sigma": 0.01}
@@ -295,6 +295,26 @@ def test_the_fused_system_is_solved_in_fourier_space(factor: int) -> None:
         z = inside.solve_normal(x, weight)
         penalty = 0.3 * z if weight is rho else gradient.adjoint(gradient.forward(z))
         assert torch.allclose(inside.adjoint(inside.forward(z)) + penalty, x, atol=1e-10)
+
+
+def test_the_inverse_of_the_fused_system_is_kept_for_its_weight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    op, _ = fused(4, factor=4)
+    inside = op.turned(torch.linalg.qr(noise_like((4, 2), count=1)[0])[0])
+    x, other = noise_like((2, 8, 12)), noise_like((2, 8, 12), seed=5)
+    first, second = (ipx.Spectral("any", torch.tensor(v, dtype=x.dtype)) for v in (0.3, 0.7))
+    made = []
+    gram = Components._gram
+    monkeypatch.setattr(Components, "_gram", lambda *a: made.append(1) or gram(*a))
+    once = inside.solve_normal(x, first)
+    blocks = len(made)
+    inside.solve_normal(other, first)
+    assert len(made) == blocks
+    moved = inside.solve_normal(x, second)
+    assert len(made) == 2 * blocks
+    for z, rho in ((once, 0.3), (moved, 0.7)):
+        assert torch.allclose(inside.adjoint(inside.forward(z)) + rho * z, x, atol=1e-10)
 
 
 def test_fusion_beats_bicubic_interpolation_by_5_db() -> None:

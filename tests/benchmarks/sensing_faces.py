@@ -3,7 +3,7 @@
 Each channel is measured as a whole, with the same 333 x 4,096 matrix. Faces that no weights were
 trained on, the first tiles of the mosaic given as argument. The noise level is given, lam is left
 to its default. PSNR in dB; CPU seconds for all faces. With names as arguments after the mosaic it
-measures these priors only, and keeps the rows of the others.
+measures these priors only, and keeps the rows of the others; NAME=WEIGHTS takes other weights.
 """
 
 from __future__ import annotations
@@ -23,7 +23,16 @@ from ipx import psnr
 
 COUNT, SIGMA = 4, 0.01
 OP = {"name": "compressed-sensing", "share": 333 / 4096, "block": 64}
-PRIORS = ("tv", "wavelet", "dictionary", "pca-gaussian", "glow-synthesis", "glow-map")
+PRIORS = (
+    "tv",
+    "wavelet",
+    "dictionary",
+    "pca-gaussian",
+    "vae-synthesis",
+    "glow-synthesis",
+    "glow-analysis",
+    "glow-map",
+)
 
 
 def faces(mosaic: Path) -> Tensor:
@@ -45,9 +54,11 @@ def main() -> None:
     truth, noise = faces(Path(sys.argv[1])), {"name": "gaussian", "sigma": SIGMA}
     y = ipx.degrade(truth, op=OP, noise=noise, seed=1)
     rows = kept()
-    for prior in sys.argv[2:] or PRIORS:
+    for asked in sys.argv[2:] or PRIORS:
+        prior, _, weights = asked.partition("=")
+        named = {"name": prior, "weights": weights} if weights else prior
         began = time.process_time()
-        how = ipx.solve(y, op=OP, noise=noise, prior=prior)
+        how = ipx.solve(y, op=OP, noise=noise, prior=named)
         took, scores = time.process_time() - began, psnr(how.x, truth)
         shown = " | ".join(f"{float(s):.2f}" for s in scores)
         ended = ", ".join(sorted(set(how.status)))

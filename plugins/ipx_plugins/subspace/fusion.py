@@ -35,8 +35,11 @@ from ipx_plugins.subspace import FusionOptions, PansharpenOptions
 
 O = TypeVar("O", bound=PansharpenOptions)  # noqa: E741  # the options, as in Operator[O]
 
-AT_ONCE = 2**24
-"""Entries of the matrices that are solved at once."""
+AT_ONCE = 2**23
+"""Entries of the matrices that are inverted at once."""
+
+KEPT = 2**26
+"""Entries of inverse matrices that are kept, 512 MB in single precision."""
 
 
 class TwoInstruments(LinearOperator[O]):
@@ -232,7 +235,7 @@ class Components(LinearOperator[NoOptions]):
     def __init__(self, both: TwoInstruments[Any]) -> None:
         super().__init__(both.image_shape)
         self.both, self.data_shape = both, both.data_shape
-        self._kept: dict[Any, Tensor] = {}  # A^T A of the groups, in each type
+        self._kept: dict[Any, tuple[Tensor, Tensor]] = {}  # W and the inverse, by rows of groups
 
     def forward(self, x: Tensor) -> Tensor:
         """Both data in a row, ``(B, 1, 1, n)``."""
@@ -249,36 +252,63 @@ class Components(LinearOperator[NoOptions]):
     def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
         """x with (A^T A + W) x = b, the same W for each band.
 
+        The inverse of A^T A + W is kept for the next b, up to `KEPT` entries.
+
         Args:
             b: right-hand side.
             weight: W, a multiple of the identity or diagonal in the real FFT.
         """
         w = self.both._folded(self._whole(weight, b))
-        right = self.both._folded(torch.fft.fft2(b))
+        right = self.both._folded(torch.fft.fft2(b))[..., : self.half]
         out = torch.empty_like(right)
-        rows, bands, s = self.both.coarse[0], b.shape[1], self.both.options.factor
-        step = max(1, AT_ONCE // ((s * s * bands) ** 2 * self.both.coarse[1]))
+        rows, n = self.both.coarse[0], self.both.options.factor**2 * b.shape[1]
+        step = max(1, AT_ONCE // (n**2 * self.half))
         for top in range(0, rows, step):
             cut = slice(top, top + step)
-            key = (b.dtype, b.device, top)
-            gram = self._kept.get(key)  # (g, w, n, n)
-            gram = self._gram(b, cut) if gram is None else gram
-            if step >= rows:
-                self._kept[key] = gram
             for image in range(b.shape[0]):
-                own = w[min(image, len(w) - 1), ..., cut, :, :].permute(1, 3, 0, 2).flatten(2)
-                system = gram + torch.diag_embed(own.repeat_interleave(bands, -1))
                 one = right[image, :, :, cut].permute(2, 4, 1, 3, 0)
-                x = torch.linalg.solve(system, one.flatten(2).unsqueeze(-1))
+                own = w[min(image, len(w) - 1), :, cut, :, : self.half]
+                inverse = self._inverse(b, cut, own, image)
+                x = inverse @ one.flatten(2).unsqueeze(-1)
                 out[image, :, :, cut] = x.reshape(one.shape).permute(4, 2, 0, 3, 1)
-        whole: Tensor = torch.fft.ifft2(out.reshape(b.shape[0], bands, *self.both.size))
+        whole: Tensor = torch.fft.ifft2(self._mirrored(out))
         return whole.real
 
+    @property
+    def half(self) -> int:
+        """Columns of groups to solve for; the others are conjugate, as images are real."""
+        return self.both.coarse[1] // 2 + 1
+
+    def _inverse(self, like: Tensor, cut: slice, own: Tensor, image: int) -> Tensor:
+        """(A^T A + W)^-1 of some rows of groups, W ``(s, g, s, half)``."""
+        key = (like.dtype, like.device, cut.start, image)
+        weights, inverse = self._kept.get(key, (None, None))
+        if weights is not None and inverse is not None and torch.equal(weights, own):
+            return inverse
+        aliases = own.permute(1, 3, 0, 2).flatten(2).repeat_interleave(like.shape[1], -1)
+        system = self._gram(like, cut) + torch.diag_embed(aliases)
+        factor, failed = torch.linalg.cholesky_ex(system)
+        definite = not bool(failed.any())  # not to rounding where W is tiny
+        found: Tensor = torch.cholesky_inverse(factor) if definite else torch.linalg.inv(system)
+        if found[0].numel() * self.both.coarse[0] * like.shape[0] <= KEPT:
+            self._kept[key] = (own.clone(), found)
+        return found
+
+    def _mirrored(self, half: Tensor) -> Tensor:
+        """The whole spectrum ``(B, k, H, W)`` of a real image from its first columns of groups."""
+        height, width = self.both.size
+        whole = half.new_zeros(*half.shape[:-1], self.both.coarse[1])
+        whole[..., : self.half] = half
+        whole = whole.reshape(*half.shape[:2], height, width)
+        other = whole.roll((-1, -1), (-2, -1)).flip(-2, -1).conj()  # at minus the frequency
+        solved = torch.arange(width, device=half.device) % self.both.coarse[1] < self.half
+        return torch.where(solved, whole, other)
+
     def _gram(self, like: Tensor, cut: slice) -> Tensor:
-        """A^T A of some rows of groups, ``(g, W/s, s^2 k, s^2 k)``: aliases, then bands."""
-        s = self.both.options.factor
-        q = self.both._folded(self.both._q(like))[..., cut, :, :]  # (m, k, s, g, s, w)
-        h = self.both._folded(self.both._h(like))[..., cut, :, :]  # (C, s, g, s, w)
+        """A^T A of some rows of groups, ``(g, half, s^2 k, s^2 k)``: aliases, then bands."""
+        s, half = self.both.options.factor, self.half
+        q = self.both._folded(self.both._q(like))[..., cut, :, :half]  # (m, k, s, g, s, w)
+        h = self.both._folded(self.both._h(like))[..., cut, :, :half]  # (C, s, g, s, w)
         q = q.permute(3, 5, 2, 4, 0, 1).flatten(2, 3)  # (g, w, s^2, m, k)
         h = h.permute(2, 4, 1, 3, 0).flatten(2, 3)  # (g, w, s^2, C)
         own = torch.diag_embed((q.mT @ q).movedim(2, -1))  # (g, w, k, k, a, a)
