@@ -136,3 +136,46 @@ def test_convex_objectives_fall_at_each_step(solver: str) -> None:
         now = p.objective(state.x)
         assert bool((now <= last + 1e-12).all())
         last = now
+
+
+class Uneven(ipx.Prior[ipx.NoOptions]):
+    """R(x) = 1/2 sum w (x - 1)^2 with curvatures w of eight decades, told to be nonconvex."""
+
+    traits = ipx.Traits(convex=False)
+    provides = (ipx.Value, ipx.Grad)
+    weights = torch.logspace(-2, 6, 64, dtype=F64).view(1, 1, 8, 8)
+
+    def value(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.weights * (x - 1) ** 2).flatten(1).sum(1) / 2
+
+    def grad(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weights * (x - 1)
+
+
+def test_lbfgs_takes_no_short_first_step_for_a_minimum() -> None:
+    """The steep pixels keep the first steps short; |dx| / |x| is 3e-5 after the second."""
+    p = problem("identity", Uneven(), 1.0, shape=(1, 8, 8))
+    result = iterate(p, ipx.solver("lbfgs"))
+    wanted = (p.y + Uneven.weights) / (1 + Uneven.weights)
+    assert result.status == ["converged"] * len(p.y)
+    assert float((p.objective(result.x) - p.objective(wanted)).max()) < 1e-3
+    assert float((result.x - wanted).abs().max()) < 0.02
+
+
+class Modelled(Ridge):
+    """1/2 |Lx|^2, told to be nonconvex, with its Hessian up to a factor."""
+
+    traits = ipx.Traits(convex=False)
+    provides = (ipx.Value, ipx.Grad, ipx.QuadraticModel)
+
+    def model_part(self, image_shape: Any) -> Slope:
+        return Slope(image_shape)
+
+    def model_spaces(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (x,)
+
+
+def test_lbfgs_with_the_true_hessian_is_newtons_method() -> None:
+    p = problem("blur", Modelled(), torch.tensor([0.05, 0.3], dtype=F64))
+    one = iterate(p, ipx.solver("lbfgs"), iterations=2, tol=0.0).x
+    assert float((one - closed_form(p, Slope(SHAPE))).abs().max()) < 1e-3
