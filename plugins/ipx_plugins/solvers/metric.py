@@ -5,6 +5,8 @@ M = A^T A + lam sum_j c_j P_j L^T L, with L and the projections P_j of `ipx.Quad
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -14,14 +16,17 @@ from ipx import (
     LinearOperator,
     Problem,
     QuadraticModel,
+    Spectrum,
     has,
     image_dot,
     using,
 )
 from ipx.toolkit import column, image_norm, vector
 
-_TOL = 1e-2
-"""Relative residual of a linear system where CG solves it: it need not be exact."""
+_TOL, _STEPS = 1e-2, 20
+"""Where CG solves the linear systems: its relative residual and the largest number of steps."""
+_FLAT = 1e-6
+"""Least eigenvalue of M."""
 _AHEAD = 1e-3
 """Length of the differences of gradients, relative to |x|."""
 
@@ -50,11 +55,20 @@ def bends(problem: Problem, x: Tensor, seed: int = 0) -> tuple[Tensor, ...]:
 
 
 def solved(problem: Problem, b: Tensor, factors: tuple[Tensor, ...]) -> Tensor:
-    """About M^-1 b; b itself without ``factors``."""
+    """About M^-1 b; b itself without ``factors``. All P_j are one batch."""
     if not factors:
         return b
     prior, system = using(problem.prior, QuadraticModel), problem.data.way(DataQuadratic).system
-    part = prior.model_part(tuple(b.shape[1:]))
+    part, linear = prior.model_part(tuple(b.shape[1:])), system.linear
     assert isinstance(part, LinearOperator)
-    parts = zip(prior.model_spaces(b), factors, strict=True)
-    return torch.stack([system.solve(v, c, part, tol=_TOL) for v, c in parts]).sum(0)
+    parts, weight = torch.cat(prior.model_spaces(b)), torch.cat(factors)
+    near = None
+    if has(linear, Spectrum):
+        own = linear.spectrum(b)
+        near = part.near(b, own.basis)
+    if near is None:
+        found = system.solve(parts, weight, part, iterations=_STEPS, tol=_TOL)
+    else:  # L^T L with the border of the transform: closer than the model is anyway
+        both = own + near.scaled(column(weight, parts))
+        found = replace(both, gram=both.gram.clamp_min(_FLAT)).solve(parts)
+    return found.view(len(factors), *b.shape).sum(0)
