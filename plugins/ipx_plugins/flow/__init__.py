@@ -7,7 +7,7 @@ from typing import Literal
 
 from ipx import ModelSpec, Options, Traits, hookimpl, opt
 
-WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces", "digits")}
+WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("faces", "photos", "digits")}
 """Shipped weights by model, the default first."""
 
 
