@@ -408,7 +408,7 @@ def test_without_any_gradient_it_has_diverged() -> None:
 
 @pytest.mark.slow
 def test_digits_of_the_flow_against_total_variation() -> None:
-    """Short steps, as its density asks for; the digits are what another model draws."""
+    """The digits are what another model draws."""
     gan = ipx.prior("gan-synthesis", weights="digits")
     z = torch.randn(2, gan.code_size((1, 32, 32)), generator=torch.Generator().manual_seed(5))
     x = gan.decode(z, (1, 32, 32))
@@ -416,6 +416,6 @@ def test_digits_of_the_flow_against_total_variation() -> None:
     op = {"name": "inpaint", "missing": 0.6}
     y = ipx.degrade(x, op=op, noise=noise, seed=0)
     digits = ipx.prior("glow-map", weights="digits")
-    flow = ipx.solve(y, op=op, noise=noise, prior=digits, iterations=200).x
+    flow = ipx.solve(y, op=op, noise=noise, prior=digits).x
     edges = ipx.solve(y, op=op, noise=noise, prior="tv").x
     assert float((ipx.psnr(flow, x) - ipx.psnr(edges, x)).mean()) > 1
