@@ -186,7 +186,7 @@ def test_the_volume_of_additive_couplings_is_constant() -> None:
         net, x = stirred(model, torch.float64, 16)
         volume = model.log_prob(net, x) + (model.encode(net, x) ** 2).sum(1) / 2
         assert bool((volume - volume[0]).abs().max() < 1e-9) == constant
-        assert model.traits.varying_volume != constant
+        assert model.traits.constant_volume == constant
 
 
 def test_the_first_batch_is_white_after_an_additive_flow() -> None:

@@ -117,10 +117,9 @@ def test_map_and_analysis_of_an_additive_flow_are_one_function(weights: dict[str
     assert density.traits.lam_per_variance == 2 * code.traits.lam_per_variance == 1
     free: Any = "auto"
     for made in (density, code):
-        assert made.typical((3, SIZE, SIZE)) is None
         assert plan_for(problem(made, x), free).solver.name == "lbfgs"
-    for name in ("glow-map", "glow-analysis"):  # of an affine flow
-        assert plan_for(problem(prior(name, weights), x), free).solver.name == "adam"
+    affine = prior("glow-map", weights)  # whose gradient is random
+    assert plan_for(problem(affine, x), free).solver.name == "adam"
 
 
 def test_analysis_of_a_gaussian_flow_is_the_posterior_mean(tmp_path: Path) -> None:
@@ -310,7 +309,7 @@ def test_starts(weights: dict[str, str]) -> None:
 
 @pytest.mark.slow
 def test_random_starts_end_at_one_picture() -> None:
-    """Map, from three random codes: enough long steps forget where they began."""
+    """Map, from three random codes: it forgets where it began."""
     x, shape = face(), (3, 64, 64)
     made: Any = ipx.prior("glow-map", weights="faces")
     operator, noise = ipx.operator("blur", shape), ipx.noise("gaussian", sigma=0.02)
@@ -319,7 +318,7 @@ def test_random_starts_end_at_one_picture() -> None:
     begun = Problem(y, operator, noise, made, 0.5 * 0.02**2, x0=made.decode(0.7 * z, shape))
     scores = ipx.psnr(begun.start(), x.expand_as(begun.start()))
     assert float(scores.max() - scores.min()) > 2
-    ended = iterate(begun, ipx.solver("adam", decay=100.0), iterations=200, tol=0.0).x
+    ended = iterate(begun, ipx.solver("lbfgs")).x
     scores = ipx.psnr(ended, x.expand_as(ended))
     assert float(scores.max() - scores.min()) < 0.3
 
@@ -408,7 +407,7 @@ def test_without_any_gradient_it_has_diverged() -> None:
 
 @pytest.mark.slow
 def test_digits_of_the_flow_against_total_variation() -> None:
-    """Short steps, as its density asks for; the digits are what another model draws."""
+    """The digits are what another model draws."""
     gan = ipx.prior("gan-synthesis", weights="digits")
     z = torch.randn(2, gan.code_size((1, 32, 32)), generator=torch.Generator().manual_seed(5))
     x = gan.decode(z, (1, 32, 32))
@@ -416,6 +415,6 @@ def test_digits_of_the_flow_against_total_variation() -> None:
     op = {"name": "inpaint", "missing": 0.6}
     y = ipx.degrade(x, op=op, noise=noise, seed=0)
     digits = ipx.prior("glow-map", weights="digits")
-    flow = ipx.solve(y, op=op, noise=noise, prior=digits, iterations=200).x
+    flow = ipx.solve(y, op=op, noise=noise, prior=digits).x
     edges = ipx.solve(y, op=op, noise=noise, prior="tv").x
     assert float((ipx.psnr(flow, x) - ipx.psnr(edges, x)).mean()) > 1

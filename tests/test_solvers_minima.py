@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ipx
-from ipx import iterate
+from ipx import Problem, iterate
 from small_problems import (
     F64,
     OPERATORS,
@@ -21,6 +21,7 @@ from small_problems import (
     Slope,
     Small,
     Sparse,
+    White,
     closed_form,
     dense,
     gap,
@@ -136,3 +137,47 @@ def test_convex_objectives_fall_at_each_step(solver: str) -> None:
         now = p.objective(state.x)
         assert bool((now <= last + 1e-12).all())
         last = now
+
+
+class Uneven(ipx.Prior[ipx.NoOptions]):
+    """R(x) = 1/2 sum w (x - 1)^2 with curvatures w of six decades, told to be nonconvex."""
+
+    traits = ipx.Traits(convex=False)
+    provides = (ipx.Value, ipx.Grad)
+    weights = torch.logspace(-2, 4, 16, dtype=F64).view(1, 1, 4, 4)
+
+    def value(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.weights * (x - 1) ** 2).flatten(1).sum(1) / 2
+
+    def grad(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weights * (x - 1)
+
+
+def test_lbfgs_takes_no_short_first_step_for_a_minimum() -> None:
+    """The steep pixels are near the minimum and keep the first steps short; the others are far."""
+    y = torch.full((1, 1, 4, 4), 0.5, dtype=F64)
+    wanted = (y + Uneven.weights) / (1 + Uneven.weights)
+    first = torch.where(Uneven.weights > 1, wanted + 1e-3, 0.0)
+    p = Problem(y, ipx.operator("identity", (1, 4, 4)), White(), Uneven(), 1.0, first)
+    result = iterate(p, ipx.solver("lbfgs"))
+    assert result.status == ["converged"]
+    assert float(p.objective(result.x) - p.objective(wanted)) < 1e-5
+
+
+class Modelled(Ridge):
+    """1/2 |Lx|^2, told to be nonconvex, with its Hessian up to a factor."""
+
+    traits = ipx.Traits(convex=False)
+    provides = (ipx.Value, ipx.Grad, ipx.QuadraticModel)
+
+    def model_part(self, image_shape: Any) -> Slope:
+        return Slope(image_shape)
+
+    def model_spaces(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (x,)
+
+
+def test_lbfgs_with_the_true_hessian_is_newtons_method() -> None:
+    p = problem("blur", Modelled(), torch.tensor([0.05, 0.3], dtype=F64))
+    one = iterate(p, ipx.solver("lbfgs"), iterations=2, tol=0.0).x
+    assert float((one - closed_form(p, Slope(SHAPE))).abs().max()) < 1e-3

@@ -34,6 +34,7 @@ from ipx.declare.capabilities import (
     Prox as Prox,
     ProxConjugate as ProxConjugate,
     Quadratic as Quadratic,
+    QuadraticModel as QuadraticModel,
     QuadraticPrior as QuadraticPrior,
     Sample as Sample,
     Sampled as Sampled,

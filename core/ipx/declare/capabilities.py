@@ -326,6 +326,16 @@ class ValueGrad(Capability, of="prior"):
         """R(x), ``(B,)``, and its gradient, same shape as x."""
 
 
+class QuadraticModel(Capability, of="prior"):
+    """The Hessian of R is roughly sum_j c_j P_j L^T L, c_j > 0 unknown, for preconditioning."""
+
+    def model_part(self, image_shape: Shape) -> Linear:
+        """L for images of this shape."""
+
+    def model_spaces(self, x: Tensor) -> tuple[Tensor, ...]:
+        """P_j x, shape of ``x`` each: orthogonal projections that commute with L^T L, of sum x."""
+
+
 class StochasticGrad(Capability, of="prior"):
     """R is a mean over random draws, each of which has a gradient."""
 

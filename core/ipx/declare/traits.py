@@ -53,8 +53,8 @@ class Traits:
             multiples of it.
         start_from: prior: default start of the iterations, see `ipx.solving.starts`.
         suits: prior: the kind of image it describes; checks use such an image.
-        varying_volume: model: a flow whose log |det J_E(x)| depends on x, so that |E(x)|^2 is not
-            -2 log p(x) up to a constant, and log p is rough without the training noise.
+        constant_volume: model: a flow whose log |det J_E(x)| is the same for all x, so that
+            |E(x)|^2 is -2 log p(x) up to a constant.
         buffers: all kinds: arrays of the size of the image that it holds at its peak, besides those
             of the others; None: the usual number of its kind, see `ipx.Component.memory`.
         maps: all kinds: the same in arrays of one channel, whatever the channels of the image, such
@@ -90,7 +90,7 @@ class Traits:
     suits: Literal["photograph", "sparse", "face"] = "photograph"
     buffers: float | None = None
     maps: float = 0.0
-    varying_volume: bool = False
+    constant_volume: bool = False
     dims: tuple[int, ...] | None = None
     own_prior: bool = False
     family: str = ""

@@ -31,11 +31,6 @@ class Generative(Model[O]):
     invertible: ClassVar[bool] = False
     density: ClassVar[Literal["exact", "bound", "none"]] = "none"
 
-    @property
-    def stride(self) -> float:
-        """Step-size multiplier for descent on -log p (1 = photographs)."""
-        return 1.0
-
     def latent_size(self, image_shape: Shape) -> int:
         """n, the length of the code of an image ``(C, H, W)``.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ipx.declare.capabilities import Scalar, Shape
+from ipx.declare.capabilities import Scalar
 from ipx.numerics.tensors import per_image
 from ipx.parts.component import Component, O
 
@@ -22,13 +22,6 @@ class Prior(Component[O]):
     def unit(self) -> float:
         """The trait ``unit``; a prior whose weights determine it overrides this."""
         return self.traits.unit
-
-    def typical(self, image_shape: Shape) -> float | None:
-        """Expected R of a clean image of this shape; iterations stop there. None disables this.
-
-        For an R whose minimiser is not an image, such as the code penalty of a flow.
-        """
-        return None
 
 
 class OuterProx(Prior[O]):

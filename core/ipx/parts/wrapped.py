@@ -41,10 +41,6 @@ class Wrapped(Prior[NoOptions]):
         """`Prior.unit` of the wrapped prior."""
         return self.prior.unit
 
-    def typical(self, image_shape: Shape) -> float | None:
-        """`Prior.typical` of the wrapped prior."""
-        return self.prior.typical(image_shape)
-
     def value(self, x: Tensor) -> Tensor:
         """R(x)."""
         return using(self.prior, Value).value(x)

@@ -30,7 +30,6 @@ def iterate(
     iterations: int | None = None,
     tol: float = 1e-4,
     stop: Stop | None = None,
-    ready: Stop | None = None,
     observers: Sequence[AnyObserver] = (),
     plan: Plan | None = None,
     state: State | None = None,
@@ -43,7 +42,6 @@ def iterate(
         iterations: the largest number of iterations; by default `Solver.budget`.
         tol: an image stops when the solver's residual is at most this; 0 never stops it.
         stop: a further stopping rule, see `ipx.solving.stop`.
-        ready: a rule for the start: an image for which it holds takes no step.
         observers: called after each step, see `ipx.solving.observers`.
         plan: the bridges to use; made here when None.
         state: continue from this state.
@@ -66,8 +64,6 @@ def iterate(
     looking = [o for o in observers if isinstance(o, Observer)]
     for observer in looking:
         observer.begin(now)
-    if ready is not None:
-        run.stop(ready(now))
     for k in range(1, budget + 1):
         if not bool(run.active.any()):
             break

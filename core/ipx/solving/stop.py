@@ -32,22 +32,6 @@ def noise_reached(factor: float = 1.0) -> Stop:
     return rule
 
 
-def typical_reached() -> Stop:
-    """Done at the objective expected of the clean image.
-
-    That is the expected data term of the truth plus lam times `Prior.typical`.
-    """
-
-    def rule(p: Progress) -> Tensor:
-        problem = p.problem
-        usual = problem.prior.typical(problem.image_shape)
-        assert usual is not None  # the rule is for such priors only
-        level = problem.noise.expected(problem.y, known_count(problem)) + problem.lam * usual
-        return p.objective <= level
-
-    return rule
-
-
 def steps_made(twin: Result) -> Stop:
     """Done after as many steps as another run of the same images, image by image."""
     return lambda p: twin.iterations <= p.iteration

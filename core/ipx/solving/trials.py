@@ -15,7 +15,7 @@ from ipx.solving.observers import AnyObserver, BestSoFar, History, Observer
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Progress, Result
 from ipx.solving.solver import Solver, State
-from ipx.solving.stop import Stop, noise_reached, steps_made, typical_reached
+from ipx.solving.stop import Stop, noise_reached, steps_made
 from ipx.solving.tuner import Solve
 
 TRIAL = 5.0
@@ -35,7 +35,7 @@ def run(
     state: State | None = None,
     twin: Result | None = None,
 ) -> Result:
-    """One run; it stops early at the noise level without a weight, or at `Prior.typical`.
+    """One run; it stops early at the noise level without a weight.
 
     Args:
         p: the problem.
@@ -48,21 +48,18 @@ def run(
     """
     settled = p.prior.traits.weighted or p.hard or algorithm.traits.own_prior
     early: Stop | None = None if settled else noise_reached()
-    ready: Stop | None = None
-    if p.prior.typical(p.image_shape) is not None:
-        early = ready = typical_reached()
     tol = looser * (algorithm.tolerance(p) if settings.tol is None else settings.tol)
     iterations = settings.iterations
     if twin is not None:
-        iterations, tol, early, ready = int(twin.iterations.max()), 0.0, steps_made(twin), None
+        iterations, tol, early = int(twin.iterations.max()), 0.0, steps_made(twin)
     looking: list[AnyObserver] = list(observers)
     if settings.keep == "best":
         looking.append(BestSoFar())
     if observers:
         looking.append(History())
     return iterate(
-        p, algorithm, iterations=iterations, tol=tol, stop=early, ready=ready,
-        observers=looking, state=state,
+        p, algorithm, iterations=iterations, tol=tol, stop=early, observers=looking,
+        state=state,
     )  # fmt: skip
 
 

@@ -114,6 +114,20 @@ class PriorChecks(kit.Checks):
         good = one.shape == self.x.shape and one.isfinite().all()
         require(good, "grad_draw gives no finite gradient of the picture's shape")
 
+    @needs(cap.QuadraticModel)
+    def quadratic_model(self) -> None:
+        """P_j x sum up to x, are projections, orthogonal, and commute with L^T L."""
+        prior, x = self.made, self.x
+        part, spaces = prior.model_part(tuple(x.shape[1:])), prior.model_spaces(x)
+        require(torch.allclose(sum(spaces), x), "the spaces do not sum up to x")
+        for j, v in enumerate(spaces):
+            bent = prior.model_spaces(part.adjoint(part.forward(v)))
+            for k, (own, other) in enumerate(zip(prior.model_spaces(v), bent, strict=True)):
+                require(torch.allclose(own, v if j == k else 0 * v, atol=1e-6), "no projections")
+                size = float(bent[j].abs().max())
+                apart = j != k and float(other.abs().max()) > 1e-5 * size
+                require(not apart, "the spaces do not commute with L^T L")
+
     @needs(cap.LogProb)
     def log_prob(self) -> None:
         """log p(x) > log p(x + n) for pictures x and noise n of sigma 0.2."""

@@ -23,6 +23,7 @@ from ipx.toolkit.steps import (
     SHARPER as SHARPER,
     curvature_ahead as curvature_ahead,
     descend as descend,
+    expected_misfit as expected_misfit,
     first_step as first_step,
     gradient_of as gradient_of,
     momentum as momentum,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ipx.declare.capabilities import Grad, ValueGrad, has, using
 from ipx.numerics.tensors import column, image_dot, image_norm, vector
-from ipx.solving.problem import Problem
+from ipx.solving.problem import Problem, known_count
 
 SHARPER = 4.0
 """Factor by which splitting algorithms increase `penalty` after the first iterations."""
@@ -32,6 +32,11 @@ def value_and_gradient(problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
     value, slope = prior.value_grad(x)
     lam = vector(problem.lam, x)
     return problem.data.value(x) + lam * value, problem.data.grad(x) + column(lam, x) * slope
+
+
+def expected_misfit(problem: Problem) -> Tensor:
+    """The data term expected at the truth, > 0, ``(B,)``: a unit for differences of F."""
+    return problem.noise.expected(problem.y, known_count(problem)).clamp_min(1e-12)
 
 
 def relative(change: Tensor, x: Tensor) -> Tensor:

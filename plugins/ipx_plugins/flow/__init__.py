@@ -7,7 +7,7 @@ from typing import Literal
 
 from ipx import ModelSpec, Options, Traits, hookimpl, opt
 
-WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("photos", "faces", "faces-additive", "digits")}
+WEIGHTS: dict[str, tuple[str, ...]] = {"glow": ("faces", "photos", "digits")}
 """Shipped weights by model, the default first."""
 
 
@@ -22,12 +22,6 @@ class FlowOptions(Options):
         min=1.0,
         max=16.0,
         help="Training adds uniform noise of width 2^-bits to the pictures (dequantisation).",
-    )
-    stride: float = opt(
-        default=1.0,
-        above=0.0,
-        help="Step-size multiplier for descent on -log p (1: photographs); below 1 for flat "
-        "pictures such as digits, whose density is steeper.",
     )
 
 
@@ -64,7 +58,7 @@ def ipx_components() -> Iterable[ModelSpec]:
             options=GlowOptions,
             summary="Normalising flow: actnorm, invertible 1x1 convolutions, couplings.",
             source="Kingma, Dhariwal, NeurIPS 2018; additive: Dinh, Krueger, Bengio, ICLR 2015",
-            traits=lambda o: Traits(varying_volume=o.coupling == "affine"),
+            traits=lambda o: Traits(constant_volume=o.coupling == "additive"),
             examples=({"coupling": "additive"},),
             weights=WEIGHTS.get("glow", ()),
             recipe=recipe,
@@ -73,7 +67,6 @@ def ipx_components() -> Iterable[ModelSpec]:
             name="realnvp",
             target="ipx_plugins.flow.realnvp:RealNVP",
             options=RealNVPOptions,
-            traits=Traits(varying_volume=True),
             summary="Normalising flow: affine couplings with checkerboard and channel masks.",
             source="Dinh, Sohl-Dickstein, Bengio, ICLR 2017",
             weights=WEIGHTS.get("realnvp", ()),

@@ -101,11 +101,6 @@ class Flow(Generative[F]):
         """2^levels, since each level halves the sides."""
         return 1 << self.options.levels
 
-    @property
-    def stride(self) -> float:
-        """The option ``stride``."""
-        return self.options.stride
-
     def layers(self, level: int, channels: int) -> Sequence[Layer]:
         """The layers of a level whose input has this many channels."""
         raise NotImplementedError(f"{type(self).__name__} must define layers")
@@ -115,7 +110,7 @@ class Flow(Generative[F]):
         o = self.options
         widths = [o.colors << level for level in range(o.levels)]
         levels = [self.layers(level, c) for level, c in enumerate(widths)]
-        return Net(levels, o.colors, Split if self.traits.varying_volume else ShiftSplit)
+        return Net(levels, o.colors, ShiftSplit if self.traits.constant_volume else Split)
 
     def initialise(self, net: nn.Module, batch: Tensor) -> None:
         """Actnorm from the first batch."""

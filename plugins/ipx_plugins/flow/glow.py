@@ -19,6 +19,6 @@ class Glow(Flow[GlowOptions]):
     def layers(self, level: int, channels: int) -> Sequence[Layer]:
         """Squeeze, then the steps of flow."""
         o, c = self.options, 4 * channels
-        coupling = Coupling if self.traits.varying_volume else Shift
+        coupling = Shift if self.traits.constant_volume else Coupling
         steps = [layer for _ in range(o.steps) for layer in (Mix(c), coupling(c, o.width))]
         return [Squeeze(), *steps]

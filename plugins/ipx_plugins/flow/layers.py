@@ -85,11 +85,12 @@ class Mix(Layer):
     def initialise(self, x: Tensor) -> None:
         self.norm.initialise(x)
 
-    def _weight(self) -> Tensor:
+    def _weight(self, dtype: torch.dtype) -> Tensor:
         """W diag(exp(s)), ``(C, C)``."""
-        low = self.low.tril(-1) + torch.eye(len(self.low), device=self.low.device)
-        up = self.up.triu(1) + torch.diag(self.sign * self.log_d.exp())
-        return self.permutation @ low @ up * self.norm.log_scale.exp()
+        low, up, log_d = (p.to(dtype) for p in (self.low, self.up, self.log_d))
+        low = low.tril(-1) + torch.eye(len(low), dtype=dtype, device=low.device)
+        up = up.triu(1) + torch.diag(self.sign.to(dtype) * log_d.exp())
+        return self.permutation.to(dtype) @ low @ up * self.norm.log_scale.to(dtype).exp()
 
     def _folded(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """Kernel and bias of the one convolution, cached while the parameters are frozen.
@@ -98,16 +99,19 @@ class Mix(Layer):
         """
         parameters = (self.low, self.up, self.log_d, self.norm.bias, self.norm.log_scale)
         # inference-mode tensors have no version, and trainable ones change at each step
-        frozen = not any(p.requires_grad or p.is_inference() for p in parameters)
+        trains = any(p.requires_grad for p in parameters)
+        frozen = not trains and not any(p.is_inference() for p in parameters)
         now = (inverse, *((p.data_ptr(), p._version) for p in parameters)) if frozen else None
         if frozen and self._kept is not None and self._kept[0] == now:
             return self._kept[1]
-        w = self._weight()
+        dtype = self.low.dtype
+        # once in double precision: gradients of a network of ReLUs amplify what is rounded
+        w = self._weight(dtype if trains else torch.float64)
         bias = self.norm.bias
         if inverse:
-            made = torch.linalg.inv(w.double()).to(w.dtype)[..., None, None], -bias
+            made = torch.linalg.inv(w.double()).to(dtype)[..., None, None], -bias
         else:
-            made = w[..., None, None], w @ bias
+            made = w.to(dtype)[..., None, None], (w @ bias.to(w.dtype)).to(dtype)
         self._kept = (now, made) if frozen else None
         return made
 

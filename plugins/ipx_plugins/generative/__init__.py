@@ -21,6 +21,7 @@ from ipx import (
     Need,
     Options,
     PriorSpec,
+    QuadraticModel,
     SoftRange,
     SolverSpec,
     StochasticGrad,
@@ -31,7 +32,6 @@ from ipx import (
     opt,
     trained_traits,
 )
-from ipx.declare.registry import registry
 
 JOINT = (Need((DataProx,), (Latent, SoftRange), rank=95),)
 
@@ -46,17 +46,7 @@ class GenerativeOptions(Options):
     )
 
 
-class CodeOptions(GenerativeOptions):
-    """Squared norm of the code, |z|^2."""
-
-    weights: str = opt(
-        default="auto",
-        help="Name of shipped weights, or a file. auto: the first shipped with the model, of flows "
-        "the first whose log-determinant is constant.",
-    )
-
-
-class AnalysisOptions(CodeOptions):
+class AnalysisOptions(GenerativeOptions):
     """Squared norm of the code, |E(x)|^2."""
 
     range_weight: float | None = opt(
@@ -140,7 +130,6 @@ class Formulation:
     summary: str
     source: str
     traits: Callable[[Any], Traits]
-    prefers: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
     name: str = ""  # if it is not that of the row
     formula: str = ""
     advice: str = ""
@@ -158,25 +147,23 @@ def _traits(**changed: Any) -> Callable[[Any], Traits]:
     return lambda options: replace(shared, **changed)
 
 
-def chosen_weights(options: GenerativeOptions) -> str:
-    """The option ``weights``, where ``auto`` of `CodeOptions` is replaced by what it stands for."""
-    if options.weights == "auto" and isinstance(options, CodeOptions):
-        shipped = getattr(registry().get("model", options.model), "weights", ())
-        for name in shipped:
-            if not trained_traits(name, options.model).varying_volume:
-                return str(name)
-    return options.weights
+def _constant(options: GenerativeOptions) -> bool:
+    """True if the weights are of a flow whose log-determinant is the same for all pictures."""
+    return trained_traits(options.weights, options.model).constant_volume
 
 
-def _varying(options: GenerativeOptions) -> bool:
-    """True if the weights are of a flow whose log-determinant depends on the picture."""
-    return trained_traits(chosen_weights(options), options.model).varying_volume
+def _analysis(options: AnalysisOptions) -> tuple[type, ...]:
+    """Capabilities of `analysis`: with a flow of constant volume R is a density of pictures."""
+    smooth = (Value, Grad, ValueGrad, Latent)
+    return (*smooth, QuadraticModel) if _constant(options) else smooth
 
 
 def _map(options: MapOptions) -> tuple[type, ...]:
     """Capabilities of `map`: its gradients are random where it adds training noise."""
     smooth = (Value, Grad, ValueGrad, Latent, LogProb)
-    return (*smooth, StochasticGrad) if options.smoothing and _varying(options) else smooth
+    if _constant(options):
+        return (*smooth, QuadraticModel)
+    return (*smooth, StochasticGrad) if options.smoothing else smooth
 
 
 def _density(options: DensityOptions) -> Traits:
@@ -187,7 +174,7 @@ def _density(options: DensityOptions) -> Traits:
 FORMULATIONS = {
     "synthesis": Formulation(
         "synthesis:Synthesis",
-        CodeOptions,
+        GenerativeOptions,
         (Latent, CodePenalty),
         ("glow", "realnvp", "vae", "gan", "ae"),
         "x = D(z) with a penalty |z|^2 on the code.",
@@ -200,14 +187,11 @@ FORMULATIONS = {
     "analysis": Formulation(
         "analysis:Analysis",
         AnalysisOptions,
-        (Value, Grad, ValueGrad, Latent),
+        _analysis,
         ("glow", "realnvp", "vae", "gan"),
         "a penalty |E(x)|^2 on the code of the picture.",
         "Oberlin, Verm, ICIP 2021",
         _traits(),
-        # with a varying volume iterations stop at the expected R of a clean image, which short
-        # steps reach; one step of L-BFGS goes far below it
-        prefers=lambda options: ("adam",) if _varying(options) else (),
         formula="R(x) = |E(x)|^2, E the encoder",
         advice="Studies of formulations; pictures of the training's kind only.",
     ),
@@ -332,7 +316,6 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec | GeneratorSpec]:
             formula=row.formula,
             advice=row.advice,
             traits=row.traits,
-            prefers=row.prefers,
         )
         for name, row in FORMULATIONS.items()
         for model in row.models

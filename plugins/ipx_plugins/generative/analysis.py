@@ -19,8 +19,6 @@ class Analysis(Formulation[AnalysisOptions]):
     -log p(x, z) at z = E(x) (Gonzalez et al. 2022, equation 8).
     """
 
-    ends_at_typical = True
-
     @image_by_image
     def value(self, x: Tensor) -> Tensor:
         """R(x), ``(B,)``."""

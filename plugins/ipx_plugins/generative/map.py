@@ -17,11 +17,6 @@ M = TypeVar("M", bound=MapOptions)
 class Density(Formulation[M]):
     """A prior -log p whose gradient is drawn anew at each step."""
 
-    @property
-    def unit(self) -> float:
-        """The trait of this name, times the step-size multiplier of the loaded model."""
-        return super().unit * self.generator.stride
-
     def value(self, x: Tensor) -> Tensor:
         """R(x) with draw 0, ``(B,)``."""
         return self.drawn(x, 0)

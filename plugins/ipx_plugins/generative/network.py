@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from ipx import Generative, Prior, Shape, ShapeError, UsageError, load_weights, mirrored
-from ipx_plugins.generative import GenerativeOptions, chosen_weights
-
-TYPICAL = 0.82**2
-"""Mean square of the codes of held-out pictures; below 1, since flows are trained with noise."""
+from ipx import (
+    Generative,
+    Gradient,
+    LinearOperator,
+    Prior,
+    Shape,
+    ShapeError,
+    UsageError,
+    load_weights,
+    mirrored,
+)
+from ipx_plugins.generative import GenerativeOptions
 
 G = TypeVar("G", bound=GenerativeOptions)
 S = TypeVar("S")
@@ -48,8 +55,6 @@ class Formulation(Prior[G]):
     afterwards. Networks compute in the dtype of the picture.
     """
 
-    ends_at_typical: ClassVar[bool] = False  # R is |z|^2
-
     def __init__(self, options: G | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self._nets: dict[tuple[torch.dtype, torch.device], nn.Module] = {}
@@ -62,7 +67,7 @@ class Formulation(Prior[G]):
             MissingExtraError: the model has no shipped weights and none are given.
             UsageError: the model is not generative.
         """
-        return _model(self.options.model, chosen_weights(self.options))[0]
+        return _model(self.options.model, self.options.weights)[0]
 
     def check(self, image_shape: Shape) -> None:
         """Raise the errors of `generator`, and those of a size that the model does not have."""
@@ -72,7 +77,7 @@ class Formulation(Prior[G]):
         """The network in the dtype and on the device of ``like`` (a pure cache)."""
         key = (like.dtype, like.device)
         if key not in self._nets:
-            self._nets[key] = _model(self.options.model, chosen_weights(self.options))[1](like)
+            self._nets[key] = _model(self.options.model, self.options.weights)[1](like)
         return self._nets[key]
 
     def framed(self, image_shape: Shape) -> Shape:
@@ -107,11 +112,16 @@ class Formulation(Prior[G]):
             x = x.mean(1, keepdim=True)
         return x.contiguous()
 
-    def typical(self, image_shape: Shape) -> float | None:
-        """Expected |z|^2 of a clean image if R is |z|^2 of a flow of varying volume; else None."""
-        if not (self.ends_at_typical and self.generator.traits.varying_volume):
-            return None
-        return TYPICAL * self.generator.latent_size(self.framed(image_shape))
+    def model_part(self, image_shape: Shape) -> LinearOperator[Any]:
+        """The gradient D: densities of pictures are steep in fine detail, about as |Dx|^2."""
+        return Gradient(image_shape)
+
+    def model_spaces(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Luminance and colour differences: a density is steeper in these."""
+        if x.shape[1] == 1:
+            return (x,)
+        grey = x.mean(1, keepdim=True).expand_as(x).contiguous()
+        return grey, x - grey
 
     def code_size(self, image_shape: Shape) -> int:
         """Dimension of the code of a picture of this shape."""

@@ -96,10 +96,7 @@ def weights_for(method: Method, how: How) -> str:
     """The weights to use: those given, else those of faces, else the first shipped."""
     spec = registry().get("model", method.model)
     assert isinstance(spec, ModelSpec)
-    code = method.name.endswith(("-analysis", "-synthesis"))  # a penalty on the code alone
-    usual = ("faces-additive", "faces") if code else ("faces",)
-    found = next((name for name in usual if name in spec.weights), "auto")
-    return how.weights.get(method.model, found)
+    return how.weights.get(method.model, "faces" if "faces" in spec.weights else "auto")
 
 
 def identity(method: Method, how: How) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ipx import (
     Prox,
     ProxConjugate,
     Quadratic,
+    QuadraticModel,
     QuadraticPrior,
     Sampled,
     Spectrum,
@@ -64,7 +65,10 @@ CONDAT_VU = (
     Need((DataGrad, Quadratic), (ProxConjugate,), rank=4),
     Need((DataGrad,), (ProxConjugate,), rank=3),
 )
-LBFGS = (Need((DataGrad,), (Grad,), rank=40),)
+LBFGS = (
+    Need((DataGrad, DataQuadratic), (Grad, QuadraticModel), rank=42),
+    Need((DataGrad,), (Grad,), rank=40),
+)
 GRADIENT = (Need((DataGrad,), (Grad,), rank=30),)
 HQS = (Need((DataProx,), (Prox,), rank=20),)
 # plain, for comparison and early stopping: never before an accelerated one
