@@ -26,7 +26,7 @@ from ipx_plugins.vae.morphology import NAMES, attributes
 
 SIGMAS = (0.1, 0.2, 0.4)
 METHODS: dict[str, dict[str, Any]] = {
-    "denoising autoencoder": {"name": "ae-denoiser", "model": "denoising-ae"},
+    "denoising autoencoder": "ae-denoiser",
     "drunet": {"name": "drunet"},
     "bm3d": {"name": "bm3d"},
 }
@@ -35,7 +35,7 @@ CODE = 16
 
 ABOUT = """Digits: every 20th of `ipx data digits`, which no weights were trained on.
 
-**Denoising.** `--prior ae-denoiser --prior.model denoising-ae` is not told sigma; `drunet` (trained
+**Denoising.** `--prior ae-denoiser` is not told sigma; `drunet` (trained
 on photographs up to 50/255) and `bm3d` are. Means over 25 digits, results clipped to [0, 1]."""
 LINEAR = "**Principal components.** A linear `ae`, trained for 1,500 steps of 128 on the others."
 ORDER = """**Order of codes.** `ar-vae`, weights `digits`: each attribute against its number of

@@ -53,8 +53,7 @@ def compare_file(
     storage: Storage | None = None
     notes: list[str] = []
     if source is None:
-        suits = tree("prior", priors[0]).facts.traits.suits
-        picture = images.bundled("face" if suits == "face" else "photograph")
+        picture = images.bundled(Request(prior=tree("prior", priors[0]).to_mapping()).subject)
         y = degrade(
             torch.from_numpy(picture.pixels), op=request.op, noise=request.noise,
             seed=request.settings.seed, device=request.settings.device,

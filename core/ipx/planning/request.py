@@ -55,9 +55,10 @@ class Request:
         return tree(ROLES[role], getattr(self, role))
 
     @property
-    def subject(self) -> Literal["photograph", "face"]:
+    def subject(self) -> Literal["photograph", "face", "digit"]:
         """The bundled image that suits the prior."""
-        return "face" if self.tree("prior").facts.traits.suits == "face" else "photograph"
+        suits = self.tree("prior").facts.traits.suits
+        return "photograph" if suits == "sparse" else suits
 
     def to_mapping(self, command: str = "solve") -> Table:
         """What determines the result of a command: plain values, all options, absolute paths."""

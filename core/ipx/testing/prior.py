@@ -19,10 +19,13 @@ from ipx.testing.common import close, draw, needs, pure, require
 
 
 def pictures(suits: str) -> Tensor:
-    """Two pictures ``(2, 3, H, W)``: scenes with a slope, edges, a disk; sparse ones; faces."""
-    if suits == "face":
-        face = torch.from_numpy(images.bundled("face").pixels).double()
-        return torch.stack([face, face.flip(-1)])
+    """Two pictures ``(2, 3, H, W)``: scenes with a slope, edges, a disk; sparse ones; faces.
+
+    Digits are grey, ``(2, 1, H, W)``.
+    """
+    if suits == "face" or suits == "digit":
+        known = torch.from_numpy(images.bundled(suits).pixels).double()
+        return torch.stack([known, known.flip(-1)])
     if suits == "sparse":
         return torch.where(draw(7, 2, 3, 32, 40) > 0.95, draw(8, 2, 3, 32, 40), 0.0)
     v, u = torch.linspace(-1, 1, 32).double()[:, None], torch.linspace(-1, 1, 40).double()
@@ -32,11 +35,11 @@ def pictures(suits: str) -> Tensor:
 
 
 class PriorChecks(kit.Checks):
-    """On pictures as the trait suits names them, and at x: faces, or values in [-0.3, 1.3]."""
+    """On pictures as the trait suits names them, and at x: these, or values in [-0.3, 1.3]."""
 
     def __init__(self, spec: Any, options: Options, channels: int = 3) -> None:
         super().__init__(spec, options)
-        self.network = self.traits.suits == "face"
+        self.network = self.traits.suits in ("face", "digit")
         self.clean = pictures(self.traits.suits)[:, :channels]
         self.x = self.clean if self.network else 1.6 * draw(0, 2, channels, 16, 12) - 0.3
         noise = torch.randn(self.clean.shape, generator=torch.Generator().manual_seed(3))
