@@ -1,7 +1,7 @@
 """Colours from a grey picture by three losses: mean square error, classes, adversarial.
 
 The first argument is a folder of photographs. Others are weights of `unet` for operator luminance
-that were trained on other photographs; without any the script trains them with `muon`, for 450
+that were trained on other photographs; without any the script trains them with `muon`, for 350
 steps of 8 crops of 64 x 64, and holds out every 20th photograph. Pictures are shrunk to a short
 side of 96 pixels; for the test those that are held out and four of scikit-image, in no training
 set, are cut to 96 x 96. PSNR counts the lightness, which all share; that of chroma is of Cb and Cr,
@@ -56,7 +56,7 @@ def trained(folder: Path, room: Path) -> list[Path]:
     for loss in LOSSES:
         model = ipx.model("unet", loss=loss, widths=(16, 32, 64, 96), **OPTIONS)
         settings = Training(
-            steps=450, batch=8, lr=4e-3, ema=0.98, final=0.05, warmup=20, validate_every=50,
+            steps=350, batch=8, lr=4e-3, ema=0.98, final=0.05, warmup=20, validate_every=50,
             optimiser="muon",
         )  # fmt: skip
         made.append(room / f"{loss}.safetensors")
