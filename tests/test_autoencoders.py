@@ -325,3 +325,13 @@ def test_priors_suit_what_their_weights_describe() -> None:
     assert suits("glow-patches", weights="photos") == "photograph"
     assert suits("realnvp-map") == "face"  # without weights
     assert ipx.trained_for("digits", "ae") is None  # none are shipped
+
+
+def test_the_denoiser_averages_by_variance(tmp_path: Path) -> None:
+    weights = saved("ae", tmp_path / "a.safetensors", width=4, latent=8)
+    known: Any = ipx.prior("ae-denoiser", model="ae", weights=str(weights), gamma=0.3)
+    x = bar() + 0.1 * normal(1, 1, 32, 32)
+    made = known.decode(known.encode(x), (1, 32, 32))
+    assert torch.allclose(known.denoise(x, 0.3), (x + made) / 2, atol=1e-6)
+    assert torch.allclose(known.denoise(x, 0.4), (9 * x + 16 * made) / 25, atol=1e-6)
+    assert torch.equal(known.denoise(x, 0.0), x)

@@ -36,8 +36,8 @@ CODE = 16
 
 ABOUT = """Digits: every 20th of `ipx data digits`, which no weights were trained on.
 
-**Denoising.** `--prior ae-denoiser` is not told sigma; `drunet` (trained
-on photographs up to 50/255) and `bm3d` are. Means over 25 digits, results clipped to [0, 1]."""
+**Denoising.** `--prior ae-denoiser`, whose network is not told sigma, against `drunet` (trained on
+photographs up to 50/255) and `bm3d`. Means over 25 digits, results clipped to [0, 1]."""
 PHOTOGRAPHS = """The same on 36 pieces of 32 x 32, of nine photographs of scikit-image shrunk to
 128 x 128. This autoencoder, 64 numbers for a piece, has learned from other photographs."""
 PIECES = ("camera", "astronaut", "coffee", "chelsea", "rocket", "brick", "grass", "gravel", "coins")

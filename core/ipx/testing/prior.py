@@ -119,6 +119,10 @@ class PriorChecks(kit.Checks):
         denoise, sigma = self.made.denoise, min(0.1, self.traits.max_sigma)
         # a corner, and no call more than it takes: a network or a search of blocks takes long
         clean, noise = self.clean[..., 4:28, 4:36], self.noise[..., 4:28, 4:36]
+        try:
+            self.made.check(tuple(clean.shape[1:]))
+        except ShapeError:  # it has one size
+            clean, noise = self.clean, self.noise
         sigmas = torch.tensor([sigma, sigma / 2], dtype=clean.dtype)
         noisy = clean + column(sigmas, clean) * noise
         kept, out = noisy.clone(), denoise(noisy, sigmas)

@@ -302,13 +302,13 @@ FORMULATIONS = {
     ),
     "denoiser": Formulation(
         "range:Projection",
-        GenerativeOptions,
+        JointOptions,
         (Denoise, Latent),
         ("ae",),
-        "D(E(x)) as a denoiser.",
+        "D(E(x)) as a denoiser, averaged with the data.",
         "Vincent, Larochelle, Bengio, Manzagol, ICML 2008",
         _traits(max_sigma=0.5),
-        formula="D(x, s) = D(E(x)), blind to s",
+        formula="D(x, s) = x + s^2 / (s^2 + gamma^2) (D(E(x)) - x)",
         advice="Noisy pictures of the training's kind; autoencoders that denoise.",
     ),
 }
