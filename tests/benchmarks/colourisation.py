@@ -1,12 +1,11 @@
 """Colours from a grey picture by three losses: mean square error, classes, adversarial.
 
 The first argument is a folder of photographs. Others are weights of `unet` for operator luminance
-that were trained on other photographs; without any the script trains them with `muon`, for 350
-steps of 8 crops of 64 x 64, and holds out every 20th photograph. Pictures are shrunk to a short
-side of 96 pixels; for the test those that are held out and four of scikit-image, in no training
-set, are cut to 96 x 96. PSNR counts the lightness, which all share; that of chroma is of Cb and Cr,
-from the mean square error of all pictures. Colourfulness is that of Hasler and Suesstrunk (2003): 0
-for grey.
+that were trained on other photographs; without any the script trains them, for 350 steps of 8 crops
+of 64 x 64, and holds out every 20th photograph. Pictures are shrunk to a short side of 96 pixels;
+for the test twelve that are held out and four of scikit-image, in no training set, are cut to
+96 x 96. PSNR counts the lightness, which all share. Colourfulness is that of Hasler and Suesstrunk
+(2003): 0 for grey.
 """
 
 from __future__ import annotations
@@ -56,9 +55,8 @@ def trained(folder: Path, room: Path) -> list[Path]:
     for loss in LOSSES:
         model = ipx.model("unet", loss=loss, widths=(16, 32, 64, 96), **OPTIONS)
         settings = Training(
-            steps=350, batch=8, lr=4e-3, ema=0.98, final=0.05, warmup=20, validate_every=50,
-            optimiser="muon",
-        )  # fmt: skip
+            steps=350, batch=8, lr=2e-3, ema=0.98, final=0.05, warmup=30, validate_every=70
+        )
         made.append(room / f"{loss}.safetensors")
         train(model, "regression/unet", data, made[-1], settings)
     return made
@@ -70,7 +68,7 @@ def pictures(files: list[Path]) -> dict[str, Tensor]:
     for name in NAMES:
         x = photograph(name, SIDE, grey=False)
         found[name] = torch.from_numpy(x.transpose(2, 0, 1).astype(np.float32))
-    for path in files:
+    for path in files[:12]:
         x = np.asarray(Image.open(path).convert("RGB"), np.float32).transpose(2, 0, 1) / 255
         top, left = ((n - SIDE) // 2 for n in x.shape[1:])
         found[path.stem] = torch.from_numpy(x[:, top : top + SIDE, left : left + SIDE].copy())
@@ -87,13 +85,6 @@ def main(folder: Path, weights: list[Path]) -> None:
         compare(held, weights or trained(small, Path(room)))
 
 
-def chroma(x: Tensor) -> Tensor:
-    """Cb and Cr (BT.601) of pictures in [0, 1], without their offsets, ``(B, 2, H, W)``."""
-    r, g, b = x.clamp(0, 1).unbind(1)
-    y = 0.299 * r + 0.587 * g + 0.114 * b
-    return torch.stack([(b - y) / 1.772, (r - y) / 1.402], 1)
-
-
 def compare(held: list[Path], weights: list[Path]) -> None:
     """Colour all pictures with all weights, publish the table and the sheet."""
     known = pictures(held)
@@ -106,20 +97,14 @@ def compare(held: list[Path], weights: list[Path]) -> None:
         noise = {"name": "gaussian", "sigma": 0.0}
         results[loss] = ipx.solve(y, op="luminance", noise=noise, solver=solver).x
     results["the photograph"] = truth
-    rows = [
-        "| | PSNR | of chroma | error of a, b | colourfulness | mean a, b |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = ["| | PSNR | error of a, b | colourfulness | mean a, b |", "|---|---|---|---|---|"]
     for name, x in results.items():
-        score = ("", "")
-        if name != "the photograph":
-            error = (chroma(x) - chroma(truth)).square().mean()
-            score = f"{float(ipx.psnr(x, truth).mean()):.2f}", f"{-10 * float(error.log10()):.2f}"
+        score = "" if name == "the photograph" else f"{float(ipx.psnr(x, truth).mean()):.2f}"
         away = float((lab(x) - lab(truth))[:, 1:].abs().mean())
         a, b = lab(x)[:, 1:].mean((0, 2, 3)).tolist()
         rows.append(
-            f"| {name} | {score[0]} | {score[1]} | {away:.2f} | "
-            f"{float(colourfulness(x).mean()):.1f} | {a:+.1f}, {b:+.1f} |"
+            f"| {name} | {score} | {away:.2f} | {float(colourfulness(x).mean()):.1f} | "
+            f"{a:+.1f}, {b:+.1f} |"
         )
     count = min(8, len(truth))
     whole = sheet([x[k].numpy() for x in results.values() for k in range(count)], count)
