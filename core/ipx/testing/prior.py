@@ -25,7 +25,7 @@ def pictures(suits: str) -> Tensor:
     """
     if suits == "face" or suits == "digit":
         known = torch.from_numpy(images.bundled(suits).pixels).double()
-        return torch.stack([known, known.flip(-1) if suits == "face" else known.roll(1, -1)])
+        return torch.stack([known, known.flip(-1) if suits == "face" else known.roll(-1, -2)])
     if suits == "sparse":
         return torch.where(draw(7, 2, 3, 32, 40) > 0.95, draw(8, 2, 3, 32, 40), 0.0)
     v, u = torch.linspace(-1, 1, 32).double()[:, None], torch.linspace(-1, 1, 40).double()
