@@ -18,6 +18,7 @@ from torch import Tensor
 
 import ipx
 from ipx.declare.registry import registry
+from ipx.declare.traits import Subject
 from ipx.files import images
 from ipx.numerics.metrics import psnr
 from ipx.solving.build import image_shape_of, operator_from
@@ -61,7 +62,7 @@ SHORT = {
 """Combinations that are known to fail, and by how much: to be mended."""
 
 
-def picture(suits: str) -> Tensor:
+def picture(suits: Subject) -> Tensor:
     """A small photograph, one of single bright points, a face, or a digit."""
     if suits == "face" or suits == "digit":
         return torch.from_numpy(images.bundled(suits).pixels)[None]
@@ -113,7 +114,7 @@ def chosen(among: int, *words: str) -> bool:
 
 
 @cache
-def measured(op: str, noise: str, suits: str) -> tuple[Tensor, Tensor]:
+def measured(op: str, noise: str, suits: Subject) -> tuple[Tensor, Tensor]:
     truth = picture(suits)
     if op in COLOURED and truth.shape[1] == 1:
         truth = truth * torch.tensor([0.9, 0.7, 0.5]).view(1, 3, 1, 1)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ipx.declare import capabilities as cap
 from ipx.declare.options import Options
+from ipx.declare.traits import Subject
 from ipx.errors import MissingExtraError, ShapeError
 from ipx.files import images
 from ipx.numerics.tensors import column, image_dot, image_norm, image_sum
@@ -18,7 +19,7 @@ from ipx.testing import common as kit
 from ipx.testing.common import close, draw, needs, pure, require
 
 
-def pictures(suits: str) -> Tensor:
+def pictures(suits: Subject) -> Tensor:
     """Two pictures ``(2, 3, H, W)``: scenes with a slope, edges, a disk; sparse ones; faces.
 
     Digits are grey, ``(2, 1, H, W)``.
