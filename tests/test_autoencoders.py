@@ -16,6 +16,7 @@ import ipx
 from ipx.declare.registry import registry
 from ipx.files.images import read, write
 from ipx.parts.weights import save_weights
+from ipx.planning.request import Request
 from ipx_cli.main import cli
 from ipx_plugins.autoencoder.contractive import contraction
 from ipx_plugins.autoencoder.corruption import corrupted, gaussian, masking, salt_and_pepper
@@ -274,11 +275,11 @@ def test_priors_of_an_autoencoder(prior: str, tmp_path: Path) -> None:
     y = bar() + 0.1 * normal(1, 1, 32, 32)
     how = ipx.solve(
         y, op="identity", noise={"name": "gaussian", "sigma": 0.1}, iterations=3,
-        prior={"name": prior, "weights": str(weights)},
+        prior={"name": prior, "model": "ae", "weights": str(weights)},
     )  # fmt: skip
     assert how.image.shape == y.shape
     if prior == "ae-analysis":
-        known: Any = ipx.prior(prior, weights=str(weights))
+        known: Any = ipx.prior(prior, model="ae", weights=str(weights))
         gamma = known.generator.deviation(known.net(y))
         away = known.decode(known.encode(y), (1, 32, 32)) - y
         assert torch.allclose(known.value(y), away.square().sum() / (2 * gamma**2))
@@ -312,3 +313,25 @@ def test_views_of_codes(folder: Path) -> None:
         assert float(np.ptp(pixels)) > 0
     with pytest.raises(AssertionError, match="0 to 127"):
         run("latent", "sheet", "--dims", "1,128", *common, folder / "x.png")
+
+
+def test_priors_suit_what_their_weights_describe() -> None:
+    def suits(prior: str, **options: Any) -> str:
+        return Request(prior={"name": prior, **options}).subject
+
+    assert suits("ae-denoiser") == suits("ae-analysis") == "digit"
+    assert suits("vae-synthesis") == "face"
+    assert suits("vae-synthesis", weights="digits") == "digit"
+    assert suits("glow-patches", weights="photos") == "photograph"
+    assert suits("realnvp-map") == "face"  # without weights
+    assert ipx.trained_for("digits", "ae") is None  # none are shipped
+
+
+def test_the_denoiser_averages_by_variance(tmp_path: Path) -> None:
+    weights = saved("ae", tmp_path / "a.safetensors", width=4, latent=8)
+    known: Any = ipx.prior("ae-denoiser", model="ae", weights=str(weights), gamma=0.3)
+    x = bar() + 0.1 * normal(1, 1, 32, 32)
+    made = known.decode(known.encode(x), (1, 32, 32))
+    assert torch.allclose(known.denoise(x, 0.3), (x + made) / 2, atol=1e-6)
+    assert torch.allclose(known.denoise(x, 0.4), (9 * x + 16 * made) / 25, atol=1e-6)
+    assert torch.equal(known.denoise(x, 0.0), x)

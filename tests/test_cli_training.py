@@ -19,12 +19,23 @@ from ipx_cli.main import cli
 def test_train_and_use(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "net.safetensors"
     args = f"train dncnn --data {folder} --crop 16 --hold-out 03 --steps 3 --batch 2 -o {target}"
-    small = ["--model.width", "4", "--model.depth", "3", "--half", "--licence", "CC0"]
+    small = [
+        "--model.width",
+        "4",
+        "--model.depth",
+        "3",
+        "--half",
+        "--licence",
+        "CC0",
+        "--suits",
+        "face",
+    ]
     done = CliRunner().invoke(cli, [*args.split(), *small])
     assert done.exit_code == 0, done.output
     assert "psnr" in done.output
     card = read_record(record_path(target))
     assert card["licence"] == "CC0"
+    assert ipx.trained_for(target, "dncnn") == card["suits"] == "face"
     assert card["options"]["width"] == 4
     x = torch.rand(1, 1, 9, 7)
     assert ipx.prior("dncnn", weights=str(target)).denoise(x, 0.1).shape == x.shape

@@ -18,6 +18,7 @@ from torch import Tensor
 
 import ipx
 from ipx.declare.registry import registry
+from ipx.declare.traits import Subject
 from ipx.files import images
 from ipx.numerics.metrics import psnr
 from ipx.solving.build import image_shape_of, operator_from
@@ -33,6 +34,7 @@ LEVELS = {
         "speckle": {"looks": 16.0},
     },
     "face": {"gaussian": {"sigma": 0.06}},
+    "digit": {"gaussian": {"sigma": 0.3}},
     "sparse": {
         "gaussian": {"sigma": 0.01},
         "poisson": {"peak": 1000.0},
@@ -40,6 +42,9 @@ LEVELS = {
     },
 }
 
+
+NETWORKS = ("face", "digit")
+"""What networks that take seconds describe."""
 
 COLOURED = ("luminance", "mosaic", "pansharpen", "spectral-fusion")
 """Operators of colour images only."""
@@ -57,10 +62,10 @@ SHORT = {
 """Combinations that are known to fail, and by how much: to be mended."""
 
 
-def picture(suits: str) -> Tensor:
-    """A small photograph, one of single bright points, or a face."""
-    if suits == "face":
-        return torch.from_numpy(images.bundled("face").pixels)[None]
+def picture(suits: Subject) -> Tensor:
+    """A small photograph, one of single bright points, a face, or a digit."""
+    if suits == "face" or suits == "digit":
+        return torch.from_numpy(images.bundled(suits).pixels)[None]
     if suits == "sparse":
         generator = torch.Generator().manual_seed(4)
         points = torch.rand(1, 1, SIZE, SIZE, generator=generator)
@@ -93,11 +98,13 @@ def combinations() -> Iterator[tuple[str, str, str]]:
                 # a network takes seconds where others take milliseconds: Gaussian noise, and data
                 # like those that others see, only; blur, and one other operator in three
                 plain = noise == "gaussian" and not facts.signed
-                face = prior.traits_for().suits == "face"
-                tried = not face or op.name == "blur" or chosen(3, op.name, prior.name)
+                if op.name in COLOURED and prior.traits_for().suits == "digit":
+                    continue  # grey
+                slow = prior.traits_for().suits in NETWORKS
+                tried = not slow or op.name == "blur" or chosen(3, op.name, prior.name)
                 common = (op.name, noise) == ("blur", "gaussian")
                 tried = tried and chosen(3 if common else 64, op.name, noise, prior.name)
-                if tried and (plain or not face):
+                if tried and (plain or not slow):
                     yield op.name, noise, prior.name
 
 
@@ -107,7 +114,7 @@ def chosen(among: int, *words: str) -> bool:
 
 
 @cache
-def measured(op: str, noise: str, suits: str) -> tuple[Tensor, Tensor]:
+def measured(op: str, noise: str, suits: Subject) -> tuple[Tensor, Tensor]:
     truth = picture(suits)
     if op in COLOURED and truth.shape[1] == 1:
         truth = truth * torch.tensor([0.9, 0.7, 0.5]).view(1, 3, 1, 1)
@@ -134,7 +141,7 @@ def automatic(op: str, noise: str, prior: str) -> ipx.Restoration:
     suits = spec.traits_for().suits
     _, y = measured(op, noise, suits)
     model = {"name": noise, **LEVELS[suits].get(noise, {})}
-    budget = BUDGET if suits == "face" else 2 * BUDGET
+    budget = BUDGET if suits in NETWORKS else 2 * BUDGET
     if ipx.Denoise in spec.capabilities():
         budget = None  # its schedule has a length of its own
     return ipx.solve(y, op=op, noise=model, prior=prior, iterations=budget)
@@ -165,7 +172,7 @@ def test_improves_or_is_refused(
         return
     before = quality(plain(op, y), truth)
     gains = {"auto": quality(best.x, truth) - before}
-    for solver in () if suits == "face" else names("solver"):  # theirs: test_generative
+    for solver in () if suits in NETWORKS else names("solver"):  # theirs: test_generative
         if not chosen(8, op, noise, prior, solver):
             continue
         try:

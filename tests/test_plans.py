@@ -153,7 +153,7 @@ def plans(op: dict[str, Any]) -> Iterator[tuple[Plan, Tree, Tree]]:
     operator = tree("operator", op)
     for noise in (tree("noise", n) for n in variants("noise")):
         for prior, _ in pairs("prior"):
-            if prior.facts.traits.suits == "face":
+            if prior.facts.traits.suits in ("face", "digit"):
                 continue  # minutes; test_synthesis_plans_what_it_runs has them
             parts = Parts.of(operator, noise, prior)
             if unnamed(parts) in known:

@@ -14,12 +14,15 @@ import torch
 import ipx
 from command_line import call
 from ipx.files import images
+from ipx.jobs import coded
 from ipx.jobs.residual import residual
+from ipx.planning.request import Request
 from ipx.report import html
 from ipx.report.page import Run, page
 from ipx.report.pictures import Shown, drawn
 from ipx.report.plots import Line, plot
 from ipx.report.spectra import power, radial
+from ipx.testing.problems import Coded, pictures
 
 
 class Reader(HTMLParser):
@@ -216,3 +219,56 @@ def test_plots_leave_out_what_they_cannot_show() -> None:
     flat = plot("t", [Line([1, 2], [5.0, 5.0])], "x", "y")
     assert "<polyline" in flat
     assert html.number([0.1, None], 2) == f"0.1 + {html.DASH}"
+
+
+def test_codes_of_a_generative_prior_are_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prior = ("--prior", "vae-synthesis", "--prior.weights", "digits")
+    done = call("solve", "--op", "inpaint", "--noise.sigma", "0.02", *prior,
+                "--iterations", "3", "-o", "out", "--report", "page.html")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "bundled digit" in done.output
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert '<section id="codes">' in text
+    size = r'data-name="(code-\w+)" data-title="[^"]+" width="(\d+)" height="(\d+)"'
+    names = re.findall(size, text)
+    assert names == [("code-sheet", "168", "168"), ("code-traversal", "236", "100")]
+    assert "the truth on the right" in text
+    assert 'value="code-sheet"' not in text  # it is not to be laid over the images
+    assert call("report", "out", "-o", "again.html").exit_code == 0
+    again = (tmp_path / "again.html").read_text("utf-8")
+    cut = [re.search(r'<section id="codes">.*?</section>', t, re.DOTALL) for t in (text, again)]
+    assert cut[0] is not None
+    assert cut[1] is not None
+    assert len(cut[0][0]) == pytest.approx(len(cut[1][0]), rel=0.05)
+
+
+def test_codes_are_those_that_the_prior_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only encode and decode are asked, so those of third parties do as well."""
+    prior, x = Coded(), pictures()
+    prior.basis = prior.basis.float()
+    monkeypatch.setattr(coded, "build", lambda role, table: prior)
+    request = Request(prior={"name": "vae-synthesis"})
+    one, other = (0.5 * x[0]).float().numpy(), x[1].float().numpy()
+    one[0, 0, 0] += 0.24  # outside of the span
+    found = coded.codes(request, one, {"cut": one[:, :4], "the other": other})
+    assert found is not None
+    z = prior.encode(torch.from_numpy(one)[None])[0].numpy()
+    assert np.allclose(found.code, z, atol=1e-6)
+    left = one - prior.decode(torch.from_numpy(z)[None], one.shape)[0].numpy()
+    assert found.residual == pytest.approx(np.sqrt(np.mean(left**2)), rel=1e-4)
+    assert found.length == pytest.approx(np.linalg.norm(z) / 2**0.5, rel=1e-5)
+    sheet, traversal = found.views
+    middle = sheet.pixels[:, 2 * 26 : 2 * 26 + 24]
+    inside = prior.decode(torch.from_numpy(z)[None], one.shape)[0].clamp(0, 1).numpy()
+    assert np.allclose(middle[..., :24], inside, atol=1e-5)
+    assert np.allclose(middle[..., -24:], other.clip(0, 1), atol=1e-5)
+    assert "the other" in sheet.note
+    assert traversal.pixels.shape == (1, 2 * 26 - 2, 7 * 26 - 2)
+    assert coded.codes(Request(prior={"name": "tv"}), one, {}) is None
+    assert coded.codes(request, np.zeros((1, 200, 24), np.float32), {}) is None
+    monkeypatch.setattr(prior, "encode", lambda v: torch.full((1, 2), torch.nan))
+    with pytest.raises(ipx.InputError, match="not finite"):
+        coded.codes(request, one, {})

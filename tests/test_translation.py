@@ -217,6 +217,8 @@ def test_a_translation_takes_pictures_as_they_are(tmp_path: Path) -> None:
     ).x
     assert there.shape == back.shape == y.shape
     assert not torch.equal(there, back)
+    clear = ipx.solve(y, noise={"name": "gaussian", "sigma": 0.0}, solver=solver).x
+    assert torch.equal(clear, there)  # nothing of the data is put back
     with pytest.raises(ipx.PlanError, match="translation of images"):
         ipx.solve(y, op="blur", noise={"name": "gaussian", "sigma": 0.02}, solver=solver)
 

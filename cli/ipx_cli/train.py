@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from ipx.declare.options import Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import ModelSpec
+from ipx.declare.traits import Subject
 from ipx.errors import UsageError
 from ipx.training import Data, Training
 from ipx_cli import command, output, progress
@@ -38,6 +39,12 @@ class TrainCommand(ComponentCommand):
 @click.option("--init", help="Initial weights: a shipped name, or a file.")
 @click.option("--licence", default="", help="Licence of the weights, for the card.")
 @click.option("--about", default="", help="Description of the training images, for the card.")
+@click.option(
+    "--suits",
+    type=click.Choice(get_args(Subject)),
+    help="Kind of the training images, for the card: bundled images and checks of priors with "
+    "these weights are of this kind.",
+)
 @click.option("--force", is_flag=True, help="Replace OUTPUT.")
 @click.option("--json", "as_json", is_flag=True, help="Print the card on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and --json.")
@@ -65,7 +72,7 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
     from ipx.training import loop
 
     init = load_weights(given["init"], model).tensors if given["init"] else None
-    about = {k: given[k] for k in ("licence", "about") if given[k]}
+    about = {k: given[k] for k in ("licence", "about", "suits") if given[k]}
     note = output.noter(given["quiet"])
     with progress.line(model, given["quiet"]) as show:
 

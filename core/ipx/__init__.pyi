@@ -90,7 +90,11 @@ from ipx.errors import (
     UsageError as UsageError,
     did_you_mean as did_you_mean,
 )
-from ipx.files.cards import find_weights as find_weights, trained_traits as trained_traits
+from ipx.files.cards import (
+    find_weights as find_weights,
+    trained_for as trained_for,
+    trained_traits as trained_traits,
+)
 from ipx.files.compare import psnr as psnr
 from ipx.files.format import Format as Format, Raster as Raster
 from ipx.files.numbers import read_array as read_array

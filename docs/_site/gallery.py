@@ -83,6 +83,13 @@ def face() -> Array:
 
 
 @functools.cache
+def digit() -> Array:
+    """The bundled digit, ``(32, 32)``."""
+    with Image.open(str(files("ipx") / "assets" / "digit.png")) as picture:
+        return np.asarray(picture) / 255
+
+
+@functools.cache
 def stars() -> Array:
     """Points on black, ``(64, 64)``."""
     random, sky = np.random.default_rng(1), np.zeros((SIDE, SIDE))
@@ -98,7 +105,7 @@ def bands() -> Array:
 
 def scenes(suits: str = "photograph") -> list[Array]:
     """Scenes to try, the fitting one first."""
-    first = {"sparse": [stars()], "face": [face()]}.get(suits, [])
+    first = {"sparse": [stars()], "face": [face()], "digit": [digit()]}.get(suits, [])
     return [*first, photograph(1), photograph(3), bands(), face()]
 
 

@@ -56,6 +56,8 @@ def inputs() -> Iterator[tuple[str, np.ndarray]]:
     yield "camera.png", skimage.data.camera()[60:188, 170:298]
     yield "cat.png", skimage.data.chelsea()[20:276:2, 110:366:2]
     yield "cat64.png", skimage.data.chelsea()[20:276:4, 110:366:4]
+    face = skimage.data.astronaut()[6:198, 128:320].reshape(64, 3, 64, 3, 3).mean((1, 3))
+    yield "portrait.png", face.round().astype(np.uint8)
     yield "photo.png", skimage.data.astronaut()[:256, 96:352]
     yield "brick.png", skimage.data.brick()[:256:2, :256:2]
     yield "gravel.png", skimage.data.gravel()[:128, :128]

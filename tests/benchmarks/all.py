@@ -21,15 +21,16 @@ STATE = ROOT / "runs" / "benchmarks.json"
 
 SHARED = {"all", "common"}
 ARGUMENTS = {
-    "autoencoders": "digits",
-    "bm3d_speed": "bm3d",
-    "colourisation": "photos",
-    "gans": "digits",
-    "generative_paths": "faces",
-    "pixelcnn": "digits",
-    "sensing_faces": "faces",
+    "autoencoders": ("digits", "photos"),
+    "bm3d_speed": ("bm3d",),
+    "colourisation": ("photos",),
+    "gans": ("digits",),
+    "generative_paths": ("faces",),
+    "pixelcnn": ("digits",),
+    "sensing_faces": ("faces",),
+    "translation": ("portraits",),
 }
-"""The option that a script gets as its argument."""
+"""The options that a script gets as its arguments."""
 
 
 def scripts() -> list[str]:
@@ -61,12 +62,9 @@ def commit() -> str:
 
 
 def arguments(name: str, given: argparse.Namespace) -> list[str] | None:
-    """The arguments of a script; None if one is not given."""
-    option = ARGUMENTS.get(name)
-    if option is None:
-        return []
-    value = getattr(given, option)
-    return None if value is None else [value]
+    """The arguments of a script; None if any is not given."""
+    values = [getattr(given, option) for option in ARGUMENTS.get(name, ())]
+    return None if None in values else values
 
 
 def main() -> None:
@@ -76,6 +74,7 @@ def main() -> None:
     parser.add_argument("--faces", help="a mosaic of faces")
     parser.add_argument("--digits", help="a folder of digits, see ipx data")
     parser.add_argument("--photos", help="a folder of photographs")
+    parser.add_argument("--portraits", help="a folder of mosaics of portraits, see translation.py")
     parser.add_argument("--bm3d", help="a Python that has bm3d")
     given = parser.parse_args()
     if unknown := set(given.names) - set(scripts()):
@@ -88,7 +87,7 @@ def main() -> None:
         if state.get(name) == now:
             continue
         if told is None:
-            left.append(f"{name} (--{ARGUMENTS[name]})")
+            left.append(f"{name} ({' '.join(f'--{option}' for option in ARGUMENTS[name])})")
             continue
         began = time.monotonic()
         done = subprocess.run([sys.executable, HERE / f"{name}.py", *told], cwd=ROOT)

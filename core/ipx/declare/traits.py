@@ -10,6 +10,9 @@ Basis = Literal["", "any", "pixel", "identity", "fft", "dct"]
 """The transform in which a Gram matrix A^T A is diagonal: ``fft`` Fourier, ``dct`` cosine, ``any``
 both, ``pixel`` no transform, ``identity`` all of these (A^T A = c I); empty if there is none."""
 
+Subject = Literal["photograph", "sparse", "face", "digit"]
+"""Kinds of images: ``sparse`` are single bright points, ``digit`` handwritten digits in grey."""
+
 DENOISER_SHARE = 0.23
 """lam / sigma^2 for a prior that is a denoiser (Zhang et al. 2022, section 4.2)."""
 
@@ -87,7 +90,7 @@ class Traits:
     lam_per_variance: float | None = None
     unit: float = 1.0
     start_from: str = "preview"
-    suits: Literal["photograph", "sparse", "face"] = "photograph"
+    suits: Subject = "photograph"
     buffers: float | None = None
     maps: float = 0.0
     constant_volume: bool = False

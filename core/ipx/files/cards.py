@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from typing import get_args
 
 from ipx.declare.registry import registry
 from ipx.declare.specs import ModelSpec
-from ipx.declare.traits import Traits
+from ipx.declare.traits import Subject, Traits
 from ipx.errors import InputError, IpxError, MissingExtraError, UsageError, did_you_mean
 from ipx.files.record import read_record, record_path
 
@@ -29,6 +30,15 @@ def trained_traits(name: str | os.PathLike[str], model: str) -> Traits:
         return spec.traits_for(spec.options.from_mapping(card.get("options") or {}))
     except IpxError:
         return spec.traits_for()
+
+
+def trained_for(name: str | os.PathLike[str], model: str) -> Subject | None:
+    """The kind of image that trained weights describe by their card; None where it does not say."""
+    try:
+        told = read_record(record_path(find_weights(name, model))).get("suits")
+    except IpxError:
+        return None
+    return told if told in get_args(Subject) else None
 
 
 def find_weights(name: str | os.PathLike[str], model: str, channels: int | None = None) -> Path:

@@ -379,10 +379,11 @@ def _keeps_alpha(
     raise InputError(f"{path}: {label(spec)} cannot hold {what}; write {_others('', layout)}")
 
 
-def bundled(subject: Literal["photograph", "face"] = "photograph") -> Picture:
-    """A bundled colour image: a ``photograph`` of 256x256 or a ``face`` of 64x64.
+def bundled(subject: Literal["photograph", "face", "digit"] = "photograph") -> Picture:
+    """A bundled image: a ``photograph`` of 256x256, a ``face`` of 64x64, a grey ``digit`` of 32x32.
 
     Sources and licences are in assets/README.md.
     """
-    name = {"photograph": "astronaut.png", "face": "face.png"}[subject]
+    files = {"photograph": "astronaut.png", "face": "face.png", "digit": "digit.png"}
+    name = files[subject]
     return read(Path(__file__).parents[1] / "assets" / name)

@@ -19,7 +19,7 @@ from ipx.jobs.comparison import Comparison, Watch, compare
 from ipx.jobs.indexed import check_replaced
 from ipx.jobs.records import read_data
 from ipx.jobs.restored import read_truth
-from ipx.planning.request import Request
+from ipx.planning.request import Request, subject_for
 from ipx.planning.tree import Description, tree
 from ipx.solving.degrade import degrade
 
@@ -53,8 +53,7 @@ def compare_file(
     storage: Storage | None = None
     notes: list[str] = []
     if source is None:
-        suits = tree("prior", priors[0]).facts.traits.suits
-        picture = images.bundled("face" if suits == "face" else "photograph")
+        picture = images.bundled(subject_for(tree("prior", priors[0])))
         y = degrade(
             torch.from_numpy(picture.pixels), op=request.op, noise=request.noise,
             seed=request.settings.seed, device=request.settings.device,

@@ -18,10 +18,12 @@ from ipx.files.format import Array, is_image
 from ipx.files.images import Picture
 from ipx.files.planes import middle, sections, single
 from ipx.files.record import read_record, sha256
+from ipx.jobs.coded import codes
 from ipx.jobs.records import MAIN, read_data
 from ipx.jobs.residual import residual
 from ipx.jobs.restored import read_truth
 from ipx.planning.request import Request, Table
+from ipx.report.codes import Codes
 from ipx.report.html import MARK
 from ipx.report.page import Run, page
 from ipx.report.pictures import Shown
@@ -96,17 +98,34 @@ def reported(record: Table, files: Files, at: Path) -> bytes:
     count = len(files.outputs) - 1
     if count > MOST:
         missing.append(f"{MOST} of {count} further outputs are shown")
+    shown = _shown(record["result"], files, left)
+    coded = _coded(files, shown, missing)
     noise = files.request.tree("noise").facts
     return page(
         Run(
             record,
-            [replace(s, pixels=sections(s.pixels)) for s in _shown(record["result"], files, left)],
+            [replace(s, pixels=sections(s.pixels)) for s in shown],
             None if left is None else middle(np.asarray(left)),
             Quadratic in noise.capabilities,
             str(at),
             missing,
+            coded,
         )
     )
+
+
+def _coded(files: Files, shown: Sequence[Shown], missing: list[str]) -> Codes | None:
+    """The codes of a generative prior; where they fail, ``missing`` gets the reason."""
+    named = {s.name: s.pixels for s in shown}
+    if MAIN not in named:
+        return None
+    ends = {"truth": "the truth", "degraded": "the degraded image"}
+    others = {told: named[name] for name, told in ends.items() if name in named}
+    try:
+        return codes(files.request, named[MAIN], others)
+    except IpxError as why:
+        missing.append(f"the codes are not shown: {why}")
+        return None
 
 
 def _shown(row: Mapping[str, Any], files: Files, left: Array | None) -> list[Shown]:

@@ -55,9 +55,9 @@ class Request:
         return tree(ROLES[role], getattr(self, role))
 
     @property
-    def subject(self) -> Literal["photograph", "face"]:
+    def subject(self) -> Literal["photograph", "face", "digit"]:
         """The bundled image that suits the prior."""
-        return "face" if self.tree("prior").facts.traits.suits == "face" else "photograph"
+        return subject_for(self.tree("prior"))
 
     def to_mapping(self, command: str = "solve") -> Table:
         """What determines the result of a command: plain values, all options, absolute paths."""
@@ -137,6 +137,12 @@ class Request:
         """
         prior, tuner = self.settled()[0].tree("prior"), self.tree("tuner")
         return weight_rule(self.op, self.noise, prior, plan, self.lam, tuner, truth)
+
+
+def subject_for(prior: Tree) -> Literal["photograph", "face", "digit"]:
+    """The bundled image that suits a prior."""
+    suits = prior.facts.traits.suits
+    return "photograph" if suits == "sparse" else suits
 
 
 def check_drawn(sampler: Tree, settings: SolveSettings) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ipx.files.format import Array
-from ipx.report import html, viewer, words
+from ipx.report import codes, html, viewer, words
 from ipx.report.html import number, text
 from ipx.report.pictures import Shown, drawn, gain_of
 from ipx.report.plots import Line, plot
@@ -20,6 +20,7 @@ SECTIONS = {
     "fit": "Residual",
     "iterations": "Iterations",
     "lam": "Weight",
+    "codes": "Codes",
     "plan": "Plan",
     "again": "Repeat",
     "record": "Record",
@@ -51,6 +52,7 @@ class Run:
         white: the level of the record is the standard deviation of white noise.
         at: the path of the record, for the command that repeats the run.
         missing: what could not be shown, and why, one line each.
+        codes: of a generative prior; None for others.
     """
 
     record: Mapping[str, Any]
@@ -59,6 +61,7 @@ class Run:
     white: bool = False
     at: str = ""
     missing: Sequence[str] = field(default_factory=list)
+    codes: codes.Codes | None = None
 
     @property
     def result(self) -> Mapping[str, Any]:
@@ -84,6 +87,7 @@ def page(run: Run) -> bytes:
             _fit(run),
             _iterations(run.record),
             _lam(run.record),
+            codes.section(run.codes),
             _plan(run.record),
             _again(run),
             _files(run.record),

@@ -228,7 +228,8 @@ def _read(record: Record) -> list[str]:
             f"picture = images.read({given[0]!r}{more})",
             "y = torch.from_numpy(picture.pixels)",
         ]
-    subject = "face" if "face" in str(record["input"].get("path")) else "photograph"
+    path = str(record["input"].get("path"))
+    subject = next((s for s in ("face", "digit") if s in path), "photograph")
     op, noise = (_literal(_short(ROLES[role], config[role])) for role in ("op", "noise"))
     return [
         *start,

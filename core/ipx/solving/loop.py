@@ -75,7 +75,13 @@ def iterate(
             each(now)
         if not solver.one_shot:
             run.stop(rule(now))
-    result = run.result(problem, state, time.perf_counter() - began, solver.schedule(problem))
+    result = run.result(
+        problem,
+        state,
+        time.perf_counter() - began,
+        solver.schedule(problem),
+        solver.translates(problem),
+    )
     for observer in looking:
         result = observer.finish(result)
     return result
@@ -147,7 +153,12 @@ class _Run:
         self.active = self.fresh & ~stopped
 
     def result(
-        self, problem: Problem, state: State, seconds: float, schedule: int | None
+        self,
+        problem: Problem,
+        state: State,
+        seconds: float,
+        schedule: int | None,
+        translated: bool = False,
     ) -> Result:
         told = zip(self.diverged.tolist(), self.done.tolist(), self.steps.tolist(), strict=True)
         status: list[Status] = [
@@ -157,6 +168,6 @@ class _Run:
         made = Result(
             x=self.unknown, unknown=self.unknown, status=status, iterations=self.steps,
             residual=self.residual, objective=self.residual, problem=problem, state=state,
-            seconds=seconds,
+            seconds=seconds, translated=translated,
         )  # fmt: skip
         return settled(made, self.unknown)

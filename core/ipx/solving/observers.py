@@ -80,7 +80,8 @@ class BestSoFar(Observer):
 def settled(result: Result, unknown: Tensor) -> Result:
     """The result with another unknown: its picture with known pixels restored, its objective."""
     problem = result.problem
-    x = problem.keep_known(problem.picture(unknown))
+    x = problem.picture(unknown)
+    x = x if result.translated else problem.keep_known(x)
     objective = problem.objective(x if problem.code is None else unknown)
     return replace(result, x=x, unknown=unknown, objective=objective)
 

@@ -88,6 +88,7 @@ class Result:
         history: one entry per recorded step (`ipx.History`): ``iteration``, ``seconds`` since the
             start of the loop, ``objective`` and ``residual``, both lists of one number per image.
         outputs: further images from observers, by name, ``(B, C, H, W)``.
+        translated: see `ipx.Solver.translates`.
     """
 
     x: Tensor
@@ -101,6 +102,7 @@ class Result:
     seconds: float = field(compare=False)
     history: list[dict[str, Any]] = field(default_factory=list)
     outputs: dict[str, Tensor] = field(default_factory=dict)
+    translated: bool = False
 
     @property
     def plan(self) -> Plan:

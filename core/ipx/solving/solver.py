@@ -75,6 +75,13 @@ class Solver(Component[O], ABC, Generic[O, S]):
         """
         return state
 
+    def translates(self, problem: Problem) -> bool:
+        """True if the result is another image than that which the data show, of a label map say.
+
+        Measured pixels of data free of noise are then not put into the result.
+        """
+        return False
+
     def schedule(self, problem: Problem) -> int | None:
         """The number of steps after which the algorithm is complete, whatever the residual.
 

@@ -13,6 +13,7 @@ from torch.nn.functional import avg_pool2d
 
 from ipx.declare import capabilities as cap
 from ipx.declare.options import Options
+from ipx.declare.traits import Subject
 from ipx.errors import MissingExtraError, ShapeError
 from ipx.files import images
 from ipx.numerics.tensors import column, image_dot, image_norm, image_sum
@@ -20,11 +21,14 @@ from ipx.testing import common as kit
 from ipx.testing.common import close, draw, needs, pure, require
 
 
-def pictures(suits: str) -> Tensor:
-    """Two pictures ``(2, 3, H, W)``: scenes with a slope, edges, a disk; sparse ones; faces."""
-    if suits == "face":
-        face = torch.from_numpy(images.bundled("face").pixels).double()
-        return torch.stack([face, face.flip(-1)])
+def pictures(suits: Subject) -> Tensor:
+    """Two pictures ``(2, 3, H, W)``: scenes with a slope, edges, a disk; sparse ones; faces.
+
+    Digits are grey, ``(2, 1, H, W)``.
+    """
+    if suits == "face" or suits == "digit":
+        known = torch.from_numpy(images.bundled(suits).pixels).double()
+        return torch.stack([known, known.flip(-1) if suits == "face" else known.roll(-1, -2)])
     if suits == "sparse":
         return torch.where(draw(7, 2, 3, 32, 40) > 0.95, draw(8, 2, 3, 32, 40), 0.0)
     v, u = torch.linspace(-1, 1, 32).double()[:, None], torch.linspace(-1, 1, 40).double()
@@ -34,11 +38,11 @@ def pictures(suits: str) -> Tensor:
 
 
 class PriorChecks(kit.Checks):
-    """On pictures as the trait suits names them, and at x: faces, or values in [-0.3, 1.3]."""
+    """On pictures as the trait suits names them, and at x: these, or values in [-0.3, 1.3]."""
 
     def __init__(self, spec: Any, options: Options, channels: int = 3) -> None:
         super().__init__(spec, options)
-        self.network = self.traits.suits == "face"
+        self.network = self.traits.suits in ("face", "digit")
         self.clean = pictures(self.traits.suits)[:, :channels]
         noise = torch.randn(self.clean.shape, generator=torch.Generator().manual_seed(3))
         self.noise = noise.double()
@@ -142,6 +146,10 @@ class PriorChecks(kit.Checks):
         denoise, sigma = self.made.denoise, min(0.1, self.traits.max_sigma)
         # a corner, and no call more than it takes: a network or a search of blocks takes long
         clean, noise = self.clean[..., 4:28, 4:36], self.noise[..., 4:28, 4:36]
+        try:
+            self.made.check(tuple(clean.shape[1:]))
+        except ShapeError:  # it has one size
+            clean, noise = self.clean, self.noise
         sigmas = torch.tensor([sigma, sigma / 2], dtype=clean.dtype)
         noisy = clean + column(sigmas, clean) * noise
         kept, out = noisy.clone(), denoise(noisy, sigmas)

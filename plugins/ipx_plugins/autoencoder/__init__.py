@@ -103,7 +103,7 @@ def ipx_components() -> Iterable[ModelSpec]:
             summary="Autoencoder that is trained to remove noise.",
             source="Vincent, Larochelle, Bengio, Manzagol, ICML 2008",
             formula="min |x - D(E(x + noise))|^2",
-            advice="--prior ae-denoiser or ae-analysis with --prior.model denoising-ae.",
+            advice="Noise in pictures of one kind: priors ae-denoiser, ae-analysis.",
             weights=WEIGHTS,
             recipe=RECIPE,
         ),

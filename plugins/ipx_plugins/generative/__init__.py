@@ -30,6 +30,7 @@ from ipx import (
     ValueGrad,
     hookimpl,
     opt,
+    trained_for,
     trained_traits,
 )
 
@@ -138,13 +139,20 @@ class Formulation:
 def _traits(**changed: Any) -> Callable[[Any], Traits]:
     """Traits shared by the formulations, except those in ``changed``.
 
-    For lam half the variance of the noise, lam |z|^2 is that variance times -log N(z; 0, I).
+    For lam half the variance of the noise, lam |z|^2 is that variance times -log N(z; 0, I). They
+    suit what the weights say; faces if these do not.
     """
     shared = Traits(
-        convex=False, oriented=True, start_from="smooth", lam_per_variance=0.5, suits="face",
+        convex=False, oriented=True, start_from="smooth", lam_per_variance=0.5,
         maps=580,  # of the shipped Glow, with those that its gradient keeps
     )  # fmt: skip
-    return lambda options: replace(shared, **changed)
+    known = replace(shared, **changed)
+
+    def traits(options: Any) -> Traits:
+        subject = trained_for(chosen_weights(options), options.model)
+        return replace(known, suits=subject or "face")
+
+    return traits
 
 
 def _constant(options: GenerativeOptions) -> bool:
@@ -278,26 +286,29 @@ FORMULATIONS = {
     ),
     "denoiser": Formulation(
         "range:Projection",
-        GenerativeOptions,
+        JointOptions,
         (Denoise, Latent),
         ("ae",),
-        "D(E(x)) as a denoiser.",
+        "D(E(x)) as a denoiser, averaged with the data.",
         "Vincent, Larochelle, Bengio, Manzagol, ICML 2008",
         _traits(max_sigma=0.5),
-        formula="D(x, s) = D(E(x)), blind to s",
+        formula="D(x, s) = x + s^2 / (s^2 + gamma^2) (D(E(x)) - x)",
         advice="Noisy pictures of the training's kind; autoencoders that denoise.",
     ),
 }
 TITLES = {"glow": "Glow", "realnvp": "RealNVP", "vae": "VAE", "gan": "GAN", "ae": "Autoencoder"}
+WITH_WEIGHTS = {"ae": "denoising-ae"}
+"""The model that a prior takes by default, where that of its name has no weights."""
 
 
 def _options(model: str, base: type[Options]) -> type[Options]:
     """The options of a formulation with another default model."""
+    usual = WITH_WEIGHTS.get(model, model)
     body = {
         "__module__": __name__,
         "__doc__": base.__doc__,
         "__annotations__": {"model": "str"},
-        "model": opt(default=model, help="Generative model, from `ipx list model`."),
+        "model": opt(default=usual, help="Generative model, from `ipx list model`."),
     }
     return type(f"{TITLES[model]}{base.__name__}", (base,), body)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ipx import Scalar, image_sum, per_image
-from ipx_plugins.generative import GenerativeOptions, JointOptions
+from ipx_plugins.generative import JointOptions
 from ipx_plugins.generative.analysis import DEVIATION
 from ipx_plugins.generative.network import Formulation, by_image, gradient, image_by_image
 
@@ -36,11 +36,17 @@ class Residual(Formulation[JointOptions]):
         return by_image(self.value, x)
 
 
-class Projection(Formulation[GenerativeOptions]):
-    """D(E(x)) as a denoiser, which is not told the level of the noise."""
+class Projection(Formulation[JointOptions]):
+    """A denoiser of D(E(x)), which is not told the noise level, and of the data themselves.
+
+    A clean image is off D(E(x)) by gamma and off x by sigma; both are averaged with weights
+    inverse to these variances. So D(x, 0) is x, and weak noise does not cost what no code holds.
+    """
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
-        """D(E(x)), shape of ``x``; ``x`` itself where sigma is 0."""
+        """x + sigma^2 / (sigma^2 + gamma^2) (D(E(x)) - x), shape of ``x``."""
         level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(x.shape[0])
+        gamma = self.options.gamma or self.generator.deviation(self.net(x)) or DEVIATION
+        variance = torch.as_tensor(per_image(level, x)) ** 2
         made = self.decode(self.encode(x), tuple(x.shape[1:]))
-        return torch.where(torch.as_tensor(per_image(level, x)) > 0, made, x)
+        return x + variance / (variance + gamma**2) * (made - x)

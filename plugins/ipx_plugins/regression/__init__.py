@@ -17,8 +17,13 @@ from ipx import (
 )
 
 ANYTHING = (Need((), ()),)
-WEIGHTS: dict[str, tuple[str, ...]] = {"srcnn": ("x2", "x4"), "vdsr": ("grey",)}
-"""Shipped weights by model; srcnn has one network per factor, as in its paper."""
+WEIGHTS: dict[str, tuple[str, ...]] = {
+    "srcnn": ("x2", "x4"),
+    "vdsr": ("grey",),
+    "unet": ("portraits",),
+}
+"""Shipped weights by model; srcnn has one network per factor, as in its paper; those of unet make
+portraits of 64 x 64 of line drawings, operator edges."""
 
 
 _COLOURISE: dict[str, Any] = {"op": "luminance", "varied": (), "colors": 3}

@@ -88,12 +88,12 @@ class CycleGAN(Model[CycleGANOptions]):
         n = cast(Both, net)
         x, y = batch.chunk(2, 1)
         made = n.there(y)
-        far = (_w1(made, x) + _w1(n.back(x), y)) / 2
+        far = (distance(made, x) + distance(n.back(x), y)) / 2
         cycle = image_sum((n.back(made) - y).abs()) / y[0].numel()
         return {"distance": far.expand(len(x)), "cycle": cycle}
 
 
-def _w1(x: Tensor, y: Tensor) -> Tensor:
+def distance(x: Tensor, y: Tensor) -> Tensor:
     """W1 distance of values of each channel, plus that of differences of neighbouring pixels."""
     total: Any = 0.0
     for a, b in ((x, y), (x.diff(dim=2), y.diff(dim=2)), (x.diff(dim=3), y.diff(dim=3))):

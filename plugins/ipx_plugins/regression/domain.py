@@ -17,7 +17,7 @@ _SLACK = 1e-3  # tolerance on the noise level, which may be estimated
 
 def words(options: RegressionOptions) -> str:
     """The domain in words."""
-    if _translates(options):
+    if translates(options):
         return "translation of images (operator identity)"
     low, high = options.sigma
     noise = f"noise sigma {low:g} to {high:g}" if high else "no noise"
@@ -54,7 +54,7 @@ def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) ->
 def mismatch(problem: Problem, options: RegressionOptions) -> str:
     """What is outside the training domain of the network, in words; empty if nothing is."""
     operator: Operator[Any] = problem.operator
-    if _translates(options):
+    if translates(options):
         same = type(operator) is type(ipx.operator("identity", operator.image_shape))
         return "" if same else type(operator).__name__
     side = 8 * multiple(options)  # a size that suits all factors
@@ -82,7 +82,7 @@ def multiple(options: RegressionOptions) -> int:
     return math.lcm(1, *(int(n) for f in factors for n in f.split("|")))
 
 
-def _translates(options: Any) -> bool:
+def translates(options: Any) -> bool:
     """True if the network takes pictures as they are, of no operator that is known."""
     return getattr(options, "op", "pairs") == "pairs"
 

@@ -21,7 +21,7 @@ from ipx import (
     using,
 )
 from ipx_plugins.regression import WEIGHTS, FeedforwardOptions, RegressionOptions
-from ipx_plugins.regression.domain import mismatch, words
+from ipx_plugins.regression.domain import mismatch, translates, words
 
 DENOISERS = ("dncnn", "ffdnet", "drunet")
 
@@ -57,6 +57,11 @@ class Feedforward(Solver[FeedforwardOptions, State]):
                     f"solver feedforward: {name} was trained for {words(options)}; this is {wrong}"
                 )
         return State(problem.start())
+
+    def translates(self, problem: Problem) -> bool:
+        """True for networks that were trained on pairs of two folders or on two sets."""
+        known = self.options.model in DENOISERS
+        return not known and translates(self._network(problem)[1])
 
     def step(self, problem: Problem, state: State) -> State:
         """The restored picture: one pass through the network."""
