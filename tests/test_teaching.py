@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import skimage.data
+import tifffile
 import torch
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -202,6 +203,17 @@ def test_bits_and_missing_values(tmp_path: Path) -> None:
     assert ipx.explain(np.zeros((4, 4))).remarks == ("too small to tell more",)
     with pytest.raises(ipx.InputError, match=r"none\.png"):
         ipx.explain(tmp_path / "none.png")
+
+
+def test_of_a_volume_the_middle_plane_is_looked_at(tmp_path: Path) -> None:
+    volume = np.stack([CLEAN * share for share in (0.2, 1.0, 0.4)]).astype(np.float32)
+    tifffile.imwrite(tmp_path / "v.tif", volume, photometric="minisblack")
+    with pytest.raises(ipx.InputError, match=r"v\.tif: is a stack of 3 pages; say --axes"):
+        ipx.explain(tmp_path / "v.tif")
+    found = ipx.explain(tmp_path / "v.tif", "ZYX")
+    assert found.shape == (1, *CLEAN.shape)
+    assert found.high == pytest.approx(CLEAN.max())
+    assert all("v.tif --axes ZYX" in command for command in found.commands)
 
 
 def test_the_commands_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

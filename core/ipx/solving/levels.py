@@ -44,9 +44,7 @@ def pooled(noise: Noise[Any], count: int) -> Noise[Any]:
     return found
 
 
-def _changed(
-    noise: Noise[Any], made: Noise[Any], change: Callable[[Tensor], Tensor]
-) -> Noise[Any]:
+def _changed(noise: Noise[Any], made: Noise[Any], change: Callable[[Tensor], Tensor]) -> Noise[Any]:
     """``made`` with those values of ``noise`` that differ by image changed."""
     for name in noise.per_image:
         value = getattr(noise, name, None)
