@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -290,3 +292,27 @@ def test_completing_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "drunet" in done.stdout
+    assert not done.stderr  # which the shell would show
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_shell_itself_completes(shell: str, tmp_path: Path) -> None:
+    """A shell without a line of configuration, where it is installed."""
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    bin_folder = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    home = {"HOME": str(tmp_path), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "ZDOTDIR": ""}
+    assert call("completion", "install", "--shell", shell, **home).exit_code == 0
+    asked = {
+        "zsh": "echo $_comps[ipx]",
+        "fish": "complete -C 'ipx solve --op blur --op.ker'",
+    }[shell]
+    done = subprocess.run(
+        [shell, "-ic", asked],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": bin_folder, **{k: v or str(tmp_path) for k, v in home.items()}},
+    )
+    expected = {"zsh": "_ipx_completion", "fish": "--op.kernel\tPSF file (PNG, TIFF"}[shell]
+    assert expected in done.stdout, done.stderr
+    assert "command not found" not in done.stderr
