@@ -311,7 +311,11 @@ def test_the_shell_itself_completes(shell: str, tmp_path: Path) -> None:
         [shell, "-ic", asked],
         capture_output=True,
         text=True,
-        env={**os.environ, "PATH": bin_folder, **{k: v or str(tmp_path) for k, v in home.items()}},
+        env={
+            **{k: v for k, v in os.environ.items() if k not in home},
+            "HOME": str(tmp_path),
+            "PATH": bin_folder,
+        },
     )
     expected = {"zsh": "_ipx_completion", "fish": "--op.kernel\tPSF file (PNG, TIFF"}[shell]
     assert expected in done.stdout, done.stderr
