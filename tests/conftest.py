@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ipx.files import images
 from report_pages import make
+
+
+def pytest_configure() -> None:
+    """One thread for each worker of pytest-xdist and for its children, as there is one for a core.
+
+    Two processes of two threads on two cores take several times as long.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ and "OMP_NUM_THREADS" not in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,19 +13,29 @@ from ipx.declare import capabilities as cap
 from ipx.declare.kinds import KINDS
 from ipx.declare.registry import PluginInfo, registry
 from ipx.declare.traits import Traits
-from ipx.testing import checks, light_module, run_checks, variants
+from ipx.testing import Check, checks, light_module, run_checks, variants
 
 HEAVY = ("solver-pixelcnn-",)
 """Draws pixel after pixel, seconds a check."""
+
+
+LIGHT = ("unknown-option", "options-round-trip", "help", "preferred-solvers")
+"""Checks of declarations, which take a millisecond: those of a kind are one test."""
+
+
+def named(kind: str) -> Iterator[tuple[str, str, Check]]:
+    """Component with its options, name of the check, and the check."""
+    for spec in registry().all(kind):
+        for variant, options in variants(spec):
+            yield from ((variant, name, check) for name, check in checks(spec, options))
 
 
 def every() -> list:
     return [
         pytest.param(check, id=told, marks=[pytest.mark.slow] if told.startswith(HEAVY) else [])
         for kind in KINDS
-        for spec in registry().all(kind)
-        for variant, options in variants(spec)
-        for name, check in checks(spec, options)
+        for variant, name, check in named(kind)
+        if name not in LIGHT
         for told in (f"{kind}-{variant}-{name}",)
     ]
 
@@ -32,6 +43,18 @@ def every() -> list:
 @pytest.mark.parametrize("check", every())
 def test_contract(check) -> None:
     check()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_declarations(kind: str) -> None:
+    wrong = {}
+    for variant, name, check in named(kind):
+        if name in LIGHT:
+            try:
+                check()
+            except Exception as e:
+                wrong[f"{variant}-{name}"] = repr(e)
+    assert not wrong
 
 
 def test_a_fault_is_reported_not_raised() -> None:

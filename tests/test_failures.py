@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from command_line import call, forked
+from command_line import call, fork, forked
 from ipx.files import images
 from ipx.host.scaffold import create_plugin
+from ipx_cli.main import cli
 from third_party import as_installed
 
 FAST = ("--lam", "0.01", "--iterations", "2")
@@ -56,17 +55,16 @@ def ipx_commands(cli):
         sys.exit(status)
 """
 
-EACH = """
-import json, os, sys
-from ipx_cli.main import cli
-for code, *command in json.loads(sys.argv[1]):
-    os.environ["MY_OWN"] = code
-    print(">", file=sys.stderr)
-    try:
-        cli(command)
-    except SystemExit as e:
-        print("exit", e.code, file=sys.stderr)
-"""
+
+def each(commands: list[list[str]]) -> None:
+    """Run commands; the first word of each is what the prior of `RAISING` does."""
+    for code, *command in commands:
+        os.environ["MY_OWN"] = code
+        print(">", file=sys.stderr)
+        try:
+            cli(command)
+        except SystemExit as e:
+            print("exit", e.code, file=sys.stderr)
 
 
 @pytest.fixture
@@ -96,15 +94,9 @@ def test_errors_of_a_plugin_name_the_plugin(source: Path, tmp_path: Path) -> Non
     commands = [[code, *solve] for code in cases]
     commands += [["raise SystemExit(0)", *two], ["", "leave", "0"], ["", "leave", "7"]]
     commands.append(["raise Bare('odd')", *two[:-1], "jobs/", "--jobs", "2"])
-    done = subprocess.run(
-        [sys.executable, "-c", EACH, json.dumps(commands)],
-        env={**os.environ, "PYTHONPATH": f"{site}:{os.environ.get('PYTHONPATH', '')}"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    told = [part.strip().splitlines() for part in done.stderr.split(">\n")[1:]]
+    _, stderr, code = fork(lambda: each(commands), site).communicate()
+    assert code == 0, stderr
+    told = [part.strip().splitlines() for part in stderr.split(">\n")[1:]]
     for why, lines in zip(cases.values(), told, strict=False):
         assert len(lines) == 2, lines
         assert lines[0].startswith(f"ipx: error: y.png: plugin my-own (my-own 0.1.0) failed: {why}")

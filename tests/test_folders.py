@@ -235,7 +235,8 @@ def _square(number: int) -> int:
 
 def test_a_worker_that_dies_loses_nothing() -> None:
     units = [1, -2, 3, -1, 5]
-    got = dict(executor_for("").run(_square, units, ipx.Workers(jobs=2)))
+    here = ipx.Workers(jobs=2, preload=("ipx.jobs.solve",))  # one server, also of `ipx solve`
+    got = dict(executor_for("").run(_square, units, here))
     lost = got.pop(3)
     assert isinstance(lost, MemoryExhaustedError)
     assert "killed 2 times" in str(lost)

@@ -54,7 +54,7 @@ def matrix(operator: Fourier) -> Tensor:
     return torch.cat([masked.real, masked.imag])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(o=options, size=sizes)
 def test_share_mean_and_centre(o: FourierOptions, size: tuple[int, int]) -> None:
     height, width = size

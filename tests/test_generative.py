@@ -170,7 +170,7 @@ def test_joint_ends_in_the_range(weights: dict[str, str]) -> None:
     truth = made.decode(torch.randn(1, 6), (3, SIZE, SIZE))  # type: ignore[attr-defined]
     how = ipx.solve(
         problem(made, truth).y, op="blur", noise={"name": "gaussian", "sigma": 0.02}, prior=made,
-        iterations=12,
+        iterations=6,
     )  # fmt: skip
     assert how.plan.solver.name == "jpmap"
     state: Any = how.result.state
@@ -180,7 +180,7 @@ def test_joint_ends_in_the_range(weights: dict[str, str]) -> None:
     assert float(ipx.psnr(how.x, truth).mean()) > float(ipx.psnr(how.before, truth).mean())
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     height=st.integers(5, 21),
     width=st.integers(5, 21),
@@ -221,17 +221,16 @@ def test_a_batch_gives_what_its_images_give(weights: dict[str, str], name: str) 
     made = prior(name, weights)
     y = problem(made, pictures(16)).y
     how: Any = {
-        "op": "blur", "noise": {"name": "gaussian", "sigma": 0.02}, "prior": made, "iterations": 4,
+        "op": "blur", "noise": {"name": "gaussian", "sigma": 0.02}, "prior": made, "iterations": 3,
         "start": "preview",
     }  # fmt: skip
     if name in ("glow-analysis", "glow-synthesis", "glow-map"):
         how["solver"] = "adam"  # long steps, which blow up what is rounded otherwise
     if name in ("glow-hqs", "vae-joint"):
-        how["iterations"] = 2  # each is dozens of steps
+        how["iterations"] = 1  # of dozens of steps
     whole = ipx.solve(y, **how).x
-    for i in (0, 15):
-        alone = ipx.solve(y[i : i + 1], **how).x
-        assert float((whole[i : i + 1] - alone).abs().max()) < 1e-4
+    alone = ipx.solve(y[7:8], **how).x
+    assert float((whole[7:8] - alone).abs().max()) < 1e-4
 
 
 @pytest.mark.slow
@@ -261,7 +260,7 @@ def test_the_objective_falls(weights: dict[str, str], name: str, solver: str) ->
     algorithm = ipx.solver(solver)
     begun = attach(begun, plan_for(begun, algorithm))
     before = begun.objective(begun.start())
-    result = iterate(begun, algorithm, iterations=8, tol=0.0, observers=[ipx.BestSoFar()])
+    result = iterate(begun, algorithm, iterations=5, tol=0.0, observers=[ipx.BestSoFar()])
     assert result.x.shape == (2, 3, SIZE, SIZE)
     assert bool((result.objective < before).all())
 

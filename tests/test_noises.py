@@ -19,6 +19,7 @@ from ipx_plugins.blur.operator import Blur
 from ipx_plugins.gaussian.noise import Gaussian
 from ipx_plugins.impulse.noise import Impulse
 from ipx_plugins.inpaint.operator import Inpaint
+from ipx_plugins.poisson.anscombe import inverse_anscombe
 from ipx_plugins.poisson.noise import Poisson, PoissonGaussian
 
 NOISES: list[ipx.Noise[Any]] = [
@@ -111,6 +112,16 @@ def test_poisson_matches_the_divergence_where_there_is_light() -> None:
     v, t = torch.tensor([[0.4, 1.0]]).double(), 0.25
     root = 0.5 * (v - t + ((v - t) ** 2 + 4 * t * y).sqrt())
     assert torch.allclose(Poisson(peak=50).prox(v, y, t), root)
+
+
+def test_the_inverse_of_anscombe_is_unbiased() -> None:
+    """Also for few photons, where z^2 / 4 - 3 / 8 is not."""
+    mean = torch.tensor([0.0, 0.05, 0.3, 1.0, 4.0, 15.0, 39.9, 40.1, 300.0]).double()
+    k = torch.arange(800).double()
+    chance = torch.exp(torch.xlogy(k, mean[:, None]) - mean[:, None] - torch.lgamma(k + 1))
+    z = (chance * 2 * (k + 0.375).sqrt()).sum(1)
+    assert torch.allclose(inverse_anscombe(z), mean, atol=1e-3)
+    assert inverse_anscombe(torch.tensor([0.5])).item() == 0.0
 
 
 @pytest.mark.parametrize("noise", NOISES, ids=ids)

@@ -209,7 +209,8 @@ def test_noise_alone_is_denoised_once(name: str, solver: str) -> None:
     ("prior", "op", "noise", "solver", "steps"),
     [
         ("drunet", "identity", "gaussian", "pnp-admm", 1),
-        ("drunet", "identity", "poisson", "pnp-hqs", 8),
+        ("drunet", "identity", "poisson", "pnp-hqs", 1),
+        ("glow-hqs", "identity", "poisson", "pnp-hqs", 8),
         ("drunet", "blur", "gaussian", "pnp-admm", 8),
         ("drunet", MISSING, "gaussian", "pnp-admm", 12),
         ("drunet", {"name": "inpaint", "missing": 0.0}, "gaussian", "pnp-admm", 1),
@@ -275,6 +276,21 @@ def test_the_weight_zero_is_a_weight(op: str, solver: str, prior: str) -> None:
     assert bool(done.x.isfinite().all())
     if op == "identity":  # else it is the inverse filter, with the noise amplified
         assert float((done.x - y).abs().mean()) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("noise", "gain"), [({"name": "poisson", "peak": 10.0}, 0.5), ({"name": "speckle"}, 2.0)]
+)
+def test_noise_that_grows_is_denoised_behind_its_transform(
+    noise: dict[str, Any], gain: float
+) -> None:
+    x = photograph(96)[..., 20:84, 20:84]
+    y = ipx.degrade(x, noise=noise, seed=1)
+    told = {"noise": noise["name"], "prior": "drunet"}
+    behind = ipx.solve(y, **told)
+    assert behind.iterations == [1]
+    split = ipx.solve(y, **told, solver={"name": "pnp-hqs", "steps": 8})
+    assert psnr(behind.x, x) > psnr(split.x, x) + gain
 
 
 def test_photons_are_denoised_at_the_strength_of_their_noise() -> None:

@@ -331,7 +331,7 @@ def test_banana(name: str, thin: int) -> None:
         key: (lambda x, f=f: f(torch.stack([x[..., 0], x[..., 1] - x[..., 0] ** 2], -1)[:, 0, 0]))
         for key, f in NUMBERS.items()
     }
-    found = sample(problem, sampler, draws=120, thin=thin, warmup=100, watch=watch)
+    found = sample(problem, sampler, draws=80, thin=thin, warmup=60, watch=watch)
     for key, f in NUMBERS.items():
         s = found.statistics[key]
         error = s.std[0] / math.sqrt(s.ess[0])
@@ -355,5 +355,5 @@ def _positive(problem: ipx.Problem, temperatures: int) -> Any:
     sampler = ipx.sampler("pcn", temperatures=temperatures)
     problem = attach(problem, plan_for(problem, sampler))
     watch = {"positive": lambda x: (x[:, 0, 0, 1] > 0).to(x)}
-    found = sample(problem, sampler, draws=300, thin=2, warmup=60, watch=watch)
+    found = sample(problem, sampler, draws=200, thin=2, warmup=40, watch=watch)
     return found.statistics["positive"]

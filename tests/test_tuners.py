@@ -59,20 +59,20 @@ def test_blur_without_the_noise_level(prior: str, sigma: float) -> None:
     assert best - float(psnr(ipx.solve(y, op=op, prior=prior).x, truth)) < 0.25
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_photons_through_a_blur(told: bool) -> None:
+def test_photons_through_a_blur() -> None:
     """The discrepancy, even told the peak, is flat there: it lost 3 dB on a photograph."""
     x = photograph("camera", 64)
     noise = {"name": "poisson", "peak": 30.0}
     y = ipx.degrade(x, op="blur", noise=noise, seed=1)
     how: dict[str, Any] = {"op": "blur", "prior": "tv", "tol": 3e-3}
-    found = ipx.solve(y, noise=noise if told else "poisson", **how).x
     grid = [ipx.solve(y, noise=noise, lam=lam, **how).x for lam in (0.03, 0.1, 0.3)]
-    assert ipx.psnr(found, x) > max(float(ipx.psnr(g, x)) for g in grid) - 0.3
+    best = max(float(ipx.psnr(g, x)) for g in grid)
+    for known in (noise, "poisson"):
+        assert float(ipx.psnr(ipx.solve(y, noise=known, **how).x, x)) > best - 0.3
 
 
 def test_few_photons_are_smoothed() -> None:
-    clean, noise = photograph("camera", 64), {"name": "poisson", "peak": 3.0}
+    clean, noise = photograph("camera", 48), {"name": "poisson", "peak": 3.0}
     y = ipx.degrade(clean, noise=noise, seed=1)
     found = ipx.solve(y, noise=noise, prior="tv", tol=3e-3)
     assert float(psnr(found.x, clean)[0] - psnr(found.before, clean)[0]) > 7.0

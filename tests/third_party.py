@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-ONE_PROCESS = """
-import json, sys
+from command_line import fork
 from ipx_cli.main import cli
-for command in json.loads(sys.argv[1]):
-    try:
-        cli(command)
-    except SystemExit as e:
-        assert not e.code, command
-"""
-"""Importing torch takes most of the time of a small command."""
 
 
 def run(*command: str | Path, folder: Path, sites: Sequence[Path] = ()) -> str:
@@ -37,7 +28,18 @@ def run(*command: str | Path, folder: Path, sites: Sequence[Path] = ()) -> str:
 
 def run_commands(commands: list[list[str]], folder: Path, *sites: Path) -> str:
     """What commands of ipx print, one after the other in one process."""
-    return run("-c", ONE_PROCESS, json.dumps(commands), folder=folder, sites=sites)
+
+    def each() -> None:
+        os.chdir(folder)
+        for command in commands:
+            try:
+                cli(command)
+            except SystemExit as e:
+                assert not e.code, command
+
+    told, errors, code = fork(each, *sites).communicate()
+    assert code == 0, told + errors
+    return told
 
 
 def run_tests(package: Path, *sites: Path) -> str:

@@ -42,6 +42,7 @@ from ipx.declare.capabilities import (
     Shape as Shape,
     SoftRange as SoftRange,
     Spectrum as Spectrum,
+    Stabilised as Stabilised,
     StochasticGrad as StochasticGrad,
     Value as Value,
     ValueGrad as ValueGrad,

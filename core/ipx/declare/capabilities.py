@@ -190,6 +190,16 @@ class NoiseProx(Capability, of="noise"):
         """argmin_p nll(p, y) + |p - v|^2 / (2 t); ``t`` per image or per value."""
 
 
+class Stabilised(Capability, of="noise"):
+    """The data have a transform T after which the noise is about white, of one level."""
+
+    def stabilised(self, y: Tensor) -> tuple[Tensor, Scalar]:
+        """T(y), as an image of about [0, 1], and the standard deviation of its noise."""
+
+    def recovered(self, z: Tensor) -> Tensor:
+        """The mean of y without what the noise adds, where z is the mean of T(y)."""
+
+
 class Quadratic(Capability, of="noise"):
     """The data term is exactly 1/2 |pred - y|^2."""
 

@@ -151,9 +151,7 @@ def read(
         first = int(raster.axes.startswith("T"))
         pixels = _nominal(np.moveaxis(values, -1, first), scale, offset)
         alpha = np.ascontiguousarray(samples[..., -1]) if raster.alpha else None
-        storage = raster.storage.upright(raster.orientation)
-        if not storage.errors and values.dtype.kind in "ui":
-            storage = replace(storage, errors=(12**-0.5,))
+        storage = _storage(raster, values)
     return Picture(
         pixels=pixels,
         alpha=alpha,
@@ -186,6 +184,14 @@ def reading(name: str) -> Iterator[None]:
         raise InputError(f"{name}: cannot be read: {one_line(error)}") from error
     except MemoryError as error:
         raise MemoryExhaustedError(f"{name}: does not fit in memory; cut it in parts") from error
+
+
+def _storage(raster: Raster, values: Array) -> Storage:
+    """How precisely the file stores; whole numbers are rounded."""
+    storage = raster.storage.upright(raster.orientation)
+    if not storage.errors and values.dtype.kind in "ui":
+        storage = replace(storage, errors=(12**-0.5,))
+    return storage
 
 
 def _nominal(planes: Array, scale: float, offset: float) -> Array:

@@ -100,3 +100,25 @@ def pictures_in(folder: Path) -> list[Path]:
     """The files in a folder with the suffix of a format, sorted by name."""
     known = suffixes()
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in known and p.is_file())
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """The pictures in a folder; where it has none, those in its sub-folders, in order."""
+    inside = pictures_in(folder)
+    folders = [] if inside else sorted(p for p in folder.iterdir() if p.is_dir())
+    return inside + [file for each in folders for file in pictures_in(each)]
+
+
+def pictures_of(paths: Iterable[Path]) -> list[Path]:
+    """Files, and the pictures in folders by `pictures_below`.
+
+    Raises:
+        InputError: a folder has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        files = pictures_below(path) if path.is_dir() else [path]
+        if not files:
+            raise InputError(f"{path}: has no pictures that ipx reads (ipx list io)")
+        found += files
+    return found

@@ -77,17 +77,13 @@ def solve_file(
         if row is not None:
             return row
     assumed, actual = assumptions(request, source), for_measured(request, source)
-    reporter.enter("reading")
-    picture = read_data(request, source)
-    if expect is not None and picture.sha256 != expect:
-        reporter.note(f"{source} has changed since the record was written")
+    picture = _data(request, source, reporter, expect)
     clean = None if truth is None else read_truth(truth, picture, request)
     like, dtype = _like(request, picture), request.settings.sample_type
     with others.folders(output, like, dtype):
         chain = checkpoint_of(output) if request.settings.sampled else None
         done = _solved(actual, picture, clean, reporter, observers, chain)
-        notes = [*assumed, *_scaled(actual, picture), *_of_other_size(actual, picture)]
-        done.warnings.extend(notes)
+        done.warnings.extend(assumed + _scaled(actual, picture) + _of_other_size(actual, picture))
         where = places(output, done.how.outputs, force, others.named, whole)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, others)
@@ -97,6 +93,15 @@ def solve_file(
         commit(output, files | _further(others, done, clean, record, output), record)
         _clear(chain)
     return row
+
+
+def _data(request: Request, source: Path, reporter: Reporter, expect: str | None) -> Picture:
+    """The input; a note tells where it is another than that of the record."""
+    reporter.enter("reading")
+    picture = read_data(request, source)
+    if expect is not None and picture.sha256 != expect:
+        reporter.note(f"{source} has changed since the record was written")
+    return picture
 
 
 def _solved(

@@ -204,16 +204,29 @@ def solve_tiled(
         done.metrics["psnr_after"] = errors.psnr
         done.warnings.extend(warnings)
         row = done.row(str(source), {MAIN: output})
-        config = done.chosen() | {
-            "inputs": [absolute(source)], "output": absolute(output), "truth": absolute(truth),
-            "panel": None, "report": None, "std": None,
-        }  # fmt: skip
-        record = make_record(
-            "solve", request, picture.picture, reporter.command, row, config, done.how.trace
-        )
+        record = _record(request, reporter, done, row, picture, (source, output, truth))
         record["truth"] = None if clean is None else clean.picture.describe()
         commit(output, {}, record, [part])
     return row
+
+
+def _record(
+    request: Request,
+    reporter: Reporter,
+    done: Restored,
+    row: Table,
+    picture: LargePicture,
+    paths: tuple[Path, Path, Path | None],
+) -> Table:
+    """The record of input, output and truth; its config reproduces the result."""
+    source, output, truth = map(absolute, paths)
+    config = done.chosen() | {
+        "inputs": [source], "output": output, "truth": truth,
+        "panel": None, "report": None, "std": None,
+    }  # fmt: skip
+    return make_record(
+        "solve", request, picture.picture, reporter.command, row, config, done.how.trace
+    )
 
 
 def _absolute(request: Request) -> bool:

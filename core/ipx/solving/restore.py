@@ -193,6 +193,11 @@ def solve(
         observers=observers, checkpoint=checkpoint, unit=unit,
         settings=changed_settings(settings, changed),
     )  # fmt: skip
+    return _as_memory_allows(asked, began)
+
+
+def _as_memory_allows(asked: Asked, began: float) -> Restoration:
+    """The restoration at once, else in tiles or half after half."""
     if isinstance(asked.settings.tile, int):
         return _in_tiles(asked, began)
     try:

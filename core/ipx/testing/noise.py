@@ -94,5 +94,21 @@ class NoiseChecks(Checks):
         each = noise.prox(p, y, t.view(2, 1, 1, 1).expand(SHAPE))
         close(each, noise.prox(p, y, t), 1e-12, "prox with one t per value")
 
+    @needs(cap.Stabilised)
+    def stabilised(self) -> None:
+        """T(y) has the told deviation within 15 %; its mean gives that of y within 1 %."""
+        halves = torch.tensor([0.3, 0.8], dtype=torch.float64).repeat_interleave(128)
+        clean = halves.expand(1, 1, 128, 256)
+        y = self._sample(clean, 4)
+        noise = self.made.estimated(y)
+        z, level = noise.stabilised(y)
+        for half in (slice(0, 128), slice(128, 256)):
+            ratio = float(z[..., half].std() / torch.as_tensor(level).flatten()[0])
+            require(0.85 < ratio < 1.15, f"the noise of T(y) is {ratio:.2f} of the told level")
+            mean = z[..., half].mean((-2, -1), keepdim=True)
+            found = pure("recovered", noise.recovered, mean, dtype=True)
+            told = noise.centred(y)[..., half].mean()
+            require(abs(found / told - 1) < 0.01, f"recovered: {float(found)}, not {float(told)}")
+
 
 checks = NoiseChecks.of

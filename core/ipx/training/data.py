@@ -22,7 +22,7 @@ from ipx.errors import InputError, UsageError
 from ipx.files.atomic import one_line
 from ipx.files.format import Array
 from ipx.files.images import read
-from ipx.files.lookup import pictures_in
+from ipx.files.lookup import pictures_below
 from ipx.training.settings import Data
 
 CROP = 64
@@ -63,25 +63,9 @@ class Pictures:
             UsageError: the crop or the inputs do not suit the model, or a pattern is wrong.
         """
         _check_inputs(settings, pairing)
-        if not settings.crop:
-            usual = CROP if only is None else only[1]
-            settings = Data(**{**settings.to_mapping(), "crop": usual})
-        self.settings, self.channels = settings, channels
-        if only is not None and {settings.crop, settings.validation_crop or only[1]} != {only[1]}:
-            raise UsageError(
-                f"this model is for images of {only[1]} x {only[1]}: leave --crop "
-                "and --validation-crop out, or choose its size with --model.size"
-            )
-        if settings.crop % multiple:
-            raise UsageError(f"this model needs a crop that is a multiple of {multiple}")
-        loaded = _load(settings, channels)
-        if pairing == "pairs":
-            loaded = _paired(settings, loaded, channels)
-        every = [(name, x) for name, x in loaded if min(x.shape[1:]) >= settings.crop]
-        if not every:
-            raise InputError(
-                f"{settings.data}: has no image of at least {settings.crop} x {settings.crop}"
-            )
+        self.settings = settings = _cropped(settings, multiple, only)
+        self.channels = channels
+        every = _large_enough(settings, channels, pairing)
         self.held = _held(every, settings.hold_out)
         out = {name for name, _ in self.held}
         self.train = [p for p in every if p[0] not in out]
@@ -99,19 +83,7 @@ class Pictures:
         self.multiple = multiple
         self.others: Pictures | None = None
         if pairing == "sets":
-            # patterns are of names in --data
-            last = (
-                settings.hold_out if settings.hold_out[:1] and ":" in settings.hold_out[0] else ()
-            )
-            second = {
-                **settings.to_mapping(),
-                "data": settings.inputs,
-                "inputs": None,
-                "hold_out": last,
-                "exclude": (),
-                "limit": (),
-            }
-            self.others = Pictures(Data(**second), channels, multiple, only)
+            self.others = Pictures(_second_set(settings), channels, multiple, only)
             self.digest += self.others.digest
 
     @property
@@ -205,6 +177,49 @@ def _check_inputs(settings: Data, pairing: str) -> None:
         raise UsageError("this model needs pairs: give the inputs of the images with --inputs")
     if settings.inputs is None and pairing == "sets":
         raise UsageError("this model needs two sets: give that to translate with --inputs")
+
+
+def _cropped(settings: Data, multiple: int, only: Shape | None) -> Data:
+    """The settings with a side of crops, which suits the model.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not settings.crop:
+        usual = CROP if only is None else only[1]
+        settings = Data(**{**settings.to_mapping(), "crop": usual})
+    if only is not None and {settings.crop, settings.validation_crop or only[1]} != {only[1]}:
+        raise UsageError(
+            f"this model is for images of {only[1]} x {only[1]}: leave --crop "
+            "and --validation-crop out, or choose its size with --model.size"
+        )
+    if settings.crop % multiple:
+        raise UsageError(f"this model needs a crop that is a multiple of {multiple}")
+    return settings
+
+
+def _large_enough(settings: Data, channels: int, pairing: str) -> list[tuple[str, Array]]:
+    """Names and images, with their inputs behind them if they are paired, of crop size or more.
+
+    Raises:
+        InputError: there is none.
+    """
+    loaded = _load(settings, channels)
+    if pairing == "pairs":
+        loaded = _paired(settings, loaded, channels)
+    every = [(name, x) for name, x in loaded if min(x.shape[1:]) >= settings.crop]
+    if not every:
+        side = settings.crop
+        raise InputError(f"{settings.data}: has no image of at least {side} x {side}")
+    return every
+
+
+def _second_set(settings: Data) -> Data:
+    """The settings of the inputs of pairing ``sets``; patterns are of names in the first set."""
+    last = settings.hold_out if settings.hold_out[:1] and ":" in settings.hold_out[0] else ()
+    told: dict[str, Any] = settings.to_mapping()
+    told |= {"data": settings.inputs, "inputs": None, "hold_out": last, "exclude": (), "limit": ()}
+    return Data(**told)
 
 
 def _paired(
@@ -313,11 +328,7 @@ def _load(settings: Data, channels: int) -> Iterator[tuple[str, Array]]:
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Names and files in a folder; where it holds none, ``class/name`` of those in sub-folders."""
-    inside = pictures_in(folder)
-    yield from ((file.name, file) for file in inside)
-    if not inside:
-        for each in sorted(p for p in folder.iterdir() if p.is_dir()):
-            yield from ((f"{each.name}/{file.name}", file) for file in pictures_in(each))
+    return ((file.relative_to(folder).as_posix(), file) for file in pictures_below(folder))
 
 
 def _tiled(name: str, picture: Array, side: int) -> Iterator[tuple[str, Array]]:

@@ -21,13 +21,18 @@ from ipx import (
     hookimpl,
     opt,
 )
-from ipx_plugins.blur.optics import MicroscopeOptions, microscope_asks, microscope_traits
+from ipx_plugins.blur.optics import (
+    Border,
+    MicroscopeOptions,
+    microscope_asks,
+    microscope_traits,
+)
 
 if TYPE_CHECKING:
     import click
 
 
-class BlurOptions(Options):
+class BlurOptions(Border, Options):
     """Point-spread function (PSF) and boundary condition."""
 
     kind: Literal["gaussian", "uniform", "disk", "motion", "random-motion", "airy", "file"] = opt(
@@ -163,23 +168,8 @@ class BlurOptions(Options):
         even = self.kind in ("disk", "airy") or (self.kind == "gaussian" and not self.tilted)
         return not self.free and (odd or even)
 
-    @property
-    def open(self) -> bool:
-        """True if the picture goes on beyond the data, and nothing is assumed about it there."""
-        return self.boundary in ("valid", "unknown")
 
-    @property
-    def fast_boundary(self) -> Literal["circular", "reflect"]:
-        """The border with which a fast transform diagonalises the blur."""
-        return "reflect" if self.symmetric else "circular"
-
-    @property
-    def spectral(self) -> bool:
-        """True if a fast transform diagonalises the blur."""
-        return self.boundary in ("circular", self.fast_boundary)
-
-
-class VaryingBlurOptions(Options):
+class VaryingBlurOptions(Border, Options):
     """PSFs on a grid over the picture, and boundary condition."""
 
     kernels: Path | None = opt(
@@ -207,11 +197,6 @@ class VaryingBlurOptions(Options):
         "the data that need none; unknown likewise, and the restored picture is cut to the data.",
     )
 
-    @property
-    def open(self) -> bool:
-        """True if the picture goes on beyond the data, and nothing is assumed about it there."""
-        return self.boundary in ("valid", "unknown")
-
 
 def _varying_asks(options: VaryingBlurOptions) -> Ask:
     return Ask("the PSFs", ("sigma", "corner"), ("kernels",))
@@ -231,8 +216,7 @@ def dims_of(options: BlurOptions) -> tuple[int, ...]:
 
 
 def _traits(options: BlurOptions) -> Traits:
-    mirrored = options.boundary != "circular" and options.fast_boundary == "reflect"
-    return Traits(basis="dct" if mirrored else "fft", dims=dims_of(options))
+    return Traits(basis=options.basis, dims=dims_of(options))
 
 
 _SHAPE = {

@@ -1,4 +1,4 @@
-"""Options of the microscope, as light as the declarations that use them."""
+"""Borders of blurs, and the options of the microscope: as light as the declarations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,39 @@ from typing import Literal
 from ipx import Ask, OptionError, Options, Traits, opt
 
 
-class MicroscopeOptions(Options):
+class Border:
+    """What follows from the boundary condition of a blur; a base of its options."""
+
+    boundary: str
+
+    @property
+    def open(self) -> bool:
+        """True if the picture goes on beyond the data, and nothing is assumed about it there."""
+        return self.boundary in ("valid", "unknown")
+
+    @property
+    def symmetric(self) -> bool:
+        """True if the PSF is even along all axes."""
+        return False
+
+    @property
+    def fast_boundary(self) -> Literal["circular", "reflect"]:
+        """The border with which a fast transform diagonalises the blur."""
+        return "reflect" if self.symmetric else "circular"
+
+    @property
+    def spectral(self) -> bool:
+        """True if a fast transform diagonalises the blur."""
+        return self.boundary in ("circular", self.fast_boundary)
+
+    @property
+    def basis(self) -> Literal["fft", "dct"]:
+        """The transform that diagonalises the blur with its border, or with its fast one."""
+        mirrored = self.boundary != "circular" and self.fast_boundary == "reflect"
+        return "dct" if mirrored else "fft"
+
+
+class MicroscopeOptions(Border, Options):
     """Optics of a wide-field microscope, size of a voxel, and boundary condition."""
 
     na: float = opt(default=1.4, above=0.0, max=2.0, help="Numerical aperture of the objective.")
@@ -66,24 +98,9 @@ class MicroscopeOptions(Options):
             )
 
     @property
-    def open(self) -> bool:
-        """True if the picture goes on beyond the data, and nothing is assumed about it there."""
-        return self.boundary in ("valid", "unknown")
-
-    @property
     def symmetric(self) -> bool:
         """True if the PSF is even along all axes: not along the depth below another index."""
         return self.depth == 0 or self.index == self.sample_index
-
-    @property
-    def fast_boundary(self) -> Literal["circular", "reflect"]:
-        """The border with which a fast transform diagonalises the blur."""
-        return "reflect" if self.symmetric else "circular"
-
-    @property
-    def spectral(self) -> bool:
-        """True if a fast transform diagonalises the blur."""
-        return self.boundary in ("circular", self.fast_boundary)
 
 
 def microscope_asks(options: MicroscopeOptions) -> Ask:
@@ -93,5 +110,4 @@ def microscope_asks(options: MicroscopeOptions) -> Ask:
 
 def microscope_traits(options: MicroscopeOptions) -> Traits:
     """The facts with these options."""
-    mirrored = options.boundary != "circular" and options.fast_boundary == "reflect"
-    return Traits(basis="dct" if mirrored else "fft", dims=(2, 3), family="blur")
+    return Traits(basis=options.basis, dims=(2, 3), family="blur")

@@ -9,7 +9,7 @@ import click
 
 from ipx.errors import InputError, UsageError
 from ipx.files.atomic import check_folder
-from ipx.files.lookup import pictures_in
+from ipx.files.lookup import pictures_of
 from ipx.files.record import environment, record_path, write_record
 
 if TYPE_CHECKING:
@@ -116,15 +116,7 @@ def _pictures(paths: tuple[Path, ...], shape: tuple[int, ...]) -> tuple[Tensor, 
 
     from ipx.files.images import read
 
-    files: list[Path] = []
-    for path in paths:
-        inside = [path] if not path.is_dir() else pictures_in(path)
-        if path.is_dir() and not inside:
-            below = sorted(p for p in path.iterdir() if p.is_dir())
-            inside = [file for folder in below for file in pictures_in(folder)]
-        files += inside
-    if not files:
-        raise InputError(f"{paths[0]}: has no pictures that ipx reads (ipx list io)")
+    files = pictures_of(paths)
     batch = []
     for file in files:
         pixels = torch.from_numpy(read(file).pixels.copy()).float()
@@ -144,19 +136,11 @@ def _pictures(paths: tuple[Path, ...], shape: tuple[int, ...]) -> tuple[Tensor, 
 def _save(
     path: Path, batch: Tensor, columns: int, action: str, sha256: str, told: dict[str, Any]
 ) -> None:
-    """Write a grid of pictures, 2 white pixels apart, and its record."""
-    import numpy as np
-
+    """Write a grid of pictures and its record."""
     from ipx.files.images import write
+    from ipx.files.sheets import sheet
 
-    columns = min(columns, len(batch))
-    _, c, h, w = batch.shape
-    rows = -(-len(batch) // columns)
-    sheet = np.ones((c, rows * (h + 2) - 2, columns * (w + 2) - 2), np.float32)
-    for i, picture in enumerate(batch.numpy()):
-        top, left = (i // columns) * (h + 2), (i % columns) * (w + 2)
-        sheet[:, top : top + h, left : left + w] = picture
-    write(path, sheet, dtype="uint8")
+    write(path, sheet(list(batch.numpy()), columns), dtype="uint8")
     record = {
         "command": f"classifier {action}",
         "weights": {"sha256": sha256},

@@ -47,10 +47,10 @@ def flat_sigma(y: Tensor) -> float | None:
     variance = torch.quantile(square, at) / torch.tensor([0.0158, 0.455, 3.84]).to(at)
     variance = variance.clamp_min(1e-14)
     weight = torch.full_like(variance, 1 / COMPONENTS)
-    for _ in range(ITERATIONS):  # expectation maximisation
-        log = weight.log() - 0.5 * variance.log() - 0.5 * square[:, None] / variance
-        belongs = torch.softmax(log, 1)
-        total = belongs.sum(0) + 1e-9
+    for _ in range(ITERATIONS):  # expectation maximisation; a row for each component
+        log = torch.outer(-0.5 / variance, square)
+        belongs = torch.softmax(log.add_((weight.log() - 0.5 * variance.log())[:, None]), 0)
+        total = belongs.sum(1) + 1e-9
         weight = total / total.sum()
-        variance = ((belongs * square[:, None]).sum(0) / total).clamp_min(1e-14)
+        variance = (belongs @ square / total).clamp_min(1e-14)
     return float(variance[weight >= LEAST].amin().sqrt())

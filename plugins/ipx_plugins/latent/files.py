@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ipx import InputError, Shape
 from ipx.files.atomic import one_line, write_atomic
-from ipx.files.images import pictures_in, read, write
+from ipx.files.images import read, write
+from ipx.files.lookup import pictures_of
 from ipx.files.sheets import sheet
 
 
@@ -23,22 +24,15 @@ def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tens
     """All pictures of files and folders as one batch ``(N, colors, H, W)``, and their paths.
 
     Args:
-        paths: files, and folders whose pictures are taken in the order of their names.
+        paths: files, and folders whose pictures are taken in the order of their names; a folder
+            without pictures stands for its sub-folders.
         colors: 1 or 3; grey becomes three equal channels, colour becomes Rec. 601 luma.
         side: cut the largest square from the middle and resize it (Lanczos) to this side.
 
     Raises:
         InputError: a folder is empty, a file cannot be read, or sizes differ.
     """
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = pictures_in(path)
-            if not inside:
-                raise InputError(f"{path}: has no pictures that ipx reads (ipx list io)")
-            files += inside
-        else:
-            files.append(path)
+    files = pictures_of(paths)
     batch = [_one(file, colors, side) for file in files]
     for file, picture in zip(files, batch, strict=True):
         if picture.shape != batch[0].shape:
@@ -51,19 +45,8 @@ def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tens
 
 
 def labelled(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Pictures and their labels: the names of the folders that they lie in.
-
-    A folder without pictures stands for its sub-folders.
-    """
-    files: list[Path] = []
-    for path in paths:
-        inside = [path] if not path.is_dir() else pictures_in(path)
-        if path.is_dir() and not inside:
-            below = sorted(p for p in path.iterdir() if p.is_dir())
-            inside = [file for folder in below for file in pictures_in(folder)]
-        if not inside:
-            raise InputError(f"{path}: has no pictures that ipx reads (ipx list io)")
-        files += inside
+    """Pictures and their labels: the names of the folders that they lie in."""
+    files = pictures_of(paths)
     return files, [file.parent.name for file in files]
 
 

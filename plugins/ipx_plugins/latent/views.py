@@ -172,10 +172,10 @@ def population(
     Where several would overlap, the first is shown.
     """
     from ipx_plugins.latent import plots
-    from ipx_plugins.latent.files import labelled, pictures
+    from ipx_plugins.latent.files import pictures
 
     plane, _, z, _ = _plane(coded, inputs, dims, size)
-    x, _ = pictures(labelled(inputs)[0], coded.model.colors, size)
+    x, _ = pictures(inputs, coded.model.colors, size)
     drawn, shown = plots.population(plane.places(z).numpy(), x.numpy(), plane.names, side)
     return _written(drawn), {"says": f"{shown} of {len(x)} pictures", "axes": plane.names}
 
@@ -230,10 +230,10 @@ def anomaly(coded: Coder, inputs: tuple[Path, ...], normal: Path, size: int | No
     import torch
 
     from ipx_plugins.latent import plots
-    from ipx_plugins.latent.files import labelled, pictures
+    from ipx_plugins.latent.files import pictures
 
     def scores(paths: tuple[Path, ...]) -> tuple[Tensor, list[str]]:
-        x, names = pictures(labelled(paths)[0], coded.model.colors, size)
+        x, names = pictures(paths, coded.model.colors, size)
         z = coded.encode(x)
         away = coded.decode(z, tuple(x.shape[1:])) - x
         return torch.stack([z.square().mean(1).sqrt(), away.square().mean((1, 2, 3)).sqrt()]), names

@@ -9,6 +9,7 @@ from ipx import (
     NoiseProx,
     NoiseSpec,
     Options,
+    Stabilised,
     Traits,
     hookimpl,
     opt,
@@ -33,28 +34,15 @@ class PoissonOptions(Options):
     )
 
 
-class PoissonGaussianOptions(Options):
+class PoissonGaussianOptions(PoissonOptions):
     """Poisson noise and Gaussian read-out noise."""
 
-    peak: float | None = opt(
-        default=None,
-        above=0.0,
-        unit="photons",
-        help="Photons at intensity 1. By default it is estimated from the data, and 100 in "
-        "simulations.",
-    )
     sigma: float | None = opt(
         default=None,
         min=0.0,
         unit="intensity",
         help="Standard deviation of the read-out noise. By default it is estimated from the "
         "data, and 0.01 in simulations.",
-    )
-    offset: float = opt(
-        default=0.0,
-        unit="intensity",
-        help="What a camera adds to the counts, in the unit of the data: y = Poisson(peak x) / "
-        "peak + offset. It is not in the restored picture.",
     )
 
 
@@ -67,7 +55,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             target="ipx_plugins.poisson.noise:Poisson",
             options=PoissonOptions,
             traits=Traits(counts=True, level="peak", dims=(2, 3)),
-            provides=(NoiseGrad, NoiseProx),
+            provides=(NoiseGrad, NoiseProx, Stabilised),
             examples=({"offset": 0.005},),
             summary="Poisson noise: the Kullback-Leibler divergence of y from Ax.",
             source="Bertero et al., Inverse Problems 25, 2009",
@@ -81,7 +69,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             target="ipx_plugins.poisson.noise:PoissonGaussian",
             options=PoissonGaussianOptions,
             traits=Traits(counts=True, level="peak", dims=(2, 3)),
-            provides=(NoiseGrad, NoiseProx),
+            provides=(NoiseGrad, NoiseProx, Stabilised),
             summary="Poisson and read-out noise, approximated by shifted Poisson noise.",
             source="Snyder et al., J. Opt. Soc. Am. A 10(5), 1993",
             explains="growing noise",

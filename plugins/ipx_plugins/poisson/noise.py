@@ -26,12 +26,14 @@ from torch.nn import functional
 
 from ipx import Noise, Options, Scalar, Storage, image_sum, per_image
 from ipx_plugins.poisson import PoissonGaussianOptions, PoissonOptions
+from ipx_plugins.poisson.anscombe import inverse_anscombe
 from ipx_plugins.poisson.level import photon_level
 
 _P = TypeVar("_P", bound=Options)
 _PEAK, _SIGMA = 100.0, 0.01  # in simulations
 _LEAST_PHOTON = 0.1
 _FEW = 20.0  # photons; above, the expansion in 1 / mean is exact to 1e-3
+_ANSCOMBE = 0.375
 
 
 def _divergence(mean: Tensor) -> Tensor:
@@ -149,6 +151,26 @@ class _Photons(Noise[_P]):
         made = self if self.level is not None else cast("_Photons[_P]", self.estimated(y))
         _, counted, eps = made._parts(y, y)
         return (torch.maximum(_local(counted), eps) / per_image(made._peak(), y)).sqrt()
+
+    def stabilised(self, y: Tensor) -> tuple[Tensor, Scalar]:
+        """2 sqrt(n + 3/8 + c) over its value at intensity 1, n and c the data and shift in photons.
+
+        Anscombe's transform, generalised to read-out noise (Starck, Murtagh, Bijaoui 1998).
+        """
+        peak, most = per_image(self._peak(), y), self._brightest(y)
+        photons = (self.centred(y) + self._shift(y)) * peak
+        level = torch.as_tensor(1 / most, dtype=y.dtype).flatten()
+        return 2 * (photons + _ANSCOMBE).clamp_min(0.0).sqrt() / most, level
+
+    def recovered(self, z: Tensor) -> Tensor:
+        """The intensity whose mean of the transform is z, by `inverse_anscombe`."""
+        photons = inverse_anscombe(z * self._brightest(z))
+        return photons / per_image(self._peak(), z) - self._shift(z)
+
+    def _brightest(self, like: Tensor) -> Tensor:
+        """The transform of intensity 1."""
+        peak = torch.as_tensor(per_image(self._peak(), like), dtype=like.dtype)
+        return 2 * (peak * (1 + self._shift(like)) + _ANSCOMBE).sqrt()
 
     def curvature(self, y: Tensor) -> Scalar:
         """max(y, eps) / eps^2, the curvature of the parabola, per image ``(B,)``."""

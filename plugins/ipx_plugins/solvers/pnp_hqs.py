@@ -16,6 +16,8 @@ from ipx_plugins.solvers.schedule import (
     settled,
     sigma_at,
     sigmas,
+    stabilised,
+    stabilises,
     steps_of,
 )
 
@@ -35,13 +37,15 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
     Zhang et al. 2022 (DPIR), equations 6a and 6b. There is no objective; the residual is the
     change of x in the last step, once sigma is constant. Where the noise is white but for what it
     finds with the image, and nothing else is to be undone, the last step is a plain denoising.
+    Where a transform makes the noise white and nothing is to be undone, one denoising behind it is
+    all (Anscombe 1948; Makitalo, Foi 2011).
     """
 
     iterations = 8
 
     def budget(self, problem: Problem) -> int:
-        """The number of steps of the schedule."""
-        return steps_of(problem, self.options)
+        """The number of steps of the schedule; 1 behind a transform of the noise."""
+        return 1 if stabilises(problem, self.options) else steps_of(problem, self.options)
 
     def schedule(self, problem: Problem) -> int | None:
         """The number of steps, unless sigma is constant."""
@@ -56,6 +60,9 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
         """Prox of the data term, then denoiser."""
         sigma = sigma_at(state.table, state.steps)
         last = state.steps == len(state.table) - 1
+        if stabilises(problem, self.options):
+            done = stabilised(problem, self.options, sigma)
+            return PnPHQSState(done, state.table, state.steps + 1, None)
         v = cleaned_data(problem, state.x) if last else None
         if v is None:
             v = problem.data.prox(state.x, 1 / penalty_at(problem, sigma), guess=state.x)

@@ -20,6 +20,7 @@ from ipx import (
     LinearOperator,
     Matching,
     Problem,
+    Stabilised,
     has,
     noise_deviation,
     noise_variance,
@@ -81,8 +82,7 @@ def steps_of(problem: Problem, options: PnPOptions, holes: int = 24) -> int:
     """
     if options.steps is not None:
         return options.steps
-    alone = problem.data.quadratic and _keeps(problem)
-    if alone and problem.x0 is None and not has(problem.prior, Latent):
+    if problem.data.quadratic and _alone(problem):
         return 1
     if cleaned_data(problem, problem.y) is not None:
         return _SEARCHED
@@ -96,6 +96,28 @@ def cleaned_data(problem: Problem, x: Tensor) -> Tensor | None:
     the level of the noise removes too much.
     """
     return problem.noise.cleaned(x, problem.y) if _keeps(problem) else None
+
+
+def stabilises(problem: Problem, options: PnPOptions) -> bool:
+    """True if one denoising behind a transform of the noise is all that is to be done."""
+    given = options.steps is not None or problem.data.quadratic
+    return not given and has(problem.noise, Stabilised) and _alone(problem)
+
+
+def stabilised(problem: Problem, options: PnPOptions, sigma: Tensor) -> Tensor:
+    """T^-1(D(T(y), s)), T the transform of `ipx.Stabilised`.
+
+    s is the level of T(y), times ``sigma`` over the deviation of the noise: 1 for lam="auto".
+    """
+    noise = using(problem.noise, Stabilised)
+    z, level = noise.stabilised(problem.y)
+    strength = vector(level, sigma[:, None]) * sigma / noise_deviation(problem)
+    return noise.recovered(denoised(problem, options, z, strength, 0, None)[0])
+
+
+def _alone(problem: Problem) -> bool:
+    """True if there is noise alone, no given start and no flow."""
+    return _keeps(problem) and problem.x0 is None and not has(problem.prior, Latent)
 
 
 def _keeps(problem: Problem) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ipx import NoiseGrad, NoiseProx, NoiseSpec, Options, Traits, hookimpl, opt
+from ipx import NoiseGrad, NoiseProx, NoiseSpec, Options, Stabilised, Traits, hookimpl, opt
 
 
 class SpeckleOptions(Options):
@@ -26,7 +26,7 @@ def ipx_components() -> Iterable[NoiseSpec]:
             name="speckle",
             target="ipx_plugins.speckle.noise:Speckle",
             options=SpeckleOptions,
-            provides=(NoiseGrad, NoiseProx),
+            provides=(NoiseGrad, NoiseProx, Stabilised),
             traits=Traits(counts=True, level="looks"),
             examples=({"looks": 4.0},),
             summary="Speckle: y = x g, g of a Gamma distribution of mean 1.",

@@ -22,6 +22,7 @@ from ipx_plugins.speckle import SpeckleOptions
 
 _USUAL = 10.0  # looks in simulations
 _LEAST = 1e-3  # least intensity
+_RANGE = -math.log(_LEAST)
 _LOW, _HIGH = 0.25, 2.0  # of p / y, between which f is the log-likelihood
 _STEPS = 60  # of bisection, for double precision
 _MOST = 1e8  # looks; the noise is negligible then
@@ -86,9 +87,23 @@ class Speckle(Noise[SpeckleOptions]):
 
     def deviation(self, y: Tensor) -> Tensor:
         """y / sqrt(looks)."""
+        return y.clamp_min(_LEAST) / torch.as_tensor(per_image(self._known_looks(y), y)) ** 0.5
+
+    def stabilised(self, y: Tensor) -> tuple[Tensor, Scalar]:
+        """log y, `_LEAST` to 1 brought to [0, 1]; log g has variance trigamma(looks)."""
+        looks = torch.as_tensor(self._known_looks(y), dtype=y.dtype).flatten()
+        level = torch.special.polygamma(1, looks).sqrt() / _RANGE
+        return 1 + y.clamp_min(_LEAST).log() / _RANGE, level
+
+    def recovered(self, z: Tensor) -> Tensor:
+        """The exponential; log g has the mean digamma(looks) - log looks."""
+        looks = torch.as_tensor(per_image(self._known_looks(z), z), dtype=z.dtype)
+        return torch.exp((z - 1) * _RANGE - torch.digamma(looks) + looks.log())
+
+    def _known_looks(self, y: Tensor) -> Scalar:
         looks = self.level if self.level is not None else self.estimated(y).level
         assert looks is not None
-        return y.clamp_min(_LEAST) / torch.as_tensor(per_image(looks, y)) ** 0.5
+        return looks
 
     def curvature(self, y: Tensor) -> Scalar:
         """The curvature of the parabola, at the least y of each image, ``(B,)``."""

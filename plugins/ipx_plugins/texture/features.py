@@ -133,11 +133,6 @@ def random_features(widths: tuple[int, ...], seed: int) -> Features:
         return Features(widths).eval().requires_grad_(False)
 
 
-def least_side(widths: tuple[int, ...]) -> int:
-    """The smallest side of pictures: the deepest features have two pixels."""
-    return 1 << len(widths)
-
-
 def as_colour(x: Tensor) -> Tensor:
     """Pictures ``(B, 1 or 3, H, W)`` as colour, the input of the network."""
     return x.expand(-1, 3, -1, -1)
