@@ -42,6 +42,12 @@ def test_train_and_use(folder: Path, tmp_path: Path) -> None:
     again = CliRunner().invoke(cli, [*args.split(), *small])
     assert again.exit_code == 2
     assert "--force" in again.output
+    short = CliRunner().invoke(cli, [*args.split(), *small, "--force", "--minutes", "1e-9"])
+    assert "1e-09 min are over at step 1 of 3; --resume goes on" in short.output
+    rest = CliRunner().invoke(cli, [*args.split(), *small, "--resume", "--minutes", "5"])
+    assert rest.exit_code == 0, rest.output
+    assert (tmp_path / "net.safetensors.png").is_file()
+    assert read_record(record_path(target))["sha256"] == card["sha256"]
 
 
 def test_an_additive_flow_is_trained_and_its_analysis_descends(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import skimage.data
+import tifffile
 import torch
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -204,6 +207,17 @@ def test_bits_and_missing_values(tmp_path: Path) -> None:
         ipx.explain(tmp_path / "none.png")
 
 
+def test_of_a_volume_the_middle_plane_is_looked_at(tmp_path: Path) -> None:
+    volume = np.stack([CLEAN * share for share in (0.2, 1.0, 0.4)]).astype(np.float32)
+    tifffile.imwrite(tmp_path / "v.tif", volume, photometric="minisblack")
+    with pytest.raises(ipx.InputError, match=r"v\.tif: is a stack of 3 pages; say --axes"):
+        ipx.explain(tmp_path / "v.tif")
+    found = ipx.explain(tmp_path / "v.tif", "ZYX")
+    assert found.shape == (1, *CLEAN.shape)
+    assert found.high == pytest.approx(CLEAN.max())
+    assert all("v.tif --axes ZYX" in command for command in found.commands)
+
+
 def test_the_commands_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     picture(Path("my y.png"), CLEAN[:48, :48])
@@ -278,3 +292,31 @@ def test_completing_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "drunet" in done.stdout
+    assert not done.stderr  # which the shell would show
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_shell_itself_completes(shell: str, tmp_path: Path) -> None:
+    """A shell without a line of configuration, where it is installed."""
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    bin_folder = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    home = {"HOME": str(tmp_path), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "ZDOTDIR": ""}
+    assert call("completion", "install", "--shell", shell, **home).exit_code == 0
+    asked = {
+        "zsh": "echo $_comps[ipx]",
+        "fish": "complete -C 'ipx solve --op blur --op.ker'",
+    }[shell]
+    done = subprocess.run(
+        [shell, "-ic", asked],
+        capture_output=True,
+        text=True,
+        env={
+            **{k: v for k, v in os.environ.items() if k not in home},
+            "HOME": str(tmp_path),
+            "PATH": bin_folder,
+        },
+    )
+    expected = {"zsh": "_ipx_completion", "fish": "--op.kernel\tPSF file (PNG, TIFF"}[shell]
+    assert expected in done.stdout, done.stderr
+    assert "command not found" not in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import ipx
 from ipx.errors import InputError, UsageError
 from ipx.files.record import read_record, record_path
 from ipx.training import Data, Training, loop
+from ipx.training.curve import learning_curve
 
 
 class Mean(ipx.Model[ipx.NoOptions]):
@@ -111,6 +114,43 @@ def test_resumed_gives_the_same_bits(
     assert whole.read_bytes() == parts.read_bytes()
     assert first["history"] == second["history"]
     assert read_record(record_path(whole))["sha256"] == read_record(record_path(parts))["sha256"]
+
+
+def test_minutes_end_a_run_tidily(folder: Path, tmp_path: Path) -> None:
+    """Ended after each step and gone on with: always weights, in the end those of a whole run."""
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    loop.train(Noisy(), "t/noisy", data(folder), whole, quick(steps=6, validate_every=3))
+    notes: list[str] = []
+    told = loop.TrainReporter(note=notes.append)
+    for step in range(1, 7):
+        short = quick(steps=6, validate_every=3, minutes=1e-9)
+        card = loop.train(
+            Noisy(), "t/noisy", data(folder), parts, short, resume=step > 1, reporter=told
+        )
+        assert (card["steps"], card["history"][-1]["step"]) == (step, step)
+        assert read_record(record_path(parts))["steps"] == step
+        assert Image.open(tmp_path / "parts.safetensors.png").size == (720, 600)
+        assert (tmp_path / "parts.safetensors.state").exists() == (step < 6)
+        assert notes[-1].endswith(f"at step {step} of 6; --resume goes on") == (step < 6)
+    assert any("crops/s" in note for note in notes)
+    assert whole.read_bytes() == parts.read_bytes()
+
+
+def test_the_learning_curve_marks_the_best_step() -> None:
+    """Values that are not finite are left out; a loss over decades has a logarithmic axis."""
+    rows = [{"step": 10 * i, "psnr": 20 + i, "loss_now": 10.0**-i} for i in range(5)]
+    rows.append({"step": 50, "psnr": float("nan"), "loss_now": float("inf")})
+    drawn = Image.open(io.BytesIO(learning_curve(rows, "psnr", 40))).convert("RGB")
+    pixels = np.asarray(drawn).astype(int)
+    orange = np.argwhere((abs(pixels - (213, 94, 0)) < 9).all(-1))
+    above, below = orange[orange[:, 0] < 300], orange[orange[:, 0] >= 300]
+    assert above[:, 0].max() < 60  # the highest score
+    assert below[:, 0].min() > 530  # the lowest loss
+    assert abs(above[:, 1].mean() - below[:, 1].mean()) < 1
+    blue = (abs(pixels[300:] - (0, 114, 178)) < 9).all(-1)
+    columns = np.flatnonzero(blue.any(0))
+    rows_of = [np.flatnonzero(blue[:, c]).mean() for c in columns[:: len(columns) // 4]]
+    assert np.ptp(np.diff(rows_of)) < 3  # decades are equally far apart
 
 
 def test_the_seed_decides(folder: Path, tmp_path: Path) -> None:

@@ -159,6 +159,23 @@ def test_noise_of_a_volume_is_found() -> None:
     assert torch.allclose(torch.as_tensor(level), torch.tensor(0.05), rtol=0.15)
 
 
+@pytest.mark.parametrize("model", ["poisson", "poisson-gaussian"])
+def test_noise_of_dim_volumes_is_found(model: str) -> None:
+    """Data are divided by their largest value then, and so is an offset, one for each volume."""
+    rng = np.random.default_rng(0)
+    truth = boxes(side=48)
+    y = np.stack([rng.poisson(peak * truth) / peak for peak in (40, 160)])[:, None]
+    both = ipx.noise(model).scaled(torch.tensor([100.0, 50.0]))
+    found = estimated(both, torch.from_numpy(y), None, ipx.Storage())
+    for number, volume in enumerate(torch.from_numpy(y)):
+        one = ipx.noise(model).scaled(torch.tensor([10.0]))
+        alone = estimated(one, volume[None], None, ipx.Storage())
+        assert alone.level is not None
+        level = float(torch.as_tensor(alone.level))
+        assert float(torch.as_tensor(found.alone(number).level)) == pytest.approx(level)
+        assert model != "poisson" or level == pytest.approx((40, 160)[number], rel=0.3)
+
+
 @pytest.mark.parametrize(
     ("solver", "prior", "noise"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 
 import ipx
 from ipx.errors import InputError, MissingExtraError, UsageError
+from ipx.files.cards import shipped_weights
 from ipx.files.record import read_record, record_path
 from ipx.parts.weights import load_weights, save_weights
 
@@ -64,3 +67,19 @@ def test_weights_that_are_not_there() -> None:
     assert e.value.exit_code == 4
     with pytest.raises(UsageError, match="did you mean auto"):
         load_weights("atuo", "dncnn", 1)
+
+
+@pytest.mark.parametrize(("model", "name", "path"), shipped_weights())
+def test_cards_of_shipped_weights_are_complete(model: str, name: str, path: Path) -> None:
+    """Data, hardware, time, images seen, held-out score, licence; and a row on the page."""
+    card = read_record(record_path(path))
+    assert len(card["about"]) > 40
+    assert "BSD-3-Clause" in card["licence"]
+    assert re.fullmatch(r"\d+ x .+, \d+ thread\(s\)", card["hardware"])
+    assert card["seconds"] > 0
+    assert card["images_seen"] > 0
+    assert math.isfinite(card["score"]["held_out"])
+    page = (Path(__file__).parents[1] / "docs/licences.md").read_text()
+    listed = re.findall(rf"`{model}` ([a-z0-9, -]+)", page)
+    assert len(listed) == len(set(listed))
+    assert name in [n.strip() for names in listed for n in names.split(",")]

@@ -15,6 +15,7 @@ from ipx.files.atomic import write_atomic
 
 SHELLS = ("bash", "zsh", "fish")
 BEGIN, END = "# >>> ipx completion >>>", "# <<< ipx completion <<<"
+COMPINIT = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }"
 BLOCK = re.compile(rf"\n?{re.escape(BEGIN)}\n.*?{re.escape(END)}\n", re.DOTALL)
 
 
@@ -52,7 +53,12 @@ def script(shell: str) -> str:
     found = get_completion_class(shell)
     assert found is not None
     made = found(cli, {}, "ipx", "_IPX_COMPLETE")
-    return str(made.source_template % made.source_vars())
+    lines = str(made.source_template % made.source_vars())
+    if shell == "zsh":  # compdef is there only after compinit, which not every .zshrc calls
+        first, _, rest = lines.partition("\n")
+        return f"{first}\n{COMPINIT}\n{rest}"
+    # click cuts the help of a word at its first comma in fish
+    return lines.replace('string split ","', 'string split -m 1 ","')
 
 
 @click.group()

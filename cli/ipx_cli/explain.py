@@ -12,8 +12,11 @@ from ipx_cli.values import PathValue
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=PathValue(path_type=Path))
+@click.option(
+    "--axes", help="Axes of a stack or a volume, such as ZYX; its middle picture is looked at."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per image on stdout.")
-def explain(files: tuple[Path, ...], as_json: bool) -> None:
+def explain(files: tuple[Path, ...], axes: str | None, as_json: bool) -> None:
     """Tell what images look like, and three commands to try, best first.
 
     The noise level by each model, marks of JPEG, a blur, stripes, outliers, holes, the bits that
@@ -22,7 +25,7 @@ def explain(files: tuple[Path, ...], as_json: bool) -> None:
     from ipx.jobs.explain import explain as looked_at
 
     for number, path in enumerate(files):
-        found = looked_at(path)
+        found = looked_at(path, axes)
         if as_json:
             output.json_line(found.to_json())
             continue

@@ -85,6 +85,8 @@ class LazyGroup(click.Group):
             if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8
                 stream.reconfigure(errors="backslashreplace")
         run = super().main
+        if os.environ.get("_IPX_COMPLETE"):  # click completes words, and exits
+            return run(*args, **extra)
         sys.exit(guarded(lambda: run(*args, **extra)))
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +13,7 @@ from ipx.declare.registry import registry
 from ipx.declare.specs import ModelSpec
 from ipx.declare.traits import Subject
 from ipx.errors import UsageError
-from ipx.training import Data, Training
+from ipx.training import Data, Training, checkpoint_path
 from ipx_cli import command, output, progress
 from ipx_cli.command import ComponentCommand
 from ipx_cli.options import setting_options
@@ -52,7 +53,8 @@ class TrainCommand(ComponentCommand):
 def train(ctx: click.Context, /, model: str, **given: Any) -> int:
     """Train MODEL on a folder of images and write its best weights.
 
-    An interrupted run continues with --resume, with the same result. Several processes:
+    An interrupted run continues with --resume, with the same result. Beside the weights lie their
+    card and the learning curve, FILE.safetensors.png. Several processes:
     torchrun --nproc-per-node 2 -m ipx_cli.main train ...
     """
     spec = registry().get("model", model)
@@ -65,7 +67,8 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
     target: Path = given["output"]
     if target.suffix != ".safetensors":
         raise UsageError(f"{target}: weights are written to FILE.safetensors")
-    if target.exists() and not given["force"]:
+    going_on = given["resume"] and checkpoint_path(target).exists()
+    if target.exists() and not given["force"] and not going_on:
         raise UsageError(f"{target} exists; --force replaces it")
 
     from ipx.parts.weights import load_weights
@@ -73,7 +76,7 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
 
     init = load_weights(given["init"], model).tensors if given["init"] else None
     about = {k: given[k] for k in ("licence", "about", "suits") if given[k]}
-    note = output.noter(given["quiet"])
+    note, began = output.noter(given["quiet"]), time.perf_counter()
     with progress.line(model, given["quiet"]) as show:
 
         def tick(t: loop.Tick) -> None:
@@ -81,6 +84,8 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
                 from ipx.jobs.reporter import Report
 
                 left = t.seconds / max(t.step, 1) * (t.steps - t.step)
+                if training.minutes:
+                    left = min(left, 60 * training.minutes - (time.perf_counter() - began))
                 show(Report("training", t.step, t.steps, t.seconds, t.loss, left=left))
 
         card = loop.train(

@@ -22,6 +22,7 @@ from ipx.files import images
 from ipx.files.format import Array
 from ipx.files.images import Picture
 from ipx.files.lookup import by_content
+from ipx.files.planes import middle, single
 from ipx.files.storage import Storage
 from ipx.numerics import marks
 from ipx.planning.choice import Situation, chosen, short
@@ -151,17 +152,19 @@ class Explained:
         return [n for n, v in zip(names, self.stripes, strict=True) if v > ALIKE]
 
 
-def explain(image: Any) -> Explained:
+def explain(image: Any, axes: str | None = None) -> Explained:
     """What an image looks like to ipx, and three commands to try.
 
     Args:
-        image: a file, or an array ``(H, W)`` or ``(H, W, C)``.
+        image: a file, or an array ``(H, W)`` or ``(H, W, C)``. Of a stack or a volume its middle
+            picture is looked at.
+        axes: of a file, as in ``ipx solve --axes``; by default what the file tells.
 
     Raises:
         InputError: the file cannot be read.
     """
     if isinstance(image, str | os.PathLike):
-        return explained(_read(Path(image)))
+        return explained(_read(Path(image), axes), axes or "")
     array = np.asarray(image)
     pixels = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
     if pixels.ndim != 3 or not pixels.size:
@@ -172,16 +175,21 @@ def explain(image: Any) -> Explained:
     return explained(Picture(made, None, name, scale, 0.0, None, "", "", Path("FILE")))
 
 
-def _read(path: Path) -> Picture:
-    """The picture in a file, which may have NaN here."""
+def _read(path: Path, axes: str | None) -> Picture:
+    """The picture in a file, which may have NaN here; of a stack or a volume the middle one."""
     try:
-        return images.read(path)
-    except InputError:
+        picture = images.read(path, axes=axes, stacks=True)
+        whole = single(picture.pixels, picture.axes)
+        return replace(picture, pixels=middle(whole), axes="CYX")
+    except InputError as error:
         data = path.read_bytes() if path.is_file() else b""
         spec = by_content(data, path) if data else None
         if not isinstance(spec, IOSpec):
             raise
-        raster = registry().create(spec).decode(data)
+        try:
+            raster = registry().create(spec).decode(data)
+        except InputError:
+            raise error from None
         if np.isfinite(raster.samples).all():
             raise
         pixels = np.moveaxis(raster.samples, -1, 0).astype(np.float32)
@@ -190,8 +198,8 @@ def _read(path: Path) -> Picture:
 
 
 @torch.no_grad()
-def explained(picture: Picture) -> Explained:
-    """What a picture that was read looks like."""
+def explained(picture: Picture, axes: str = "") -> Explained:
+    """What a picture that was read looks like; the commands tell ``axes``."""
     values = picture.pixels.astype(np.float64) * picture.scale + picture.offset
     finite = np.isfinite(picture.pixels)
     y = torch.from_numpy(np.nan_to_num(_middle(picture.pixels)).astype(np.float32))
@@ -222,7 +230,7 @@ def explained(picture: Picture) -> Explained:
         stripes=marks.stripes(y),
         found=found,
     )
-    return _advised(looked, options)
+    return _advised(looked, options, axes)
 
 
 def _middle(pixels: Array) -> Array:
@@ -293,7 +301,7 @@ def _operators(y: Tensor) -> tuple[tuple[str, ...], dict[str, dict[str, Any]]]:
     return tuple(dict.fromkeys(lines)), sure
 
 
-def _advised(looked: Explained, operators: dict[str, dict[str, Any]]) -> Explained:
+def _advised(looked: Explained, operators: dict[str, dict[str, Any]], axes: str) -> Explained:
     """With the marks that were seen, and three commands."""
     seen = []
     if max(looked.stripes) > ALIKE:
@@ -319,7 +327,7 @@ def _advised(looked: Explained, operators: dict[str, dict[str, Any]]) -> Explain
     third = words[1:] if op is None else [w for w in words if not w.startswith("--op")]
     if third == words:
         third = [*more, "--interval 90"]
-    start = f"ipx solve {shlex.quote(looked.path)}"
+    start = f"ipx solve {shlex.quote(looked.path)}" + (f" --axes {axes}" if axes else "")
     commands = tuple(" ".join([start, *each]) for each in (words, more, third))
     holes = _explaining("operator", ["holes"]) if "holes" in seen else None
     remarks = [] if holes is None else [_about_holes(looked, holes)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -27,15 +29,25 @@ def estimated(noise: Noise[Any], y: Tensor, known: Tensor | None, storage: Stora
         return noise.estimated(y, known, storage)
     seen = None if known is None else planes(known.expand_as(y[:1]), PLANES).all(0, keepdim=True)
     count = min(y.shape[2], PLANES)
-    return pooled(noise.estimated(planes(y, PLANES), seen, storage), count)
+    return pooled(_repeated(noise, count).estimated(planes(y, PLANES), seen, storage), count)
+
+
+def _repeated(noise: Noise[Any], count: int) -> Noise[Any]:
+    """A model of volumes as one of ``count`` planes of each: an offset may differ by volume."""
+    return _changed(noise, copy.copy(noise), lambda value: value.repeat_interleave(count))
 
 
 def pooled(noise: Noise[Any], count: int) -> Noise[Any]:
     """An estimated model whose groups of ``count`` images have one level, the median of theirs."""
-    found = noise.alone(0)
-    for name in noise.per_image:
-        value = getattr(noise, name, None)
-        if isinstance(value, Tensor) and value.ndim:
-            setattr(found, name, value.view(-1, count).quantile(0.5, 1))
+    found = _changed(noise, noise.alone(0), lambda value: value.view(-1, count).quantile(0.5, 1))
     found.remarks = ()  # those of single planes, which the median is free of
     return found
+
+
+def _changed(noise: Noise[Any], made: Noise[Any], change: Callable[[Tensor], Tensor]) -> Noise[Any]:
+    """``made`` with those values of ``noise`` that differ by image changed."""
+    for name in noise.per_image:
+        value = getattr(noise, name, None)
+        if isinstance(value, Tensor) and value.ndim and len(value) > 1:
+            setattr(made, name, change(value))
+    return made

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ipx.training.settings import Data, Training
+from ipx.training.settings import Data, Training, checkpoint_path
 
-__all__ = ["Data", "Training"]
+__all__ = ["Data", "Training", "checkpoint_path"]

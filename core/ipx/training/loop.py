@@ -15,14 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from ipx.errors import InputError, UsageError
-from ipx.files.atomic import check_folder
+from ipx.files.atomic import check_folder, write_atomic
 from ipx.files.record import environment
 from ipx.parts.model import LabelledModel, Model, fill
 from ipx.parts.weights import save_weights
+from ipx.training.curve import learning_curve
 from ipx.training.data import Pictures, ahead
 from ipx.training.distributed import World, joined
 from ipx.training.muon import Muon
-from ipx.training.settings import Data, Training
+from ipx.training.settings import Data, Training, checkpoint_path, rate
 from ipx.training.state import TrainingProgress, TrainingState
 
 HOPELESS = 100
@@ -70,8 +71,8 @@ def train(
         model: the model with its architecture options.
         name: id of the model, ``plugin/name``, for the card.
         data: the images.
-        output: the weights, ``.safetensors``; ``output.json`` is the card, ``output.state`` the
-            checkpoint, removed at the end.
+        output: the weights, ``.safetensors``; ``output.json`` is the card, ``output.png`` the
+            learning curve, ``output.state`` the checkpoint, removed after the last step.
         training: the settings.
         device: ``cpu``, ``cuda``; with torchrun each process takes its own GPU.
         resume: continue from the checkpoint if there is one, with the result of an uninterrupted
@@ -98,7 +99,8 @@ def train(
         card = run.card(about or {})
         if world.first:
             save_weights(output, run.state.best, card, training.half)
-            run.checkpoint.unlink(missing_ok=True)
+            if not run.unfinished:
+                run.checkpoint.unlink(missing_ok=True)
     return card
 
 
@@ -119,6 +121,8 @@ class _TrainingRun:
             raise UsageError(f"a batch of {training.batch} does not split into {world.size} shares")
         self.model, self.name, self.training, self.world = model, name, training, world
         self.reporter = reporter
+        self.began = time.perf_counter()
+        self.unfinished = False  # ended by `Training.minutes`
         self.pictures = Pictures(
             data, model.colors, model.multiple, model.only_shape, model.pairing
         )
@@ -127,13 +131,15 @@ class _TrainingRun:
                 f"this model has {model.classes} classes, {data.data} has "
                 f"{len(self.pictures.classes)} sub-folders; each class is a sub-folder of images"
             )
-        self.checkpoint = output.with_name(output.name + ".state")
+        self.checkpoint = checkpoint_path(output)
+        self.curve = output.with_name(output.name + ".png")
         shown = self.pictures.told
+        settings = {k: v for k, v in training.to_mapping().items() if k != "minutes"}
         self.identity = {
             "model": name,
             **{f"model.{k}": v for k, v in model.options.to_mapping().items()},
             **{f"data.{k}": v for k, v in shown.items()},
-            **training.to_mapping(),
+            **settings,
             "pictures": self.pictures.digest,
             "processes": world.size,
         }
@@ -174,6 +180,7 @@ class _TrainingRun:
         """Take the remaining steps."""
         t, p = self.training, self.state.progress
         before, started = p.seconds, time.perf_counter()
+        self.timed = p.step, started
         in_a_row = 0
         if t.patience and p.worse >= t.patience:  # stopped early before an interruption
             return
@@ -188,23 +195,46 @@ class _TrainingRun:
                 )
             p.step, p.seconds = step + 1, before + time.perf_counter() - started
             last = p.step == t.steps
-            stop = False
-            if last or p.step % t.validate_every == 0:
+            late = self._late() and not last
+            stop, due = False, last or p.step % t.validate_every == 0
+            if due:
                 if self.world.first:
                     stop = self._validate(loss)
                 stop = self.world.agree(stop)
             if self.world.first:
                 score = p.history[-1][self.model.score] if p.history else None
                 self.reporter.tick(Tick(p.step, t.steps, p.seconds, loss, score))
-                if last or stop or p.step % t.save_every == 0:
+                if last or stop or late or p.step % t.save_every == 0:
                     self.state.save(self.checkpoint, self.identity)
             if stop:
                 break
+            if late:
+                self._leave(loss, validated=due)
+                break
+
+    def _late(self) -> bool:
+        """True for all processes if the time of the run is over."""
+        limit = 60 * self.training.minutes
+        return bool(limit) and self.world.agree(time.perf_counter() - self.began >= limit)
+
+    def _leave(self, loss: float, validated: bool) -> None:
+        """End before the last step; the checkpoint leaves this validation out, as a whole run."""
+        self.unfinished = True
+        if not self.world.first:
+            return
+        if not validated:
+            self._validate(loss)
+        p, t = self.state.progress, self.training
+        self.reporter.note(
+            f"{t.minutes:g} min are over at step {p.step} of {t.steps}; --resume goes on"
+        )
 
     @torch.no_grad()
     def finish(self) -> None:
         """Call `Model.finish` on the best weights; keep the result if its score is better."""
         model, p, device = self.model, self.state.progress, self.world.device
+        if not self.state.best:
+            raise InputError("the score was never finite: there are no weights to save")
         net = model.trained(self.state.best).to(device)
         batch = self.training.batch
         steps = range(-(-LAST_LOOK // batch))
@@ -298,6 +328,8 @@ class _TrainingRun:
     def _validate(self, loss: float) -> bool:
         """Score the averaged weights; True if the run is to stop."""
         p, t, model = self.state.progress, self.training, self.model
+        first, since = self.timed
+        crops = (p.step - first) * t.batch / max(time.perf_counter() - since, 1e-9)
         with torch.no_grad():
             scores = self._scores(self.state.shadow)
         score = scores[model.score]
@@ -308,12 +340,12 @@ class _TrainingRun:
             state = self.state.shadow.state_dict()
             self.state.best = {k: v.detach().cpu().clone() for k, v in state.items()}
         p.history.append({"step": p.step, "loss_now": loss, **scores})
-        told = f"step {p.step}/{t.steps}, {p.seconds:.0f} s: {_told(scores)}"
+        told = f"step {p.step}/{t.steps}, {p.seconds:.0f} s, {crops:.3g} crops/s: {_told(scores)}"
         told += "" if better else " (not better)"
         told += f", {p.skipped} steps skipped" if p.skipped else ""
         self.reporter.note(told)
-        if p.step == t.steps and not self.state.best:
-            raise InputError("the score was never finite: there are no weights to save")
+        write_atomic(self.curve, learning_curve(p.history, model.score, p.best_step))
+        self.timed = p.step, time.perf_counter()
         return bool(t.patience and p.worse >= t.patience)
 
     def _better(self, score: float) -> bool:
@@ -363,13 +395,3 @@ class _TrainingRun:
 
 def _told(scores: Mapping[str, float]) -> str:
     return ", ".join(f"{k} {v:.4g}" for k, v in scores.items())
-
-
-def rate(t: Training, step: int) -> float:
-    """The learning rate of a step relative to the largest."""
-    if step < t.warmup:
-        return (step + 1) / t.warmup
-    if t.schedule == "constant":
-        return 1.0
-    done = (step - t.warmup) / max(1, t.steps - t.warmup)
-    return t.final + (1 - t.final) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

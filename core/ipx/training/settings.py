@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,13 @@ class Training(Options):
     """Settings of a training run besides the model and the data."""
 
     steps: int = opt(default=100_000, min=1, help="Number of optimiser steps.")
+    minutes: float = opt(
+        default=0.0,
+        min=0.0,
+        help="End after so many minutes: weights, card and checkpoint are written, and --resume "
+        "goes on; 0: no limit.",
+        unit="min",
+    )
     batch: int = opt(default=16, min=1, help="Images per step, over all processes.")
     lr: float = opt(default=1e-3, above=0.0, help="Largest learning rate.")
     warmup: int = opt(default=200, min=0, help="Steps over which the learning rate rises.")
@@ -45,6 +53,11 @@ class Training(Options):
     seed: int = opt(default=0, min=0, help="Seed of the initial weights, the crops, the noise.")
     bf16: bool = opt(default=False, help="Compute in bfloat16 by autocast.")
     half: bool = opt(default=False, help="Store the final weights in float16.")
+
+
+def checkpoint_path(output: Path) -> Path:
+    """The checkpoint beside the weights of a run that is not at its end."""
+    return output.with_name(output.name + ".state")
 
 
 class Data(Options):
@@ -93,3 +106,13 @@ class Data(Options):
         "size of the model.",
         unit="pixels",
     )
+
+
+def rate(t: Training, step: int) -> float:
+    """The learning rate of a step relative to the largest."""
+    if step < t.warmup:
+        return (step + 1) / t.warmup
+    if t.schedule == "constant":
+        return 1.0
+    done = (step - t.warmup) / max(1, t.steps - t.warmup)
+    return t.final + (1 - t.final) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

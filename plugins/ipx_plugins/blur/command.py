@@ -34,7 +34,7 @@ def _pair(
     return rows, columns
 
 
-@click.command("psf")
+@click.command("psf", short_help="Find the PSF in a picture of beads or stars.")
 @click.argument("picture", type=click.Path(path_type=Path))
 @click.option(
     "-o",

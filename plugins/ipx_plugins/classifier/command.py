@@ -24,7 +24,7 @@ OUTPUT = click.option("-o", "--output", type=FILE, required=True, help="Output f
 FORCE = click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
 
 
-@click.group()
+@click.group(short_help="Label pictures, and show what a network sees.")
 def classifier() -> None:
     """A small network that tells classes of pictures: use it, and see what it sees."""
 

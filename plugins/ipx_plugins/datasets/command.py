@@ -12,7 +12,7 @@ from ipx.errors import InputError, UsageError, did_you_mean
 from ipx.files.atomic import check_folder, one_line
 
 
-@click.command()
+@click.command(short_help="Fetch pictures to train on.")
 @click.argument("name", required=False)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder to make.  [default: NAME]"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(short_help="Look into the codes of a generative model.")
 def latent() -> None:
     """Codes of a generative model: encode, decode, sample, interpolate, ...
 

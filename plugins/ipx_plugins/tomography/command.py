@@ -10,7 +10,7 @@ import click
 from ipx_plugins.tomography import TomographyOptions
 
 
-@click.command("rotation-centre")
+@click.command("rotation-centre", short_help="Find the rotation axis in a sinogram.")
 @click.argument("sinogram", type=click.Path(path_type=Path))
 @click.option(
     "--range",
