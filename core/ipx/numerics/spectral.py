@@ -113,7 +113,8 @@ def irfft2(c: Tensor, size: tuple[int, int]) -> Tensor:
 def irfftn(c: Tensor, size: Sequence[int]) -> Tensor:
     """Inverse of ``torch.fft.rfftn`` over the last axes, for images or volumes of this size."""
     first = tuple(range(-len(size), -1))
-    x: Tensor = torch.fft.irfft(torch.fft.ifftn(c, dim=first), n=size[-1])
+    c = torch.fft.ifftn(c, dim=first)
+    x: Tensor = torch.fft.irfft(c, n=size[-1])
     return x
 
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator as SciPyOperator
 
 
+LARGE = 1 << 22
+"""Values of images above which a norm is found in float32."""
+
+
 class LinearOperator(Operator[O], ABC):
     """A linear forward operator."""
 
@@ -269,7 +273,9 @@ def operator_norm(
     iterations: int = 100,
     tol: float = 1e-4,
 ) -> float:
-    """|A|: the operator's own norm, or by power iteration on A^T A in float64, enlarged by 1 %.
+    """|A|: the operator's own norm, or by power iteration on A^T A, enlarged by 1 %.
+
+    In float64; in float32 above `LARGE` values, whose memory counts.
 
     Args:
         operator: the operator.
@@ -281,7 +287,8 @@ def operator_norm(
         return operator.norm()
     device = like.device if like is not None else torch.device("cpu")
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(1, *operator.image_shape, generator=generator, dtype=torch.float64)
+    dtype = torch.float64 if count(operator.image_shape) <= LARGE else torch.float32
+    x = torch.randn(1, *operator.image_shape, generator=generator, dtype=dtype)
     x = (x / x.norm()).to(device)
     last = square = 0.0
     for _ in range(iterations):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ipx.declare.capabilities import Local, Shape, has
 from ipx.errors import MemoryExhaustedError
-from ipx.numerics.free import free_memory, resident
+from ipx.numerics.free import free_memory, resident, shared
 from ipx.numerics.text import size_text
 from ipx.parts.component import bytes_of
 from ipx.parts.noise import Noise
@@ -103,13 +103,15 @@ class Work:
             MemoryExhaustedError: it does not fit; names estimate, free memory, and what would help.
         """
         own, left, may = self.arrays(), free_memory(self.device), "are free"
+        may += " for each of the processes" if shared() else ""
         need = own if self.device.type == "cuda" else own + max(0, BASE - resident())
         if most is not None and self.peak() > most:
             need, left, may = self.peak(), most, "may be used"
         if left is None or need <= left:
             return
         local = has(self.operator, Local) and self.count == 1
-        ways = ["--tile auto"] if local else []
+        ways = ["fewer --jobs"] if shared() else []
+        ways += ["--tile auto"] if local else []
         ways += ["a smaller image or a crop"]
         ways += ["fewer images at a time"] if self.count > 1 else []
         ways += ["--dtype float32"] if self.dtype == torch.float64 else []
