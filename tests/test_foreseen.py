@@ -19,7 +19,7 @@ from ipx.errors import MemoryExhaustedError
 from ipx.files import images
 from ipx.jobs import foresee
 from ipx.jobs.reporter import Ahead, Report
-from ipx.numerics.free import free_memory, resident
+from ipx.numerics.free import free_memory, resident, shared, sharing
 from ipx.parts.component import BUFFERS
 from ipx.planning.request import Request
 from ipx.solving import cost
@@ -109,6 +109,15 @@ def test_the_smallest_of_system_and_control_groups_is_free(
     tmp_path: Path, files: dict[str, str], free: int | None
 ) -> None:
     assert free_memory(root=system(tmp_path, files)) == free
+
+
+def test_a_share_of_the_free_memory(tmp_path: Path) -> None:
+    files = {"proc/meminfo": "MemAvailable: 10 kB\n", "proc/self/status": "VmRSS: 3 kB\n"}
+    root = system(tmp_path, files)
+    for most, free in ((None, 10), (4 << 10, 4), (20 << 10, 13)):
+        with sharing(most):
+            assert shared() == (most is not None)
+            assert free_memory(root=root) == free << 10
 
 
 def test_resident_memory(tmp_path: Path) -> None:

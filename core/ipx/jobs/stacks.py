@@ -164,9 +164,7 @@ def _together(found: list[Restored], picture: Picture) -> Restored:
         before=torch.cat([h.before for h in hows]),
         seconds=sum(h.seconds for h in hows),
         level=[statistics.median(h.level[0] for h in hows)],
-        lam=None
-        if worst.lam is None
-        else _listed(_median([_weight(h.lam) for h in hows if h.lam])),
+        lam=_listed(_median([_weight(lam) for lam in lams])) if lams else None,
     )
     metrics = {
         name: None if value is None else _mean([each.metrics[name] for each in found])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -110,17 +111,22 @@ class Gradient(LinearOperator[GradientOptions]):
         circular = basis == "fft"
 
         def gram() -> Tensor:
-            turn = (2 if circular else 1) * math.pi
             total = torch.zeros((), dtype=torch.float64)
-            for axis, by in self._axes:
-                n = self.image_shape[axis]
-                half = n // 2 + 1 if circular and axis == -1 else n
-                k = torch.arange(half, dtype=torch.float64) * (turn / n)
-                total = total + (by**2 * (2 - 2 * torch.cos(k))).view(-1, *[1] * (-axis - 1))
+            for axis, waves in self._waves(circular):
+                half = len(waves) // 2 + 1 if circular and axis == -1 else len(waves)
+                total = total + waves[:half].view(-1, *[1] * (-axis - 1))
             return total
 
         return Spectral(basis, self.buffer(f"gram-{basis}", like, gram))
 
     def norm(self) -> float:
         """The largest singular value; at most sqrt(8), sqrt(12) of volumes."""
-        return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))
+        circular = self.options.boundary == "circular"
+        return math.sqrt(sum(float(waves.max()) for _, waves in self._waves(circular)))
+
+    def _waves(self, circular: bool) -> Iterator[tuple[int, Tensor]]:
+        """Each axis, and the eigenvalues of D^T D of the differences along it, ``(n,)``."""
+        for axis, by in self._axes:
+            n = self.image_shape[axis]
+            k = torch.arange(n, dtype=torch.float64) * ((2 if circular else 1) * math.pi / n)
+            yield axis, by**2 * (2 - 2 * torch.cos(k))

@@ -86,7 +86,8 @@ class _Photons(Noise[_P]):
 
     def centred(self, y: Tensor) -> Tensor:
         """y without the offset."""
-        return y - per_image(self.offset, y)
+        none = not isinstance(self.offset, Tensor) and self.offset == 0
+        return y if none else y - per_image(self.offset, y)
 
     def _shift(self, like: Tensor) -> Scalar:
         """c = peak sigma^2."""
