@@ -47,7 +47,9 @@ def specimen(size: tuple[int, ...]) -> np.ndarray[Any, Any]:
     return np.clip(x + 0.02, 0, 1)
 
 
-def measure(method: str, size: tuple[int, ...], peak: float, lam: float) -> dict[str, Any]:
+def measure(
+    method: str, size: tuple[int, ...], peak: float, lam: float, iterations: int
+) -> dict[str, Any]:
     """Seconds, megabytes and PSNR of one method."""
     truth = specimen(size)
     noise = {"name": "poisson", "peak": peak}
@@ -64,7 +66,7 @@ def measure(method: str, size: tuple[int, ...], peak: float, lam: float) -> dict
         how: dict[str, Any] = {"solver": "richardson-lucy", "prior": "none"}
         if method == "tv":
             how = {"prior": {"name": "tv", "depth": 0.5}, "lam": lam, "solver": "pdhg"}
-            how["iterations"] = 100
+            how["iterations"] = iterations
         done = ipx.solve(y, op=OP, noise=noise, axes="ZYX", **how)
         x, steps = done.image, done.iterations[0]
     return {
@@ -95,6 +97,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=3, default=SIZE)
     parser.add_argument("--peak", type=float, default=100.0)
     parser.add_argument("--lam", type=float, default=0.01)
+    parser.add_argument("--iterations", type=int, default=100, help="of total variation")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--rows", type=Path, help="JSON lines of what was measured before")
@@ -103,7 +106,7 @@ def main() -> None:
     torch.set_num_threads(told.threads)
     size = tuple(told.size)
     if told.one:
-        print(json.dumps(measure(told.one, size, told.peak, told.lam)))
+        print(json.dumps(measure(told.one, size, told.peak, told.lam, told.iterations)))
         return
     kept = told.rows.read_text().splitlines() if told.rows and told.rows.exists() else []
     before = {row["method"]: row for row in map(json.loads, kept)}
@@ -111,7 +114,8 @@ def main() -> None:
     lines.append("|---" * 6 + "|")
     for method in told.methods:
         words = [sys.executable, __file__, "--one", method, "--size", *map(str, size)]
-        words += ["--peak", str(told.peak), "--lam", str(told.lam), "--threads", str(told.threads)]
+        for name in ("peak", "lam", "iterations", "threads"):
+            words += [f"--{name}", str(getattr(told, name))]
         m = before.get(method) or measured(words, told.rows)
         steps = "" if m["steps"] is None else m["steps"]
         lines.append(

@@ -275,7 +275,8 @@ def operator_norm(
 ) -> float:
     """|A|: the operator's own norm, or by power iteration on A^T A, enlarged by 1 %.
 
-    In float64; in float32 above `LARGE` values, whose memory counts.
+    In float64; in float32 above `LARGE` values, whose memory counts. An operator keeps it, since a
+    batch has one operator for all its images.
 
     Args:
         operator: the operator.
@@ -286,6 +287,18 @@ def operator_norm(
     if has(operator, Norm):
         return operator.norm()
     device = like.device if like is not None else torch.device("cpu")
+    known = operator.__dict__.setdefault("_norms", {})
+    key = device, iterations, tol
+    if key not in known:
+        known[key] = _power(operator, device, iterations, tol)
+    norm: float = known[key]
+    return norm
+
+
+def _power(
+    operator: LinearOperator[Any], device: torch.device, iterations: int, tol: float
+) -> float:
+    """`operator_norm` by power iteration."""
     generator = torch.Generator().manual_seed(0)
     dtype = torch.float64 if count(operator.image_shape) <= LARGE else torch.float32
     x = torch.randn(1, *operator.image_shape, generator=generator, dtype=dtype)
