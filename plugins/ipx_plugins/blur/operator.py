@@ -29,6 +29,9 @@ QUIET, FEWEST = 0.05, 150
 MIDDLE = 512
 """Side of the part of large data in which they are looked for."""
 
+LOSS = 0.01
+"""Largest distance of |A| to its bound."""
+
 REMOVED = 0.03
 """Largest factor of amplitudes that count as removed."""
 
@@ -247,6 +250,24 @@ class Blur(LinearOperator[BlurOptions]):
     def norm(self) -> float:
         """The largest singular value, exactly."""
         return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))
+
+    def bound(self) -> float | None:
+        """1, the sum of a PSF without negative values, where |A| is within 1 % of it.
+
+        Along an axis of n pixels a half-wave over the data, which vanishes at its ends, loses at
+        most ``(pi s / n)^2 / 2`` by the blur, s^2 the second moment of the PSF about its centre,
+        and ``2 pi^2 (s / n)^3`` of its energy to what lies beyond the border.
+        """
+        if self.options.boundary not in ("zero", "valid", "unknown") or bool((self.psf < 0).any()):
+            return None
+        loss = 0.0
+        for axis, n in enumerate(self.data_shape[1:]):
+            k = self.psf.shape[axis]
+            along = self.psf.movedim(axis, 0).flatten(1).sum(1)
+            place = torch.arange(k, dtype=torch.float64) - k // 2
+            share = math.sqrt(float(along @ place**2)) / n
+            loss += 0.5 * (math.pi * share) ** 2 + 2 * math.pi**2 * share**3
+        return 1.0 if loss < LOSS else None
 
     def preview(self, y: Tensor) -> Tensor:
         """The data; for boundaries valid and unknown, with their edge pixels around them."""
