@@ -24,7 +24,7 @@ BUFFERS = {
 }  # fmt: skip
 """Arrays of the size of the image that a component of a kind holds unless its traits tell."""
 
-MASTER = 64 << 20
+MASTER = 1 << 20
 """Largest size in bytes of a buffer in double precision that is kept beside the one in use."""
 
 

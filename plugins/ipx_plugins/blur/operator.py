@@ -249,7 +249,8 @@ class Blur(LinearOperator[BlurOptions]):
 
     def norm(self) -> float:
         """The largest singular value, exactly."""
-        return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))
+        circular = self.options.boundary == "circular"
+        return float((self._exact_transfer() if circular else self._cosine()).abs().max())
 
     def bound(self) -> float | None:
         """1, the sum of a PSF without negative values, where |A| is within 1 % of it.
