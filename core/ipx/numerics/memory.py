@@ -3,8 +3,9 @@
 Each step of a solver frees and allocates arrays of the size of the image. glibc returns such
 blocks to the system depending on its dynamic thresholds, or maps those above 32 MB one by one, and
 new pages can cost ten times the arithmetic (a soft threshold of 2.6 MB: 11 ms against 0.3 ms; the
-difference of two images of 36 MB: 36 ms against 7). So nothing is mapped, and the process keeps at
-most `KEPT` bytes of free memory.
+difference of two images of 36 MB: 36 ms against 7). So nothing is mapped, and the process keeps
+free memory. At the end of the heap glibc gives back what exceeds `KEPT` bytes; what lies between
+arrays that are held, `trim` does.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import cache
 import torch
 
 from ipx.errors import MemoryExhaustedError
+from ipx.numerics.free import resident
 
 KEPT = 1 << 30
 GROWTH = 32 << 20  # by which the heap grows at least
@@ -41,6 +43,37 @@ def keep_freed() -> bool:
     wanted = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, KEPT), (_TOP_PAD, GROWTH))
     done = [mallopt(name, value) == 1 for name, value in wanted]
     return all(done)
+
+
+class _Heap(ctypes.Structure):
+    """``struct mallinfo2`` of glibc."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
+            "fordblks", "keepcost",
+        )
+    ]  # fmt: skip
+
+
+def trim() -> bool:
+    """Give freed memory back to the system where the process holds `KEPT` bytes more than it uses.
+
+    For the arrays of a volume, holes between those that are held would double the memory.
+
+    Returns:
+        True if it was given back; False without glibc 2.33 or if freed memory is not kept.
+    """
+    if not keep_freed():
+        return False
+    libc = ctypes.CDLL(None)
+    try:
+        told = libc.mallinfo2
+    except AttributeError:
+        return False
+    told.restype = _Heap
+    return bool(resident() > told().uordblks + KEPT and libc.malloc_trim(0))
 
 
 @contextmanager

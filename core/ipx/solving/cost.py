@@ -16,6 +16,7 @@ from torch import Tensor
 from ipx.declare.capabilities import Local, Shape, has
 from ipx.errors import MemoryExhaustedError
 from ipx.numerics.free import free_memory, resident, shared
+from ipx.numerics.memory import KEPT
 from ipx.numerics.text import size_text
 from ipx.parts.component import bytes_of
 from ipx.parts.noise import Noise
@@ -38,6 +39,9 @@ AROUND = 10.0
 
 AFTER = 18.0
 """Arrays of the size of the image while a result is looked at, encoded and stored."""
+
+FREED = 0.4
+"""Freed memory that the process keeps, as a share of what it holds; `KEPT` bytes at most."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ class Work:
         level = self.noise.memory(self.operator.data_shape, size) if self.estimated else 0.0
         around = size * values * AROUND
         # what happens after the solver is on the CPU, in float32
-        return self.count * (around + max(level, run, 4 * values * (AFTER - AROUND)))
+        held = self.count * (around + max(level, run, 4 * values * (AFTER - AROUND)))
+        return held + (0.0 if self.device.type == "cuda" else min(FREED * held, KEPT))
 
     def peak(self) -> float:
         """Estimated peak of the resident memory of a process that does this alone, in bytes."""
