@@ -74,10 +74,16 @@ class KilledError(Exception):
     """As a power cut."""
 
 
-@pytest.mark.parametrize("killed_at", [2, 7, 10])
-def test_resumed_gives_the_same_bits(folder: Path, tmp_path: Path, killed_at: int) -> None:
+@pytest.mark.parametrize(
+    ("killed_at", "optimiser"), [(2, "adamw"), (7, "adamw"), (10, "adamw"), (7, "muon")]
+)
+def test_resumed_gives_the_same_bits(
+    folder: Path, tmp_path: Path, killed_at: int, optimiser: str
+) -> None:
+    told = quick(optimiser=optimiser)
+    other = quick(optimiser=optimiser, lr=0.06)
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
-    first = loop.train(Noisy(), "t/noisy", data(folder), whole, quick())
+    first = loop.train(Noisy(), "t/noisy", data(folder), whole, told)
 
     def kill(tick: loop.Tick) -> None:
         if tick.step == killed_at:
@@ -85,16 +91,23 @@ def test_resumed_gives_the_same_bits(folder: Path, tmp_path: Path, killed_at: in
 
     with pytest.raises(KilledError):
         loop.train(
-            Noisy(), "t/noisy", data(folder), parts, quick(), reporter=loop.TrainReporter(tick=kill)
+            Noisy(), "t/noisy", data(folder), parts, told, reporter=loop.TrainReporter(tick=kill)
         )
     state = tmp_path / "parts.safetensors.state"
     assert state.exists() == (killed_at > 3)
     if state.exists():
         with pytest.raises(UsageError, match="--resume"):
-            loop.train(Noisy(), "t/noisy", data(folder), parts, quick())
+            loop.train(Noisy(), "t/noisy", data(folder), parts, told)
         with pytest.raises(UsageError, match=r"lr was 0\.05, is 0\.06"):
-            loop.train(Noisy(), "t/noisy", data(folder), parts, quick(lr=0.06), resume=True)
-    second = loop.train(Noisy(), "t/noisy", data(folder), parts, quick(), resume=True)
+            loop.train(
+                Noisy(),
+                "t/noisy",
+                data(folder),
+                parts,
+                other,
+                resume=True,
+            )
+    second = loop.train(Noisy(), "t/noisy", data(folder), parts, told, resume=True)
     assert whole.read_bytes() == parts.read_bytes()
     assert first["history"] == second["history"]
     assert read_record(record_path(whole))["sha256"] == read_record(record_path(parts))["sha256"]
