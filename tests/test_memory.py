@@ -33,7 +33,8 @@ def test_holes_between_arrays_are_given_back(monkeypatch: pytest.MonkeyPatch) ->
     arrays = [torch.ones(1 << 20) for _ in range(40)]
     del arrays[::2]
     assert not trim()
-    monkeypatch.setattr(memory, "KEPT", -(1 << 40))
+    assert not trim(memory.LARGE)
+    monkeypatch.setattr(memory, "LEFT", -(1 << 40))
     before = resident()
     assert trim()
     assert before - resident() > 60 << 20

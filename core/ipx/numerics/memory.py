@@ -5,7 +5,7 @@ blocks to the system depending on its dynamic thresholds, or maps those above 32
 new pages can cost ten times the arithmetic (a soft threshold of 2.6 MB: 11 ms against 0.3 ms; the
 difference of two images of 36 MB: 36 ms against 7). So nothing is mapped, and the process keeps
 free memory. At the end of the heap glibc gives back what exceeds `KEPT` bytes; what lies between
-arrays that are held, `trim` does.
+arrays that are held, `trim` does: for volumes it would double the memory.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from ipx.errors import MemoryExhaustedError
 from ipx.numerics.free import resident
 
 KEPT = 1 << 30
+LEFT = 512 << 20  # what the process may hold beyond arrays in use: libraries, and freed memory
+LARGE = 16 << 20  # arrays of more bytes are looked after
 GROWTH = 32 << 20  # by which the heap grows at least
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
@@ -57,14 +59,17 @@ class _Heap(ctypes.Structure):
     ]  # fmt: skip
 
 
-def trim() -> bool:
-    """Give freed memory back to the system where the process holds `KEPT` bytes more than it uses.
+def trim(bytes_of_array: int = LARGE + 1) -> bool:
+    """Give freed memory back to the system where the process holds `LEFT` bytes more than its arrays.
 
-    For the arrays of a volume, holes between those that are held would double the memory.
+    Args:
+        bytes_of_array: of the arrays that are worked on; up to `LARGE` nothing is done.
 
     Returns:
         True if it was given back; False without glibc 2.33 or if freed memory is not kept.
     """
+    if bytes_of_array <= LARGE:
+        return False
     if not keep_freed():
         return False
     libc = ctypes.CDLL(None)
@@ -73,7 +78,7 @@ def trim() -> bool:
     except AttributeError:
         return False
     told.restype = _Heap
-    return bool(resident() > told().uordblks + KEPT and libc.malloc_trim(0))
+    return bool(resident() > told().uordblks + LEFT and libc.malloc_trim(0))
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ipx.numerics.memory import trim
+
 BasisName = Literal["any", "fft", "dct"]
 
 
@@ -134,6 +136,7 @@ def irfftn(c: Tensor, size: Sequence[int]) -> Tensor:
     """Inverse of ``torch.fft.rfftn`` over the last axes, for images or volumes of this size."""
     first = tuple(range(-len(size), -1))
     c = torch.fft.ifftn(c, dim=first)
+    trim(c.nbytes)
     x: Tensor = torch.fft.irfft(c, n=size[-1])
     return x
 

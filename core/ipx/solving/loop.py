@@ -23,9 +23,6 @@ from ipx.solving.sampler import Sampler
 from ipx.solving.solver import Solver, State
 from ipx.solving.stop import Stop, any_of, converged
 
-LARGE = 16 << 20
-"""Bytes of an unknown from which on freed memory is looked after."""
-
 
 def iterate(
     problem: Problem,
@@ -70,15 +67,13 @@ def iterate(
     looking = [o for o in observers if isinstance(o, Observer)]
     for observer in looking:
         observer.begin(now)
-    large = run.unknown.nbytes > LARGE
     if ready is not None:
         run.stop(ready(now))
     for k in range(1, budget + 1):
         if not bool(run.active.any()):
             break
         after = solver.step(problem, state)
-        if large:
-            trim()
+        trim(run.unknown.nbytes)
         x, residual = solver.solution(problem, after), solver.residual(problem, state, after)
         state, seconds = frozen(state, after, run.active), time.perf_counter() - began
         now = run.take(Progress(problem, k, budget, x, residual, run.active, seconds, tol=tol))
