@@ -60,7 +60,7 @@ class _Heap(ctypes.Structure):
 
 
 def trim(bytes_of_array: int = LARGE + 1) -> bool:
-    """Give freed memory back to the system where the process holds `LEFT` bytes more than its arrays.
+    """Give freed memory back where the process holds `LEFT` bytes more than its arrays.
 
     Args:
         bytes_of_array: of the arrays that are worked on; up to `LARGE` nothing is done.
