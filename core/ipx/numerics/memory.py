@@ -23,7 +23,7 @@ from ipx.errors import MemoryExhaustedError
 from ipx.numerics.free import resident
 
 KEPT = 1 << 30
-LEFT = 512 << 20  # what the process may hold beyond arrays in use: libraries, and freed memory
+LEFT = 384 << 20  # what the process may hold beyond arrays in use: libraries, and freed memory
 LARGE = 16 << 20  # arrays of more bytes are looked after
 GROWTH = 32 << 20  # by which the heap grows at least
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4

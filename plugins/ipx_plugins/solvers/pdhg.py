@@ -57,6 +57,13 @@ class PDHGState(State):
     steps: int = 0
 
 
+def _relaxed(before: Tensor, after: Tensor, over: float) -> Tensor:
+    """``torch.lerp``, in the memory of ``after`` unless a derivative needs it."""
+    if after.requires_grad or before.requires_grad:
+        return torch.lerp(before, after, over)
+    return after.mul_(over).add_(before, alpha=1 - over)
+
+
 class PDHG(Solver[PDHGOptions, PDHGState]):
     """Over-relaxed; 1/tau = sigma |K|^2 (+ DATA_PENALTY |A|^2 if dualised, + L if linearised)."""
 
@@ -111,7 +118,7 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
         return replace(
             s,
             x=torch.lerp(s.x, x, over),
-            p=torch.lerp(s.p, p, over),
+            p=_relaxed(s.p, p, over),
             q=q,
             seen=seen,
             sigma=s.sigma * SHARPER if steps == s.quick else s.sigma,
