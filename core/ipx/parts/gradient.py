@@ -13,6 +13,7 @@ from ipx.declare.capabilities import Shape
 from ipx.declare.options import Options, opt
 from ipx.declare.traits import Traits
 from ipx.errors import ShapeError
+from ipx.numerics.memory import trim
 from ipx.numerics.spectral import BasisName, Spectral
 from ipx.parts.linear import LinearOperator
 
@@ -65,6 +66,7 @@ class Gradient(LinearOperator[GradientOptions]):
         c, n = x.shape[1], len(self._axes)
         if x.requires_grad and torch.is_grad_enabled():
             return torch.cat([self._ahead(x, axis) * by for axis, by in self._axes], 1)
+        trim(x.nbytes)
         out = x.new_empty(x.shape[0], n * c, *x.shape[2:])
         for d, (axis, by) in zip(
             torch.unflatten(out, 1, (n, c)).unbind(1), self._axes, strict=True
@@ -91,6 +93,7 @@ class Gradient(LinearOperator[GradientOptions]):
     def adjoint(self, y: Tensor) -> Tensor:
         """D^T y: minus the divergence."""
         fields = torch.unflatten(y, 1, (len(self._axes), -1)).unbind(1)
+        trim(fields[0].nbytes)
         out = torch.zeros_like(fields[0])
         for d, (axis, by) in zip(fields, self._axes, strict=True):
             if self.options.boundary == "circular":
