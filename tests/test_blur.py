@@ -98,6 +98,19 @@ def test_a_blur_along_one_axis() -> None:
         BlurOptions(axis="vertical", across=1.0)
 
 
+@pytest.mark.parametrize("boundary", ["zero", "valid", "unknown"])
+def test_the_bound_of_a_large_picture(boundary: str) -> None:
+    for psf in ({"sigma": 1.5}, {"kind": "motion", "length": 7.0, "angle": 30.0}):
+        large = Blur((1, 90, 80), boundary=boundary, **psf)
+        x = torch.ones(1, 1, 90, 80, dtype=torch.float64)
+        for _ in range(400):
+            x = large.adjoint(large.forward(x))
+            x = x / x.norm()
+        assert large.bound() == 1 >= float(large.forward(x).norm()) > 0.99
+        assert Blur((1, 24, 24), boundary=boundary, **psf).bound() is None
+    assert Blur((1, 90, 80), boundary="reflect").bound() is None
+
+
 def test_valid_sees_no_border() -> None:
     x = noise_like((1, 20, 18))
     valid = Blur((1, 20, 18), kind="disk", boundary="valid")

@@ -243,6 +243,38 @@ def test_a_worker_that_dies_loses_nothing() -> None:
     assert got == {0: 1, 1: 4, 2: 9, 4: 25}
 
 
+def _process(number: int) -> int:
+    return os.getpid()
+
+
+def test_a_team_keeps_its_workers() -> None:
+    with executor_for("").team(_process, ipx.Workers(jobs=1)) as run:
+        (first,), (second,) = (dict(run([number])).values() for number in (1, 2))
+    assert first == second != os.getpid()
+
+
+def test_processes_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ipx_cli.restoring.free_memory", lambda: 2_000)
+    told = call("solve", "in", "-o", "out", *FAST, "--jobs", "2")
+    assert told.exit_code == 5
+    assert "are free for each of the processes; what would help: fewer --jobs" in told.stderr
+
+
+def test_each_degraded_file_has_a_seed_of_its_own() -> None:
+    shutil.copy("in/a.png", "in/b.png")
+    how = ("--op", "blur", "--seed", "3")
+    told = call("degrade", "in", "-o", "out", *how)
+    assert told.exit_code == 0, told.output
+    made = pictures("out")
+    assert made["a.png"] != made["b.png"]
+    record = json.loads(Path("out/b.png.json").read_bytes())
+    assert record["seed"] == seed_of("b.png", 3)
+    call("degrade", "in/b.png", "--config", "out/b.png.json", "-o", "again.png")
+    assert Path("again.png").read_bytes() == made["b.png"]
+    resumed = call("degrade", "in", "-o", "out", *how, "--resume")
+    assert resumed.stderr.count("done before, skipped") == len(NAMES)
+
+
 def test_jobs_give_the_same_bits() -> None:
     Path("in/bad.png").write_bytes(b"")
     call("solve", "in", "-o", "one", *FAST, "--jobs", "1")

@@ -19,7 +19,7 @@ from ipx.errors import MemoryExhaustedError
 from ipx.files import images
 from ipx.jobs import foresee
 from ipx.jobs.reporter import Ahead, Report
-from ipx.numerics.free import free_memory, resident
+from ipx.numerics.free import free_memory, resident, shared, sharing
 from ipx.parts.component import BUFFERS
 from ipx.planning.request import Request
 from ipx.solving import cost
@@ -111,6 +111,15 @@ def test_the_smallest_of_system_and_control_groups_is_free(
     assert free_memory(root=system(tmp_path, files)) == free
 
 
+def test_a_share_of_the_free_memory(tmp_path: Path) -> None:
+    files = {"proc/meminfo": "MemAvailable: 10 kB\n", "proc/self/status": "VmRSS: 3 kB\n"}
+    root = system(tmp_path, files)
+    for most, free in ((None, 10), (4 << 10, 4), (20 << 10, 13)):
+        with sharing(most):
+            assert shared() == (most is not None)
+            assert free_memory(root=root) == free << 10
+
+
 def test_resident_memory(tmp_path: Path) -> None:
     root = system(tmp_path, {"proc/self/status": "VmPeak: 9 kB\nVmRSS:\t  7 kB\n"})
     assert resident(root) == 7 << 10
@@ -169,7 +178,7 @@ def test_what_does_not_fit_is_refused_with_what_would_help() -> None:
     with pytest.raises(MemoryExhaustedError) as told:
         ipx.solve(y, **GIVEN)
     line = str(told.value)
-    for word in ("about 5 MB", "1 MB are free", "smaller image", "--dtype float32", "--lam"):
+    for word in ("about 7 MB", "1 MB are free", "smaller image", "--dtype float32", "--lam"):
         assert word in line, line
     assert "\n" not in line
     batch = ipx.solve(np.stack([y[:48, :48]] * 4), axes="BHW", lam=0.1, iterations=2, **GIVEN)
@@ -185,7 +194,7 @@ def test_the_command_line_refuses_before_it_writes(source: Path) -> None:
     told = call(*words, "-o", "new/x.png")
     assert told.exit_code == 5
     (line,) = told.stderr.splitlines()
-    assert line.startswith("ipx: error: y.png: this needs about 3 MB of memory")
+    assert line.startswith("ipx: error: y.png: this needs about 4 MB of memory")
     assert [p.name for p in Path().iterdir()] == ["y.png"]
     assert call(*words, "--memory", "ignore", "-o", "x.png").exit_code == 0
     assert json.loads(Path("x.png.json").read_bytes())["requested"]["memory"] == "ignore"

@@ -98,6 +98,23 @@ def test_prox_minimises(noise: Any, seed: int, t: float) -> None:
         assert bool((objective(near) >= objective(best) - 1e-9 * objective(best).abs()).all())
 
 
+def test_poisson_in_blocks_is_poisson(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ipx_plugins.poisson import noise as module
+
+    noise = ipx.noise("poisson", peak=30.0)
+    rng = torch.Generator().manual_seed(0)
+    pred, y = torch.rand(2, 2, 1, 9, 9, generator=rng, dtype=torch.float64)
+    t, count = torch.tensor([0.1, 0.3], dtype=torch.float64), torch.full((2,), 81.0)
+
+    def told() -> list[torch.Tensor]:
+        return [noise.nll(pred, y), noise.prox(pred, y, t), noise.expected(y, count)]
+
+    whole = told()
+    monkeypatch.setattr(module, "_BLOCK", 50)
+    for each, block in zip(whole, told(), strict=True):
+        torch.testing.assert_close(block, each, rtol=1e-12, atol=0)
+
+
 def test_impulse_prox_is_shifted_soft_thresholding() -> None:
     v = torch.tensor([[0.0, 0.9, 0.55]])
     y = torch.tensor([[0.5, 0.5, 0.5]])

@@ -364,6 +364,23 @@ def test_a_stack_has_one_weight(tmp_path: Path) -> None:
     assert np.allclose(restored[1], one, atol=1e-6)
 
 
+def test_trial_pictures_of_a_stack_are_not_solved_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ipx.solving import trials
+
+    runs: list[int] = []
+    real = trials.iterate
+    monkeypatch.setattr(trials, "iterate", lambda *a, **k: runs.append(1) or real(*a, **k))
+    rng = np.random.default_rng(0)
+    film = (0.5 + 0.05 * rng.standard_normal((4, 16, 16))).astype(np.float32)
+    np.save(tmp_path / "film.npy", film)
+    words = ("--axes", "TYX", "--prior", "tv", "--lam", "0.01", "--iterations", "3")
+    told = call("solve", tmp_path / "film.npy", *words)
+    assert told.exit_code == 0, told.output
+    assert len(runs) == 4
+
+
 def test_a_psf_with_other_pixels_is_said(tmp_path: Path) -> None:
     data, psf = tmp_path / "data.tif", tmp_path / "psf.tif"
     told = {"axes": "ZYX", "spacing": 0.3, "unit": "um"}

@@ -11,6 +11,7 @@ from ipx.errors import UsageError
 from ipx.files.limits import pixel_limit
 from ipx.files.lookup import complex_formats
 from ipx.jobs.inputs import unfolded
+from ipx.jobs.unit import seed_of
 from ipx.planning.request import CONCERNS, Request
 from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, output, paths
@@ -49,7 +50,8 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
     """Simulate a measurement of FILES (a folder: all images in it): y = noise(A x).
 
     TIFF and NPY outputs hold float32, so the noise is neither rounded nor clipped. Without a level
-    the noise takes its default.
+    the noise takes its default. Of several images each has a seed of its own, made of --seed and
+    its path in the tree.
     """
     found = chosen(ctx)
     assert found is not None
@@ -71,6 +73,12 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
         named = given["output"]
         pairs = [(s, t if str(t) == named else _of(t, suffix)) for s, t in pairs]
     paths.protect(pairs, read, {}, given["force"])
+    several = found_files.many or len(pairs) > 1
+    names = [each.name.as_posix() for each in found_files.files]
+    own = {
+        target: request.seeded(seed_of(name, request.settings.seed)) if several else request
+        for name, (_, target) in zip(names, pairs, strict=True)
+    }
 
     from ipx.jobs.degrade import degrade_file
     from ipx.jobs.reporter import Reporter
@@ -80,11 +88,11 @@ def degrade(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         if given["resume"]:
-            before = finished("degrade", request, source, target)
+            before = finished("degrade", own[target], source, target)
             if before is not None:
                 note(f"{source}: done before, skipped")
                 return before
-        return degrade_file(request, source, target, reporter=reporter)
+        return degrade_file(own[target], source, target, reporter=reporter)
 
     def show(row: dict[str, Any]) -> None:
         if given["as_json"]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from ipx.files.record import record_path
 from ipx.jobs.executor import Workers, cores, distributed, executor_for
 from ipx.jobs.manifest import Manifest, check_manifest, manifest_name
 from ipx.jobs.unit import Outcome, Solving, Unit, attempt
+from ipx.numerics.free import free_memory
 from ipx.planning.request import Request
 from ipx_cli import batch, output, progress
 
@@ -29,6 +30,9 @@ BLANK: batch.Row = dict.fromkeys(
     )
 )
 """The keys of the row of an image."""
+
+Restoring = Callable[[Sequence[Unit]], Generator[Outcome]]
+"""What becomes of each unit of a batch, as they end."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,8 @@ def manifest_of(work: Work) -> Path | None:
 def solving_of(work: Work) -> Solving:
     """The work on a unit. Several units keep the components from one to the next."""
     given = work.given
+    jobs = _jobs(work)
+    free = free_memory() if jobs > 1 and given["cluster"] in (None, "local") else None
     return Solving(
         request=work.request,
         argv=tuple(work.argv),
@@ -139,22 +145,50 @@ def solving_of(work: Work) -> Solving:
         expect=work.expect,
         threads=None if given["jobs"] is None and not given["cluster"] else 1,
         token=secrets.token_hex(8) if work.many or len(work.units) > 1 else "",
+        memory=None if free is None else free // jobs,
     )
+
+
+def _jobs(work: Work) -> int:
+    """The processes that restore at the same time on this machine, or jobs of a cluster."""
+    given = work.given
+    jobs: int = given["jobs"] or (cores() if given["cluster"] else 1)
+    return min(jobs, len(work.units)) if work.units else jobs  # of a watched folder more may come
+
+
+@contextmanager
+def restoring(work: Work, solving: Solving) -> Iterator[Restoring]:
+    """A function that restores units, here or by workers, and tells what becomes of each.
+
+    Workers stay from one call to the next.
+    """
+    given, jobs = work.given, _jobs(work)
+    if not (given["cluster"] or jobs > 1):
+        yield lambda units: _one_by_one(work, solving, units)
+        return
+    workers = Workers(jobs, given["cluster"] or "", work.note, ("ipx.jobs.solve",))
+    with distributed(solving, workers) as run:
+        yield run
 
 
 def outcomes(work: Work, solving: Solving, units: Sequence[Unit]) -> Generator[Outcome]:
     """What becomes of each unit, as they end."""
-    given = work.given
-    if work.many or given["jobs"] or given["cluster"]:
+    with restoring(work, solving) as run:
+        yield from begun(work, run, units)
+
+
+def begun(work: Work, run: Restoring, units: Sequence[Unit]) -> Generator[Outcome]:
+    """What becomes of each unit, whose folders are made first."""
+    if work.many or work.given["jobs"] or work.given["cluster"]:
         _make_folders(units)
-    if units and (given["cluster"] or ((given["jobs"] or 1) > 1 and len(units) > 1)):
-        jobs = min(given["jobs"] or cores(), len(units))
-        workers = Workers(jobs, given["cluster"] or "", work.note, ("ipx.jobs.solve",))
-        yield from distributed(solving, units, workers)
-        return
+    yield from run(units)
+
+
+def _one_by_one(work: Work, solving: Solving, units: Sequence[Unit]) -> Generator[Outcome]:
+    """What becomes of each unit in this process, with a line of progress."""
     pace = progress.Pace(len(units))
     for unit in units:
-        with pace.line(unit.source.name, given["quiet"]) as report:
+        with pace.line(unit.source.name, work.given["quiet"]) as report:
             done = attempt(unit, partial(solving.restored, report=report, note=work.note))
         yield done
 

@@ -21,7 +21,7 @@ from ipx.planning.settings import SolveSettings
 from ipx_cli import batch, command, many, paths
 from ipx_cli.command import ComponentCommand, chosen
 from ipx_cli.options import max_pixels, role_options, setting_options
-from ipx_cli.restoring import BLANK, Work, manifest_of, outcomes, solving_of
+from ipx_cli.restoring import BLANK, Restoring, Work, begun, manifest_of, restoring, solving_of
 from ipx_cli.values import PathValue, Weight
 
 
@@ -73,15 +73,16 @@ def watch(ctx: click.Context, /, folder: Path, **given: Any) -> int:
     with Manifest(manifest_of(work)) as manifest, pixel_limit(given["max_pixels"]):
         tally = batch.Tally(work.show, BLANK, work.note, manifest)
         work.note(f"watching {folder}; Ctrl-C ends it")
-        with suppress(KeyboardInterrupt):  # the way to end it
-            _rounds(work, folder, tally)
+        # an interruption is the way to end it
+        with suppress(KeyboardInterrupt), restoring(work, solving_of(work)) as run:
+            _rounds(work, folder, tally, run)
     work.note(tally.summary(len(tally.codes), "restored"))
     return tally.status()
 
 
-def _rounds(work: Work, folder: Path, tally: batch.Tally) -> None:
+def _rounds(work: Work, folder: Path, tally: batch.Tally, run: Restoring) -> None:
     """Look, restore what has come, wait; until an interruption, or what ends a batch."""
-    given, solving = work.given, solving_of(work)
+    given = work.given
     named = [Path(given[name]) for name in ("output", "panel") if given[name]]
     skip = {path.resolve() for path in named}
     read = {path.resolve() for path in work.read}
@@ -95,7 +96,7 @@ def _rounds(work: Work, folder: Path, tally: batch.Tally) -> None:
             continue
         free = [unit for unit in units if _may_write(unit, work, tally)]
         free = [replace(unit, number=number) for number, unit in enumerate(free)]
-        with closing(outcomes(work, solving, free)) as ended:
+        with closing(begun(work, run, free)) as ended:
             batch.take(ended, tally, given["on_error"] == "stop")
 
 

@@ -100,7 +100,7 @@ from ipx.files.format import Format as Format, Raster as Raster
 from ipx.files.numbers import read_array as read_array
 from ipx.files.storage import Storage as Storage
 from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
-from ipx.jobs.executor import Executor as Executor, Workers as Workers
+from ipx.jobs.executor import Executor as Executor, Team as Team, Workers as Workers
 from ipx.jobs.explain import Explained as Explained, explain as explain
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device

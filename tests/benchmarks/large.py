@@ -3,17 +3,21 @@
     python tests/benchmarks/large.py memory --size 4096 --max-memory 1GB
     python tests/benchmarks/large.py time --sizes 1024 2048 4096
     python tests/benchmarks/large.py seam --size 2048 --prior tv --tile 512
+    python tests/benchmarks/large.py page --rows large.jsonl
 
 ``memory`` restores a 16-bit TIFF in a process of its own and prints its peak of resident memory.
 ``time`` does so for each size, with processor time, which other work on the machine changes little.
 ``seam`` restores a picture in tiles and as a whole, both with the same weight, noise level and
 number of steps, and prints their largest difference.
+``--rows FILE`` keeps what was measured; ``page`` writes it into docs/benchmarks/large.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -25,11 +29,14 @@ from typing import Any
 
 import numpy as np
 import tifffile
+import torch
 
 import ipx
 from ipx.files import images
 
 SIGMA, NOISE = 1.5, 0.02
+PAGE = Path(__file__).parents[2] / "docs/benchmarks/large.md"
+BEGIN, END = "<!-- measured -->", "<!-- end -->"
 BAND = 512
 """Rows of the picture that are made at once."""
 
@@ -127,12 +134,50 @@ def seam(a: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _cut(tiles: dict[str, Any] | None) -> str:
+    if tiles is None:
+        return "whole"
+    return f"{tiles['count']} of {' x '.join(map(str, tiles['window']))}"
+
+
+def write_page(rows: list[dict[str, Any]]) -> None:
+    """Put the tables of what was measured into the page, between its marks."""
+    costs = [
+        f"| {r['prior']}, {r['boundary']}, {r['limit']} | {r['size']} | {_cut(r['tiles'])} | "
+        f"{r['peak_mb']:.0f} | {r['tiles']['memory'] / 1e6 if r['tiles'] else math.nan:.0f} | "
+        f"{r['cpu_s']:.0f} | {r['cpu_us_per_pixel']:.1f} | {r['iterations']} |"
+        for r in rows if r["what"] != "seam"
+    ]  # fmt: skip
+    seams = [
+        f"| {r['prior']}, {r['boundary']} | {r['size']} | {_cut(r['tiles'])} | "
+        f"{r['tiles']['overlap']} | {r['tiles']['reach']} | {r['tiles']['seam']:.1e} | "
+        f"{r['worst']:.1e} | {r['rms']:.1e} |"
+        for r in rows if r["what"] == "seam"
+    ]  # fmt: skip
+    head = [
+        "| restoration, limit | side | tiles | peak, MB | estimate, MB | processor time, s | "
+        "microseconds a pixel | steps |",
+        "|---" * 8 + "|",
+    ]
+    middle = [
+        "", "Tiles against the whole, with the same weight, level and steps:", "",
+        "| | side | tiles | overlap | measured reach | neighbours differ by | from the whole at "
+        "most | root mean square |",
+        "|---" * 8 + "|",
+    ]  # fmt: skip
+    text = "\n".join([*head, *costs, *middle, *seams]).replace("| nan |", "| |")
+    before, rest = PAGE.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{datetime.date.today()}\n\n{text}\n{END}{after}")
+
+
 def main() -> None:
     """The measurement named on the command line."""
     if sys.argv[1:2] == ["child"]:
         child(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["memory", "time", "seam"])
+    parser.add_argument("what", choices=["memory", "time", "seam", "page"])
+    parser.add_argument("--rows", help="JSON lines of what was measured")
     parser.add_argument("--size", type=int, default=2048)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048, 4096])
     parser.add_argument("--prior", default="tv")
@@ -142,11 +187,18 @@ def main() -> None:
     parser.add_argument("--max-memory", default="1GB")
     parser.add_argument("--folder", help="where the files are made")
     a = parser.parse_args()
-    if a.what == "seam":
-        print(json.dumps(seam(a)))
+    if a.what == "page":
+        rows = [json.loads(line) for line in Path(a.rows).read_text().splitlines()]
+        write_page(rows)
         return
-    for size in [a.size] if a.what == "memory" else a.sizes:
-        print(json.dumps(measured(size, a)), flush=True)
+    torch.set_num_threads(1)
+    for size in a.sizes if a.what == "time" else [a.size]:
+        told = {"what": a.what, "prior": a.prior, "boundary": a.boundary, "limit": a.max_memory}
+        line = json.dumps({**told, **(seam(a) if a.what == "seam" else measured(size, a))})
+        print(line, flush=True)
+        if a.rows:
+            with Path(a.rows).open("a") as file:
+                file.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ A made-up specimen, threads and beads on a dark ground, behind a Gaussian PSF of
 plane and 3 along the depth, black beyond the border. Each method runs in a process of its own,
 whose largest resident memory is told. scikit-image's `richardson_lucy` starts at 0.5 and takes a
 number of steps; ipx stops by itself. The weight of total variation is given. With another size the
-table is only printed.
+table is only printed. `--rows FILE` keeps what is measured, so that a run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,11 +46,14 @@ def specimen(size: tuple[int, ...]) -> np.ndarray[Any, Any]:
     return np.clip(x + 0.02, 0, 1)
 
 
-def measure(method: str, size: tuple[int, ...], peak: float, lam: float) -> dict[str, Any]:
+def measure(
+    method: str, size: tuple[int, ...], peak: float, lam: float, iterations: int
+) -> dict[str, Any]:
     """Seconds, megabytes and PSNR of one method."""
     truth = specimen(size)
     noise = {"name": "poisson", "peak": peak}
     y = ipx.degrade(truth, op=OP, noise=noise, axes="ZYX", seed=1)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is that of making the data
     before, wall, cpu = _rss(), time.perf_counter(), time.process_time()
     steps: int | None = None
     if method == "data":
@@ -63,7 +66,7 @@ def measure(method: str, size: tuple[int, ...], peak: float, lam: float) -> dict
         how: dict[str, Any] = {"solver": "richardson-lucy", "prior": "none"}
         if method == "tv":
             how = {"prior": {"name": "tv", "depth": 0.5}, "lam": lam, "solver": "pdhg"}
-            how["iterations"] = 100
+            how["iterations"] = iterations
         done = ipx.solve(y, op=OP, noise=noise, axes="ZYX", **how)
         x, steps = done.image, done.iterations[0]
     return {
@@ -73,9 +76,20 @@ def measure(method: str, size: tuple[int, ...], peak: float, lam: float) -> dict
     }  # fmt: skip
 
 
+def measured(words: list[str], rows: Path | None) -> dict[str, Any]:
+    """What a process of its own measures, added to the rows."""
+    run = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    if rows is not None:
+        with rows.open("a") as file:
+            file.write(run.stdout)
+    row: dict[str, Any] = json.loads(run.stdout)
+    return row
+
+
 def _rss() -> float:
-    """The largest resident memory so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The largest resident memory of the method so far, in MB."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if "VmHWM" in line)) * 1.024e-3
 
 
 def main() -> None:
@@ -84,22 +98,26 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=3, default=SIZE)
     parser.add_argument("--peak", type=float, default=100.0)
     parser.add_argument("--lam", type=float, default=0.01)
+    parser.add_argument("--iterations", type=int, default=100, help="of total variation")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--rows", type=Path, help="JSON lines of what was measured before")
     parser.add_argument("--one")
     told = parser.parse_args()
     torch.set_num_threads(told.threads)
     size = tuple(told.size)
     if told.one:
-        print(json.dumps(measure(told.one, size, told.peak, told.lam)))
+        print(json.dumps(measure(told.one, size, told.peak, told.lam, told.iterations)))
         return
+    kept = told.rows.read_text().splitlines() if told.rows and told.rows.exists() else []
+    before = {row["method"]: row for row in map(json.loads, kept)}
     lines = ["| method | steps | seconds | CPU seconds | largest memory, MB | PSNR, dB |"]
     lines.append("|---" * 6 + "|")
     for method in told.methods:
         words = [sys.executable, __file__, "--one", method, "--size", *map(str, size)]
-        words += ["--peak", str(told.peak), "--lam", str(told.lam), "--threads", str(told.threads)]
-        run = subprocess.run(words, capture_output=True, text=True, check=True)
-        m = json.loads(run.stdout)
+        for name in ("peak", "lam", "iterations", "threads"):
+            words += [f"--{name}", str(getattr(told, name))]
+        m = before.get(method) or measured(words, told.rows)
         steps = "" if m["steps"] is None else m["steps"]
         lines.append(
             f"| {method} | {steps} | {m['wall']:.1f} | {m['cpu']:.1f} | {m['rss']:.0f} | "

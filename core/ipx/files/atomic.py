@@ -139,8 +139,10 @@ def staged(files: Iterable[tuple[str | os.PathLike[str], bytes]]) -> Iterator[li
                 rest = memoryview(data)
                 while rest:
                     rest = rest[part.file.write(rest) :]
-                part.complete()
             parts.append(part)
+        for part in parts:  # the first of these calls often does the work of the others
+            with _told(part.path):
+                part.complete()
         yield parts
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -16,6 +17,9 @@ from ipx.jobs.unit import Outcome, Unit, failed
 
 U = TypeVar("U")
 R = TypeVar("R")
+
+Team = Callable[[Sequence[U]], Iterator[tuple[int, R | BaseException]]]
+"""Runs the units of a batch, see `Executor.run`."""
 
 PROCESSES = "processes"
 """The executor of ``--jobs``."""
@@ -70,6 +74,14 @@ class Executor:
         """
         raise NotImplementedError(f"{type(self).__name__} must define run")
 
+    @contextmanager
+    def team(self, work: Callable[[U], R], workers: Workers) -> Iterator[Team[U, R]]:
+        """Workers for several batches, one after the other: a function that runs units as `run`.
+
+        By default they start anew for each.
+        """
+        yield lambda units: self.run(work, units, workers)
+
     def died(self, exit_code: int | None) -> IpxError:
         """The error of a unit whose worker has died each time; signal 9 mostly means no memory."""
         if exit_code == -9:
@@ -96,16 +108,24 @@ def executor_for(cluster: str) -> Executor:
     raise UsageError(f"no cluster is {cluster!r}; give {listing(known, 'or')}")
 
 
+@contextmanager
 def distributed(
-    work: Callable[[Unit], Outcome], units: Sequence[Unit], workers: Workers
-) -> Iterator[Outcome]:
-    """What becomes of each unit, in the order in which they end.
+    work: Callable[[Unit], Outcome], workers: Workers
+) -> Iterator[Callable[[Sequence[Unit]], Generator[Outcome]]]:
+    """A function that gives what becomes of each unit, in the order in which they end.
+
+    It may be called again: workers stay until the body ends.
 
     Raises:
         IpxError: see `Executor.run`.
     """
-    for number, result in executor_for(workers.cluster).run(work, units, workers):
-        yield failed(units[number], result) if isinstance(result, BaseException) else result
+    with executor_for(workers.cluster).team(work, workers) as team:
+
+        def run(units: Sequence[Unit]) -> Generator[Outcome]:
+            for number, result in team(units):
+                yield failed(units[number], result) if isinstance(result, BaseException) else result
+
+        yield run
 
 
 def cores() -> int:

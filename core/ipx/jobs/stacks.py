@@ -15,12 +15,17 @@ from ipx.errors import InputError, UsageError
 from ipx.files.images import Picture
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, restored
+from ipx.numerics.memory import memory_errors
 from ipx.numerics.tensors import spread
+from ipx.parts.noise import Noise
 from ipx.planning.request import Request
 from ipx.planning.tree import AUTO, tree
+from ipx.solving.choose_lam import Weighed
 from ipx.solving.observers import AnyObserver
-from ipx.solving.prepare import changed_settings
-from ipx.solving.restore import Restoration, solve
+from ipx.solving.pipeline import weights
+from ipx.solving.prepare import Asked, Ready, changed_settings
+from ipx.solving.restore import Restoration
+from ipx.solving.rivals import by_data
 
 TRIED = 5
 """Pictures, evenly spaced, from which the noise level and the weight of a stack are found."""
@@ -87,36 +92,45 @@ def _alike(request: Request, y: Tensor, picture: Picture) -> Request:
     told, weighed = request.tree("noise").told, request.lam != AUTO
     if told and weighed:
         return request
-    settings = changed_settings(request.settings, {"doubtful": "keep"})
-    prior, solver, tried = request.prior, request.solver, list[Restoration]()
+    one, tried = request, list[tuple[Ready, Weighed]]()
     for i in spread(len(y), TRIED):
-        how = solve(
-            y[i], op=request.op, noise=request.noise, prior=prior, solver=solver,
-            tuner=request.tuner, lam=request.lam, settings=settings, storage=picture.storage,
-            axes=picture.axes[1:], unit=1.0,
-        )  # fmt: skip
-        tried.append(how)
-        if request.prior["name"] == AUTO:  # the data of the first decide for all
-            prior = tree("prior", how.prior).to_mapping()
-            solver = tree("solver", how.plan.solver.id).to_mapping()
+        tried.append(_tried(one, y[i], picture))
+        if one.prior["name"] == AUTO:  # the data of the first decide for all
+            ready = tried[0][0]
+            solver = tree("solver", ready.prepared.plan.solver.id).to_mapping()
+            one = replace(request, prior=ready.prior.to_mapping(), solver=solver)
     changed: dict[str, Any] = {}
     if not told:
-        changed["noise"] = {**request.noise, **_levels(request, tried)}
-    if not weighed and tried[0].lam is not None:
-        changed["lam"] = _median([_weight(how) for how in tried])
-    first = tried[0]
+        models = [ready.prepared.problem.noise for ready, _ in tried]
+        changed["noise"] = {**request.noise, **_levels(request, models)}
+    lams = [found.lam for _, found in tried]
+    if not weighed and lams[0] is not None:
+        changed["lam"] = _median([_weight(lam) for lam in lams if lam is not None])
+    first = tried[0][0]
     if request.tree("op").unknown:
-        changed["op"] = tree("operator", first.op).to_mapping()
-    changed |= {"prior": prior, "solver": solver}
+        changed["op"] = tree("operator", first.found.op).to_mapping()
+    changed |= {"prior": one.prior, "solver": one.solver}
     made = replace(request, **changed)
     object.__setattr__(made, "named", request.named)
     return made
 
 
-def _weight(how: Restoration) -> Any:
+def _tried(request: Request, y: Tensor, picture: Picture) -> tuple[Ready, Weighed]:
+    """The noise level and the weight of one picture, which is not restored."""
+    asked = Asked(
+        image=y, op=request.op, noise=request.noise, prior=request.prior, solver=request.solver,
+        lam=request.lam, tuner=request.tuner, truth=None, sampler=request.sampler,
+        image_shape=None, x0=None, storage=picture.storage, observers=(), unit=1.0,
+        settings=changed_settings(request.settings, {"axes": picture.axes[1:]}),
+    )  # fmt: skip
+    with memory_errors():
+        ready = by_data(asked)
+        return ready, weights(ready.prepared)
+
+
+def _weight(lam: list[Any]) -> Any:
     """The weight of one picture; of a sum of priors a list."""
-    assert how.lam is not None
-    return [each[0] for each in how.lam] if isinstance(how.lam[0], list) else how.lam[0]
+    return [each[0] for each in lam] if isinstance(lam[0], list) else lam[0]
 
 
 def _listed(weight: Any) -> list[Any]:
@@ -130,11 +144,10 @@ def _median(values: list[Any]) -> Any:
     return statistics.median(values)
 
 
-def _levels(request: Request, tried: list[Restoration]) -> dict[str, float]:
+def _levels(request: Request, models: list[Noise[Any]]) -> dict[str, float]:
     """The options of the noise model that hold what was estimated."""
     described = request.tree("noise")
     assert described.spec is not None
-    models = [how.result.problem.noise for how in tried]
     options, found = described.spec.options.infos(), {}
     for name in models[0].per_image:
         option = described.facts.traits.level if name == "level" else name
@@ -148,6 +161,7 @@ def _together(found: list[Restored], picture: Picture) -> Restored:
     """The result of all pictures."""
     first = found[0]
     hows = [each.how for each in found]
+    lams = [how.lam for how in hows if how.lam is not None]
     worst = min(hows, key=lambda how: WORST.index(_status(how)))
     how = replace(
         worst,
@@ -155,7 +169,7 @@ def _together(found: list[Restored], picture: Picture) -> Restored:
         before=torch.cat([h.before for h in hows]),
         seconds=sum(h.seconds for h in hows),
         level=[statistics.median(h.level[0] for h in hows)],
-        lam=None if worst.lam is None else _listed(_median([_weight(h) for h in hows])),
+        lam=_listed(_median([_weight(lam) for lam in lams])) if lams else None,
     )
     metrics = {
         name: None if value is None else _mean([each.metrics[name] for each in found])

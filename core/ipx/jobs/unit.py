@@ -121,6 +121,7 @@ class Solving:
         threads: threads of each process; None leaves their number.
         folder: the present folder, to which paths are relative.
         token: of the run: components are kept from one of its units to the next.
+        memory: bytes that are free for each of the processes; None for all that are free.
     """
 
     request: Request
@@ -132,6 +133,7 @@ class Solving:
     threads: int | None = None
     folder: str = field(default_factory=os.getcwd)
     token: str = ""
+    memory: int | None = None
 
     def __call__(self, unit: Unit) -> Outcome:
         """Restore a unit, in a process of its own or on another machine."""
@@ -171,9 +173,12 @@ class Solving:
         from ipx.jobs.outputs import Outputs
         from ipx.jobs.reporter import Reporter
         from ipx.jobs.solve import solve_file
+        from ipx.numerics.free import sharing
         from ipx.solving.kept import keeping
 
-        with pixel_limit(self.pixels), keeping(self.token), self._threads():
+        with (
+            pixel_limit(self.pixels), keeping(self.token), sharing(self.memory), self._threads()
+        ):  # fmt: skip
             row = solve_file(
                 request,
                 unit.source,

@@ -3,28 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 UNLIMITED = 1 << 60
 """Limits of version 1 from here on stand for none."""
+
+_share: ContextVar[int | None] = ContextVar("ipx_share", default=None)
+
+
+@contextmanager
+def sharing(most: int | None) -> Iterator[None]:
+    """Within the body `free_memory` of the CPU is at most this: others take the rest.
+
+    Args:
+        most: bytes; None for all that is free.
+    """
+    before = _share.set(most)
+    try:
+        yield
+    finally:
+        _share.reset(before)
+
+
+def shared() -> bool:
+    """True within `sharing`."""
+    return _share.get() is not None
 
 
 def free_memory(device: torch.device | None = None, root: Path = Path("/")) -> int | None:
     """Bytes that the process may still take; None where the system does not tell.
 
     On the CPU the smallest of what the machine has available and of what each control group of the
-    process, version 1 or 2, leaves. On a CUDA device what it has free, and what torch holds unused.
+    process, version 1 or 2, leaves, and the share of `sharing`. On a CUDA device what it has free,
+    and what torch holds unused.
 
     Args:
         device: the CPU by default; other devices than CUDA share the memory of the machine.
         root: of the file system with ``proc`` and ``sys``.
     """
     if device is not None and device.type == "cuda":
+        import torch
+
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + kept
-    found = [*_available(root), *_left(root)]
+    found, share = [*_available(root), *_left(root)], _share.get()
+    if share is not None:
+        # what this process has freed, and keeps for its next image, is part of its share
+        return min([share, *(n + resident(root) for n in found)])
     return max(0, min(found)) if found else None
 
 

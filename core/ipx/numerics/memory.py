@@ -3,8 +3,9 @@
 Each step of a solver frees and allocates arrays of the size of the image. glibc returns such
 blocks to the system depending on its dynamic thresholds, or maps those above 32 MB one by one, and
 new pages can cost ten times the arithmetic (a soft threshold of 2.6 MB: 11 ms against 0.3 ms; the
-difference of two images of 36 MB: 36 ms against 7). So nothing is mapped, and the process keeps at
-most `KEPT` bytes of free memory.
+difference of two images of 36 MB: 36 ms against 7). So nothing is mapped, and the process keeps
+free memory. At the end of the heap glibc gives back what exceeds `KEPT` bytes; what lies between
+arrays that are held, `trim` does: for volumes it would double the memory.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from functools import cache
 import torch
 
 from ipx.errors import MemoryExhaustedError
+from ipx.numerics.free import resident
 
 KEPT = 1 << 30
+LEFT = 384 << 20  # what the process may hold beyond arrays in use: libraries, and freed memory
+LARGE = 16 << 20  # arrays of more bytes are looked after
 GROWTH = 32 << 20  # by which the heap grows at least
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
@@ -41,6 +45,40 @@ def keep_freed() -> bool:
     wanted = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, KEPT), (_TOP_PAD, GROWTH))
     done = [mallopt(name, value) == 1 for name, value in wanted]
     return all(done)
+
+
+class _Heap(ctypes.Structure):
+    """``struct mallinfo2`` of glibc."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
+            "fordblks", "keepcost",
+        )
+    ]  # fmt: skip
+
+
+def trim(bytes_of_array: int = LARGE + 1) -> bool:
+    """Give freed memory back where the process holds `LEFT` bytes more than its arrays.
+
+    Args:
+        bytes_of_array: of the arrays that are worked on; up to `LARGE` nothing is done.
+
+    Returns:
+        True if it was given back; False without glibc 2.33 or if freed memory is not kept.
+    """
+    if bytes_of_array <= LARGE:
+        return False
+    if not keep_freed():
+        return False
+    libc = ctypes.CDLL(None)
+    try:
+        told = libc.mallinfo2
+    except AttributeError:
+        return False
+    told.restype = _Heap
+    return bool(resident() > told().uordblks + LEFT and libc.malloc_trim(0))
 
 
 @contextmanager

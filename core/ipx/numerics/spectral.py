@@ -16,6 +16,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ipx.numerics.memory import trim
+
 BasisName = Literal["any", "fft", "dct"]
 
 
@@ -66,9 +68,27 @@ def _idct_last(c: Tensor) -> Tensor:
     return out
 
 
+def _plain(x: Tensor) -> bool:
+    """True for arrays of the CPU of which no derivative is asked."""
+    return x.device.type == "cpu" and not (x.requires_grad and torch.is_grad_enabled())
+
+
+def _by_scipy(name: Literal["dctn", "idctn"], x: Tensor) -> Tensor:
+    """The transform of the last two axes by pocketfft, which knows it by itself."""
+    from scipy import fft
+
+    transform = getattr(fft, name)
+    found = transform(
+        x.detach().numpy(), axes=(-2, -1), norm="ortho", workers=torch.get_num_threads()
+    )
+    return torch.from_numpy(found)
+
+
 def dct2(x: Tensor) -> Tensor:
     """Orthonormal two-dimensional DCT-II over the last two axes."""
     h, w = x.shape[-2:]
+    if max(h, w) > _MATRIX_UP_TO and _plain(x):
+        return _by_scipy("dctn", x)
     if max(h, w) <= _MATRIX_UP_TO:
         right = x @ _dct_matrix(w, x.dtype, x.device).mT
         return _dct_matrix(h, x.dtype, x.device) @ right
@@ -78,6 +98,8 @@ def dct2(x: Tensor) -> Tensor:
 def idct2(c: Tensor) -> Tensor:
     """Inverse of `dct2`."""
     h, w = c.shape[-2:]
+    if max(h, w) > _MATRIX_UP_TO and _plain(c):
+        return _by_scipy("idctn", c)
     if max(h, w) <= _MATRIX_UP_TO:
         return _dct_matrix(h, c.dtype, c.device).mT @ (c @ _dct_matrix(w, c.dtype, c.device))
     return _idct_last(_idct_last(c.mT).mT)
@@ -113,7 +135,9 @@ def irfft2(c: Tensor, size: tuple[int, int]) -> Tensor:
 def irfftn(c: Tensor, size: Sequence[int]) -> Tensor:
     """Inverse of ``torch.fft.rfftn`` over the last axes, for images or volumes of this size."""
     first = tuple(range(-len(size), -1))
-    x: Tensor = torch.fft.irfft(torch.fft.ifftn(c, dim=first), n=size[-1])
+    c = torch.fft.ifftn(c, dim=first)
+    trim(c.nbytes)
+    x: Tensor = torch.fft.irfft(c, n=size[-1])
     return x
 
 

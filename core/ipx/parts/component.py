@@ -24,6 +24,9 @@ BUFFERS = {
 }  # fmt: skip
 """Arrays of the size of the image that a component of a kind holds unless its traits tell."""
 
+MASTER = 1 << 20
+"""Largest size in bytes of a buffer in double precision that is kept beside the one in use."""
+
 
 def bytes_of(traits: Traits, kind: str, image_shape: Shape, itemsize: int) -> float:
     """Memory by the traits ``buffers`` and ``maps``; 0 for bridges that declare none."""
@@ -119,13 +122,15 @@ class Component(Generic[O]):
         """``make()`` in the dtype and on the device of ``like``, cached.
 
         ``make`` returns float64 or complex128 on the CPU, so that every precision starts from
-        the same numbers.
+        the same numbers. What it returns is kept, too, up to `MASTER` bytes.
         """
         key = (name, like.dtype, like.device)
         if key not in self._buffers:
-            if (name,) not in self._buffers:
-                self._buffers[(name,)] = make()
-            master = self._buffers[(name,)]
+            master = self._buffers.get((name,))
+            if master is None:
+                master = make()
+                if master.nbytes <= MASTER:
+                    self._buffers[(name,)] = master
             dtype = like.dtype
             if master.is_complex():
                 dtype = torch.complex128 if dtype == torch.float64 else torch.complex64

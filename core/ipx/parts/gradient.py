@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from ipx.declare.capabilities import Shape
 from ipx.declare.options import Options, opt
 from ipx.declare.traits import Traits
 from ipx.errors import ShapeError
+from ipx.numerics.memory import trim
 from ipx.numerics.spectral import BasisName, Spectral
 from ipx.parts.linear import LinearOperator
 
@@ -64,6 +66,7 @@ class Gradient(LinearOperator[GradientOptions]):
         c, n = x.shape[1], len(self._axes)
         if x.requires_grad and torch.is_grad_enabled():
             return torch.cat([self._ahead(x, axis) * by for axis, by in self._axes], 1)
+        trim(x.nbytes)
         out = x.new_empty(x.shape[0], n * c, *x.shape[2:])
         for d, (axis, by) in zip(
             torch.unflatten(out, 1, (n, c)).unbind(1), self._axes, strict=True
@@ -90,6 +93,7 @@ class Gradient(LinearOperator[GradientOptions]):
     def adjoint(self, y: Tensor) -> Tensor:
         """D^T y: minus the divergence."""
         fields = torch.unflatten(y, 1, (len(self._axes), -1)).unbind(1)
+        trim(fields[0].nbytes)
         out = torch.zeros_like(fields[0])
         for d, (axis, by) in zip(fields, self._axes, strict=True):
             if self.options.boundary == "circular":
@@ -110,17 +114,22 @@ class Gradient(LinearOperator[GradientOptions]):
         circular = basis == "fft"
 
         def gram() -> Tensor:
-            turn = (2 if circular else 1) * math.pi
             total = torch.zeros((), dtype=torch.float64)
-            for axis, by in self._axes:
-                n = self.image_shape[axis]
-                half = n // 2 + 1 if circular and axis == -1 else n
-                k = torch.arange(half, dtype=torch.float64) * (turn / n)
-                total = total + (by**2 * (2 - 2 * torch.cos(k))).view(-1, *[1] * (-axis - 1))
+            for axis, waves in self._waves(circular):
+                half = len(waves) // 2 + 1 if circular and axis == -1 else len(waves)
+                total = total + waves[:half].view(-1, *[1] * (-axis - 1))
             return total
 
         return Spectral(basis, self.buffer(f"gram-{basis}", like, gram))
 
     def norm(self) -> float:
         """The largest singular value; at most sqrt(8), sqrt(12) of volumes."""
-        return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))
+        circular = self.options.boundary == "circular"
+        return math.sqrt(sum(float(waves.max()) for _, waves in self._waves(circular)))
+
+    def _waves(self, circular: bool) -> Iterator[tuple[int, Tensor]]:
+        """Each axis, and the eigenvalues of D^T D of the differences along it, ``(n,)``."""
+        for axis, by in self._axes:
+            n = self.image_shape[axis]
+            k = torch.arange(n, dtype=torch.float64) * ((2 if circular else 1) * math.pi / n)
+            yield axis, by**2 * (2 - 2 * torch.cos(k))

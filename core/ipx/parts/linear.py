@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator as SciPyOperator
 
 
+LARGE = 1 << 22
+"""Values of images above which a norm is found in float32."""
+
+
 class LinearOperator(Operator[O], ABC):
     """A linear forward operator."""
 
@@ -39,6 +43,13 @@ class LinearOperator(Operator[O], ABC):
         weight = self.adjoint(torch.ones_like(y[:1]))
         seen = weight.abs() > 1e-6 * weight.abs().amax()
         return torch.where(seen, self.adjoint(y) / torch.where(seen, weight, 1.0), 0.0)
+
+    def bound(self) -> float | None:
+        """An upper bound of |A| that is at most 1 % larger; None where there is none for the image.
+
+        For operators without `Norm`, whose norm may be known for large images.
+        """
+        return None
 
     def near(self, like: Tensor, basis: BasisName) -> Spectral | None:
         """An operator near A^T A that is diagonal in this basis, for preconditioning, or None.
@@ -269,7 +280,10 @@ def operator_norm(
     iterations: int = 100,
     tol: float = 1e-4,
 ) -> float:
-    """|A|: the operator's own norm, or by power iteration on A^T A in float64, enlarged by 1 %.
+    """|A|: the operator's own norm or bound, or by power iteration on A^T A, enlarged by 1 %.
+
+    In float64; in float32 above `LARGE` values, whose memory counts. An operator keeps it, since a
+    batch has one operator for all its images.
 
     Args:
         operator: the operator.
@@ -279,9 +293,25 @@ def operator_norm(
     """
     if has(operator, Norm):
         return operator.norm()
+    bound = operator.bound()
+    if bound is not None:
+        return bound
     device = like.device if like is not None else torch.device("cpu")
+    known = operator.__dict__.setdefault("_norms", {})
+    key = device, iterations, tol
+    if key not in known:
+        known[key] = _power(operator, device, iterations, tol)
+    norm: float = known[key]
+    return norm
+
+
+def _power(
+    operator: LinearOperator[Any], device: torch.device, iterations: int, tol: float
+) -> float:
+    """`operator_norm` by power iteration."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(1, *operator.image_shape, generator=generator, dtype=torch.float64)
+    dtype = torch.float64 if count(operator.image_shape) <= LARGE else torch.float32
+    x = torch.randn(1, *operator.image_shape, generator=generator, dtype=dtype)
     x = (x / x.norm()).to(device)
     last = square = 0.0
     for _ in range(iterations):

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ipx.declare.capabilities import Local, Shape, has
 from ipx.errors import MemoryExhaustedError
-from ipx.numerics.free import free_memory, resident
+from ipx.numerics.free import free_memory, resident, shared
+from ipx.numerics.memory import KEPT
 from ipx.numerics.text import size_text
 from ipx.parts.component import bytes_of
 from ipx.parts.noise import Noise
@@ -38,6 +39,9 @@ AROUND = 10.0
 
 AFTER = 18.0
 """Arrays of the size of the image while a result is looked at, encoded and stored."""
+
+FREED = 0.4
+"""Freed memory that the process keeps, as a share of what it holds; `KEPT` bytes at most."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ class Work:
         level = self.noise.memory(self.operator.data_shape, size) if self.estimated else 0.0
         around = size * values * AROUND
         # what happens after the solver is on the CPU, in float32
-        return self.count * (around + max(level, run, 4 * values * (AFTER - AROUND)))
+        held = self.count * (around + max(level, run, 4 * values * (AFTER - AROUND)))
+        return held + (0.0 if self.device.type == "cuda" else min(FREED * held, KEPT))
 
     def peak(self) -> float:
         """Estimated peak of the resident memory of a process that does this alone, in bytes."""
@@ -103,13 +108,15 @@ class Work:
             MemoryExhaustedError: it does not fit; names estimate, free memory, and what would help.
         """
         own, left, may = self.arrays(), free_memory(self.device), "are free"
+        may += " for each of the processes" if shared() else ""
         need = own if self.device.type == "cuda" else own + max(0, BASE - resident())
         if most is not None and self.peak() > most:
             need, left, may = self.peak(), most, "may be used"
         if left is None or need <= left:
             return
         local = has(self.operator, Local) and self.count == 1
-        ways = ["--tile auto"] if local else []
+        ways = ["fewer --jobs"] if shared() else []
+        ways += ["--tile auto"] if local else []
         ways += ["a smaller image or a crop"]
         ways += ["fewer images at a time"] if self.count > 1 else []
         ways += ["--dtype float32"] if self.dtype == torch.float64 else []

@@ -119,9 +119,13 @@ def unsound(x: Tensor, before: Tensor) -> Tensor:
 def _outside(x: Tensor, before: Tensor) -> list[Tensor]:
     """The shares of values outside and far outside the range of the data, [0, 1] included."""
     low, high = before.flatten(1).amin(1).clamp(max=0), before.flatten(1).amax(1).clamp(min=1)
-    beyond = torch.maximum(low[:, None] - x.flatten(1), x.flatten(1) - high[:, None])
-    beyond = beyond / (high - low)[:, None]
-    return [(beyond > d).float().mean(1) for d in (OUTSIDE, FAR_OUTSIDE)]
+    values, low, high = x.flatten(1), low[:, None], high[:, None]
+    shares = []
+    for distance in (OUTSIDE, FAR_OUTSIDE):
+        margin = distance * (high - low)
+        beyond = (values < low - margin) | (values > high + margin)  # bits: volumes are large
+        shares.append(beyond.sum(1) / values.shape[1])
+    return shares
 
 
 def _amplified(x: Tensor, before: Tensor) -> Tensor:
@@ -142,9 +146,9 @@ def _details(x: Tensor) -> Tensor:
 
     Of volumes those of some planes.
     """
-    kernel = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]]).to(x) / 6
     grey = planes(x, PLANES).mean(1, keepdim=True)
-    local = functional.avg_pool2d(functional.conv2d(grey, kernel[None, None]) ** 2, 8).sqrt()
+    details = grey.diff(2, -1).diff(2, -2) / 6
+    local = functional.avg_pool2d(details.square_(), 8).sqrt()
     return local.view(len(x), -1)
 
 

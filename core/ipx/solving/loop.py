@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ipx.errors import PlanError
+from ipx.numerics.memory import trim
 from ipx.numerics.tensors import column
 from ipx.planning.plan import Plan
 from ipx.solving.attach import attach, plan_for
@@ -68,6 +69,7 @@ def iterate(
         if not bool(run.active.any()):
             break
         after = solver.step(problem, state)
+        trim(run.unknown.nbytes)
         x, residual = solver.solution(problem, after), solver.residual(problem, state, after)
         state, seconds = frozen(state, after, run.active), time.perf_counter() - began
         now = run.take(Progress(problem, k, budget, x, residual, run.active, seconds, tol=tol))

@@ -38,13 +38,22 @@ def solution(prepared: Prepared) -> Weighed:
     The weights are chosen at the first start: objectives compare at the same weights only.
     """
     first = _begun(prepared, 0)
-    chosen = RULES[prepared.rule.name](first, Weighed())
+    chosen = _chosen(first)
     solve = partial(_from_each_start, prepared, first)
     done = replace(chosen, result=solve(chosen.settled))
     if not prepared.automatic:
         return done
     problem = prepared.problem
     return safer(done, framed(problem.preview(), problem), solve)
+
+
+def weights(prepared: Prepared) -> Weighed:
+    """The weights alone, without the solution."""
+    return _chosen(_begun(prepared, 0))
+
+
+def _chosen(first: Prepared) -> Weighed:
+    return RULES[first.rule.name](first, Weighed())
 
 
 def solved_like(prepared: Prepared, weights: Tensor, twin: Result) -> Result:

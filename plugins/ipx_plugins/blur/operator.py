@@ -29,6 +29,9 @@ QUIET, FEWEST = 0.05, 150
 MIDDLE = 512
 """Side of the part of large data in which they are looked for."""
 
+LOSS = 0.01
+"""Largest distance of |A| to its bound."""
+
 REMOVED = 0.03
 """Largest factor of amplitudes that count as removed."""
 
@@ -83,7 +86,10 @@ class Blur(LinearOperator[BlurOptions]):
             self._fft = tuple(size)
         else:
             *others, last = self._extended
+            if o.boundary == "zero":  # zeros beyond one end of an axis stand for both
+                *others, last = (n + k // 2 for n, k in zip(size, sides, strict=True))
             self._fft = (*map(next_fast_len, others), next_fast_len(last, real=True))
+        self._centred = o.boundary in ("circular", "zero")
         self._dims = tuple(range(-len(size), 0))
 
     @classmethod
@@ -106,39 +112,39 @@ class Blur(LinearOperator[BlurOptions]):
         return core_of(options, dims)
 
     def _transfer(self, like: Tensor) -> Tensor:
-        """Fourier transform of the PSF, its centre (circular) or first pixel at the origin."""
+        """Fourier transform of the PSF: its first pixel at the origin, if `_centred` its centre."""
+        return self.buffer("transfer", like, self._exact_transfer)
 
-        def make() -> Tensor:
-            padded = torch.zeros(self._fft, dtype=torch.float64)
-            sides = self.psf.shape
-            padded[tuple(slice(k) for k in sides)] = self.psf
-            if self.options.boundary == "circular":
-                padded = padded.roll([-(k // 2) for k in sides], self._dims)
-            transfer: Tensor = torch.fft.rfftn(padded)
-            return transfer
-
-        return self.buffer("transfer", like, make)
+    def _exact_transfer(self) -> Tensor:
+        """`_transfer` in double precision."""
+        padded = torch.zeros(self._fft, dtype=torch.float64)
+        sides = self.psf.shape
+        padded[tuple(slice(k) for k in sides)] = self.psf
+        if self._centred:
+            padded = padded.roll([-(k // 2) for k in sides], self._dims)
+        transfer: Tensor = torch.fft.rfftn(padded)
+        return transfer
 
     def forward(self, x: Tensor) -> Tensor:
         """h * x, ``(B, C, H, W)`` to ``(B, *data_shape)``."""
-        transfer, circular = self._transfer(x), self.options.boundary == "circular"
-        c = torch.fft.rfftn(x if circular else self._extend(x), s=self._fft, dim=self._dims)
-        out = irfftn(c * transfer, self._fft)
-        if circular:
+        c = torch.fft.rfftn(self._extend(x), s=self._fft, dim=self._dims)
+        out = irfftn(c.mul_(self._transfer(x)), self._fft)
+        if self.options.boundary == "circular":
             return out
-        first = [k - 1 for k in self.psf.shape]  # the outputs that use the extended picture only
+        # the outputs that use the extended picture only
+        first = [0 if self._centred else k - 1 for k in self.psf.shape]
         return self._cut(out, first, self.data_shape[1:]).contiguous()
 
     def adjoint(self, y: Tensor) -> Tensor:
         """A^T y, ``(B, *data_shape)`` to ``(B, C, H, W)``."""
-        transfer, circular = self._transfer(y), self.options.boundary == "circular"
-        if not circular:
+        transfer, origin = self._transfer(y), [0] * len(self._dims)
+        if not self._centred:
             y = functional.pad(y, _around([k - 1 for k in self.psf.shape]))
         c = torch.fft.rfftn(y, s=self._fft, dim=self._dims)
-        out = irfftn(c * transfer.conj(), self._fft)
-        if circular:
-            return out
-        return self._fold(self._cut(out, [0] * len(self._dims), self._extended))
+        out = irfftn(c.mul_(transfer.conj()), self._fft)
+        if self._centred:
+            return self._cut(out, origin, self.image_shape[1:]).contiguous()
+        return self._fold(self._cut(out, origin, self._extended))
 
     @staticmethod
     def _cut(x: Tensor, first: Sequence[int], size: Sequence[int]) -> Tensor:
@@ -147,8 +153,8 @@ class Blur(LinearOperator[BlurOptions]):
         return x[where]
 
     def _extend(self, x: Tensor) -> Tensor:
-        """P x, ``(B, C, *extended)``."""
-        if self.options.open:
+        """P x, ``(B, C, *extended)``; circular and zero borders need none."""
+        if self.options.open or self._centred:
             return x
         return extended(x, self._before, self._after, self.options.boundary)
 
@@ -161,11 +167,8 @@ class Blur(LinearOperator[BlurOptions]):
     def spectrum(self, like: Tensor) -> Spectral:
         """Eigenvalues of A^T A: |H|^2 (circular) or the squared cosine transform of h (reflect)."""
         if self.options.boundary == "circular":
-
-            def power() -> Tensor:
-                return self._transfer(torch.zeros((), dtype=torch.float64)).abs() ** 2
-
-            return Spectral("fft", self.buffer("gram", like, power))
+            power = self.buffer("gram", like, lambda: self._exact_transfer().abs() ** 2)
+            return Spectral("fft", power)
         return Spectral("dct", self.buffer("gram", like, lambda: self._cosine() ** 2))
 
     def view(self, x: Tensor) -> Tensor:
@@ -246,7 +249,26 @@ class Blur(LinearOperator[BlurOptions]):
 
     def norm(self) -> float:
         """The largest singular value, exactly."""
-        return math.sqrt(float(self.spectrum(torch.zeros((), dtype=torch.float64)).gram.max()))
+        circular = self.options.boundary == "circular"
+        return float((self._exact_transfer() if circular else self._cosine()).abs().max())
+
+    def bound(self) -> float | None:
+        """1, the sum of a PSF without negative values, where |A| is within 1 % of it.
+
+        Along an axis of n pixels a half-wave over the data, which vanishes at its ends, loses at
+        most ``(pi s / n)^2 / 2`` by the blur, s^2 the second moment of the PSF about its centre,
+        and ``2 pi^2 (s / n)^3`` of its energy to what lies beyond the border.
+        """
+        if self.options.boundary not in ("zero", "valid", "unknown") or bool((self.psf < 0).any()):
+            return None
+        loss = 0.0
+        for axis, n in enumerate(self.data_shape[1:]):
+            k = self.psf.shape[axis]
+            along = self.psf.movedim(axis, 0).flatten(1).sum(1)
+            place = torch.arange(k, dtype=torch.float64) - k // 2
+            share = math.sqrt(float(along @ place**2)) / n
+            loss += 0.5 * (math.pi * share) ** 2 + 2 * math.pi**2 * share**3
+        return 1.0 if loss < LOSS else None
 
     def preview(self, y: Tensor) -> Tensor:
         """The data; for boundaries valid and unknown, with their edge pixels around them."""

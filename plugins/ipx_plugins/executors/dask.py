@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import logging
 import queue
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
-from ipx import Executor, InputError, MissingExtraError, PluginError, Workers
+from ipx import Executor, InputError, MissingExtraError, PluginError, Team, Workers
 
 U = TypeVar("U")
 R = TypeVar("R")
@@ -32,22 +34,36 @@ class Dask(Executor):
         self, work: Callable[[U], R], units: Sequence[U], workers: Workers
     ) -> Iterator[tuple[int, R | BaseException]]:
         """See `ipx.Executor.run`."""
+        with self.team(work, workers) as team:
+            yield from team(units)
+
+    @contextmanager
+    def team(self, work: Callable[[U], R], workers: Workers) -> Iterator[Team[U, R]]:
+        """See `ipx.Executor.team`."""
         distributed = _module("distributed", "the extra dask: pip install 'ipx-toolbox[dask]'")
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         with ExitStack() as after:
             client = _client(distributed, workers, after)
             workers.note(f"dashboard: {client.dashboard_link}")
-            ended: queue.Queue[Any] = queue.Queue()
-            running: dict[str, tuple[int, Any]] = {}
-            after.callback(_give_up, client, running)
-            for number, unit in enumerate(units):
-                future = client.submit(work, unit, pure=False, key=f"ipx-{id(ended)}-{number}")
-                running[future.key] = number, future
-                future.add_done_callback(lambda done: ended.put(done.key))
-            while running:
-                key = _next(ended, client)
-                number, future = running.pop(key)
-                yield number, _result(future)
+            yield partial(_ended, client, work)
+
+
+def _ended(client: Any, work: Callable[[U], R], units: Sequence[U]) -> Iterator[tuple[int, Any]]:
+    """Number and result of each unit, as the tasks end."""
+    ended: queue.Queue[Any] = queue.Queue()
+    batch = secrets.token_hex(8)
+    running: dict[str, tuple[int, Any]] = {}
+    try:
+        for number, unit in enumerate(units):
+            future = client.submit(work, unit, pure=False, key=f"ipx-{batch}-{number}")
+            running[future.key] = number, future
+            future.add_done_callback(lambda done: ended.put(done.key))
+        while running:
+            key = _next(ended, client)
+            number, future = running.pop(key)
+            yield number, _result(future)
+    finally:
+        _give_up(client, running)
 
 
 def _module(name: str, remedy: str) -> Any:

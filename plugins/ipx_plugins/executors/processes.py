@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from ipx import Executor, Workers
+from ipx import Executor, Team, Workers
 
 U = TypeVar("U")
 R = TypeVar("R")
@@ -43,15 +43,32 @@ class Processes(Executor):
         self, work: Callable[[U], R], units: Sequence[U], workers: Workers
     ) -> Iterator[tuple[int, R | BaseException]]:
         """See `ipx.Executor.run`."""
-        context = _context(workers.preload)
+        with self.team(work, workers) as team:
+            yield from team(units)
+
+    @contextlib.contextmanager
+    def team(self, work: Callable[[U], R], workers: Workers) -> Iterator[Team[U, R]]:
+        """See `ipx.Executor.team`. Processes start when there is a unit for them, and stay."""
+        context, idle = _context(workers.preload), list[Worker]()
+
+        def start() -> Worker:
+            return idle.pop() if idle else _started(context, work)
+
+        try:
+            yield lambda units: self._ended(units, workers.jobs, start, idle)
+        finally:
+            _stop(idle)
+
+    def _ended(
+        self, units: Sequence[U], jobs: int, start: Callable[[], Worker], idle: list[Worker]
+    ) -> Iterator[tuple[int, Any]]:
+        """Number and result of each unit; workers without one go to ``idle``."""
         waiting, begun = deque(range(len(units))), [0] * len(units)
-        idle: list[Worker] = []
         busy: dict[Connection, tuple[Worker, int]] = {}
         try:
             while waiting or busy:
-                while waiting and len(busy) < workers.jobs:
-                    worker = idle.pop() if idle else _started(context, work)
-                    number = waiting.popleft()
+                while waiting and len(busy) < jobs:
+                    worker, number = start(), waiting.popleft()
                     begun[number] += 1
                     busy[worker.pipe] = (worker, number)
                     with contextlib.suppress(OSError):  # it is dead, which is seen below
@@ -72,7 +89,7 @@ class Processes(Executor):
                     idle.append(worker)
                     yield number, result
         finally:
-            _stop([*idle, *(worker for worker, _ in busy.values())])
+            _stop([worker for worker, _ in busy.values()])
 
 
 def _context(preload: Sequence[str]) -> Any:

@@ -149,7 +149,7 @@ def _traits(**changed: Any) -> Callable[[Any], Traits]:
     known = replace(shared, **changed)
 
     def traits(options: Any) -> Traits:
-        subject = trained_for(chosen_weights(options), options.model)
+        subject = trained_for(options.weights, options.model)
         return replace(known, suits=subject or "face")
 
     return traits

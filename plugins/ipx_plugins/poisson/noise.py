@@ -18,6 +18,7 @@ The offset, a pedestal that the camera adds to the counts, is subtracted from y 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 
 import torch
@@ -34,6 +35,23 @@ _PEAK, _SIGMA = 100.0, 0.01  # in simulations
 _LEAST_PHOTON = 0.1
 _FEW = 20.0  # photons; above, the expansion in 1 / mean is exact to 1e-3
 _ANSCOMBE = 0.375
+_BLOCK = 1 << 22  # values worked on at once: each takes ten times its memory
+
+
+def _sums(work: Callable[..., Tensor], *values: Tensor) -> Tensor:
+    """The sums of ``work(*values)``, value by value, of each image: ``(B,)``."""
+    return torch.stack([image_sum(work(*block)) for block in _blocks(*values)]).sum(0)
+
+
+def _blocks(*values: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """Arrays ``(B, ...)`` in blocks ``(B, n)``, so that temporaries stay small."""
+    each = max(1, _BLOCK // len(values[0]))
+    return zip(*(v.flatten(1).split(each, 1) for v in values), strict=True)
+
+
+def _is_map(value: object) -> bool:
+    """True for numbers that are not one, or one per image."""
+    return isinstance(value, Tensor) and value.ndim > 1
 
 
 def _divergence(mean: Tensor) -> Tensor:
@@ -70,7 +88,8 @@ class _Photons(Noise[_P]):
 
     def centred(self, y: Tensor) -> Tensor:
         """y without the offset."""
-        return y - per_image(self.offset, y)
+        none = not isinstance(self.offset, Tensor) and self.offset == 0
+        return y if none else y - per_image(self.offset, y)
 
     def _shift(self, like: Tensor) -> Scalar:
         """c = peak sigma^2."""
@@ -81,6 +100,11 @@ class _Photons(Noise[_P]):
 
     def _read_out(self) -> Scalar:
         return _SIGMA if self.sigma is None else self.sigma
+
+    @property
+    def _mapped(self) -> bool:
+        """True if a level is told value by value, so that data cannot be cut into blocks."""
+        return any(_is_map(each) for each in (self.offset, self._peak(), self._read_out()))
 
     def _parts(self, pred: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``pred`` and the counted ``y`` shifted by c, and eps, which broadcasts against y."""
@@ -103,6 +127,10 @@ class _Photons(Noise[_P]):
 
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
         """The sum of g per image, ``(B,)``."""
+        return image_sum(self._losses(pred, y)) if self._mapped else _sums(self._losses, pred, y)
+
+    def _losses(self, pred: Tensor, y: Tensor) -> Tensor:
+        """g of each value."""
         p, y, eps = self._parts(pred, y)
         q = torch.maximum(p, eps)
         below = p - q  # <= 0
@@ -110,7 +138,7 @@ class _Photons(Noise[_P]):
         bend = torch.maximum(y, eps) / eps**2
         r = (y / eps).clamp_max(1.0)
         least = eps * (0.5 * (1 - r**2) + torch.xlogy(r, r))
-        return image_sum(value + (1 - y / q) * below + 0.5 * bend * below**2 - least)
+        return value + (1 - y / q) * below + 0.5 * bend * below**2 - least
 
     def grad(self, pred: Tensor, y: Tensor) -> Tensor:
         """g'(pred), shape of y."""
@@ -124,6 +152,13 @@ class _Photons(Noise[_P]):
         The positive root of ``p^2 + (t - v) p - t y = 0`` where that is at least eps, else the
         minimum of the parabola.
         """
+        if v.numel() <= _BLOCK or self._mapped or _is_map(t):
+            return self._near(v, y, t)
+        found = [self._near(*block, t) for block in _blocks(v, y)]
+        return torch.cat(found, 1).view_as(v)
+
+    def _near(self, v: Tensor, y: Tensor, t: Scalar) -> Tensor:
+        """`prox` of some values."""
         u, z, eps = self._parts(v, y)
         step = torch.as_tensor(per_image(t, v), dtype=v.dtype, device=v.device)
         gap = u - step
@@ -143,7 +178,7 @@ class _Photons(Noise[_P]):
         made = self if self.level is not None else cast("_Photons[_P]", self.estimated(y))
         _, counted, _ = made._parts(y, y)
         photons = _local(counted) * per_image(made._peak(), y)
-        each = _divergence(photons).flatten(1).mean(1)
+        each = _sums(_divergence, photons) / photons[0].numel()
         return count * each / per_image(made._peak(), count)
 
     def deviation(self, y: Tensor) -> Tensor:

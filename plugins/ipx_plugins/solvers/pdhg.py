@@ -81,7 +81,7 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
         s, data, part = state, problem.data, self._part(problem)
         prior, linearised = using(problem.prior, ProxConjugate), self._linearised(problem)
         inverse = s.sigma * s.scale**2
-        slope = part.adjoint(s.p)
+        slope = part.adjoint(s.p)  # what is not needed any more is dropped: volumes are large
         if s.q is not None:
             slope = slope + using(problem.operator, Adjoint).adjoint(s.q)
             inverse = inverse + DATA_PENALTY * data.operator_norm() ** 2
@@ -89,20 +89,24 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
             slope = slope + data.grad(s.x)
             inverse = inverse + vector(data.lipschitz(), s.x)
         tau = 1 / inverse.clamp_min(1e-12)
-        x = s.x - column(tau, s.x) * slope
+        x = torch.addcmul(s.x, column(tau, s.x), slope, value=-1)
+        del slope
         if self._proxed(problem):
             x = data.prox(x, tau, guess=s.x)
-        ahead = 2 * x - s.x
-        sigma = column(s.sigma, s.p)
-        u = s.p + sigma * part.forward(ahead)
-        p = prior.prox_conjugate(u, s.sigma, vector(problem.lam, x))
+        ahead = torch.lerp(s.x, x, 2.0)
         over = min(self.options.relaxation, 1.4) if linearised else self.options.relaxation
         q = s.q
         if q is not None:
-            moved = q + DATA_PENALTY * problem.operator.forward(ahead)
+            moved = torch.add(q, problem.operator.forward(ahead), alpha=DATA_PENALTY)
             q = torch.lerp(q, data.way(DataDual).prox_conjugate(moved, DATA_PENALTY), over)
+            del moved
+        sigma = column(s.sigma, s.p)
+        u = torch.addcmul(s.p, sigma, part.forward(ahead))
+        del ahead
+        p = prior.prox_conjugate(u, s.sigma, vector(problem.lam, x))
         # by Moreau (u - p) / sigma is the prior's prox, its own copy of the image where K = I
         seen = (u - p) / sigma if s.own else x
+        del u
         steps = s.steps + 1
         return replace(
             s,

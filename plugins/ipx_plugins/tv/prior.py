@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import torch
@@ -55,6 +56,10 @@ class TV(OuterProx[TVOptions]):
         axes = tuple(a for a in axes if g.shape[a] > 1)
         if not axes:
             return g.abs().flatten(1, 2)
+        if axes == (1,):  # without the squares of all directions at a time
+            first, *others = g.split(1, 1)
+            square = reduce(lambda total, d: torch.addcmul(total, d, d), others, first * first)
+            return root(square).flatten(1, 2)
         return root((g * g).sum(axes, keepdim=True)).flatten(1, 2)
 
     def _scaled(self, u: Tensor, factor: Tensor) -> Tensor:
