@@ -46,7 +46,7 @@ def _sums(work: Callable[..., Tensor], *values: Tensor) -> Tensor:
 def _blocks(*values: Tensor) -> Iterable[tuple[Tensor, ...]]:
     """Arrays ``(B, ...)`` in blocks ``(B, n)``, so that temporaries stay small."""
     each = max(1, _BLOCK // len(values[0]))
-    return zip(*(v.flatten(1).split(each, 1) for v in values), strict=True)
+    return zip(*(torch.split(v.flatten(1), each, 1) for v in values), strict=True)
 
 
 def _is_map(value: object) -> bool:
@@ -154,7 +154,7 @@ class _Photons(Noise[_P]):
         """
         if v.numel() <= _BLOCK or self._mapped or _is_map(t):
             return self._near(v, y, t)
-        found = [self._near(*block, t) for block in _blocks(v, y)]
+        found = [self._near(part, data, t) for part, data in _blocks(v, y)]
         return torch.cat(found, 1).view_as(v)
 
     def _near(self, v: Tensor, y: Tensor, t: Scalar) -> Tensor:

@@ -57,7 +57,7 @@ class TV(OuterProx[TVOptions]):
         if not axes:
             return g.abs().flatten(1, 2)
         if axes == (1,):  # without the squares of all directions at a time
-            first, *others = g.split(1, 1)
+            first, *others = torch.split(g, 1, 1)
             square = reduce(lambda total, d: torch.addcmul(total, d, d), others, first * first)
             return root(square).flatten(1, 2)
         return root((g * g).sum(axes, keepdim=True)).flatten(1, 2)
