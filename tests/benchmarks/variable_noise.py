@@ -26,7 +26,6 @@ NOISES: tuple[dict[str, Any], ...] = (
     {"name": "poisson", "peak": 30.0},
     {"name": "poisson-gaussian", "peak": 30.0, "sigma": 0.05},
     {"name": "speckle", "looks": 1.0},
-    {"name": "speckle", "looks": 10.0},
 )
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (
     ("tv", "tv", None),

@@ -74,6 +74,9 @@ GAINS = {
     "drunet": _measured(
         ("identity", "gaussian", 1.62, "benchmarks/prior_auto.md"),
         ("identity", "impulse", 2.58, "benchmarks/impulse.md"),
+        ("identity", "poisson", 2.80, "benchmarks/variable_noise.md"),
+        ("identity", "poisson-gaussian", 2.31, "benchmarks/variable_noise.md"),
+        ("identity", "speckle", 7.65, "benchmarks/variable_noise.md"),
         ("blur", "gaussian", 0.98, "benchmarks/unrolled.md"),
         ("inpaint", "gaussian", 3.12, "benchmarks/unrolled.md"),
         ("super-resolution", "gaussian", 1.65, "benchmarks/unrolled.md"),
