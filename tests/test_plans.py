@@ -260,15 +260,22 @@ def test_exact_refuses_what_approximates() -> None:
 
 
 def test_a_preference_of_the_prior_decides() -> None:
-    """Analysis once claimed a random gradient to be given to adam."""
-    request = Request(op={"name": "blur"}, prior={"name": "realnvp-analysis"})
+    request = Request(op={"name": "blur"}, prior={"name": "tgv"})
     spec = request.tree("prior").spec
     assert isinstance(spec, PriorSpec)
-    assert spec.preferred() == ("adam",)
-    assert ipx.StochasticGrad not in spec.capabilities()
-    assert request.plan().solver.name == "adam"
-    smooth = Request(op={"name": "blur"}, prior={"name": "vae-analysis"})
-    assert smooth.plan().solver.name == "lbfgs"
+    assert spec.preferred() == ("pdhg",)
+    assert request.plan().solver.name == "pdhg"
+    assert Request(op={"name": "blur"}, prior={"name": "tv"}).plan().solver.name == "admm"
+
+
+def test_the_gradient_of_an_analysis_is_not_random() -> None:
+    """It once claimed to be, and was given to adam."""
+    for name in ("realnvp-analysis", "vae-analysis"):
+        request = Request(op={"name": "blur"}, prior={"name": name})
+        spec = request.tree("prior").spec
+        assert isinstance(spec, PriorSpec)
+        assert ipx.StochasticGrad not in spec.capabilities()
+        assert request.plan().solver.name == "lbfgs"
 
 
 def test_no_solver_fits_is_said_as_such() -> None:

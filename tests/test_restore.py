@@ -310,7 +310,10 @@ def test_gradient_flows_through_steps() -> None:
             "neither shipped nor a file",
         ),
         ({"solver": "unrolled-hqs"}, "weights come with unrolled-hqs"),
-        ({"prior": "none", "solver": {"name": "feedforward", "model": "unet"}}, "come with unet"),
+        (
+            {"prior": "none", "solver": {"name": "feedforward", "model": "cyclegan"}},
+            "with cyclegan",
+        ),
         ({"prior": "tv", "start": "nowhere"}, "start nowhere is neither"),
         ({"prior": "tv", "start": "mean"}, "for priors with a decoder"),
     ],
@@ -339,6 +342,13 @@ def test_the_number_of_iterations_bounds_the_classical_start() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ipx.solving.trials.iterate", counted)
         y = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
-        ipx.solve(y, op={"name": "blur", "sigma": 1}, prior="wavelet", start="tv", iterations=3)
+        ipx.solve(
+            y,
+            op={"name": "blur", "sigma": 1},
+            prior="wavelet",
+            start="tv",
+            iterations=3,
+            doubtful="keep",
+        )
     assert len(counts) > 4  # the tuner, the start, and the same for the main one
     assert set(counts) == {3}

@@ -13,10 +13,16 @@ shape ``()`` or ``(B,)``, one value per image. Nothing here imports torch.
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from ipx.errors import PlanError
+from ipx.declare.capability import (
+    Capability as Capability,
+    capabilities_of as capabilities_of,
+    has as has,
+    implemented as implemented,
+    methods as methods,
+    using as using,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,68 +33,6 @@ if TYPE_CHECKING:
 
 Scalar: TypeAlias = "float | Tensor"
 Shape: TypeAlias = tuple[int, ...]
-
-
-class Capability:
-    """Base of all capabilities.
-
-    ``of`` names what can have it: a kind of component (``operator``, ``noise``, ``prior``), the
-    ``data`` term, which gets it from a bridge, or the whole ``problem``. A component implements
-    all public methods of its capabilities. A capability without methods, such as `Quadratic`, is
-    known from the declaration only.
-    """
-
-    of: ClassVar[str] = ""
-
-    def __init_subclass__(cls, of: str = "", **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.of = of or cls.of
-        implemented.cache_clear()
-
-
-C = TypeVar("C")
-
-
-def has(component: object, capability: type[C]) -> TypeGuard[C]:
-    """True if ``component`` has ``capability`` with its present options."""
-    return capability in getattr(component, "capabilities", ())
-
-
-def using(component: object, capability: type[C]) -> C:
-    """``component``, typed as having ``capability``.
-
-    Raises:
-        PlanError: the component lacks it; the problem is not attached to a plan for the solver.
-    """
-    if has(component, capability):
-        return component
-    raise PlanError(f"{type(component).__name__} does not provide {capability.__name__}")
-
-
-def methods(capability: type) -> tuple[str, ...]:
-    """The names of the methods that a capability requires."""
-    return tuple(n for n, v in vars(capability).items() if callable(v) and not n.startswith("_"))
-
-
-def capabilities_of(kind: str) -> tuple[type[Capability], ...]:
-    """The capabilities of one kind of component, including those of plugins imported so far."""
-    found: list[type[Capability]] = []
-    todo = [Capability]
-    while todo:
-        more = todo.pop(0).__subclasses__()
-        found += [c for c in more if c.of == kind]
-        todo += more
-    return tuple(found)
-
-
-@functools.cache
-def implemented(cls: type, kind: str) -> frozenset[type]:
-    """The capabilities of a kind for which a class has every method."""
-    return frozenset(
-        c
-        for c in capabilities_of(kind)
-        if methods(c) and all(callable(getattr(cls, m, None)) for m in methods(c))
-    )
 
 
 class Linear(Protocol):
