@@ -2,7 +2,7 @@
 
 What was measured are means over photographs. A single image may speak for another prior, such as
 block matching for one that repeats itself. Each rival restores a window of the data, and a tuner
-that can compare solutions without the truth scores them (`ipx.Tuner.score`).
+that can compare solutions without the truth scores them (`ipx.Tuner.compare`).
 
 A result that is doubtful is compared in the same way with that of a prior which invents nothing.
 """
