@@ -181,6 +181,8 @@ def test_bad_input_is_one_line(
     glow = ("--weights", weights["glow"])
     picture = photos / "bright" / "0.png"
     odd, out, codes = photos / "odd.png", photos / "x.png", photos / "c.npz"
+    bands = photos / "bands.npy"
+    np.save(bands, np.zeros((16, 16, 5), np.float32))
     write(odd, np.full((3, 18, 18), 0.5))
     run("encode", picture, *glow, "-o", codes)
     cases: list[tuple[int, str, tuple[object, ...]]] = [
@@ -190,6 +192,7 @@ def test_bad_input_is_one_line(
                               "-o", out)),
         (3, "multiples of 4", ("encode", odd, *glow, "-o", photos / "o.npz")),
         (3, "--size", ("encode", picture, odd, *glow, "-o", photos / "o.npz")),
+        (3, "has 5 bands", ("encode", bands, *glow, "-o", photos / "o.npz")),
         (3, "has no pictures", ("encode", weights["glow"].parent, *glow, "-o", photos / "o.npz")),
         (3, "does not exist", ("sample", *glow, "-o", photos / "no" / "x.png")),
         (2, "writes a file *.png", ("sample", *glow, "-o", photos / "x.jpg")),

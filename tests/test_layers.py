@@ -59,6 +59,7 @@ FOR_COMMANDS = (
     "ipx.files.images",
     "ipx.files.limits",
     "ipx.files.lookup",
+    "ipx.files.picture",
     "ipx.files.panel",
     "ipx.files.record",
     "ipx.files.sheets",

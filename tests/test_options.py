@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,24 @@ class Needed(Options):
     """An option without default."""
 
     level: float = opt(help="A level.")
+
+
+class Changed(Sample, defaults={"count": 5, "where": Path("here")}):
+    """The same with other defaults."""
+
+
+def test_a_subclass_changes_defaults_and_nothing_else() -> None:
+    assert (Changed().count, Changed().where, Changed().share) == (5, Path("here"), 0.5)
+    assert Changed(count=2).count == 2
+    for name, info in Sample.infos().items():
+        other = Changed.infos()[name]
+        assert replace(other, default=info.default) == info
+    assert list(Changed.infos()) == list(Sample.infos())
+    assert Sample().count == 3
+    with pytest.raises(ipx.OptionError, match="<= 9"):
+        Changed(count=10)
+    with pytest.raises(TypeError, match="no option number"):
+        type("Wrong", (Sample,), {}, defaults={"number": 1})
 
 
 @given(

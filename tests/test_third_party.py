@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import ipx
 from ipx.errors import InputError, OptionError
@@ -123,6 +124,109 @@ def test_each_kind_works_as_it_is(kind: str, tmp_path: Path) -> None:
     told = run_commands(commands, tmp_path, site)
     row = json.loads(told.splitlines()[-1])
     assert row["psnr_after"] > row["psnr_before"]
+
+
+GENERATIVE = {
+    "__init__.py": """
+from ipx import ModelSpec, Options, hookimpl, opt
+
+
+class BasisOptions(Options):
+    colors: int = opt(default=1, help="Channels.")
+    latent: int = opt(default=6, min=1, help="Length of the code.")
+
+
+@hookimpl
+def ipx_components():
+    return [
+        ModelSpec(
+            name="my-basis",
+            target="my_basis.model:Basis",
+            options=BasisOptions,
+            summary="Sums of smooth patterns.",
+        )
+    ]
+""",
+    "model.py": """
+import torch
+from ipx import Generative
+
+
+class Basis(Generative):
+    only_shape = (1, 16, 16)
+
+    def network(self):
+        return torch.nn.Linear(256, self.options.latent, bias=False)
+
+    def latent_size(self, image_shape):
+        return self.options.latent
+
+    def encode(self, net, x):
+        return torch.linalg.lstsq(net.weight.T, x.flatten(1).T).solution.T
+
+    def decode(self, net, z, image_shape):
+        return (z @ net.weight).view(-1, 1, 16, 16)
+
+    def loss(self, net, batch, rng):
+        return (self.decode(net, net(batch.flatten(1)), (1, 16, 16)) - batch).square().mean()
+""",
+}
+"""A package with a generative model, which knows nothing of codes, reports or priors."""
+
+
+def test_a_generative_model_of_a_third_party_has_all_that_ours_have(tmp_path: Path) -> None:
+    """Training, codes, samples, formulations as priors, and codes in the report of a run."""
+    site = tmp_path / "my-basis" / "src"
+    (site / "my_basis").mkdir(parents=True)
+    for name, text in GENERATIVE.items():
+        (site / "my_basis" / name).write_text(text)
+    as_installed(tmp_path / "my-basis")
+    v, u = np.mgrid[-1:1:16j, -1:1:16j]
+    shares = np.random.default_rng(0).random((12, 3))
+    many = (0.3 * shares @ np.stack([u + 1, v + 1, np.ones_like(u)]).reshape(3, -1)).reshape(
+        -1, 16, 16
+    )
+    np.save(tmp_path / "many.npy", many.astype(np.float32))
+    np.save(tmp_path / "one.npy", many[0].astype(np.float32))
+    own = ("--model", "my-basis", "--weights", "own.safetensors")
+    prior = ("--prior", "vae-synthesis", "--prior.model", "my-basis")
+    train = ("train", "my-basis", "--data", "many.npy", "--crop", "16", "--lr", "0.01")
+    told = run_commands(
+        [
+            [
+                *train,
+                "--steps",
+                "60",
+                "--batch",
+                "8",
+                "--ema",
+                "0.5",
+                "-o",
+                "own.safetensors",
+                "-q",
+            ],
+            ["latent", "encode", "one.npy", *own, "-o", "one.npz"],
+            ["latent", "sheet", *own, "-o", "sheet.png"],
+            [
+                *("generate", "vae", "--generator.model", "my-basis"),
+                *("--generator.weights", "own.safetensors", "--count", "4", "-o", "drawn.png"),
+            ],
+            [
+                *("solve", "one.npy", "--noise.sigma", "0.1", *prior, "--report", "page.html"),
+                *("--prior.weights", "own.safetensors", "-o", "x.npy"),
+            ],
+        ],
+        tmp_path,
+        site,
+    )
+    assert "1 code(s) of 6 numbers" in told
+    page = (tmp_path / "page.html").read_text()
+    assert "Sheet of codes" in page
+    assert "Numbers of the code" in page
+    basis = load_file(tmp_path / "own.safetensors")["weight"]
+    x = np.load(tmp_path / "x.npy").ravel()
+    code = np.linalg.lstsq(basis.T, x, rcond=None)[0]
+    assert float(np.abs(code @ basis - x).max()) < 1e-5  # x = D(z)
 
 
 @pytest.mark.slow

@@ -59,7 +59,12 @@ from ipx.declare.foreign import (
 )
 from ipx.declare.hooks import hookimpl as hookimpl
 from ipx.declare.kinds import KINDS as KINDS
-from ipx.declare.options import NoOptions as NoOptions, Options as Options, opt as opt
+from ipx.declare.options import (
+    NoOptions as NoOptions,
+    OneSizeOptions as OneSizeOptions,
+    Options as Options,
+    opt as opt,
+)
 from ipx.declare.specs import (
     AdapterSpec as AdapterSpec,
     GeneratorSpec as GeneratorSpec,
@@ -148,7 +153,11 @@ from ipx.parts.operator import (
 from ipx.parts.prior import OuterProx as OuterProx, Prior as Prior
 from ipx.parts.stack import from_scipy as from_scipy, vstack as vstack
 from ipx.parts.sum import Sum as Sum
-from ipx.parts.weights import Weights as Weights, load_weights as load_weights
+from ipx.parts.weights import (
+    Weights as Weights,
+    load_generative as load_generative,
+    load_weights as load_weights,
+)
 from ipx.planning.plan import Plan as Plan
 from ipx.planning.settings import SolveSettings as SolveSettings
 from ipx.solving.attach import attach as attach, best_for as best_for, plan_for as plan_for

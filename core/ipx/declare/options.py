@@ -12,6 +12,7 @@ This module imports nothing heavy, so that a plugin's declaring module stays lig
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import os
 import types
@@ -214,12 +215,19 @@ class Options:
     Values are checked and converted when an instance is made, so an `Options` object is
     always valid. Raises `OptionError` on a wrong type, a value out of range, or an
     unknown name.
+
+    A subclass may change defaults of its base; help, range and unit stay::
+
+        class SmallOptions(TVOptions, defaults={"isotropic": False}):
+            ...
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, defaults: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for name, value in (defaults or {}).items():
+            _change_default(cls, name, value)
         dataclasses.dataclass(frozen=True, kw_only=True, repr=True)(cls)
         made: Callable[..., None] = cls.__init__
 
@@ -271,8 +279,29 @@ class Options:
         return out
 
 
+def _change_default(cls: type[Options], name: str, value: Any) -> None:
+    """Declare an option of a base anew, before ``cls`` becomes a dataclass."""
+    for base in cls.__mro__[1:]:
+        field = vars(base).get("__dataclass_fields__", {}).get(name)
+        if field is not None:
+            setattr(cls, name, dataclasses.field(default=value, metadata=field.metadata))
+            kind = typing.get_type_hints(base)[name]
+            cls.__annotations__ = {**inspect.get_annotations(cls), name: kind}
+            return
+    raise TypeError(f"{cls.__name__}: its bases have no option {name}")
+
+
 class NoOptions(Options):
     """A component without options."""
+
+
+class OneSizeOptions(Options):
+    """A network for square images of one size."""
+
+    colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
+    size: int = opt(
+        default=32, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
+    )
 
 
 def _info(field: dataclasses.Field[Any], hint: Any) -> OptionInfo:

@@ -6,12 +6,13 @@ where there is one, a density.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ipx.declare.capabilities import Shape
+from ipx.declare.options import OneSizeOptions
 from ipx.errors import OptionError, ShapeError
 from ipx.parts.component import O
 from ipx.parts.model import Model
@@ -75,11 +76,14 @@ class Generative(Model[O]):
         return 0.0
 
 
-class OneSize(Generative[O]):
-    """Base of models for square images of one size, with codes of one length.
+S = TypeVar("S", bound=OneSizeOptions)
 
-    The options have ``colors`` (1 or 3), ``size`` (a power of two) and ``latent``. The network has
-    a parameter ``log_deviation``, the logarithm of the root mean square of D(z) - x.
+
+class OneSize(Generative[S]):
+    """Base of models for square images of one size, a power of two, with codes of one length.
+
+    The options have ``latent`` besides. The network has a parameter ``log_deviation``, the
+    logarithm of the root mean square of D(z) - x.
     """
 
     def __init__(self, options: Any = None, **values: object) -> None:
@@ -91,7 +95,7 @@ class OneSize(Generative[O]):
     @property
     def only_shape(self) -> Shape:
         """``(colors, size, size)``."""
-        o: Any = self.options
+        o = self.options
         return (o.colors, o.size, o.size)
 
     @property

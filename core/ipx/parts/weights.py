@@ -19,6 +19,7 @@ from ipx.errors import InputError, ShapeError, UsageError
 from ipx.files.atomic import one_line, write_atomic
 from ipx.files.cards import find_weights
 from ipx.files.record import read_record, record_path, write_record
+from ipx.parts.generative import Generative
 from ipx.parts.model import Model, check_state
 
 
@@ -123,3 +124,24 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
     except InputError as e:
         raise InputError(f"{path}: {e}") from None
     return Weights(made, state, card)
+
+
+def load_generative(
+    name: str | os.PathLike[str], model: str, channels: int | None = None
+) -> tuple[Generative[Any], Weights]:
+    """As `load_weights`, for a model that generates images; returns it and its weights.
+
+    Raises:
+        UsageError: the model generates no images; says which do.
+        IpxError: those of `load_weights`.
+    """
+    if not _generates(registry().get("model", model)):
+        known = ", ".join(spec.name for spec in registry().all("model") if _generates(spec))
+        raise UsageError(f"model {model} generates no pictures; take {known}")
+    loaded = load_weights(name, model, channels)
+    assert isinstance(loaded.model, Generative)
+    return loaded.model, loaded
+
+
+def _generates(spec: Any) -> bool:
+    return issubclass(spec.load(), Generative)

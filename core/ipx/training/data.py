@@ -23,12 +23,11 @@ from ipx.files.atomic import one_line
 from ipx.files.format import Array
 from ipx.files.images import read
 from ipx.files.lookup import pictures_below
+from ipx.files.picture import recoloured
 from ipx.training.settings import Data
 
 CROP = 64
 """Side of the training crops of a model for any size."""
-
-LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601
 
 
 class Pictures:
@@ -317,11 +316,11 @@ def _load(settings: Data, channels: int) -> Iterator[tuple[str, Array]]:
         for name, file in _files(path):
             if any(_matches(name, p) for p in settings.exclude):
                 continue
-            picture = _coloured(name, _bytes(read(file).pixels), channels)
+            picture = recoloured(name, _bytes(read(file).pixels), channels)
             yield from _tiled(name, picture, settings.tiles)
     elif path.suffix in (".npy", ".npz"):
         for i, picture in enumerate(_arrays(path)):
-            yield f"{i:06d}", _coloured(f"{i:06d}", picture, channels)
+            yield f"{i:06d}", recoloured(f"{i:06d}", picture, channels)
     else:
         raise InputError(f"{path}: is neither a folder nor an NPY or NPZ file")
 
@@ -373,15 +372,3 @@ def _arrays(path: Path) -> Array:
         loaded = _bytes(loaded)
     many: Array = loaded
     return many
-
-
-def _coloured(name: str, picture: Array, channels: int) -> Array:
-    """``(C, H, W)`` with C = channels."""
-    if picture.shape[0] == channels:
-        return np.ascontiguousarray(picture)
-    if picture.shape[0] not in (1, 3):
-        raise InputError(f"{name}: has {picture.shape[0]} bands; use grey or colour images")
-    if channels == 3:
-        return picture.repeat(3, 0)
-    grey: Array = np.tensordot(LUMA, picture, 1)[None].round().astype(np.uint8)
-    return grey

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from ipx import ModelSpec, Options, hookimpl, opt
+from ipx import ModelSpec, OneSizeOptions, hookimpl, opt
 
 WEIGHTS = ("digits",)
 
 RECIPE: dict[str, Any] = {"lr": 1e-3, "batch": 64, "ema": 0.995}
 
 
-class AutoencoderOptions(Options):
+class AutoencoderOptions(OneSizeOptions):
     """Network, code and corruption; pictures are exactly ``size`` x ``size``."""
 
-    colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
-    size: int = opt(
-        default=32, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
-    )
     network: Literal["convolutional", "dense", "linear"] = opt(
         default="convolutional",
         help="Layers: strided convolutions, one hidden layer each way, or one affine map each way.",
@@ -58,21 +54,10 @@ class AutoencoderOptions(Options):
     )
 
 
-class DenoisingOptions(AutoencoderOptions):
+class DenoisingOptions(
+    AutoencoderOptions, defaults={"latent": 64, "corruption": "gaussian", "level": 0.5}
+):
     """Network, code and corruption; noise is removed."""
-
-    latent: int = opt(default=64, min=1, max=65536, help="Dimension of the code.")
-    corruption: Literal["none", "gaussian", "masking", "salt-and-pepper"] = opt(
-        default="gaussian",
-        help="What the encoder's input suffers in training, where the target is clean.",
-    )
-    level: float = opt(
-        default=0.5,
-        min=0.0,
-        max=1.0,
-        help="Largest standard deviation of gaussian corruption, or largest share of the pixels "
-        "that masking or salt-and-pepper hits; drawn uniformly from 0 for each picture.",
-    )
 
 
 @hookimpl

@@ -114,22 +114,13 @@ def _pictures(paths: tuple[Path, ...], shape: tuple[int, ...]) -> tuple[Tensor, 
     """Pictures of files and folders ``(N, C, H, W)``, and their paths."""
     import torch
 
-    from ipx.files.images import read
+    from ipx.files.picture import picture
 
     files = pictures_of(paths)
-    batch = []
-    for file in files:
-        pixels = torch.from_numpy(read(file).pixels.copy()).float()
-        if pixels.shape[0] != shape[0]:
-            luma = pixels.new_tensor([0.299, 0.587, 0.114])
-            grey = shape[0] == 1 and pixels.shape[0] == 3
-            pixels = (luma @ pixels.flatten(1)).view(1, *pixels.shape[1:]) if grey else pixels
-            pixels = pixels.expand(shape[0], -1, -1)
-        if tuple(pixels.shape) != shape:
-            raise InputError(
-                f"{file}: has shape {tuple(pixels.shape)}, these weights are for {shape}"
-            )
-        batch.append(pixels)
+    batch = [torch.from_numpy(picture(file, shape[0])) for file in files]
+    for file, x in zip(files, batch, strict=True):
+        if tuple(x.shape) != shape:
+            raise InputError(f"{file}: has shape {tuple(x.shape)}, these weights are for {shape}")
     return torch.stack(batch), [str(file) for file in files]
 
 

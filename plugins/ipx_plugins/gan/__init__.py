@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from ipx import GeneratorSpec, ModelSpec, OptionError, Options, hookimpl, opt
+from ipx import (
+    GeneratorSpec,
+    ModelSpec,
+    OneSizeOptions,
+    OptionError,
+    Options,
+    hookimpl,
+    opt,
+)
 
 WEIGHTS = ("faces", "digits")
 
 
-class GANOptions(Options):
+class GANOptions(OneSizeOptions, defaults={"colors": 3, "size": 64}):
     """Networks and training; pictures are exactly ``size`` x ``size``."""
 
-    colors: Literal[1, 3] = opt(default=3, help="Channels: grey or colour.")
-    size: int = opt(
-        default=64, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
-    )
     latent: int = opt(default=64, min=1, max=65536, help="Dimension of the code.")
     width: int = opt(
         default=32, min=1, max=1024, help="Features at half size, doubled per scale up to 8x."

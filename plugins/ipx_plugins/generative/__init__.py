@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from types import new_class
 from typing import Any
 
 from ipx import (
@@ -122,12 +123,12 @@ class SampleOptions(GenerativeOptions):
 
 @dataclass(frozen=True)
 class Formulation:
-    """A row of the table: one formulation and the models it is declared for."""
+    """A row of the table: one formulation and the `FAMILIES` it is declared for."""
 
     target: str
     options: type[Options]
     provides: tuple[type, ...] | Callable[[Any], tuple[type, ...]]
-    models: tuple[str, ...]
+    families: tuple[str, ...]
     summary: str
     source: str
     traits: Callable[[Any], Traits]
@@ -296,21 +297,34 @@ FORMULATIONS = {
         advice="Noisy pictures of the training's kind; autoencoders that denoise.",
     ),
 }
-TITLES = {"glow": "Glow", "realnvp": "RealNVP", "vae": "VAE", "gan": "GAN", "ae": "Autoencoder"}
-WITH_WEIGHTS = {"ae": "denoising-ae"}
-"""The model that a prior takes by default, where that of its name has no weights."""
 
 
-def _options(model: str, base: type[Options]) -> type[Options]:
+@dataclass(frozen=True)
+class Family:
+    """What priors and samples of a kind of model are called, and the model that they take."""
+
+    title: str
+    model: str
+
+
+FAMILIES = {
+    "glow": Family("Glow", "glow"),
+    "realnvp": Family("RealNVP", "realnvp"),
+    "vae": Family("VAE", "vae"),
+    "gan": Family("GAN", "gan"),
+    "ae": Family("Autoencoder", "denoising-ae"),
+}
+
+
+def _options(family: Family, base: type[Options]) -> type[Options]:
     """The options of a formulation with another default model."""
-    usual = WITH_WEIGHTS.get(model, model)
-    body = {
-        "__module__": __name__,
-        "__doc__": base.__doc__,
-        "__annotations__": {"model": "str"},
-        "model": opt(default=usual, help="Generative model, from `ipx list model`."),
-    }
-    return type(f"{TITLES[model]}{base.__name__}", (base,), body)
+    body = {"__module__": __name__, "__doc__": base.__doc__}
+    return new_class(
+        f"{family.title}{base.__name__}",
+        (base,),
+        {"defaults": {"model": family.model}},
+        lambda names: names.update(body),
+    )
 
 
 @hookimpl
@@ -318,18 +332,18 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec | GeneratorSpec]:
     """Declare each formulation for each of its models, the joint solver, and the samples."""
     priors = [
         PriorSpec(
-            name=f"{model}-{row.name or name}",
+            name=f"{family}-{row.name or name}",
             target=f"ipx_plugins.generative.{row.target}",
-            options=_options(model, row.options),
+            options=_options(FAMILIES[family], row.options),
             provides=row.provides,
-            summary=f"{TITLES[model]}: {row.summary}",
+            summary=f"{FAMILIES[family].title}: {row.summary}",
             source=row.source,
             formula=row.formula,
             advice=row.advice,
             traits=row.traits,
         )
         for name, row in FORMULATIONS.items()
-        for model in row.models
+        for family in row.families
     ]
     joint = SolverSpec(
         name="jpmap",
@@ -342,13 +356,13 @@ def ipx_components() -> Iterable[PriorSpec | SolverSpec | GeneratorSpec]:
     )
     samples = [
         GeneratorSpec(
-            name=model,
+            name=name,
             target="ipx_plugins.generative.samples:Samples",
-            options=_options(model, SampleOptions),
-            summary=f"{TITLES[model]}: pictures of random codes.",
+            options=_options(family, SampleOptions),
+            summary=f"{family.title}: pictures of random codes.",
             formula="x = D(z), z ~ N(0, t^2 I)",
             advice="What a model takes for pictures of its training's kind.",
         )
-        for model in TITLES
+        for name, family in FAMILIES.items()
     ]
     return [*priors, joint, *samples]

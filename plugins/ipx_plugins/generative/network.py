@@ -16,8 +16,7 @@ from ipx import (
     Prior,
     Shape,
     ShapeError,
-    UsageError,
-    load_weights,
+    load_generative,
     mirrored,
 )
 from ipx_plugins.generative import GenerativeOptions
@@ -165,7 +164,5 @@ def gradient(function: Any, x: Tensor) -> Tensor:
 @cache
 def _model(name: str, weights: str) -> tuple[Generative[Any], Any]:
     """The model, and a function that returns its network with the weights."""
-    loaded = load_weights(weights, name)
-    if not isinstance(loaded.model, Generative):
-        raise UsageError(f"model {name} generates no pictures; take glow, realnvp, vae or gan")
-    return loaded.model, loaded.network
+    model, loaded = load_generative(weights, name)
+    return model, loaded.network

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ipx import Generative, Generator, UsageError, load_weights
+from ipx import Generator, load_generative
 from ipx_plugins.generative import SampleOptions
 
 SIDE = 64
@@ -18,8 +18,7 @@ class Samples(Generator[SampleOptions]):
     """D(z) for z drawn by the model, N(0, t^2 I) by default, t the temperature.
 
     Raises:
-        MissingExtraError: the model has no shipped weights and none are given.
-        UsageError: the model is not generative.
+        IpxError: what `ipx.load_generative` raises.
         ShapeError: the model cannot make pictures of this size.
     """
 
@@ -28,10 +27,8 @@ class Samples(Generator[SampleOptions]):
     ) -> Tensor:
         """``(count, C, *size)``; by default the size of the model."""
         o = self.options
-        loaded = load_weights(o.weights, o.model)
-        model, net = loaded.model, loaded.network()
-        if not isinstance(model, Generative):
-            raise UsageError(f"model {o.model} generates no pictures; take glow, vae or gan")
+        model, loaded = load_generative(o.weights, o.model)
+        net = loaded.network()
         shape: tuple[int, ...] = (model.colors, *(size or (SIDE, SIDE)))
         if size is None and model.only_shape is not None:
             shape = model.only_shape

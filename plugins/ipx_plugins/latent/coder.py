@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ipx import Generative, InputError, Shape, UsageError, load_weights, open_device
-from ipx.declare.registry import registry
+from ipx import Generative, InputError, Shape, UsageError, load_generative, open_device
 
 CHUNK = 16
 """Pictures per pass through the network."""
@@ -94,25 +93,16 @@ class Coder:
         return torch.cat(parts)
 
 
-def generators() -> list[str]:
-    """The names of all generative models."""
-    every = registry().all("model")
-    return [spec.name for spec in every if issubclass(spec.load(), Generative)]
-
-
 def coder(name: str, weights: str, device: str) -> Coder:
     """Load a model with its weights.
 
     Raises:
-        UsageError: the model is not generative, or there is no such device.
-        IpxError: what `ipx.load_weights` raises.
+        UsageError: there is no such device.
+        IpxError: what `ipx.load_generative` raises.
     """
-    if not issubclass(registry().get("model", name).load(), Generative):
-        raise UsageError(f"model {name} generates no pictures; take {', '.join(generators())}")
-    loaded = load_weights(weights, name, 3)
-    assert isinstance(loaded.model, Generative)
+    model, loaded = load_generative(weights, name, 3)
     net = loaded.network().to(open_device(device))
-    return Coder(name, loaded.model, net, str(loaded.card["sha256"]), device)
+    return Coder(name, model, net, str(loaded.card["sha256"]), device)
 
 
 def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:

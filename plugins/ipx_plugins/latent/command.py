@@ -61,6 +61,23 @@ SIZE = click.option(
 COLUMNS = click.option(
     "--columns", type=click.IntRange(min=1), default=8, show_default=True, help="Of the grid."
 )
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
+)
+
+
+def at_least(least: int, name: str, default: int, says: str) -> Callable[[Any], Any]:
+    """An option for a whole number, ``least`` or more."""
+    kind = click.IntRange(min=least)
+    return click.option(name, type=kind, default=default, show_default=True, help=says)
+
+
+def reals(name: str, default: float, says: str) -> Callable[[Any], Any]:
+    """An option for a finite number that is not negative."""
+    kind = click.FloatRange(min=0)
+    return click.option(
+        name, type=kind, callback=finite, default=default, show_default=True, help=says
+    )
 
 
 def action(suffix: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -165,18 +182,13 @@ def decode(coded: Coder, codes: Path, columns: int) -> Done:
 
 
 @action(".png")
-@click.option("--count", type=click.IntRange(min=1), default=16, show_default=True, help="Number.")
-@click.option(
+@at_least(1, "--count", 16, "Number.")
+@reals(
     "--temperature",
-    type=click.FloatRange(min=0),
-    callback=finite,
-    default=0.7,
-    show_default=True,
-    help="Standard deviation of the codes; 1 samples the model, less gives typical pictures.",
+    0.7,
+    "Standard deviation of the codes; 1 samples the model, less gives typical pictures.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
-)
+@SEED
 @SIZE
 @COLUMNS
 def sample(
@@ -193,7 +205,7 @@ def sample(
 @action(".png")
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
-@click.option("--steps", type=click.IntRange(min=2), default=8, show_default=True, help="Pictures.")
+@at_least(2, "--steps", 8, "Pictures.")
 @click.option(
     "--spherical", is_flag=True, help="On the sphere of the codes instead of a straight line."
 )
@@ -223,17 +235,8 @@ def interpolate(
     callback=numbers(int),
     help="Components of the code, numbered from 0.",
 )
-@click.option(
-    "--reach",
-    type=click.FloatRange(min=0),
-    callback=finite,
-    default=3.0,
-    show_default=True,
-    help="Largest value of a component.",
-)
-@click.option(
-    "--steps", type=click.IntRange(min=2), default=7, show_default=True, help="Pictures per row."
-)
+@reals("--reach", 3.0, "Largest value of a component.")
+@at_least(2, "--steps", 7, "Pictures per row.")
 @click.option("--start", type=FILE, help="Picture whose code to start from.  [default: code 0]")
 @SIZE
 def traverse(

@@ -10,13 +10,13 @@ from zipfile import is_zipfile
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ipx import InputError, Shape
 from ipx.files.atomic import one_line, write_atomic
-from ipx.files.images import read, write
+from ipx.files.images import write
 from ipx.files.lookup import pictures_of
+from ipx.files.picture import picture
 from ipx.files.sheets import sheet
 
 
@@ -33,10 +33,10 @@ def pictures(paths: Sequence[Path], colors: int, side: int | None) -> tuple[Tens
         InputError: a folder is empty, a file cannot be read, or sizes differ.
     """
     files = pictures_of(paths)
-    batch = [_one(file, colors, side) for file in files]
-    for file, picture in zip(files, batch, strict=True):
-        if picture.shape != batch[0].shape:
-            (h, w), (height, width) = picture.shape[1:], batch[0].shape[1:]
+    batch = [torch.from_numpy(picture(file, colors, side)) for file in files]
+    for file, x in zip(files, batch, strict=True):
+        if x.shape != batch[0].shape:
+            (h, w), (height, width) = x.shape[1:], batch[0].shape[1:]
             raise InputError(
                 f"{file}: is {h} x {w}, {files[0]} is {height} x {width}; "
                 "--size resizes all to one size"
@@ -48,23 +48,6 @@ def labelled(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """Pictures and their labels: the names of the folders that they lie in."""
     files = pictures_of(paths)
     return files, [file.parent.name for file in files]
-
-
-def _one(path: Path, colors: int, side: int | None) -> Tensor:
-    pixels = read(path).pixels.astype(np.float32)
-    if pixels.shape[0] != colors:
-        luma = np.array([0.299, 0.587, 0.114], np.float32)
-        pixels = pixels.repeat(3, 0) if colors == 3 else np.tensordot(luma, pixels, 1)[None]
-    if side is not None:
-        _, h, w = pixels.shape
-        least = min(h, w)
-        top, left = (h - least) // 2, (w - least) // 2
-        box = (left, top, left + least, top + least)
-        resized = [
-            Image.fromarray(c).resize((side, side), Image.Resampling.LANCZOS, box) for c in pixels
-        ]
-        pixels = np.stack([np.asarray(c) for c in resized])
-    return torch.from_numpy(np.ascontiguousarray(pixels))
 
 
 def grid(path: Path, batch: Tensor, columns: int) -> None:

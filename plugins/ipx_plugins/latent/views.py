@@ -12,13 +12,15 @@ from ipx.errors import InputError, UsageError
 from ipx_plugins.latent.command import (
     COLUMNS,
     FILE,
+    SEED,
     SIZE,
     Done,
     action,
     as_grid,
-    finite,
+    at_least,
     numbers,
     one_picture,
+    reals,
 )
 
 if TYPE_CHECKING:
@@ -97,17 +99,12 @@ def _mean(
 @action(".png")
 @click.argument("inputs", nargs=-1, type=FILE)
 @DIMS
-@click.option(
+@reals(
     "--reach",
-    type=click.FloatRange(min=0),
-    callback=finite,
-    default=2.0,
-    show_default=True,
-    help="Largest coordinate; 1 is a component of 1, or one standard deviation of the inputs.",
+    2.0,
+    "Largest coordinate; 1 is a component of 1, or one standard deviation of the inputs.",
 )
-@click.option(
-    "--steps", type=click.IntRange(min=2), default=9, show_default=True, help="Pictures per side."
-)
+@at_least(2, "--steps", 9, "Pictures per side.")
 @SIZE
 def sheet(
     coded: Coder,
@@ -182,18 +179,9 @@ def population(
 
 @action(".png")
 @click.argument("picture", type=FILE)
-@click.option(
-    "--spread",
-    type=click.FloatRange(min=0),
-    callback=finite,
-    default=0.5,
-    show_default=True,
-    help="Standard deviation of what is added to each component of the code.",
-)
-@click.option("--count", type=click.IntRange(min=1), default=15, show_default=True, help="Number.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
-)
+@reals("--spread", 0.5, "Standard deviation of what is added to each component of the code.")
+@at_least(1, "--count", 15, "Number.")
+@SEED
 @SIZE
 @COLUMNS
 def around(

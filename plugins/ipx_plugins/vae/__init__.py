@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
-from ipx import ModelSpec, Options, hookimpl, opt
+from ipx import ModelSpec, OneSizeOptions, hookimpl, opt
 
 WEIGHTS = ("faces", "digits")
 
 RECIPE: dict[str, Any] = {"lr": 1e-3, "betas": (0.9, 0.99), "batch": 32, "ema": 0.998}
 
 
-class VAEOptions(Options):
+class VAEOptions(OneSizeOptions, defaults={"colors": 3, "size": 64}):
     """Network and training; pictures are exactly ``size`` x ``size``."""
 
-    colors: Literal[1, 3] = opt(default=3, help="Channels: grey or colour.")
-    size: int = opt(
-        default=64, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
-    )
     latent: int = opt(default=128, min=1, max=65536, help="Dimension of the code.")
     width: int = opt(
         default=32, min=1, max=1024, help="Features at half size, doubled per scale up to 8x."
@@ -36,35 +32,20 @@ class VAEOptions(Options):
     )
 
 
-class TextbookOptions(VAEOptions):
+class TextbookOptions(VAEOptions, defaults={"deviation": "0.1", "input_noise": 0.0}):
     """Network and training; the loss of the textbooks."""
 
-    deviation: str = opt(
-        default="0.1",
-        help="Standard deviation of pictures about D(z), fixed: a number, or learned.",
-    )
-    input_noise: float = opt(
-        default=0.0, min=0.0, help="Standard deviation of noise on the encoder's input in training."
-    )
 
-
-class BetaOptions(VAEOptions):
+class BetaOptions(VAEOptions, defaults={"kl": 4.0}):
     """Network and training; codes with independent numbers."""
 
-    kl: float = opt(default=4.0, min=0.0, help="Weight beta of the KL divergence.")
 
+class ARVAEOptions(VAEOptions, defaults={"colors": 1, "size": 32, "latent": 16, "width": 16}):
+    """Network and training, and the order of codes by attributes of digits.
 
-class ARVAEOptions(VAEOptions):
-    """Network and training, and the order of codes by attributes of digits."""
+    Attributes of colour pictures are those of the mean of their channels.
+    """
 
-    colors: Literal[1, 3] = opt(default=1, help="Channels; attributes are those of their mean.")
-    size: int = opt(
-        default=32, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
-    )
-    latent: int = opt(default=16, min=1, max=65536, help="Dimension of the code, 6 or more.")
-    width: int = opt(
-        default=16, min=1, max=1024, help="Features at half size, doubled per scale up to 8x."
-    )
     gamma: float = opt(default=100.0, min=0.0, help="Weight of the order of codes, in nats.")
     sharpness: float = opt(
         default=1.0, above=0.0, help="delta: how fast a difference of codes counts as full."

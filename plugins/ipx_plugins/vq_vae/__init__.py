@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
-from ipx import ModelSpec, Options, hookimpl, opt
+from ipx import ModelSpec, OneSizeOptions, hookimpl, opt
 
 WEIGHTS = ("digits",)
 
 
-class VQVAEOptions(Options):
+class VQVAEOptions(OneSizeOptions):
     """Networks and codebook; pictures are exactly ``size`` x ``size``."""
 
-    colors: Literal[1, 3] = opt(default=1, help="Channels: grey or colour.")
-    size: int = opt(
-        default=32, min=8, max=512, help="Side of the pictures, a power of two.", unit="pixels"
-    )
     scales: int = opt(
         default=2, min=1, max=6, help="Halvings from the picture to the map of codes."
     )
