@@ -24,6 +24,26 @@ def test_singular_values_are_near_one(rng: torch.Generator) -> None:
     assert orthogonalised(torch.zeros(3, 4)).abs().max() == 0
 
 
+@pytest.mark.parametrize("size", [1e-36, 1e-25, 1e-12, 1e25])
+def test_the_size_of_a_matrix_does_not_matter(size: float, rng: torch.Generator) -> None:
+    matrix = torch.randn(4, 9, generator=rng)
+    torch.testing.assert_close(
+        orthogonalised(matrix * size), orthogonalised(matrix), atol=1e-3, rtol=0
+    )
+
+
+def test_a_weight_without_effect_stays(rng: torch.Generator) -> None:
+    weight = nn.Parameter(torch.zeros(2, 3))
+    muon = Muon([weight], lr=0.1)
+    weight.grad = torch.randn(2, 3, generator=rng)
+    muon.step()
+    before = weight.detach().clone()
+    weight.grad = torch.zeros(2, 3)
+    for _ in range(2000):  # its momentum falls below the least float32
+        muon.step()
+    torch.testing.assert_close(weight.detach(), before, atol=0, rtol=0)
+
+
 def test_a_step_of_a_convolution(rng: torch.Generator) -> None:
     weight = nn.Parameter(torch.randn(6, 4, 3, 3, generator=rng))
     before = weight.detach().clone()

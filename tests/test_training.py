@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from ipx.errors import InputError, UsageError
 from ipx.files.record import read_record, record_path
 from ipx.training import Data, Training, loop
 from ipx.training.curve import learning_curve
+from ipx.training.reports import TrainReporter
+from ipx.training.settings import checkpoint_path
 
 
 class Mean(ipx.Model[ipx.NoOptions]):
@@ -93,9 +96,7 @@ def test_resumed_gives_the_same_bits(
             raise KilledError
 
     with pytest.raises(KilledError):
-        loop.train(
-            Noisy(), "t/noisy", data(folder), parts, told, reporter=loop.TrainReporter(tick=kill)
-        )
+        loop.train(Noisy(), "t/noisy", data(folder), parts, told, reporter=TrainReporter(tick=kill))
     state = tmp_path / "parts.safetensors.state"
     assert state.exists() == (killed_at > 3)
     if state.exists():
@@ -121,7 +122,7 @@ def test_minutes_end_a_run_tidily(folder: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     loop.train(Noisy(), "t/noisy", data(folder), whole, quick(steps=6, validate_every=3))
     notes: list[str] = []
-    told = loop.TrainReporter(note=notes.append)
+    told = TrainReporter(note=notes.append)
     for step in range(1, 7):
         short = quick(steps=6, validate_every=3, minutes=1e-9)
         card = loop.train(
@@ -183,8 +184,27 @@ class Hopeless(Mean):
 
 
 def test_a_diverged_run_says_so(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no finite gradient"):
+    with pytest.raises(InputError, match="100 gradients in a row not finite"):
         loop.train(Hopeless(), "t/h", data(folder), tmp_path / "a.safetensors", quick(steps=200))
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+class HopelessLater(Mean):
+    def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
+        late = float(self.taken >= 8)
+        self.taken += 1
+        return super().loss(net, batch, rng) + net.level.sum() * (torch.nan if late else 0.0)
+
+    taken = 0
+
+
+def test_a_diverged_run_leaves_its_best_weights(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.safetensors"
+    with pytest.raises(InputError, match="has the best weights until then, of step"):
+        loop.train(HopelessLater(), "t/l", data(folder), output, quick(steps=200))
+    assert json.loads(Path(f"{output}.json").read_text())["score"]["step"] <= 8
+    assert output.exists()
+    assert not checkpoint_path(output).exists()
 
 
 class Worsens(Mean):

@@ -73,13 +73,14 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
 
     from ipx.parts.weights import load_weights
     from ipx.training import loop
+    from ipx.training.reports import Tick, TrainReporter
 
     init = load_weights(given["init"], model).tensors if given["init"] else None
     about = {k: given[k] for k in ("licence", "about", "suits") if given[k]}
     note, began = output.noter(given["quiet"]), time.perf_counter()
     with progress.line(model, given["quiet"]) as show:
 
-        def tick(t: loop.Tick) -> None:
+        def tick(t: Tick) -> None:
             if show is not None:
                 from ipx.jobs.reporter import Report
 
@@ -98,7 +99,7 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
             resume=given["resume"],
             init=init,
             about=about,
-            reporter=loop.TrainReporter(tick, note),
+            reporter=TrainReporter(tick, note),
         )
     if given["as_json"]:
         output.json_page(card)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,33 +22,15 @@ from ipx.training.curve import learning_curve
 from ipx.training.data import Pictures, ahead
 from ipx.training.distributed import World, joined
 from ipx.training.muon import Muon
+from ipx.training.reports import Tick, TrainReporter
 from ipx.training.settings import Data, Training, checkpoint_path, rate
 from ipx.training.state import TrainingProgress, TrainingState
 
 HOPELESS = 100
-"""A run ends after so many steps in a row without a finite gradient."""
+"""The number of steps in a row without a finite gradient after which a run ends."""
 
 LAST_LOOK = 4096
 """The number of training images passed to `Model.finish`."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """One step as plain numbers: ``loss`` of this step, ``score`` of the last validation."""
-
-    step: int
-    steps: int
-    seconds: float
-    loss: float
-    score: float | None
-
-
-@dataclass(frozen=True)
-class TrainReporter:
-    """The receiver of reports: ``tick`` after each step, ``note`` for notes to the user."""
-
-    tick: Callable[[Tick], None] = lambda tick: None
-    note: Callable[[str], None] = lambda line: None
 
 
 def train(
@@ -86,7 +67,8 @@ def train(
 
     Raises:
         UsageError: the settings do not fit the model, the data or the checkpoint.
-        InputError: the data cannot be read, or the training diverged.
+        InputError: the data cannot be read, or the training diverged; the best weights until then
+            are written.
     """
     training = training if training is not None else Training()
     check_folder(output)
@@ -94,6 +76,8 @@ def train(
         run = _TrainingRun(model, name, data, output, training, world, reporter or TrainReporter())
         run.start(init, resume)
         run.work()
+        if run.diverged and not run.state.best:
+            raise InputError(f"{run.diverged}: lower the learning rate")
         if world.first:
             run.finish()
         card = run.card(about or {})
@@ -101,6 +85,11 @@ def train(
             save_weights(output, run.state.best, card, training.half)
             if not run.unfinished:
                 run.checkpoint.unlink(missing_ok=True)
+    if run.diverged:
+        raise InputError(
+            f"{run.diverged}: {output} has the best weights until then, of step "
+            f"{run.state.progress.best_step}; go on from them with a lower learning rate"
+        )
     return card
 
 
@@ -123,6 +112,7 @@ class _TrainingRun:
         self.reporter = reporter
         self.began = time.perf_counter()
         self.unfinished = False  # ended by `Training.minutes`
+        self.diverged = ""  # why no further step makes sense
         self.pictures = Pictures(
             data, model.colors, model.multiple, model.only_shape, model.pairing
         )
@@ -189,10 +179,8 @@ class _TrainingRun:
             in_a_row = 0 if fine else in_a_row + 1
             p.skipped += not fine
             if in_a_row == HOPELESS:
-                raise InputError(
-                    f"diverged at step {step}: {HOPELESS} steps in a row gave no finite gradient; "
-                    "lower the learning rate"
-                )
+                self.diverged = f"diverged at step {step}: {HOPELESS} gradients in a row not finite"
+                break
             p.step, p.seconds = step + 1, before + time.perf_counter() - started
             last = p.step == t.steps
             late = self._late() and not last

@@ -49,6 +49,8 @@ class Muon(torch.optim.Optimizer):
         keep = group["momentum"]
         mean = state.setdefault("momentum", torch.zeros_like(grad))
         mean.lerp_(grad, 1 - keep)
+        if not bool(grad.any()):  # a layer without effect: its old momentum is no direction
+            return torch.zeros_like(grad)
         ahead = grad.lerp(mean, keep)  # Nesterov
         matrix = ahead.reshape(len(ahead), -1)
         scale = 0.2 * math.sqrt(max(matrix.shape))
@@ -76,7 +78,8 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     """
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
-    x = x / (x.norm() + 1e-30)
+    x = x / (x.abs().amax() + 1e-38)  # first, since squares of less than 1e-23 are 0 in float32
+    x = x / (x.norm() + 1e-38)
     a, b, c = NEWTON_SCHULZ
     for _ in range(5):
         gram = x @ x.T
