@@ -147,6 +147,34 @@ def test_a_wrong_prox_or_norm_is_found(cls: type, message: str) -> None:
     assert message in told["prox-conjugate"]
 
 
+class Shrunk(ipx.Prior[ipx.NoOptions]):
+    """|K x|_1 with the prox of an orthogonal K, which the scaled gradient is not."""
+
+    def value(self, x):
+        return self.k(x).forward(x).abs().flatten(1).sum(1) / 3
+
+    def prox(self, u, t):
+        k = self.k(u)
+        told = k.forward(u) / 3
+        step = ipx.per_image(t, told)
+        return u + k.adjoint(told.sign() * (told.abs() - step).clamp_min(0) - told) / 3
+
+    def k(self, x):
+        return ipx.Gradient(x.shape[1:])
+
+
+def test_the_prox_of_an_orthogonal_transform_is_none_of_another() -> None:
+    """Near the point that it gives all values are greater, on the way to the mean they fall."""
+    spec = ipx.PriorSpec(
+        name="shrunk",
+        target=f"{__name__}:Shrunk",
+        provides=(cap.Value, cap.Prox),
+        summary="A prior with a fault.",
+    )
+    told = {r.name: r.message for r in run_checks(spec) if not r.ok}
+    assert "is no minimiser" in told["prox"]
+
+
 class Flat(ipx.Operator[ipx.NoOptions]):
     """Takes pictures only, and says so by an exception of Python."""
 

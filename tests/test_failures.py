@@ -8,9 +8,13 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
+import ipx
 from command_line import call, fork, forked
 from ipx.files import images
 from ipx.host.scaffold import create_plugin
@@ -157,3 +161,23 @@ def test_a_signal_ends_a_batch_tidily(source: Path, number: int, status: int) ->
     assert not [name for name in left if name.endswith(".part")]
     assert 0 < len(left) < 100
     assert all(f"{name}.json" in left for name in left if name.endswith(".png"))
+
+
+class NoNumbers(ipx.Prior[ipx.NoOptions]):
+    """A prior whose proximal map fails."""
+
+    capabilities = (ipx.Prox,)
+
+    def prox(self, u: Tensor, t: Any) -> Tensor:
+        return u * torch.nan
+
+
+@pytest.mark.parametrize("lam", [0.01, "auto"])
+def test_values_that_are_no_numbers_are_told_and_no_other_prior_hides_them(lam: Any) -> None:
+    y = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    noise = {"name": "gaussian", "sigma": 0.1}
+    how = ipx.solve(y, op="blur", noise=noise, prior=NoNumbers(), lam=lam)
+    assert how.status == ["diverged"]
+    assert (
+        "with prior NoNumbers diverged: step 1 gave values that are not finite" in how.warnings[0]
+    )

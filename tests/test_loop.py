@@ -144,6 +144,24 @@ def test_the_best_so_far_is_that_of_every_tenth_and_the_last() -> None:
     assert near.x.unique().tolist() == [0.1]
 
 
+@pytest.mark.parametrize(
+    ("after", "line"),
+    [
+        (lambda s: None, "the step of solver Faulty gives NoneType, not Walk"),
+        (lambda s: Walk(s.x[..., :-1]), r"x of shape \(2, 1, 4, 3\), not \(2, 1, 4, 4\)"),
+    ],
+)
+def test_a_step_that_gives_no_state_is_an_error(after: Any, line: str) -> None:
+    class Faulty(Wandering):
+        def step(self, problem: ipx.Problem, state: Walk) -> Any:
+            return after(state)
+
+    y = torch.zeros(2, 1, 4, 4, dtype=F64)
+    p = ipx.Problem(y, ipx.operator("identity", (1, 4, 4)), ipx.noise("gaussian"), Small(), 1.0)
+    with pytest.raises(ipx.PluginError, match=line):
+        iterate(p, Faulty(), iterations=3)
+
+
 # ---------------------------------------------------------------- results
 
 

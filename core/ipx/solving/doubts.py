@@ -54,6 +54,12 @@ def doubts(
     problem = result.problem
     found: list[str] = []
     x, before = x.detach(), before.detach()
+    if "diverged" in result.status:
+        found.append(
+            f"{result.plan.solver.name} with prior {result.plan.prior} diverged: step "
+            f"{int(result.iterations.max())} gave values that are not finite, or an objective a "
+            "thousand times as large; the result is the last sound one"
+        )
     shares, far = _outside(x, framed(before, problem))
     some = float(shares.amax())
     if some > SOME:

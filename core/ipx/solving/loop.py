@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ipx.errors import PlanError
+from ipx.errors import PlanError, PluginError
 from ipx.numerics.memory import trim
 from ipx.numerics.tensors import column
 from ipx.planning.plan import Plan
@@ -68,7 +68,7 @@ def iterate(
     for k in range(1, budget + 1):
         if not bool(run.active.any()):
             break
-        after = solver.step(problem, state)
+        after = _like(state, solver.step(problem, state), solver)
         trim(run.unknown.nbytes)
         x, residual = solver.solution(problem, after), solver.residual(problem, state, after)
         state, seconds = frozen(state, after, run.active), time.perf_counter() - began
@@ -87,6 +87,21 @@ def iterate(
     for observer in looking:
         result = observer.finish(result)
     return result
+
+
+def _like(before: State, after: State, solver: Solver[Any, Any]) -> State:
+    """The state after a step.
+
+    Raises:
+        PluginError: it is no state of this solver, or x has lost its shape.
+    """
+    if type(after) is not type(before):
+        told = f"{type(after).__name__}, not {type(before).__name__}"
+    elif after.x.shape != before.x.shape:
+        told = f"x of shape {tuple(after.x.shape)}, not {tuple(before.x.shape)}"
+    else:
+        return after
+    raise PluginError(f"the step of solver {type(solver).__name__} gives {told}")
 
 
 def frozen(before: Any, after: Any, active: Tensor) -> Any:

@@ -218,7 +218,9 @@ def _solved(asked: Asked, began: float) -> Restoration:
         done = solution(ready.prepared)
         found = drawn(ready.prepared, done, ready.units.restored)
         how = _restoration(done, found, ready, began)
-        other = refuge(asked, ready, done) if how.warnings else None
+        # what diverged is told; another prior would hide the fault
+        doubtful = how.warnings and "diverged" not in how.status
+        other = refuge(asked, ready, done) if doubtful else None
         if other is None:
             return how
         ready = prepare(replace(asked, picked=other))

@@ -152,16 +152,22 @@ def gradient(what: str, f: Any, grad: Any, *args: Tensor, h: float = 1e-6, **how
 
 
 def proximal(f: Any, prox: Any, *args: Tensor, steps: Any, tol: float, same: float) -> None:
-    """F(u) = f(u) + |u - x|^2 / (2 t) at p = prox(x, t): F(q) >= F(p) - tol (1 + |F(p)|) near p."""
+    """F(u) = f(u) + |u - x|^2 / (2 t) at p = prox(x, t): F(q) >= F(p) - tol (1 + |F(p)|).
+
+    q is near p, or on the way to x, to its mean, and to the proximal points of other steps t.
+    """
     x, *more = args
-    for t in steps if f else ():
-        p = prox(*args, t)
+    points = [prox(*args, t) for t in steps if f]
+    ends = [x, x.flatten(1).mean(1).view(-1, *[1] * (x.ndim - 1)).expand_as(x), *points]
+    for t, p in zip(steps, points, strict=False):
         best = f(p, *more) + image_sum((p - x) ** 2) / (2 * t)
         require(best.isfinite().all(), f"prox at t = {t:g} has no finite value")
-        for i in range(6):
-            q = p + 10.0**-i * (draw(10 + i, *x.shape) - 0.5)
-            near = f(q, *more) + image_sum((q - x) ** 2) / (2 * t)
-            lower = (near < best - tol * (1 + best.abs())).any()
+        near = [p + 10.0**-i * (draw(10 + i, *x.shape) - 0.5) for i in range(6)]
+        for end in ends:
+            near += [p.lerp(end, share) for share in (0.1, 1.0)]
+        for q in near:
+            reached = f(q, *more) + image_sum((q - x) ** 2) / (2 * t)
+            lower = (reached < best - tol * (1 + best.abs())).any()
             require(not lower, f"prox at t = {t:g} is no minimiser")
         pure("prox", lambda *a, t=t: prox(*a, t), *args, batch=False, dtype=t == steps[1])
     each = torch.tensor([1e-3, 0.5], dtype=x.dtype)
