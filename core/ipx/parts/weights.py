@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import safetensors.torch
@@ -14,13 +18,15 @@ from torch import Tensor, nn
 
 from ipx.declare.options import Options
 from ipx.declare.registry import registry
-from ipx.declare.specs import ModelSpec
 from ipx.errors import InputError, ShapeError, UsageError
 from ipx.files.atomic import one_line, write_atomic
 from ipx.files.cards import find_weights
-from ipx.files.record import read_record, record_path, write_record
+from ipx.files.record import dumps, read_record, record_path, write_record
 from ipx.parts.generative import Generative
-from ipx.parts.model import Model, check_state
+from ipx.parts.model import Model
+
+SMALL = 2**24
+"""Bytes of a file whose network stays in memory when it is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +35,18 @@ class Weights:
 
     Attributes:
         model: the model with the architecture options of the card.
-        tensors: the state of the network, on the CPU, in float32.
+        trained: its network with the weights, which nobody changes.
         card: model, options, data, licence, score, sha256, ...
     """
 
     model: Model[Any]
-    tensors: dict[str, Tensor]
+    trained: nn.Module
     card: dict[str, Any]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The state of the network, on the CPU, in float32; not to be changed."""
+        return dict(self.trained.state_dict())
 
     def network(self, like: Tensor | None = None) -> nn.Module:
         """A new network with these weights, in evaluation mode.
@@ -43,7 +54,7 @@ class Weights:
         With ``like`` it has the dtype and device of ``like`` and is channels last, which makes
         convolutions a quarter faster.
         """
-        net = self.model.trained(self.tensors)
+        net = copy.deepcopy(self.trained)
         if like is None:
             return net
         net = net.to(device=like.device, dtype=like.dtype)
@@ -98,32 +109,42 @@ def load_weights(name: str | os.PathLike[str], model: str, channels: int | None 
         ShapeError: the weights are for 3 channels and the image has another number.
     """
     path = find_weights(name, model, channels)
-    spec = registry().get("model", model)
-    assert isinstance(spec, ModelSpec)
     card = read_record(record_path(path))
     try:
-        data = path.read_bytes()
+        seen = path.stat()
     except OSError as e:
         raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
-    if hashlib.sha256(data).hexdigest() != card.get("sha256"):
+    stamp = seen.st_ino, seen.st_size, seen.st_mtime_ns
+    load = _load if seen.st_size <= SMALL else _load.__wrapped__
+    loaded = load(path, path.resolve(), stamp, registry().get("model", model).id, dumps(card))
+    if channels not in (None, 3) and loaded.model.colors == 3:
+        raise ShapeError(f"these weights are for 3 channels; the image has {channels}")
+    return loaded
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, place: Path, stamp: tuple[int, ...], model: str, card: str) -> Weights:
+    """The weights in a file; ``place`` and ``stamp`` tell one content of it from another."""
+    told = json.loads(card)
+    try:
+        data = place.read_bytes()
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read: {one_line(e)}") from e
+    if hashlib.sha256(data).hexdigest() != told.get("sha256"):
         raise InputError(f"{path}: is damaged: its sha256 is not that of its card")
-    if card.get("model") != spec.id:
-        raise InputError(f"{path}: holds weights of {card.get('model')}, not of {spec.id}")
+    if told.get("model") != model:
+        raise InputError(f"{path}: holds weights of {told.get('model')}, not of {model}")
+    spec = registry().get("model", model)
     try:
         tensors = safetensors.torch.load(data)
-        options: Options = spec.options.from_mapping(card.get("options") or {})
+        options: Options = spec.options.from_mapping(told.get("options") or {})
     except (UsageError, safetensors.SafetensorError) as e:
         raise InputError(f"{path}: cannot be used: {one_line(e)}") from e
     made: Model[Any] = registry().create(spec, options=options)
-    if channels not in (None, 3) and made.colors == 3:
-        raise ShapeError(f"these weights are for 3 channels; the image has {channels}")
-    state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     try:
-        with torch.device("meta"):
-            check_state(made.network(), state)
+        return Weights(made, made.trained(tensors), told)
     except InputError as e:
         raise InputError(f"{path}: {e}") from None
-    return Weights(made, state, card)
 
 
 def load_generative(

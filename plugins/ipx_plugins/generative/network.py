@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
@@ -58,7 +58,7 @@ class Formulation(Prior[G]):
         super().__init__(options, **values)
         self._nets: dict[tuple[torch.dtype, torch.device], nn.Module] = {}
 
-    @property
+    @cached_property
     def generator(self) -> Generative[Any]:
         """The model, loaded on first use.
 
@@ -66,7 +66,7 @@ class Formulation(Prior[G]):
             MissingExtraError: the model has no shipped weights and none are given.
             UsageError: the model is not generative.
         """
-        return _model(self.options.model, self.options.weights)[0]
+        return load_generative(self.options.weights, self.options.model)[0]
 
     def check(self, image_shape: Shape) -> None:
         """Raise the errors of `generator`, and those of a size that the model does not have."""
@@ -76,7 +76,8 @@ class Formulation(Prior[G]):
         """The network in the dtype and on the device of ``like`` (a pure cache)."""
         key = (like.dtype, like.device)
         if key not in self._nets:
-            self._nets[key] = _model(self.options.model, self.options.weights)[1](like)
+            _, loaded = load_generative(self.options.weights, self.options.model)
+            self._nets[key] = loaded.network(like)
         return self._nets[key]
 
     def framed(self, image_shape: Shape) -> Shape:
@@ -159,10 +160,3 @@ def by_image(function: Any, x: Tensor) -> tuple[Tensor, Tensor]:
 def gradient(function: Any, x: Tensor) -> Tensor:
     """The second part of `value_and_gradient`."""
     return value_and_gradient(function, x)[1]
-
-
-@cache
-def _model(name: str, weights: str) -> tuple[Generative[Any], Any]:
-    """The model, and a function that returns its network with the weights."""
-    model, loaded = load_generative(weights, name)
-    return model, loaded.network
