@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -34,21 +35,25 @@ class SamplerChecks(ProblemChecks):
             state = self.made.adapted(problem, self.made.step(problem, state, Random(0, 0, k)), k)
         return state
 
+    @cached_property
+    def _begun(self) -> list[tuple[Problem, State, State]]:
+        """Each problem, the first state, and that after `STEPS` steps; no check changes them."""
+        firsts = [(p, self.made.init(p, p.start())) for p in self._problems]
+        return [(p, first, self._moved(p, first, 0, STEPS)) for p, first in firsts]
+
     def _picture(self, problem: Problem, state: State) -> Tensor:
         return problem.picture(self.made.solution(problem, state))
 
     def resume(self) -> None:
         """A state that was saved and read back goes on with the same bits."""
-        for problem in self._problems:
-            first = self._moved(problem, self.made.init(problem, problem.start()), 0, STEPS)
-            a, b = (self._moved(problem, s, STEPS, 2 * STEPS) for s in (first, stored(first)[1]))
+        for problem, _, state in self._begun:
+            a, b = (self._moved(problem, s, STEPS, 2 * STEPS) for s in (state, stored(state)[1]))
             same = torch.equal(self._picture(problem, a), self._picture(problem, b))
             require(same, "from a saved state it goes on otherwise")
 
     def pure_step(self) -> None:
         """A step leaves its state as it was, and gives the same result again."""
-        for problem in self._problems:
-            state = self.made.init(problem, problem.start())
+        for problem, state, _ in self._begun:
             kept = stored(state)[0]
             a, b = (self.made.step(problem, state, Random(0, 0, 1)) for _ in range(2))
             require(stored(state)[0] == kept, "a step changes the state it was given")
@@ -57,8 +62,7 @@ class SamplerChecks(ProblemChecks):
 
     def random(self) -> None:
         """Steps with other random numbers go elsewhere."""
-        for problem in self._problems:
-            state = self._moved(problem, self.made.init(problem, problem.start()), 0, STEPS)
+        for problem, _, state in self._begun:
             a = b = state
             for k in range(STEPS, 20 * STEPS):  # a Metropolis test may refuse some
                 a, b = (self.made.step(problem, s, Random(0, c, k)) for c, s in enumerate((a, b)))
@@ -69,9 +73,8 @@ class SamplerChecks(ProblemChecks):
 
     def batch(self) -> None:
         """Some steps on a batch give what they give on its images alone."""
-        for problem in self._problems:
-            begun = self.made.init(problem, problem.start())
-            whole = self._picture(problem, self._moved(problem, begun, 0, STEPS))
+        for problem, _, state in self._begun:
+            whole = self._picture(problem, state)
             for i in range(len(problem.y)):
                 lam = torch.as_tensor(problem.lam)[i : i + 1]
                 one = problem.changed(y=problem.y[i : i + 1], lam=lam)
@@ -81,9 +84,10 @@ class SamplerChecks(ProblemChecks):
 
     def draws(self) -> None:
         """A short run has finite moments and positive deviations, and is the same again."""
+        warmup = None if self.made.independent else 2
         for problem in self._problems:
             runs = [
-                sample(problem, self.made, draws=4, chains=2, thin=1, warmup=2, interval=90)
+                sample(problem, self.made, draws=4, thin=1, warmup=warmup, interval=90)
                 for _ in range(2)
             ]
             require(torch.equal(runs[0].mean, runs[1].mean), "the same seed gives other draws")
