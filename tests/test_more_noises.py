@@ -131,6 +131,7 @@ def test_jpeg_is_that_of_pillow() -> None:
         Image.fromarray(pixels).save(file, "JPEG", quality=quality)
         theirs = torch.from_numpy(np.asarray(Image.open(file)) / 255.0).float()
         ours = JPEG(quality=quality).sample(clean, torch.Generator())[0, 0]
+        ours = (255 * ours).round() / 255  # as in a file
         # different rounding in the transform: single coefficients may be one step apart
         assert float((theirs - ours).abs().mean()) < 0.004
         found = int(JPEG().estimated(theirs[None, None]).level)  # type: ignore[arg-type]
