@@ -183,7 +183,7 @@ def test_in_the_whole_space_it_is_the_minimiser() -> None:
 
 
 def test_low_rank_and_smooth_beat_total_variation_by_2_db() -> None:
-    truth, noise = cube(32), {"name": "gaussian", "sigma": 0.1}
+    truth, noise = cube(24), {"name": "gaussian", "sigma": 0.1}
     op = {"name": "spectral-inpaint", "share": 0.1}
     y = ipx.degrade(truth, op=op, noise=noise)
     low_rank = {"name": "low-rank", "block": None, "patch": 1}
@@ -248,7 +248,7 @@ def test_stripes_are_removed() -> None:
 
 @pytest.mark.parametrize("solver", ["auto", "pnp-hqs"])
 def test_a_denoiser_removes_stripes_nearly_to_the_result_without_them(solver: str) -> None:
-    truth = photograph(96).mean(1, keepdim=True)
+    truth = photograph(64).mean(1, keepdim=True)
     told = striped(0.05, gain=0.01)
     y = ipx.degrade(truth, noise=told, seed=1)
     free = ipx.degrade(truth, noise={"name": "gaussian", "sigma": 0.05}, seed=1)

@@ -210,8 +210,8 @@ def test_a_fixed_schedule_is_done(folder: Path) -> None:
     images.write("small.png", images.bundled().pixels[1:2, 20:44, 84:108])
 
     def status(*words: str) -> tuple[str, str]:
-        args = ("solve", "small.png", *BLUR, "--prior", "median", "--doubtful", "keep", *words)
-        args = (*args, "-o", "x.png")
+        args = ("solve", "small.png", *BLUR, "--prior", "median", "--lam", 0.01, *words)
+        args = (*args, "--doubtful", "keep", "-o", "x.png")
         return rows(call(*args, "--json"))[0]["status"], call(*args).stdout
 
     for solver in ("pnp-hqs", "pnp-admm"):

@@ -58,7 +58,7 @@ sigma_map = torch.full_like(noisy, 0.1)
     "docs/images.md": """
 import tifffile
 tifffile.imwrite("photo.tif", np.zeros((8, 8), np.uint8))
-stack = np.random.default_rng(0).random((6, 20, 24), np.float32)
+stack = np.random.default_rng(0).random((3, 16, 20), np.float32)
 cube = stack.transpose(1, 2, 0)
 """,
     "docs/other_libraries.md": """

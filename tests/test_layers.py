@@ -202,7 +202,9 @@ LIGHT = (
 
 EACH = f"""
 import os, sys
+from ipx.declare.registry import registry
 from ipx_cli.main import main
+registry()
 for command in {LIGHT!r}:
     reading, writing = os.pipe()
     if not os.fork():
@@ -224,7 +226,7 @@ for command in {LIGHT!r}:
             print(command, "prints nothing", file=sys.stderr)
     os.wait()
 """
-"""Each command in a process of its own, which has the imports of the command line only."""
+"""Each command in a process of its own, which has the imports of all commands and plugins only."""
 
 
 def test_light_commands_import_nothing_heavy(tmp_path: Path) -> None:
