@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -139,7 +140,7 @@ class Rays:
             columns.append(steps + at)
         return torch.cat(columns, 1), torch.cat(weights, 1)
 
-    @property
+    @cached_property
     def most(self) -> int:
         """The largest number of bins of one angle that see a pixel."""
         if math.isinf(self.source):
