@@ -201,6 +201,12 @@ def test_the_residual_leaves_out_what_depends_on_unseen_pixels() -> None:
     assert np.nanmax(np.abs(holes)) == 0
 
 
+def test_the_residual_is_that_of_the_data_without_the_offset() -> None:
+    x = np.random.default_rng(0).random((1, 8, 8)).astype(np.float32)
+    noise = {"name": "poisson", "peak": 100.0, "offset": 0.25}
+    assert np.abs(residual("identity", x + 0.25, x, noise)).max() < 1e-6
+
+
 def test_false_colours_show_their_range() -> None:
     values = np.linspace(-1, 1, 100).reshape(1, 10, 10)
     signed, rising = drawn([Shown("a", "A", values, "signed"), Shown("b", "B", values, "map")])

@@ -216,6 +216,7 @@ def test_sections_show_plane_and_depth() -> None:
     shown = sections(TRUTH[None])
     assert shown.shape == (1, 16 + 2 + 8, 16)
     assert np.array_equal(shown[0, :16], TRUTH[4])
+    assert np.isnan(shown[0, 16:18]).all()
     assert np.array_equal(shown[0, 18:], TRUTH[:, 8])
 
 

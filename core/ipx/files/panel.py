@@ -25,6 +25,9 @@ SMALLEST = 256
 DIM = 0.25
 """Panels of images that are all darker than this are brightened."""
 
+NO_VALUE = 128
+"""The grey of pixels without a value."""
+
 INK = (24, 24, 27)
 FAINT = (98, 98, 105)
 
@@ -117,18 +120,27 @@ def brightening(pictures: Sequence[Array]) -> float:
     It maps the largest of their 99.9 % quantiles to 1 if that is below `DIM`, as for 12 bits stored
     in 16.
     """
-    finite = [np.nan_to_num(np.asarray(x, np.float64), posinf=1).ravel() for x in pictures]
-    top = max((float(np.quantile(x, 0.999)) for x in finite if x.size), default=1.0)
+    known = [x[~np.isnan(x)] for x in (np.asarray(x, np.float64) for x in pictures)]
+    finite = [np.nan_to_num(x, posinf=1) for x in known if x.size]
+    top = max((float(np.quantile(x, 0.999)) for x in finite), default=1.0)
     return 1 / top if 0 < top < DIM else 1.0
 
 
 def _eight_bit(path: str | os.PathLike[str], picture: Array) -> Array:
-    """``(C, H, W)`` in [0, 1] as ``(H, W, 3)`` uint8; NaN is black."""
+    """``(C, H, W)`` in [0, 1] as ``(H, W, 3)`` uint8; see `eight_bit`."""
     picture = np.asarray(picture)
     if picture.ndim != 3 or not is_image(picture.shape[0]) or not picture.size:
         raise InputError(f"{path}: a panel shows images (C, H, W), not {picture.shape}")
-    picture = false_colour(picture)
-    shown = np.nan_to_num(picture.astype(np.float64), nan=0, posinf=1, neginf=0).clip(0, 1)
+    return eight_bit(picture)
+
+
+def eight_bit(picture: Array, gain: float = 1.0) -> Array:
+    """``(C, H, W)`` as ``(H, W, 3)`` uint8, ``gain`` times as bright, clipped to [0, 1].
+
+    Many bands are in false colour; NaN is grey.
+    """
+    seen = false_colour(picture).astype(np.float64) * gain
+    shown = np.nan_to_num(seen, nan=NO_VALUE / 255, posinf=1, neginf=0).clip(0, 1)
     values = np.rint(255 * shown).astype(np.uint8).transpose(1, 2, 0)
     return np.broadcast_to(values, (*values.shape[:2], 3))
 

@@ -7,7 +7,7 @@ import numpy as np
 from ipx.files.format import Array
 
 GAP = 2
-"""White rows between two sections."""
+"""Rows without values between two sections."""
 
 
 def middle(pixels: Array) -> Array:
@@ -18,12 +18,13 @@ def middle(pixels: Array) -> Array:
 def sections(pixels: Array) -> Array:
     """The middle plane of a volume ``(C, D, H, W)``, and below it the section of x and z.
 
-    Pictures ``(C, H, W)`` are left as they are.
+    The rows between them are NaN, so that no scale depends on them. Pictures ``(C, H, W)`` are left
+    as they are.
     """
     if pixels.ndim != 4:
         return pixels
     along = pixels[:, :, pixels.shape[2] // 2]  # (C, D, W), in the middle row
-    gap = np.ones((len(pixels), GAP, pixels.shape[3]), pixels.dtype)
+    gap = np.full((len(pixels), GAP, pixels.shape[3]), np.nan, pixels.dtype)
     return np.concatenate([middle(pixels), gap, along], axis=1)
 
 

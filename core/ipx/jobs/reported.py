@@ -92,7 +92,8 @@ def reported(record: Table, files: Files, at: Path) -> bytes:
     left = None
     if files.data is not None and MAIN in files.outputs:
         try:
-            left = residual(files.request.op, files.data, files.outputs[MAIN])
+            request = files.request
+            left = residual(request.op, files.data, files.outputs[MAIN], request.noise)
         except IpxError as why:
             missing.append(f"the residual is not shown: {why}")
     count = len(files.outputs) - 1

@@ -1,4 +1,4 @@
-"""What a restored image leaves of the data: y - A x."""
+"""What a restored image leaves of the data: y - A x, y without the offset of the noise."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from ipx.errors import ShapeError
 from ipx.files.format import Array
 from ipx.planning.tree import Description
-from ipx.solving.build import image_shape_of, operator_from
+from ipx.solving.build import build, image_shape_of, operator_from
 
 SEEN = 1e-3
 """Share of a measured value that may come from pixels that are not in the image."""
 
 
 @torch.no_grad()
-def residual(op: Description, y: Array, x: Array) -> Array:
+def residual(op: Description, y: Array, x: Array, noise: Description = "gaussian") -> Array:
     """y - A x in the shape of the data, NaN where it is unknown.
 
     It is unknown where nothing was measured, and where the value depends on pixels that the image
@@ -28,6 +28,7 @@ def residual(op: Description, y: Array, x: Array) -> Array:
         op: the operator.
         y: the data, ``(C, H, W)``.
         x: the restored image, ``(C, H, W)``.
+        noise: its model, which tells what the noise adds to y on the average.
 
     Raises:
         IpxError: operator, data and image do not fit together.
@@ -36,6 +37,7 @@ def residual(op: Description, y: Array, x: Array) -> Array:
     operator = operator_from(op, image_shape_of(op, tuple(y.shape)))
     data = data.reshape(1, *operator.data_shape)
     shape, known = operator.image_shape, operator.known(data)
+    data = build("noise", noise).centred(data)
     hidden = None
     if tuple(image.shape[1:]) != shape:
         numbers = torch.arange(math.prod(shape), dtype=torch.float64).reshape(1, *shape)

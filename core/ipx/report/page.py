@@ -48,7 +48,7 @@ class Run:
     Attributes:
         record: the record of the output, see docs/cli.md.
         images: the images, the data first.
-        residual: y - A x, ``(C, H, W)`` or ``(M,)``, NaN where it is unknown; None without one.
+        residual: y - A x, see `ipx.jobs.residual`, ``(C, H, W)`` or ``(M,)``; None without one.
         white: the level of the record is the standard deviation of white noise.
         at: the path of the record, for the command that repeats the run.
         missing: what could not be shown, and why, one line each.

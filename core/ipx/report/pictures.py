@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ipx.files.format import Array
-from ipx.files.panel import brightening, false_colour
+from ipx.files.panel import NO_VALUE, brightening, eight_bit
 
 LARGEST = 1024
 """Longest side of an image in a page, in pixels; larger ones are shrunk."""
@@ -80,8 +80,11 @@ def gain_of(images: Sequence[Shown]) -> float:
 
 
 def thumbnail(pixels: Array) -> str:
-    """A small JPEG of an image ``(C, H, W)`` in nominal [0, 1], for ``src``."""
-    picture = Image.fromarray(_true(pixels, 1.0))
+    """A small JPEG of an image ``(C, H, W)`` in nominal [0, 1], for ``src``.
+
+    Dim ones are brightened, see `brightening`.
+    """
+    picture = Image.fromarray(_true(pixels, brightening([pixels])))
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     return _uri(picture, "JPEG", quality=82)
 
@@ -120,17 +123,14 @@ def _coloured(plane: Array, low: float, high: float, colours: Array) -> Array:
     place = np.nan_to_num((plane - low) / (high - low)).clip(0, 1)
     stops = np.linspace(0, 1, len(colours))
     out = np.stack([np.interp(place, stops, colours[:, i]) for i in range(3)], -1)
-    out[~np.isfinite(plane)] = 128
+    out[~np.isfinite(plane)] = NO_VALUE
     rounded: Array = np.rint(out).astype(np.uint8)
     return rounded
 
 
 def _true(pixels: Array, gain: float) -> Array:
     """``(H, W, 3)`` uint8, clipped to [0, 1]."""
-    seen = false_colour(np.asarray(pixels))
-    values = np.nan_to_num(seen.astype(np.float64) * gain, nan=0, posinf=1, neginf=0).clip(0, 1)
-    grid = np.rint(255 * values).astype(np.uint8).transpose(1, 2, 0)
-    return np.ascontiguousarray(np.broadcast_to(grid, (*grid.shape[:2], 3)))
+    return np.ascontiguousarray(eight_bit(np.asarray(pixels), gain))
 
 
 def _uri(picture: Image.Image, kind: str, **how: int) -> str:
