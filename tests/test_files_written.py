@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from command_line import call
+from ipx.declare.registry import registry
 from ipx.errors import InputError
 from ipx.files import atomic
 from ipx.files.atomic import sweep, write_atomic
@@ -249,3 +251,23 @@ def test_versions_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first = environment()
     monkeypatch.setattr(metadata, "version", None)
     assert environment() == first
+
+
+def test_another_version_of_a_package_is_another_run(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def installed(version: str) -> None:
+        infos = [
+            replace(i, distribution="ipx-other", version=version) if i.name == "tv" else i
+            for i in registry().plugins
+        ]
+        monkeypatch.setattr(registry(), "plugins", infos)
+
+    args = ("solve", source, "--prior", "tv", *FAST, "-o", "a.png", "--resume")
+    installed("1.0")
+    assert call(*args).exit_code == 0
+    assert json.loads(Path("a.png.json").read_text())["environment"]["ipx-other"] == "1.0"
+    assert "skipped" in call(*args).stderr
+    installed("1.1")
+    assert "skipped" not in call(*args).stderr
+    assert json.loads(Path("a.png.json").read_text())["environment"]["ipx-other"] == "1.1"

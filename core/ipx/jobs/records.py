@@ -57,7 +57,7 @@ def make_record(
         "result": row,
         "trace": list(trace),
         "history": list(history),
-        "environment": environment(),
+        "environment": environment() | request.packages(command),
     }
 
 

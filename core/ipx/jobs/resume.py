@@ -26,7 +26,8 @@ def finished(
     """The row of an earlier run of the same request on the same input; None if it must be redone.
 
     It must be redone if it diverged or was interrupted, if one of its outputs is missing or has
-    changed, or if it had another truth, panel or report than is asked for now.
+    changed, if it had another truth, panel or report than is asked for now, or components from
+    another version of a third party's package.
 
     Args:
         command: ``solve`` or ``degrade``.
@@ -52,6 +53,7 @@ def finished(
             record["command"] == command
             and {**usual, **record["requested"]} == asked
             and record["files"] == file_hashes(request, command)
+            and record["environment"].items() >= request.packages(command).items()
             and record["input"]["sha256"] == images.sha256(source)
             and (truth is None or record["truth"]["sha256"] == images.sha256(truth))
             and unchanged(record, output, needed)

@@ -71,6 +71,11 @@ class Request:
         """The files named by options of the components, such as a PSF or a mask."""
         return [path for role in CONCERNS[command][0] for path in self.tree(role).files()]
 
+    def packages(self, command: str = "solve") -> dict[str, str]:
+        """The packages of third parties whose plugins gave components, with their versions."""
+        trees = map(self.tree, CONCERNS[command][0])
+        return {name: version for tree in trees for name, version in tree.packages.items()}
+
     def plan(self) -> Plan:
         """The plan, from the declarations.
 

@@ -74,6 +74,14 @@ class Tree:
         return found if self.scale == 1 else made("scale", [found], self.scale)
 
     @property
+    def packages(self) -> dict[str, str]:
+        """The packages of third parties whose plugins gave the parts, with their versions."""
+        found = {name: version for part in self.parts for name, version in part.packages.items()}
+        plugin = "" if self.spec is None else self.spec.plugin
+        own = (i for i in registry().plugins if i.name == plugin and not i.builtin)
+        return found | {info.distribution: info.version for info in own}
+
+    @property
     def families(self) -> frozenset[str]:
         """The families of the parts of an operator, or of a noise, see `Traits.family`.
 
