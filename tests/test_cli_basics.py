@@ -241,6 +241,12 @@ def test_info_shows_what_is_declared() -> None:
 def test_info_alone_lists_the_components() -> None:
     assert call("info").stdout == call("list").stdout
     assert call("info", "--kind", "prior").stdout == call("list", "prior").stdout
+    both = call("info", "drunet").stdout
+    assert [line for line in both.splitlines() if line.endswith(" drunet")] == [
+        "prior    drunet",
+        "model    drunet",
+    ]
+    assert "several components (prior, model)" in call("info", "drunet", "--json").stderr
     assert call("info", "--json").stdout == call("list", "--json").stdout
 
 

@@ -41,14 +41,13 @@ def info(ctx: click.Context, /, name: str | None, kind: str | None, as_json: boo
         return
     reg = registry()
     found = [reg.get(kind, name)] if kind else reg.find(name)
+    if not as_json:
+        click.echo("\n\n".join(map(as_text, found)))
+        return
     if len(found) > 1:
         kinds = ", ".join(s.kind for s in found)
         raise UsageError(f"{name} is several components ({kinds}); use --kind")
-    spec = found[0]
-    if as_json:
-        output.json_page(as_mapping(spec))
-    else:
-        click.echo(as_text(spec))
+    output.json_page(as_mapping(found[0]))
 
 
 def capabilities(spec: Spec) -> list[str]:
