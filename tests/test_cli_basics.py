@@ -242,11 +242,12 @@ def test_info_alone_lists_the_components() -> None:
     assert call("info").stdout == call("list").stdout
     assert call("info", "--kind", "prior").stdout == call("list", "prior").stdout
     both = call("info", "drunet").stdout
-    assert [line for line in both.splitlines() if line.endswith(" drunet")] == [
-        "prior    drunet",
-        "model    drunet",
+    heads = [line.split() for line in both.splitlines() if line.endswith(" drunet")]
+    assert [head for head in heads if head[0] in ("prior", "model")] == [
+        ["prior", "drunet"],
+        ["model", "drunet"],
     ]
-    assert "several components (prior, model)" in call("info", "drunet", "--json").stderr
+    assert "several components" in call("info", "drunet", "--json").stderr
     assert call("info", "--json").stdout == call("list", "--json").stdout
 
 
