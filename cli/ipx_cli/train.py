@@ -69,7 +69,8 @@ def train(ctx: click.Context, /, model: str, **given: Any) -> int:
         raise UsageError(f"{target}: weights are written to FILE.safetensors")
     going_on = given["resume"] and checkpoint_path(target).exists()
     if target.exists() and not given["force"] and not going_on:
-        raise UsageError(f"{target} exists; --force replaces it")
+        more = "; its run has ended: --init goes on from it" if given["resume"] else ""
+        raise UsageError(f"{target} exists; --force replaces it{more}")
 
     from ipx.parts.weights import load_weights
     from ipx.training import loop
