@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -254,6 +256,32 @@ def test_time_of_a_larger_image_and_of_operators_of_one_size(source: Path) -> No
     )  # fmt: skip
     assert foresee.seconds_of(masked, y) is not None  # no crop fits the mask: the whole image does
     assert foresee.seconds_of(masked, y[..., :120]) is None
+
+
+def test_time_of_a_volume_whose_first_step_sets_up_what_all_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, seen = 0.0, []
+
+    def solved(y: torch.Tensor, *, observers: list[ipx.Observer], **_: object) -> None:
+        nonlocal now
+        seen.append(tuple(y.shape))
+        began = now
+        for k in range(101):
+            told: Any = SimpleNamespace(
+                iteration=k, seconds=now - began, budget=100, trial=0, trials=0
+            )
+            observers[0](told) if k else observers[0].begin(told)
+            now += 0.01 if k else 5.0
+
+    monkeypatch.setattr(foresee, "solve", solved)
+    monkeypatch.setattr(foresee, "time", SimpleNamespace(perf_counter=lambda: now))
+    y = torch.zeros(()).expand(1, 1, 64, 256, 256)
+    found = foresee.seconds_of(Request(lam=0.1), y)
+    # 100 steps of 0.01 s on 288^2 voxels, half of a step for each 288^2 more, and the first step
+    assert found == (pytest.approx((1.0 + 5.0) * (1 + 0.5 * (64 * 256**2 / 288**2 - 1)), 0.1), True)
+    assert [math.prod(shape) for shape in seen] == pytest.approx([96**2, 288**2], rel=0.05)
+    assert all(max(shape[2:]) <= min(shape[2:]) + 1 for shape in seen)
 
 
 # ---------------------------------------------------------------- progress

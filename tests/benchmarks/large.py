@@ -76,6 +76,7 @@ def command(source: Path, a: argparse.Namespace) -> list[str]:
     words += ["--op.boundary", a.boundary, "--max-memory", a.max_memory]
     words += [] if a.lam is None else ["--lam", str(a.lam)]
     words += [] if a.tile is None else ["--tile", str(a.tile)]
+    words += [] if a.iterations is None else ["--iterations", str(a.iterations)]
     return words
 
 
@@ -122,10 +123,12 @@ def seam(a: argparse.Namespace) -> dict[str, Any]:
     y = np.concatenate([*bands(a.size)])
     op = {"name": "blur", "sigma": SIGMA, "boundary": a.boundary}
     told: dict[str, Any] = {"op": op, "prior": a.prior, "memory": "ignore"}
+    told |= {} if a.iterations is None else {"iterations": a.iterations}
     tiles = ipx.solve(y, lam=a.lam or "auto", tile=a.tile or 512, **told)
     lam = tiles.lam[0] if tiles.lam else "auto"
     noise = {"name": "gaussian", "sigma": tiles.level[0]}
-    whole = ipx.solve(y, lam=lam, noise=noise, iterations=tiles.iterations[0], tol=0, **told)
+    told |= {"iterations": tiles.iterations[0], "tol": 0}
+    whole = ipx.solve(y, lam=lam, noise=noise, **told)
     gap = np.abs(tiles.image - whole.image)
     return {
         "size": a.size, "prior": a.prior, "worst": float(gap.max()),
@@ -184,6 +187,7 @@ def main() -> None:
     parser.add_argument("--boundary", default="unknown")
     parser.add_argument("--lam", type=float)
     parser.add_argument("--tile", type=int)
+    parser.add_argument("--iterations", type=int, help="of each tile; without it until it is done")
     parser.add_argument("--max-memory", default="1GB")
     parser.add_argument("--folder", help="where the files are made")
     a = parser.parse_args()

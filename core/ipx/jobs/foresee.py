@@ -16,7 +16,7 @@ from ipx.declare.kinds import ROLES
 from ipx.errors import IpxError
 from ipx.files.arrays import to_tensor
 from ipx.files.planes import single
-from ipx.jobs.assumed import with_axes
+from ipx.jobs.assumed import for_measured, with_axes
 from ipx.jobs.records import read_data
 from ipx.jobs.reporter import Ahead
 from ipx.numerics.free import free_memory
@@ -35,6 +35,9 @@ SMALL, LARGE = 96, 288
 
 LIMIT = 1.0
 """Seconds after which work on a crop is broken off."""
+
+FEWEST = 2
+"""Steps that are made at least: the first one also sets up what all need, such as norms."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def foresee(request: Request, source: Path) -> Foreseen:
         IpxError: the file cannot be read, or the request does not fit it.
     """
     y, count = _data(request, source)
-    request = _settled(request, y)
+    request = _settled(for_measured(request, source), y)
     work, refused = work_of(request, y), None
     most = request.settings.max_memory
     try:
@@ -86,7 +89,7 @@ def foresee(request: Request, source: Path) -> Foreseen:
 def foresee_memory(request: Request, source: Path) -> Work:
     """What determines the memory of the restoration of a file."""
     y = _data(request, source)[0]
-    return work_of(_settled(request, y), y)
+    return work_of(_settled(for_measured(request, source), y), y)
 
 
 def _settled(request: Request, y: Tensor) -> Request:
@@ -120,8 +123,7 @@ def work_of(request: Request, y: Tensor) -> Work:
 
 def seconds_of(request: Request, y: Tensor) -> tuple[float, bool] | None:
     """The time of ``y`` in seconds, and whether it is an upper bound; None if it cannot be told."""
-    for side in (SMALL, max(y.shape[-2:])):  # some operators take images of one size only
-        small = _crop(y, side)
+    for small in (_crop(y, SMALL), y):  # some operators take images of one size only
         first = _watched(request, small)
         if first is not None:
             break
@@ -142,9 +144,14 @@ def seconds_of(request: Request, y: Tensor) -> tuple[float, bool] | None:
 
 
 def _crop(y: Tensor, side: int) -> Tensor:
-    """The middle of an image ``(1, C, H, W)``."""
-    rows, columns = (slice((n - min(n, side)) // 2, (n + min(n, side)) // 2) for n in y.shape[-2:])
-    return y[..., rows, columns].contiguous()
+    """The middle of an image ``(1, C, H, W)`` or a volume, of side^2 values at most a channel."""
+    left, where = side**2, dict[int, slice]()
+    axes = sorted(range(2, y.ndim), key=lambda axis: y.shape[axis])
+    for done, axis in enumerate(axes):  # what the shortest lack, the others have
+        n = y.shape[axis]
+        taken = min(n, max(1, int(left ** (1 / (len(axes) - done)))))
+        where[axis], left = slice((n - taken) // 2, (n + taken) // 2), left // taken
+    return y[(..., *(where[axis] for axis in sorted(where)))].contiguous()
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,7 @@ class _Enough(Exception):  # noqa: N818  # no error
 
 
 class _Timer(Observer):
-    """Measures steps, and ends the work after `LIMIT` or so many steps."""
+    """Measures steps, and ends the work after `LIMIT`, or after ``most`` steps."""
 
     def __init__(self, most: float) -> None:
         self.most, self.ahead, self.steps = most, Ahead(), list[float]()
@@ -178,7 +185,8 @@ class _Timer(Observer):
         self.before = now
         self.ahead.step(progress)
         self.left = self.ahead.left(progress, 0)
-        if now - self.began > LIMIT or len(self.steps) >= self.most:
+        late = now - self.began > LIMIT and len(self.steps) >= FEWEST
+        if late or len(self.steps) >= self.most:
             raise _Enough
 
 

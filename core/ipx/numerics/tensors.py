@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Scalar
+from ipx.numerics.memory import LARGE
 
 
 def per_image(value: Scalar, like: Tensor) -> Scalar:
@@ -56,6 +57,15 @@ def image_norm(x: Tensor) -> Tensor:
     """Euclidean norms image by image: ``(B,)``."""
     norm: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1)
     return norm
+
+
+def image_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Euclidean norms of a - b image by image, ``(B,)``; large differences are made in parts."""
+    if a.nbytes <= LARGE:
+        return image_norm(a - b)
+    each = max(1, LARGE // (len(a) * a.element_size()))
+    pairs = zip(*(torch.split(v.flatten(1), each, 1) for v in (a, b)), strict=True)
+    return image_norm(torch.stack([image_norm(p - q) for p, q in pairs], 1))
 
 
 def spread(n: int, most: int) -> list[int]:

@@ -6,6 +6,7 @@ All functions work image by image: a batch of N gives what N batches of one give
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.tensors import (
     column as column,
+    image_distance as image_distance,
     image_dot as image_dot,
     image_norm as image_norm,
     image_sum as image_sum,

@@ -33,6 +33,7 @@ from ipx.toolkit import (
     SHARPER,
     column,
     filled_start,
+    image_distance,
     image_norm,
     is_identity,
     penalty,
@@ -98,20 +99,23 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
         q = s.q
         if q is not None:
             moved = torch.add(q, problem.operator.forward(ahead), alpha=DATA_PENALTY)
-            q = torch.lerp(q, data.way(DataDual).prox_conjugate(moved, DATA_PENALTY), over)
-            del moved
+            dual = data.way(DataDual).prox_conjugate(moved, DATA_PENALTY)
+            q = _relaxed(q, dual, over, moved)
+            del moved, dual
         sigma = column(s.sigma, s.p)
-        u = torch.addcmul(s.p, sigma, part.forward(ahead))
+        slope = part.forward(ahead)
         del ahead
+        u = torch.addcmul(s.p, sigma, slope)
+        del slope
         p = prior.prox_conjugate(u, s.sigma, vector(problem.lam, x))
         # by Moreau (u - p) / sigma is the prior's prox, its own copy of the image where K = I
         seen = (u - p) / sigma if s.own else x
-        del u
+        p = _relaxed(s.p, p, over, u)
         steps = s.steps + 1
         return replace(
             s,
             x=torch.lerp(s.x, x, over),
-            p=torch.lerp(s.p, p, over),
+            p=p,
             q=q,
             seen=seen,
             sigma=s.sigma * SHARPER if steps == s.quick else s.sigma,
@@ -147,6 +151,11 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
 
     def residual(self, problem: Problem, before: PDHGState, after: PDHGState) -> Tensor:
         """The larger of the changes of x and of p / (sigma |K|), relative to |x|, ``(B,)``."""
-        dual = image_norm(after.p - before.p) / (after.sigma * max(after.scale, 1e-12))
-        change = torch.maximum(dual, image_norm(after.x - before.x))
+        dual = image_distance(after.p, before.p) / (after.sigma * max(after.scale, 1e-12))
+        change = torch.maximum(dual, image_distance(after.x, before.x))
         return change / image_norm(after.x).clamp_min(1e-12)
+
+
+def _relaxed(before: Tensor, after: Tensor, over: float, spare: Tensor) -> Tensor:
+    """before + over (after - before), in the memory of ``spare`` unless it is differentiated."""
+    return torch.lerp(before, after, over, out=None if after.requires_grad else spare)
