@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import ipx
-from ipx.files import images
+from command_line import call
+from ipx.files import images, large
 
 VOLUME = np.random.default_rng(0).integers(0, 60000, (4, 8, 6)).astype(np.uint16)
 
@@ -91,6 +92,34 @@ def test_zarr_keeps_axes_and_spacing(tmp_path: Path) -> None:
     again = images.read(out, stacks=True)
     assert np.array_equal(again.pixels, picture.pixels)
     assert (again.format, again.order, again.spacing) == ("zarr", "ZYX", (0.3, 0.1, 0.1))
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("YX", (300, 70)), ("TCYX", (1, 3, 300, 70))])
+def test_zarr_is_restored_by_windows(tmp_path: Path, axes: str, shape: tuple[int, ...]) -> None:
+    zarr = pytest.importorskip("zarr")
+    source, out, whole = (tmp_path / name for name in ("a.ozx", "tiles.ozx", "whole.ozx"))
+    pixels = np.random.default_rng(0).integers(0, 65536, shape, np.uint16)
+    named = [{"name": a.lower(), "type": "space", "unit": "micrometer"} for a in axes]
+    scale = {"type": "scale", "scale": [1.0, 1.0, 0.5, 0.5][-len(axes) :]}
+    told = [{"axes": named, "datasets": [{"path": "0", "coordinateTransformations": [scale]}]}]
+    store = zarr.storage.ZipStore(source, mode="w")
+    group = zarr.open_group(store, mode="w", attributes={"ome": {"multiscales": told}})
+    group.create_array("0", data=pixels, chunks=tuple(min(n, 32) for n in shape))
+    store.close()
+    with large.opened(source) as picture:
+        assert picture is not None
+        assert picture.held < pixels.nbytes  # a row of chunks
+        rows = picture.samples(20, 50)
+    assert np.array_equal(rows, np.moveaxis(pixels.reshape(-1, 300, 70), 0, -1)[20:50])
+    words = ("--lam", "0.1", "--noise.sigma", "0.1", "--prior", "smooth")
+    assert call("solve", source, *words, "--tile", "160", "-o", out).exit_code == 0
+    assert call("solve", source, *words, "-o", whole).exit_code == 0
+    found, wanted = (images.read(path, stacks=True) for path in (out, whole))
+    assert found.spacing == wanted.spacing == (0.5, 0.5)
+    assert np.abs(found.pixels - wanted.pixels).max() < 1e-3
+    store = zarr.storage.ZipStore(out, mode="r")
+    assert zarr.open_group(store, mode="r")["0"].chunks[-2:] == (256, 70)
+    store.close()
 
 
 @pytest.mark.parametrize(

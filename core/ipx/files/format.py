@@ -76,7 +76,7 @@ class Header:
     Attributes:
         shape: ``(H, W, S)`` of `Raster.samples`.
         dtype: the name of their type, such as ``uint16``.
-        alpha, premultiplied, icc: as for `Raster`.
+        alpha, premultiplied, icc, spacing: as for `Raster`.
     """
 
     shape: tuple[int, int, int]
@@ -84,6 +84,7 @@ class Header:
     alpha: bool = False
     premultiplied: bool = False
     icc: bytes | None = None
+    spacing: tuple[float, ...] = ()
 
     @property
     def layout(self) -> str:
@@ -105,11 +106,12 @@ class Header:
             raster.alpha,
             raster.premultiplied,
             raster.icc,
+            raster.spacing,
         )
 
     def raster(self, samples: Array) -> Raster:
         """The image with these samples."""
-        return Raster(samples, self.alpha, self.premultiplied, self.icc)
+        return Raster(samples, self.alpha, self.premultiplied, self.icc, spacing=self.spacing)
 
 
 class Rows(ABC):
@@ -219,6 +221,19 @@ class Format:
             InputError: as for `decode`.
         """
         return self.decode(data).packed
+
+
+def bands(rows: Iterable[Array], header: Header, high: int) -> Iterator[Array]:
+    """Consecutive rows of an image, each ``(n, W, S)``, ``high`` at a time; the rest at the end."""
+    height, width, samples = header.shape
+    kept, source = np.empty((0, width, samples), header.dtype), iter(rows)
+    for top in range(0, height, high):
+        wanted, parts = min(high, height - top), [kept]
+        while sum(map(len, parts)) < wanted:
+            parts.append(next(source))
+        joined = np.concatenate(parts)
+        yield joined[:wanted]
+        kept = joined[wanted:].copy()
 
 
 def layout_of(colours: int, alpha: bool, premultiplied: bool = False) -> str:

@@ -110,6 +110,7 @@ def opened(path: Path, absolute: bool = False) -> Iterator[LargePicture | None]:
                 path=path,
                 premultiplied=header.premultiplied,
                 storage=storage.divided(scale),
+                spacing=header.spacing,
             )
             yield LargePicture(path, rows, picture, spec)
 
@@ -164,6 +165,7 @@ def write_rows(
         alpha,
         told.premultiplied,
         told.icc if told.shape[0] == channels else None,
+        told.spacing if told.format == spec.name else (),
     )
     scale, offset = map_of((told.scale, told.offset), dtype, name)
 

@@ -10,7 +10,7 @@ import tifffile
 from tifffile import PHOTOMETRIC
 
 from ipx import InputError
-from ipx.files.format import FEWEST, Array, Header, Rows, wrong_channels
+from ipx.files.format import FEWEST, Array, Header, Rows, bands, wrong_channels
 from ipx_plugins.formats.common import ORIENTATION
 
 ICC = 34675
@@ -100,15 +100,8 @@ def rows_alone(page: tifffile.TiffPage) -> bool:
 
 def tiles(rows: Iterable[Array], header: Header) -> Iterator[Array]:
     """The tiles of a file in its order, of consecutive rows."""
-    height, width, samples = header.shape
-    empty = np.empty((0, width, samples), header.dtype)
-    kept, source = empty, iter(rows)
-    for top in range(0, height, TILE):
-        wanted, parts = min(TILE, height - top), [kept]
-        while sum(map(len, parts)) < wanted:
-            parts.append(next(source))
-        joined = np.concatenate(parts)
-        band, kept = joined[:wanted], joined[wanted:].copy()
+    _, width, samples = header.shape
+    for band in bands(rows, header, TILE):
         for left in range(0, width, TILE):
             tile = np.zeros((TILE, TILE, samples), header.dtype)
             piece = band[:, left : left + TILE]

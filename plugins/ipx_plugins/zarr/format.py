@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from ipx import Format, InputError, MissingExtraError, Raster
 from ipx.files.axes import as_stored, is_known, raster_of
-from ipx.files.format import Array
+from ipx.files.format import Array, Header, Rows, bands, is_image
 
 VERSION = "0.5"
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
@@ -21,9 +21,64 @@ MICRONS = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6
 CHUNK = 256
 """Height and width of a chunk; a plane and a picture have chunks of their own."""
 
+LARGE_CHUNKS = 64 << 20
+"""Bytes of a row of chunks from which on an image is decoded as a whole."""
+
+
+class ZarrRows(Rows):
+    """Rows of one picture, by the chunks that hold them."""
+
+    def __init__(self, array: Any, axes: str, spacing: tuple[float, ...]) -> None:
+        self.array, self.axes = array, axes
+        size = dict(zip(axes, array.shape, strict=True))
+        shape = (size["Y"], size["X"], size.get("C", 1))
+        self.header = Header(shape, array.dtype.newbyteorder("=").name, spacing=spacing[-2:])
+        self.held = self.header.size // size["Y"] * self.high
+
+    @property
+    def high(self) -> int:
+        """Rows of a chunk."""
+        return int(self.array.chunks[self.axes.index("Y")])
+
+    def read(self, top: int, bottom: int) -> Array:
+        """The samples of these rows."""
+        whole = {"Y": slice(top, bottom), "X": slice(None), "C": slice(None)}
+        rows = np.asarray(self.array[tuple(whole.get(a, 0) for a in self.axes)])
+        left = [a for a in self.axes if a in whole]
+        rows = rows.transpose([left.index(a) for a in "YXC" if a in left])
+        samples = rows if "C" in left else rows[..., None]
+        return np.ascontiguousarray(samples, self.header.dtype)
+
 
 class Zarr(Format):
     """One image; its axes are always told."""
+
+    streams = True
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[Rows | None]:
+        """Rows; None for stacks, volumes, separate channels, and huge chunks."""
+        with _group(path) as group:
+            told = _multiscale(group)
+            axes, spacing = _axes(told), _spacing(told)
+            array = group[told["datasets"][0]["path"]]
+            size = dict(zip(axes, array.shape, strict=False))
+            alone = is_known(axes) and len(axes) == array.ndim and array.dtype != bool
+            alone = alone and size.get("T", 1) == size.get("Z", 1) == 1
+            rows = ZarrRows(array, axes, spacing) if alone else None
+            small = rows is not None and rows.held <= LARGE_CHUNKS
+            yield rows if small and is_image(size.get("C", 1)) else None
+
+    def streamed(self, path: Path, header: Header, rows: Iterable[Array]) -> None:
+        """A file with one resolution, a row of chunks at a time."""
+        axes = "YX" if header.shape[2] == 1 else "CYX"
+        shape = tuple(dict(zip("YXC", header.shape, strict=True))[a] for a in axes)
+        with _created(path, shape, header.dtype, axes, header.spacing) as array:
+            top = 0
+            for band in bands(rows, header, CHUNK):
+                planes = np.moveaxis(band, -1, 0)
+                array[..., top : top + len(band), :] = planes if "C" in axes else planes[0]
+                top += len(band)
 
     def decode(self, data: bytes) -> Raster:
         """The picture."""
@@ -33,13 +88,12 @@ class Zarr(Format):
         """The stack or volume of these axes, by default those of the metadata."""
         with _opened(data) as group:
             told = _multiscale(group)
-            found = "".join(str(axis["name"]).upper() for axis in told["axes"])
+            found = _axes(told)
             axes = axes or found
             if not is_known(axes):
                 raise InputError(f"has the axes {found}; ipx knows T, C, Z, Y and X")
-            node = told["datasets"][0]
-            raster = raster_of(np.asarray(group[node["path"]][...]), axes)
-            spacing = tuple(v for a, v in _sizes(told, node) if a in "zyx")
+            raster = raster_of(np.asarray(group[told["datasets"][0]["path"]][...]), axes)
+            spacing = _spacing(told)
         spacing = spacing if "Z" in axes else spacing[-2:]
         if not raster.axes:  # one picture, whatever the order of its axes
             raster = replace(raster, order="" if raster.samples.shape[-1] != 2 else raster.order)
@@ -48,23 +102,11 @@ class Zarr(Format):
     def encode(self, raster: Raster) -> bytes:
         """A file with one resolution."""
         array, axes = as_stored(raster, raster.order or _usual_order(raster))
-        size = dict(zip("xyz", reversed(raster.spacing), strict=False))
-        named = [
-            {"name": a, "type": TYPES[a], **({"unit": "micrometer"} if a in size else {})}
-            for a in axes.lower()
-        ]
-        scale = {"type": "scale", "scale": [float(size.get(a, 1.0)) for a in axes.lower()]}
-        dataset = {"path": "0", "coordinateTransformations": [scale]}
-        told = {"version": VERSION, "multiscales": [{"axes": named, "datasets": [dataset]}]}
-        chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for n, a in zip(array.shape, axes,
-                                                                        strict=True))  # fmt: skip
-        zarr = _zarr()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "image.zip"
-            store = zarr.storage.ZipStore(path, mode="w")
-            group = zarr.open_group(store, mode="w", attributes={"ome": told})
-            group.create_array("0", data=array, chunks=chunks)
-            store.close()
+            name = array.dtype.name
+            with _created(path, array.shape, name, axes, raster.spacing) as stored:
+                stored[...] = array
             return path.read_bytes()
 
     def numbers(self, data: bytes) -> Array:
@@ -91,30 +133,65 @@ def _multiscale(group: Any) -> dict[str, Any]:
     return found
 
 
-def _sizes(told: dict[str, Any], node: dict[str, Any]) -> list[tuple[str, float]]:
-    """Axis and length of a step in micrometres, of axes with a known unit."""
-    scale = next(
-        (t["scale"] for t in node.get("coordinateTransformations", ()) if t["type"] == "scale"), ()
+def _axes(told: dict[str, Any]) -> str:
+    """The letters of the axes."""
+    return "".join(str(axis["name"]).upper() for axis in told["axes"])
+
+
+def _spacing(told: dict[str, Any]) -> tuple[float, ...]:
+    """The size of a voxel in micrometres, along the axes in space with a known unit."""
+    changes = told["datasets"][0].get("coordinateTransformations", ())
+    scale = next((t["scale"] for t in changes if t["type"] == "scale"), ())
+    return tuple(
+        float(v) * MICRONS[axis["unit"]]
+        for axis, v in zip(told["axes"], scale, strict=False)
+        if axis.get("unit") in MICRONS and str(axis["name"]) in "zyx"
     )
-    pairs = zip(told["axes"], scale, strict=False)
-    return [
-        (str(axis["name"]), float(v) * MICRONS[axis["unit"]])
-        for axis, v in pairs
-        if axis.get("unit") in MICRONS
-    ]
 
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[Any]:
-    zarr = _zarr()
+    """The group in a file that is given as its bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.zip"
         path.write_bytes(data)
-        store = zarr.storage.ZipStore(path, mode="r")
-        try:
-            yield zarr.open_group(store, mode="r")
-        finally:
-            store.close()
+        with _group(path) as group:
+            yield group
+
+
+@contextmanager
+def _group(path: Path) -> Iterator[Any]:
+    """The group in a file."""
+    zarr = _zarr()
+    store = zarr.storage.ZipStore(path, mode="r")
+    try:
+        yield zarr.open_group(store, mode="r")
+    finally:
+        store.close()
+
+
+@contextmanager
+def _created(
+    path: Path, shape: tuple[int, ...], dtype: str, axes: str, spacing: tuple[float, ...]
+) -> Iterator[Any]:
+    """The array of a new file with one resolution, to be filled."""
+    size = dict(zip("xyz", reversed(spacing), strict=False))
+    named = [
+        {"name": a, "type": TYPES[a], **({"unit": "micrometer"} if a in size else {})}
+        for a in axes.lower()
+    ]
+    scale = {"type": "scale", "scale": [float(size.get(a, 1.0)) for a in axes.lower()]}
+    dataset = {"path": "0", "coordinateTransformations": [scale]}
+    told = {"version": VERSION, "multiscales": [{"axes": named, "datasets": [dataset]}]}
+    pairs = zip(shape, axes, strict=True)
+    chunks = tuple(min(n, CHUNK) if a in "YX" else 1 for n, a in pairs)
+    zarr = _zarr()
+    store = zarr.storage.ZipStore(path, mode="w")
+    try:
+        group = zarr.open_group(store, mode="w", attributes={"ome": told})
+        yield group.create_array("0", shape=shape, dtype=dtype, chunks=chunks)
+    finally:
+        store.close()
 
 
 def _zarr() -> Any:
