@@ -145,13 +145,12 @@ def seconds_of(request: Request, y: Tensor) -> tuple[float, bool] | None:
 
 def _crop(y: Tensor, side: int) -> Tensor:
     """The middle of an image ``(1, C, H, W)`` or a volume, of side^2 values at most a channel."""
-    left, where = side**2, dict[int, slice]()
-    axes = sorted(range(2, y.ndim), key=lambda axis: y.shape[axis])
+    left, axes = side**2, sorted(range(2, y.ndim), key=lambda axis: y.shape[axis])
     for done, axis in enumerate(axes):  # what the shortest lack, the others have
         n = y.shape[axis]
         taken = min(n, max(1, int(left ** (1 / (len(axes) - done)))))
-        where[axis], left = slice((n - taken) // 2, (n + taken) // 2), left // taken
-    return y[(..., *(where[axis] for axis in sorted(where)))].contiguous()
+        y, left = y.narrow(axis, (n - taken) // 2, taken), left // taken
+    return y.contiguous()
 
 
 @dataclass(frozen=True)
