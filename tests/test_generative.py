@@ -221,7 +221,7 @@ def test_a_batch_gives_what_its_images_give(weights: dict[str, str], name: str) 
     y = problem(made, pictures(16)).y
     how: Any = {
         "op": "blur", "noise": {"name": "gaussian", "sigma": 0.02}, "prior": made, "iterations": 3,
-        "start": "preview", "doubtful": "keep",  # a batch keeps its prior
+        "start": "preview",
     }  # fmt: skip
     if name in ("glow-analysis", "glow-synthesis", "glow-map"):
         how["solver"] = "adam"  # long steps, which blow up what is rounded otherwise

@@ -77,7 +77,6 @@ def test_statistics_are_of_the_final_solve_of_each_picture() -> None:
         found = ipx.solve(
             picture,
             tol=0.02,
-            doubtful="keep",
             observers=[statistics, lambda p, to=final: None if p.trial else to.append(p.x)],
         )
         torch.testing.assert_close(found.outputs["mean"], torch.stack(final).mean(0))

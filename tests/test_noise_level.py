@@ -209,3 +209,18 @@ def test_frequencies_that_a_blur_removes_tell_the_level(sigma: float) -> None:
     )
     assert float(ipx.noise("gaussian").estimated(y[None]).level) > 1.5 * sigma
     assert ipx.solve(y, op=op, prior="smooth", lam=0.01).level[0] < max(1.15 * sigma, 0.001)
+
+
+def test_noise_that_is_cut_off_counts_as_a_whole() -> None:
+    """Half of the noise of a black picture is left: its error is sigma / sqrt(2), its std 0.58."""
+    black = torch.zeros(1, 1, 96, 96)
+    for end in (0.0, 1.0):
+        y = (black + end + 0.08 * torch.randn(1, 1, 96, 96, generator=torch.Generator())).clamp(
+            0, 1
+        )
+        level = ipx.noise("gaussian").estimated(y).level
+        assert 0.8 < float(level) / (0.08 / 2**0.5) < 1.0
+        cut_half = y.clone()
+        cut_half[..., :60] = 0.5 + 0.08 * torch.randn(1, 1, 96, 60, generator=torch.Generator())
+        found = ipx.noise("gaussian").estimated(cut_half).level  # the other half tells it
+        assert float(found) == pytest.approx(0.08, rel=0.12)

@@ -140,6 +140,23 @@ def test_a_doubtful_result_that_predicts_the_data_worse_is_replaced(tmp_path: Pa
     assert again["prior"]["name"] == "smooth/smooth"
 
 
+@pytest.mark.parametrize("how", [{}, {"solver": "unrolled-admm"}])
+def test_images_of_a_batch_get_the_prior_that_they_get_alone(how: dict[str, Any]) -> None:
+    camera = skimage.data.camera()[160:256, 200:296] / 255.0
+    dim = 0.05 * skimage.data.moon()[200:296, 200:296] / 255.0
+    pair = (smooth(), camera) if not how else (dim, camera)
+    y = torch.cat([noisy(x) for x in pair]).clamp(0, 1)  # noise is cut off at 0
+    whole = ipx.solve(y, **how)
+    assert [plan.title for plan in whole.plans] == (
+        ["bm3d", "drunet"] if not how else ["smooth", "unrolled-admm"]
+    )
+    for image in range(2):
+        alone = ipx.solve(y[image : image + 1], **how)
+        assert alone.plan.title == whole.plans[image].title
+        assert float((whole.x[image] - alone.x[0]).abs().max()) < 1e-5
+        assert alone.status == [whole.status[image]]
+
+
 def test_a_weight_that_was_asked_for_is_kept() -> None:
     y = noisy(smooth())
     assert ipx.solve(y, prior="tv", lam=1e-9).plan.prior == "tv"

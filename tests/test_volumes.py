@@ -172,7 +172,7 @@ def test_noise_of_dim_volumes_is_found(model: str) -> None:
         alone = estimated(one, volume[None], None, ipx.Storage())
         assert alone.level is not None
         level = float(torch.as_tensor(alone.level))
-        assert float(torch.as_tensor(found.alone(number).level)) == pytest.approx(level)
+        assert float(torch.as_tensor(found.taken([number]).level)) == pytest.approx(level)
         assert model != "poisson" or level == pytest.approx((40, 160)[number], rel=0.3)
 
 

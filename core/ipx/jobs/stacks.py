@@ -124,7 +124,7 @@ def _tried(request: Request, y: Tensor, picture: Picture) -> tuple[Ready, Weighe
         settings=changed_settings(request.settings, {"axes": picture.axes[1:]}),
     )  # fmt: skip
     with memory_errors():
-        ready = by_data(asked)
+        ready = by_data(asked)[0].ready
         return ready, weights(ready.prepared)
 
 

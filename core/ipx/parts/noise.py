@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import torch
@@ -28,8 +29,8 @@ class Noise(Component[O], ABC):
 
     An estimated model also has ``block``, the side in pixels of blocks whose means have white noise
     (more than 1 where lossy storage removed fine noise), and ``remarks``, sentences for the user
-    about an estimate that may be wrong. ``per_image`` names the attributes that may hold one value
-    per image.
+    about an estimate that may be wrong: that of the images where ``about`` ``(B,)`` is true, or of
+    all if it is None. ``per_image`` names the attributes that may hold one value per image.
     """
 
     kind = "noise"
@@ -37,6 +38,7 @@ class Noise(Component[O], ABC):
     level: Scalar | None = None
     block: int = 1
     remarks: tuple[str, ...] = ()
+    about: Tensor | None = None
 
     def __init__(self, options: O | None = None, **values: Any) -> None:
         super().__init__(options, **values)
@@ -79,14 +81,16 @@ class Noise(Component[O], ABC):
             storage: how precisely the file of ``y`` stores, in the units of y.
         """
 
-    def alone(self, image: int) -> Self:
-        """This model for one image of a batch, by its number from 0."""
-        one = copy.copy(self)
-        for name in self.per_image:
+    def taken(self, images: Sequence[int]) -> Self:
+        """This model for some images of a batch, by their numbers from 0."""
+        some, chosen = copy.copy(self), list(images)
+        for name in (*self.per_image, "about"):
             value = getattr(self, name, None)
             if isinstance(value, Tensor) and value.ndim and len(value) > 1:
-                setattr(one, name, value[image : image + 1])
-        return one
+                setattr(some, name, value[chosen])
+        if some.about is not None and not bool(some.about.any()):
+            some.remarks = ()
+        return some
 
     def deviation(self, y: Tensor) -> Tensor:
         """Standard deviation of the noise of each value of ``y``, in a shape that broadcasts to it.

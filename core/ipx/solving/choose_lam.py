@@ -6,6 +6,7 @@ searches is in `ipx.solving.choose_lams`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +29,7 @@ class Weighed:
         rule: how they were found, in words.
         trace: the trials of the tuner, see `ipx.Restoration`.
         remarks: sentences for the user about a choice that may be wrong.
+        about: images that the remarks are about, ``(B,)``; None: all.
         result: the solution; None while there is none.
     """
 
@@ -35,6 +37,7 @@ class Weighed:
     rule: str = ""
     trace: list[dict[str, Any]] = field(default_factory=list)
     remarks: tuple[str, ...] = ()
+    about: Tensor | None = None
     result: Result | None = None
 
     @property
@@ -48,6 +51,27 @@ class Weighed:
         """The solution, which is known."""
         assert self.result is not None
         return self.result
+
+    def remarked(self, line: str, about: Tensor) -> Weighed:
+        """The same with another remark, about the images where ``about`` ``(B,)`` is true."""
+        every = torch.ones_like(about)
+        before = every if self.about is None else self.about
+        about = about | before if self.remarks else about
+        return replace(self, remarks=(*self.remarks, line), about=about)
+
+    def taken(self, images: Sequence[int], problem: Problem) -> Weighed:
+        """That of some images of a batch, by their numbers from 0, and of their problem."""
+        chosen = list(images)
+        about = None if self.about is None else self.about[chosen]
+        weights = None if self.weights is None else self.weights[:, chosen]
+        result = None if self.result is None else self.result.taken(chosen)
+        return replace(
+            self,
+            weights=weights,
+            remarks=() if about is not None and not bool(about.any()) else self.remarks,
+            about=about,
+            result=None if result is None else replace(result, problem=problem),
+        )
 
     @property
     def lam(self) -> list[Any] | None:

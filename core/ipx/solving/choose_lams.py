@@ -45,8 +45,9 @@ def searched(prepared: Prepared, w: Weighed) -> Weighed:
     # solved again from the default start: a record with this lam gives the same bits
     found = tuners.tune(problem, trials.by(prepared.algorithm))
     return replace(
-        w, weights=found.settled[None], rule=found.rule, trace=found.trace, remarks=found.remarks
-    )
+        w, weights=found.settled[None], rule=found.rule, trace=found.trace, remarks=found.remarks,
+        about=found.about,
+    )  # fmt: skip
 
 
 class Tuners:
@@ -85,13 +86,13 @@ class Tuners:
         left = torch.ones(len(problem.y), dtype=torch.bool, device=problem.y.device)
         lam: Tensor | None = None
         trace: list[dict[str, Any]] = []
-        remarks: list[str] = []
-        settled: list[int] = []
+        said, settled = Weighed(), list[int]()
         for tuner in self.tuners:
             tuned = tuner.tune(problem, solve)
             trace += tuned.trace
-            if tuned.about is None or bool((tuned.about & left).any()):
-                remarks += tuned.remarks
+            about = left if tuned.about is None else tuned.about & left
+            for line in tuned.remarks if bool(about.any()) else ():
+                said = said.remarked(line, about)
             lam = tuned.lam if lam is None else torch.where(left, tuned.lam, lam)
             before = int(left.sum())
             left = left & False if tuned.decided is None else left & ~tuned.decided
@@ -100,9 +101,10 @@ class Tuners:
                 break
         assert lam is not None
         if bool(left.any()):
-            remarks.append(f"tuner {self.names[-1]} cannot tell the weight; it may be far off")
+            told = f"tuner {self.names[-1]} cannot tell the weight; it may be far off"
+            said = said.remarked(told, left)
             settled[-1] += int(left.sum())
-        return Weighed(lam.detach(), self._said(settled), trace, tuple(remarks))
+        return replace(said, weights=lam.detach(), rule=self._said(settled), trace=trace)
 
     def _said(self, settled: Sequence[int]) -> str:
         """Which tuner chose, and why; of several for how many images each."""

@@ -47,17 +47,18 @@ def safer(w: Weighed, before: Tensor, solve: Callable[[Tensor], Result]) -> Weig
             break
     if torch.equal(kept, w.settled.double()):
         return w
+    changed = (kept != w.settled.double()).any(0)
     grown = replace(w, weights=kept, result=result)
     told = (
         "with the weight that was chosen the result is unsound; a larger one is taken "
         f"({numbers(grown.lam or [])}): the operator or the noise level may be wrong"
     )
     rule = f"{w.rule}; then larger, since the result was unsound"
-    return replace(grown, rule=rule, remarks=(*w.remarks, told))
+    return replace(grown, rule=rule).remarked(told, changed)
 
 
 def numbers(lam: list[Any]) -> str:
     """Weights in words; those of each prior of a sum are separated by a plus."""
     if lam and isinstance(lam[0], list):
         return " + ".join(map(numbers, lam))
-    return ", ".join(f"{v:.3g}" for v in lam)
+    return ", ".join("none" if v is None else f"{v:.3g}" for v in lam)

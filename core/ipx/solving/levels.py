@@ -39,8 +39,8 @@ def _repeated(noise: Noise[Any], count: int) -> Noise[Any]:
 
 def pooled(noise: Noise[Any], count: int) -> Noise[Any]:
     """An estimated model whose groups of ``count`` images have one level, the median of theirs."""
-    found = _changed(noise, noise.alone(0), lambda value: value.view(-1, count).quantile(0.5, 1))
-    found.remarks = ()  # those of single planes, which the median is free of
+    found = _changed(noise, noise.taken([0]), lambda value: value.view(-1, count).quantile(0.5, 1))
+    found.remarks, found.about = (), None  # those of single planes, which the median is free of
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -110,6 +111,20 @@ class Result:
         if self.problem.plan is None:
             raise PlanError("this result belongs to a problem without a plan")
         return self.problem.plan
+
+    def taken(self, images: Sequence[int]) -> Result:
+        """Some of the images, by their numbers; problem, state and history are those of all."""
+        chosen = list(images)
+        return replace(
+            self,
+            x=self.x[chosen],
+            unknown=self.unknown[chosen],
+            status=[self.status[k] for k in chosen],
+            iterations=self.iterations[chosen],
+            residual=self.residual[chosen],
+            objective=self.objective[chosen],
+            outputs={name: image[chosen] for name, image in self.outputs.items()},
+        )
 
     def where(self, take: Tensor, other: Result) -> Result:
         """Image by image: this result where ``take`` ``(B,)`` is true, else the other.

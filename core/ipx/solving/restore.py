@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,113 +15,23 @@ from ipx.errors import MemoryExhaustedError
 from ipx.files.storage import Storage
 from ipx.numerics.memory import keep_freed, memory_errors
 from ipx.parts.noise import Noise
-from ipx.planning.plan import Plan
+from ipx.planning.choice import Candidate
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Description
-from ipx.solving.batches import halves, joined_images, joined_results, joined_weights
+from ipx.solving.batches import Part, batch_of, halves, images_of, joined, part
 from ipx.solving.choose_lam import Weighed
 from ipx.solving.degrade import Image
 from ipx.solving.doubts import doubts
 from ipx.solving.estimate import drawn, pictures, remarks as remarks_of
-from ipx.solving.fallback import numbers
 from ipx.solving.observers import AnyObserver
 from ipx.solving.pipeline import solution
 from ipx.solving.posterior import Posterior
 from ipx.solving.prepare import Asked, Ready, changed_settings, prepare
-from ipx.solving.progress import Result, Status
-from ipx.solving.rivals import by_data, refuge
+from ipx.solving.restoration import Restoration as Restoration
+from ipx.solving.rivals import Group, by_data, refuge, replaceable
 from ipx.solving.tile_course import Course
 from ipx.solving.tiled import Opening
 from ipx.solving.tiled_array import in_tiles
-
-
-@dataclass(frozen=True, repr=False)
-class Restoration:
-    """A restored image and how it was obtained.
-
-    Attributes:
-        image: the restored image, of the type and layout of the input.
-        outputs: all images by name, ``(B, C, H, W)``: ``restored`` always, others from observers
-            (``mean``, ``std``).
-        before: the data as an image, `ipx.Problem.preview`, ``(B, C, H, W)``.
-        status: per image, see `ipx.Result`.
-        plan: the solver and its bridges.
-        lam: weight of the prior per image; of a sum of several priors with a weight such a list
-            for each; None for a prior without weight. `solve` takes the same as ``lam``.
-        level: noise level per image, given or estimated, in the unit of the noise model: standard
-            deviation in image units (gaussian), photons at intensity 1 (poisson), share of wrong
-            values (impulse).
-        result: the final run of the solver, in the unit of its problem: data far from [0, 1] are
-            divided by their largest value, which ``warnings`` tell. ``lam`` is for that unit, too.
-        posterior: what the draws tell, in the unit of the problem; None without draws. The outputs
-            ``std``, ``lower``, ``upper`` and ``sample-1``, ... are of them.
-        rule: how lam was found and why so, in one line; empty without a weight.
-        trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
-            per image. The criterion is ``log_ratio``, log of the data term over its target
-            (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv), beside ``noise``,
-            |A x - y| / sqrt(m - df). For a sum ``prior``
-            tells the one that is tried alone; the trials of all have a list for each in ``lam``.
-        op: the operator, with what was found in place of ``auto``.
-        prior: the prior; ``plan.why`` tells why it was taken in place of another, or ``auto``.
-        seconds: wall-clock time of the whole call.
-        warnings: reasons to doubt the result, one line each.
-        wrong: per image, true if it is surely wrong: far outside the range of the data.
-        tiles: of an image that was restored in tiles, how they lay and how well they fitted, see
-            `ipx.solving.tiles.Tiling`; ``result`` is then that of a representative window.
-    """
-
-    image: Any
-    outputs: dict[str, Tensor]
-    before: Tensor
-    status: list[Status]
-    plan: Plan
-    lam: list[Any] | None
-    level: list[float]
-    result: Result
-    rule: str = ""
-    posterior: Posterior | None = None
-    trace: list[dict[str, Any]] = field(default_factory=list)
-    op: Description = None
-    prior: Description = None
-    seconds: float = 0.0
-    warnings: list[str] = field(default_factory=list)
-    wrong: list[bool] = field(default_factory=list)
-    tiles: dict[str, Any] | None = None
-
-    @property
-    def x(self) -> Tensor:
-        """The restored image as a tensor ``(B, C, H, W)``."""
-        return self.outputs["restored"]
-
-    @property
-    def iterations(self) -> list[int]:
-        """Iterations of the final run, per image."""
-        return [int(n) for n in self.result.iterations]
-
-    def __repr__(self) -> str:
-        size = " x ".join(str(n) for n in self.x.shape)
-        weight = "" if self.lam is None else f", lam {numbers(self.lam)} ({self.rule})"
-        return (
-            f"<Restoration {size} by {self.plan.solver.name} with prior {self.plan.prior}: "
-            f"{', '.join(self.status)} after {', '.join(map(str, self.iterations))} iterations"
-            f"{weight}, {self.seconds:.2f} s>"
-        )
-
-    def _repr_png_(self) -> bytes | None:
-        """The images side by side, for notebooks; None unless they are grey or colour.
-
-        Of volumes their middle planes.
-        """
-        if self.x.shape[1] not in (1, 3):
-            return None
-        from PIL import Image as Pillow
-
-        x = self.x if self.x.ndim == 4 else self.x[:, :, self.x.shape[2] // 2]
-        row = torch.cat(list(x.detach().cpu()), -1).clamp(0, 1).permute(1, 2, 0)
-        pixels = (row * 255).round().to(torch.uint8).numpy()
-        file = io.BytesIO()
-        Pillow.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
-        return file.getvalue()
 
 
 def solve(
@@ -212,24 +121,70 @@ def _as_memory_allows(asked: Asked, began: float) -> Restoration:
 
 
 def _solved(asked: Asked, began: float) -> Restoration:
-    """The restoration of all images at once."""
+    """The restoration of all images at once, or of all with the same prior."""
     with memory_errors():
-        ready = by_data(asked)
-        done = solution(ready.prepared)
-        found = drawn(ready.prepared, done, ready.units.restored)
-        how = _restoration(done, found, ready, began)
-        # what diverged is told; another prior would hide the fault
-        doubtful = how.warnings and "diverged" not in how.status
-        other = refuge(asked, ready, done) if doubtful else None
-        if other is None:
-            return how
-        ready = prepare(replace(asked, picked=other))
-        safe = _restoration(solution(ready.prepared), None, ready, began)
-        told = (
-            f"the result of {how.plan.title} is doubtful, and {safe.plan.title} predicts the data "
-            f"better: the result is that of {safe.plan.title}"
-        )
-        return replace(safe, warnings=[told, *dict.fromkeys([*how.warnings, *safe.warnings])])
+        groups = by_data(asked)
+        made: list[Part] = []
+        for group in groups:
+            made += [(group.images, _safe(group, began))]
+        return made[0][1] if len(made) == 1 else joined(made, batch_of(asked)[1], began)
+
+
+def _safe(group: Group, began: float) -> Restoration:
+    """The restoration with a prior, or with one of last resort where that predicts the data better.
+
+    It is decided image by image.
+    """
+    asked, ready = group.asked, group.ready
+    done = solution(ready.prepared)
+    how = _restoration(done, drawn(ready.prepared, done, ready.units.restored), ready, began)
+    if not how.warnings or not replaceable(asked, ready):
+        return how
+    y, back = batch_of(asked)
+    count, other, lost = len(y), None, list[int]()
+    for image, status in enumerate(how.status):
+        if status == "diverged":  # which is told; another prior would hide the fault
+            continue
+        found = _refuge(asked, ready, done, y, image, began)
+        if found is not None:
+            other, lost = found, [*lost, image]
+    if other is None:
+        return how
+    less = asked if len(lost) == count else part(asked, y, lost)
+    better = prepare(replace(less, picked=other))
+    safe = _restoration(solution(better.prepared), None, better, began)
+    which = (
+        ""
+        if count == 1
+        else f" of {'images' if lost[1:] else 'image'} "
+        + ", ".join(str(group.images[image] + 1) for image in lost)
+    )
+    told = (
+        f"the result{which} of {how.plan.title} is doubtful, and {safe.plan.title} predicts the "
+        f"data better: the result{which} is that of {safe.plan.title}"
+    )
+    safe = replace(safe, warnings=[told, *dict.fromkeys([*how.warnings, *safe.warnings])])
+    if len(lost) == count:
+        return safe
+    kept = [image for image in range(count) if image not in lost]
+    return joined([(lost, safe), (kept, images_of(how, kept))], back, began)
+
+
+def _refuge(
+    asked: Asked, ready: Ready, done: Weighed, y: Tensor, image: int, began: float
+) -> Candidate | None:
+    """The prior to go back to for an image of the batch ``y``, by its number; None to keep it.
+
+    Only a result with warnings is compared.
+    """
+    if len(y) == 1:
+        return refuge(asked, ready, done)
+    one = part(replace(asked, observers=()), y, [image])
+    alone = prepare(one)
+    solved = done.taken([image], alone.prepared.weighted(done.settled[:, [image]]))
+    if not _restoration(solved, None, alone, began).warnings:
+        return None
+    return refuge(one, alone, solved)
 
 
 def _restoration(
@@ -252,7 +207,7 @@ def _restoration(
         outputs={**outputs, **ready.found.outputs},
         before=units.restored(before),
         status=result.status,
-        plan=result.plan,
+        plans=[result.plan] * len(before),
         lam=done.lam,
         rule=done.rule,
         level=_level(units.level(noise), before.shape[0]),
@@ -277,23 +232,8 @@ def _by_halves(asked: Asked, why: MemoryExhaustedError, began: float) -> Restora
     if found is None:
         raise why
     parts, back = found
-    made = [_whole_or_halves(part, why, began) for part in parts]
-    one, other = made
-    outputs = joined_images(one.outputs, other.outputs)
-    return replace(
-        one,
-        image=back(outputs["restored"]),
-        outputs=outputs,
-        before=torch.cat([one.before, other.before]),
-        status=one.status + other.status,
-        lam=joined_weights(one.lam, other.lam),
-        level=one.level + other.level,
-        result=joined_results(one.result, other.result),
-        trace=one.trace + other.trace,
-        seconds=time.perf_counter() - began,
-        warnings=[*dict.fromkeys([*one.warnings, *other.warnings])],
-        wrong=one.wrong + other.wrong,
-    )
+    made = [(images, _whole_or_halves(half, why, began)) for images, half in parts]
+    return joined(made, back, began)
 
 
 def _whole_or_halves(asked: Asked, why: MemoryExhaustedError, began: float) -> Restoration:

@@ -10,6 +10,7 @@ A result that is doubtful is compared in the same way with that of a prior which
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from ipx.planning.request import weight_rule
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, tree
 from ipx.planning.weights import judge_for
+from ipx.solving.batches import batch_of, part
 from ipx.solving.build import build
 from ipx.solving.choose_lam import Weighed
 from ipx.solving.choose_lams import facts_of
@@ -41,6 +43,9 @@ SIDE = 96
 
 LEAD = 0.002
 """By how much the score of another prior has to be less; smaller differences are chance."""
+
+CHANCE = 0.8
+"""Likewise for the prior of last resort, times the root of the number of values that tell it."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +67,63 @@ class _Again:
         return run(problem, self.algorithm, self.settings, (), twin=twin)
 
 
-def by_data(asked: Asked) -> Ready:
-    """`prepare`, with the prior that the data speak for in place of ``auto``."""
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Images of a batch that get the same prior.
+
+    Attributes:
+        images: their numbers, from 0.
+        asked: what was asked for of them.
+        ready: prepared with their prior.
+    """
+
+    images: Sequence[int]
+    asked: Asked
+    ready: Ready
+
+
+def by_data(asked: Asked) -> list[Group]:
+    """`prepare`, with the prior that the data speak for in place of ``auto``, image by image."""
     ready = prepare(asked)
-    found = picked(asked, ready)
-    if found is None:
-        return ready
-    try:
-        return prepare(replace(asked, picked=found))
-    except MemoryExhaustedError:  # the window fitted
-        return ready
+    problem = ready.prepared.problem
+    every = range(len(problem.y))
+    rivals = rivals_of(asked, ready.found.op, problem.y)
+    if len(rivals) < 2 or _judge(problem) is None:
+        return [Group(images=every, asked=asked, ready=ready)]
+    announce(asked.observers, "comparing priors")
+    if len(every) == 1:
+        return [_with(picked(asked, ready), every, asked, ready)]
+    y, _ = batch_of(asked)
+    alike: dict[str, tuple[Candidate | None, list[int]]] = {}
+    for image in every:
+        one = part(replace(asked, observers=()), y, [image])
+        found = picked(one, prepare(one))
+        name = "" if found is None else found.plan.title
+        alike.setdefault(name, (found, []))[1].append(image)
+    if len(alike) == 1:
+        return [_with(found, every, asked, ready) for found, _ in alike.values()]
+    groups = []
+    for found, images in alike.values():
+        some = part(asked, y, images)
+        groups.append(_with(found, images, some, prepare(some)))
+    return groups
+
+
+def _with(found: Candidate | None, images: Sequence[int], asked: Asked, ready: Ready) -> Group:
+    """The group with the prior that was found; with that of ``ready`` for None."""
+    if found is not None:
+        try:
+            asked = replace(asked, picked=found)
+            ready = prepare(asked)
+        except MemoryExhaustedError:  # the window fitted
+            asked = replace(asked, picked=None)
+    return Group(images=images, asked=asked, ready=ready)
 
 
 def picked(asked: Asked, ready: Ready) -> Candidate | None:
-    """The prior that the data speak for; None where it is that of ``ready``.
+    """The prior that the data of an image speak for; None where it is that of ``ready``.
 
-    So it is where nothing is to be chosen, or no tuner can compare. Images of a batch get the same
-    prior, that of the least mean score.
+    So it is where nothing is to be chosen, or no tuner can compare.
 
     Args:
         asked: what was asked for.
@@ -89,7 +134,6 @@ def picked(asked: Asked, ready: Ready) -> Candidate | None:
     judge = _judge(problem)
     if len(candidates) < 2 or judge is None:
         return None
-    announce(asked.observers, "comparing priors")
     window, tries = cut_to(problem, SIDE), list[tuple[Candidate, Try]]()
     for candidate in candidates:
         try:
@@ -104,9 +148,9 @@ def picked(asked: Asked, ready: Ready) -> Candidate | None:
         scores = judge.compare([each for _, each in tries])
     if scores is None or not bool(scores.isfinite().all()):
         return None
-    means = scores.mean(1)
-    best = int(means.argmin())
-    if float(means[best]) >= float(means[0]) - LEAD:
+    values = scores[:, 0]
+    best = int(values.argmin())
+    if float(values[best]) >= float(values[0]) - LEAD:
         return None
     found = tries[best][0]
     why = f"of {', '.join(c.plan.title for c, _ in tries)} it predicts the data best"
@@ -114,9 +158,9 @@ def picked(asked: Asked, ready: Ready) -> Candidate | None:
 
 
 def refuge(asked: Asked, ready: Ready, done: Weighed) -> Candidate | None:
-    """The prior to go back to where a result predicts the data worse than it; None to keep it.
+    """The prior to go back to where the result of an image predicts its data worse than it.
 
-    A batch keeps its prior: not all of its images may be doubtful.
+    None to keep the result.
 
     Args:
         asked: what was asked for; weights, tuners and draws that are asked for are kept.
@@ -124,25 +168,32 @@ def refuge(asked: Asked, ready: Ready, done: Weighed) -> Candidate | None:
         done: its solution.
     """
     mine = ready.prepared
-    problem, prior = mine.problem, mine.problem.terms[0].prior
-    s = mine.settings
-    free = mine.automatic and not s.sampled and tree("tuner", asked.tuner).auto
-    free &= s.doubtful == "replace"
-    regular = prior.traits.weighted or mine.algorithm.traits.own_prior
-    single = len(problem.terms) == 1 and len(problem.y) == 1
-    judge = _judge(problem) if free and regular and single else None
-    other = None if judge is None else last_resort(_situation(asked, ready, problem))
+    problem, judge = mine.problem, _judge(mine.problem)
+    other = last_resort(_situation(asked, ready, problem)) if replaceable(asked, ready) else None
     if judge is None or other is None or other.plan.prior == mine.plan.prior:
         return None
     window = cut_to(problem, SIDE)
-    if window is problem:
-        own = _judged(mine, done, judge)
-    else:
-        own = _score(_again_on(window, mine), judge)
-    if not own - _score(_prepared(other, asked, ready, window), judge) > LEAD:
+    with torch.no_grad():
+        try:
+            own = mine if window is problem else _again_on(window, mine)
+            solved = done if own is mine else solution(own)
+            safe = _prepared(other, asked, ready, window)
+            lead = _lead(judge, [_tried(own, solved), _tried(safe, solution(safe))])
+        except IpxError:
+            return None
+    if not lead > CHANCE / math.sqrt(window.y.numel()):
         return None
     why = f"it predicts the data better than {mine.plan.title}"
     return replace(other, plan=replace(other.plan, why=why))
+
+
+def replaceable(asked: Asked, ready: Ready) -> bool:
+    """True if another prior may take the place of the one that a problem is prepared with."""
+    mine = ready.prepared
+    free = mine.automatic and not mine.settings.sampled and tree("tuner", asked.tuner).auto
+    weighted = mine.problem.terms[0].prior.traits.weighted or mine.algorithm.traits.own_prior
+    single = len(mine.problem.terms) == 1
+    return free and weighted and single and mine.settings.doubtful == "replace"
 
 
 def _judge(problem: Problem) -> Tuner[Any] | None:
@@ -163,20 +214,17 @@ def _situation(asked: Asked, ready: Ready, problem: Problem) -> Situation:
     return Situation(op, noise, tree("solver", AUTO), asked.settings.exact, dims=dims)
 
 
-def _score(prepared: Prepared, judge: Tuner[Any]) -> float:
-    """The score of a prior on a window, the mean over all images; infinite where it fails."""
-    try:
-        with torch.no_grad():
-            return _judged(prepared, solution(prepared), judge)
-    except IpxError:
-        return math.inf
+def _lead(judge: Tuner[Any], tries: list[Try]) -> float:
+    """By how much the second of two solutions of an image scores less; NaN if none can tell.
 
-
-def _judged(prepared: Prepared, done: Weighed, judge: Tuner[Any]) -> float:
-    """The score of a solution, the mean over all images; infinite where it has none."""
-    with torch.no_grad():
-        score = judge.score(*_tried(prepared, done))
-    return math.inf if score is None or bool(score.isnan().any()) else float(score.mean())
+    The noise level may be what is in doubt, and weights that fit all of the data have no score: so
+    the larger lead of both `ipx.Tuner.compare` and `ipx.Tuner.score` counts.
+    """
+    leads = []
+    for scores in (judge.compare(tries), Tuner.compare(judge, tries)):
+        if scores is not None:
+            leads.append(float(scores[0, 0] - scores[1, 0]))
+    return max((lead for lead in leads if math.isfinite(lead)), default=math.nan)
 
 
 def _tried(prepared: Prepared, done: Weighed) -> Try:

@@ -321,7 +321,7 @@ class _Run:
         physical = p.physical.forward(x)
         # each image from the same numbers, so that its check does not depend on the batch
         again = torch.cat([
-            p.noise.alone(i).sample(
+            p.noise.taken([i]).sample(
                 physical[i : i + 1], Random(self.seed, chain + _PREDICTED, step).generator()
             )
             for i in range(len(physical))

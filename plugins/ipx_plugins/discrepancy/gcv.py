@@ -54,7 +54,10 @@ def _too_small(problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Te
     sigma = noise_variance(problem).sqrt()
     certain = sigma > _TEXTURE * (2 if holes else 1)
     pictures = not problem.operator.traits.signed and problem.data.quadratic
-    if problem.noise.remarks or not pictures or not bool(certain.any()):
+    noise = problem.noise
+    if noise.remarks:
+        certain = certain & ~noise.about if noise.about is not None else certain & False
+    if not pictures or not bool(certain.any()):
         return torch.zeros_like(certain)
     lams, left = (torch.tensor([t[key] for t in trace]).to(sigma) for key in ("lam", "noise"))
     trial = (lams - lam).abs().argmin(0, keepdim=True)

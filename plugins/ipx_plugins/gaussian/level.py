@@ -9,6 +9,8 @@ smaller. The energy of the calmest region bounds the level of data that are not 
 White noise has the same level in every octave, texture grows from each to the next: what the next
 octave has more is texture, and a share of it is taken off (`_without_texture`).
 
+Where the range ends, noise may be cut off (`cut_sigma`).
+
 Lossy storage removes fine noise: after JPEG compression the finest details tell nothing. The
 errors of storage, known from the file, say from which octave on the noise is still there.
 """
@@ -17,12 +19,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ipx_plugins.gaussian.cut import cut_sigma
 from ipx_plugins.gaussian.details import calm_sigma
 from ipx_plugins.gaussian.mixture import flat_sigma
 from ipx_plugins.gaussian.patches import subspace_sigma
@@ -30,6 +33,7 @@ from ipx_plugins.gaussian.patches import subspace_sigma
 AGREE = 0.75  # estimates whose ratio is above this agree
 NOTABLE = 0.005  # smaller differences are not worth a remark
 VISIBLE = 2.0  # noise that shows, relative to the errors of storage
+MISSING = 2.0  # how much larger noise may be that is cut off than what is left of it
 WINDOW = 15  # side of the regions whose energy is measured
 LEAST_SIDE = 64  # of images whose octaves are compared: in smaller ones edges may be everywhere
 GROWTH = 10.0  # of the energy of texture from the finest octave to the next, in sharp photographs
@@ -43,11 +47,13 @@ class Level:
         sigma: in the units of the data.
         block: side in pixels of blocks whose means have white noise; 1 for white noise.
         others: estimates that disagree with the one taken, the largest.
+        cut: noise is cut off at an end of the range.
     """
 
     sigma: float
     block: int = 1
     others: float | None = None
+    cut: bool = False
 
 
 def noise_level(y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()) -> list[Level]:
@@ -66,7 +72,16 @@ def noise_level(y: Tensor, known: Tensor | None = None, floor: Sequence[float] =
     if known is not None:
         mask = known.expand_as(y[:1]).reshape(mask.shape)
     holes = known is not None
-    return [_octaves(picture[None], mask, holes, floor) for picture in pictures]
+    return [_uncut(picture[None], mask, holes, floor) for picture in pictures]
+
+
+def _uncut(y: Tensor, mask: Tensor, holes: bool, floor: Sequence[float]) -> Level:
+    """The estimate, which where noise is cut off is that of the whole of it."""
+    found = _octaves(y, mask, holes, floor)
+    whole = cut_sigma(y, mask)
+    if whole is None or whole <= found.sigma:
+        return found
+    return replace(found, sigma=min(whole, MISSING * found.sigma), cut=True)
 
 
 def _octaves(y: Tensor, mask: Tensor, holes: bool, floor: Sequence[float]) -> Level:

@@ -9,10 +9,13 @@ from torch import Tensor
 
 from ipx import Noise, Options, Scalar, Storage, image_sum, per_image
 from ipx_plugins.gaussian import GaussianOptions
-from ipx_plugins.gaussian.details import ENOUGH, MAD
+from ipx_plugins.gaussian.details import MAD
 from ipx_plugins.gaussian.level import AGREE, noise_level
 
 _O = TypeVar("_O", bound=Options)
+
+FEW = 1000
+"""Values of which neither the noise level nor the weight can be told surely."""
 
 
 class White(Noise[_O]):
@@ -22,6 +25,8 @@ class White(Noise[_O]):
     spread = 1.0
     doubted: float | None = None
     """The largest estimate of the level, if that is another one than was taken."""
+    cut: Tensor | None = None
+    """Images whose noise is cut off at an end of the range, ``(B,)``; None for none."""
 
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
         """1/2 |pred - y|^2 per image, ``(B,)``."""
@@ -53,15 +58,18 @@ class White(Noise[_O]):
         sigma = torch.tensor([f.sigma for f in found], dtype=y.dtype, device=y.device)
         made.level = sigma / self.spread
         made.block = max(f.block for f in found)
+        made.cut = torch.tensor([f.cut for f in found], device=y.device)
+        made.about = torch.tensor([f.others is not None for f in found], device=y.device)
         for f in found:
             if f.others is not None and made.doubted is None:
                 made.doubted, made.remarks = f.others, self._disagree(f.others, f.sigma)
         count = y[0].numel() if known is None else int(known.expand_as(y[:1]).sum())
-        if count < ENOUGH and not made.remarks:
+        if count < FEW and not made.remarks:
             made.remarks = (
                 f"the noise level is estimated from {count} values, and may be far off; give the "
                 f"option {self.traits.level} of the noise",
             )
+            made.about = None
         return made
 
     def _disagree(self, more: float, less: float) -> tuple[str, ...]:
@@ -75,11 +83,13 @@ class White(Noise[_O]):
         level = quiet.abs().median(1).values / (MAD * self.spread)
         told = torch.as_tensor(self.level, dtype=level.dtype, device=level.device)
         least = level < AGREE * told
+        if self.cut is not None:  # what is missing of the noise is missing there, too
+            least = least & ~self.cut
         if not bool(least.any()):
             return self
         made = type(self)(self.options)
         made.level, made.block = torch.where(least, level, told), self.block
-        made.doubted, made.remarks = self.doubted, self.remarks
+        made.doubted, made.remarks, made.about = self.doubted, self.remarks, self.about
         if self.doubted is not None:
             made.remarks = self._disagree(self.doubted, float(made.level.amin()))
         return made
@@ -88,11 +98,8 @@ class White(Noise[_O]):
         """This model with sigma and ``error`` added in quadrature."""
         made = type(self)(self.options)
         told = torch.as_tensor(self.level, dtype=error.dtype, device=error.device)
-        made.level, made.block, made.remarks = (
-            torch.hypot(told, error / self.spread),
-            self.block,
-            self.remarks,
-        )
+        made.level, made.block = torch.hypot(told, error / self.spread), self.block
+        made.remarks, made.about = self.remarks, self.about
         return made
 
     def scaled(self, by: Tensor) -> Self:
