@@ -35,18 +35,24 @@ def part(asked: Asked, y: Tensor, images: Sequence[int]) -> Asked:
 
     Weights are to be one for all images.
     """
-    chosen = list(images)
     given: dict[str, Any] = {"truth": asked.truth, "x0": asked.x0}
     for name, image in given.items():
         if image is not None:
             x = asked.like(image, y)
-            given[name] = x if len(x) == 1 else x[chosen]
-    noise = asked.noise.taken(chosen) if isinstance(asked.noise, Noise) else asked.noise
+            given[name] = x if len(x) == 1 else _some(x, images)
+    noise = asked.noise.taken(images) if isinstance(asked.noise, Noise) else asked.noise
     storage = Storage(rounding(asked.image)) if asked.storage is None else asked.storage
     settings = changed_settings(asked.settings, {"axes": "BCDHW" if y.ndim == 5 else "BCHW"})
     return replace(
-        asked, image=y[chosen], noise=noise, storage=storage, settings=settings, **given
+        asked, image=_some(y, images), noise=noise, storage=storage, settings=settings, **given
     )  # fmt: skip
+
+
+def _some(x: Tensor, images: Sequence[int]) -> Tensor:
+    """Some images of a batch; a range is not copied."""
+    if isinstance(images, range):
+        return x[images.start : images.stop].contiguous()
+    return x[list(images)]
 
 
 def halves(asked: Asked) -> tuple[list[tuple[Sequence[int], Asked]], Back] | None:
