@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ipx.declare.kinds import KINDS
-from ipx.declare.options import OptionInfo, as_path, shortened
+from ipx.declare.options import OptionInfo, as_path, shortened, weight
 from ipx.declare.registry import registry
 from ipx.errors import OptionError
 from ipx.planning.tree import AUTO
@@ -129,17 +129,10 @@ class Weight(click.ParamType):  # type: ignore[type-arg]  # not generic in older
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float | str:
         """``"auto"`` or a float."""
-        if value == "auto":
-            return "auto"
-        try:
-            if isinstance(value, bool):
-                raise ValueError
-            number = float(value)
-        except (TypeError, ValueError):
-            number = -1.0
-        if not 0 <= number < float("inf"):
+        found = weight(value)
+        if found is None:
             self.fail(f"{shortened(value)} is neither auto nor a number >= 0", param, ctx)
-        return number
+        return found
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """``auto|NUMBER``."""

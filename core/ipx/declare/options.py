@@ -29,6 +29,17 @@ AUTO = "auto"
 _SCALARS: tuple[type, ...] = (bool, int, float, str, Path)
 
 
+def weight(value: Any) -> float | str | None:
+    """lam as it is typed: ``"auto"``, or a finite number >= 0; None if it is neither."""
+    if value == AUTO:
+        return AUTO
+    try:
+        number = -1.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number < math.inf else None
+
+
 def opt(
     *,
     default: Any = dataclasses.MISSING,

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from ipx import UsageError
-from ipx_plugins.coverage.words import AUTO, told
+from ipx.declare.options import AUTO, weight
+from ipx_plugins.coverage.words import told
 
 SETTINGS = ("draws", "chains", "thin", "warmup", "seed")
 
@@ -76,7 +77,7 @@ def coverage(**given: Any) -> None:
     truth_sampler = parts.pop("truth")
     if parts["noise"]["name"] == "gaussian":
         parts["noise"].setdefault("sigma", 0.05)
-    lam: Any = given["lam"] if given["lam"] == AUTO else _number(given["lam"])
+    lam = _lam(given["lam"])
     if given["from_prior"] and (lam == AUTO or files):
         raise UsageError("--from-prior takes no pictures, and a number for --lam")
 
@@ -125,11 +126,8 @@ def _truths(
     return truth, torch.arange(count) % 2
 
 
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
+def _lam(text: str) -> Any:
+    found = weight(text)
+    if not found:
         raise UsageError(f"--lam is auto or a number above 0, not {text}")
-    return value
+    return found

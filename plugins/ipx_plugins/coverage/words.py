@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ipx import KINDS, UsageError, did_you_mean
+from ipx.declare.options import AUTO
 from ipx.declare.registry import registry
-
-AUTO = "auto"
-"""The name that leaves the choice of a component to ipx."""
 
 ROLES = {
     "op": "operator",

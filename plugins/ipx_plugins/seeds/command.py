@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import click
 
+from ipx.declare.options import weight
 from ipx.declare.registry import registry
 from ipx.errors import InputError, UnknownNameError, UsageError, did_you_mean
 from ipx.files.atomic import one_line
@@ -129,15 +130,10 @@ def seeds(**given: Any) -> int:
 
 
 def _lam(text: str) -> float | None:
-    if text == "auto":
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
+    found = weight(text)
+    if not found:
         raise UsageError(f"--lam is auto or a number above 0, not {text}")
-    return value
+    return None if isinstance(found, str) else found
 
 
 def _weights(given: tuple[str, ...]) -> dict[str, str]:

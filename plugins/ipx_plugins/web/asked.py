@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ipx import OptionError, SolveSettings, UsageError
-from ipx.declare.options import AUTO
+from ipx.declare.options import AUTO, weight
 from ipx.declare.registry import registry
 from ipx.files.lookup import formats
 from ipx.planning.request import Request
@@ -127,15 +127,10 @@ def read_form(form: Form, store: Store) -> Asked:
 
 
 def _weight(text: str) -> float | str:
-    if text in ("", AUTO):
-        return AUTO
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
+    found = weight(text or AUTO)
+    if found is None:
         raise UsageError(f"lam is auto or a number >= 0, not {text[:60]!r}")
-    return value
+    return found
 
 
 def writable() -> list[str]:
