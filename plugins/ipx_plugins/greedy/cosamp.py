@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ipx import Problem, Solver, State, image_norm
-from ipx.toolkit import column, conjugate_gradient, relative
+from ipx.toolkit import column, conjugate_gradient
 from ipx_plugins.greedy import ThresholdOptions
-from ipx_plugins.greedy.sparsity import Dictionary, first_count, grown, largest, misfit
+from ipx_plugins.greedy.sparsity import Dictionary, first_count, grown, largest, unfinished
 
 _PROGRESS, _TOL = 0.98, 1e-10  # of the residual in a step, below which k grows
 _STEPS = 5  # section 5 of the paper: from the last coefficients, three are enough
@@ -60,6 +60,4 @@ class CoSaMP(Solver[ThresholdOptions, CoSaMPState]):
 
     def residual(self, problem: Problem, before: CoSaMPState, after: CoSaMPState) -> Tensor:
         """Relative change of x; without a given k |A x - y| / |y|."""
-        if self.options.k is not None:
-            return relative(after.x - before.x, after.x)
-        return misfit(problem, problem.operator.forward(after.x) - problem.y)
+        return unfinished(problem, self.options.k, before.x, after.x)

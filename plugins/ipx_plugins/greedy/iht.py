@@ -10,7 +10,7 @@ from torch import Tensor
 from ipx import Problem, Solver, State, image_norm
 from ipx.toolkit import relative
 from ipx_plugins.greedy import ThresholdOptions
-from ipx_plugins.greedy.sparsity import Dictionary, first_count, grown, largest, misfit
+from ipx_plugins.greedy.sparsity import Dictionary, first_count, grown, largest, unfinished
 
 _SAFETY, _TRIALS, _STALLED = 0.01, 30, 1e-3
 
@@ -60,6 +60,4 @@ class IHT(Solver[ThresholdOptions, IHTState]):
 
     def residual(self, problem: Problem, before: IHTState, after: IHTState) -> Tensor:
         """Relative change of x; without a given k |A x - y| / |y|."""
-        if self.options.k is not None:
-            return relative(after.x - before.x, after.x)
-        return misfit(problem, problem.operator.forward(after.x) - problem.y)
+        return unfinished(problem, self.options.k, before.x, after.x)

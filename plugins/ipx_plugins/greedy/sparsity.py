@@ -20,6 +20,7 @@ from ipx import (
     known_count,
     using,
 )
+from ipx.toolkit import relative
 from ipx_plugins.greedy import Sparse
 
 
@@ -97,3 +98,10 @@ def grown(problem: Problem, k: Tensor, x: Tensor, stalled: Tensor) -> Tensor:
 def misfit(problem: Problem, residual: Tensor) -> Tensor:
     """|A x - y| / |y|, ``(B,)``: what is left to explain, for runs without a given k."""
     return image_norm(residual) / image_norm(problem.y).clamp_min(1e-12)
+
+
+def unfinished(problem: Problem, k: int | None, before: Tensor, after: Tensor) -> Tensor:
+    """The residual of a step of hard thresholding: relative change of x, `misfit` without a k."""
+    if k is not None:
+        return relative(after - before, after)
+    return misfit(problem, problem.operator.forward(after) - problem.y)

@@ -8,59 +8,42 @@ It converges for 1 / tau >= sigma |K|^2 + L / 2, L the Lipschitz constant of gra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from ipx import (
     Box,
-    Linear,
-    LinearOperator,
     Problem,
     ProxConjugate,
-    Solver,
-    State,
     Sum,
     has,
     operator_norm,
     using,
 )
-from ipx.toolkit import SHARPER, column, filled_start, image_norm, penalty, vector
+from ipx.toolkit import SHARPER, column, filled_start, penalty, vector
 from ipx_plugins.solvers import CondatVuOptions
+from ipx_plugins.solvers.primal_dual import PrimalDual, PrimalDualState
 
 
-@dataclass(frozen=True)
-class CondatVuState(State):
-    """x, dual p of Kx, dual step sigma ``(B,)``, and x before relaxation."""
-
-    p: Tensor
-    sigma: Tensor
-    seen: Tensor
-    scale: float  # |K|
-
-
-class CondatVu(Solver[CondatVuOptions, CondatVuState]):
+class CondatVu(PrimalDual[CondatVuOptions, PrimalDualState]):
     """Over-relaxed; 1 / tau = sigma |K|^2 + L.
 
     In a sum with constraints such as `range`, x is projected onto these, so that they hold exactly
     in every iterate; K and g are those of all terms.
     """
 
-    iterations = 500
-
-    def init(self, problem: Problem) -> CondatVuState:
+    def init(self, problem: Problem) -> PrimalDualState:
         """The start within the bounds, with the dual at zero."""
         x = filled_start(problem).clamp(*_bounds(problem))
-        part, given = self._part(problem), self.options.sigma
+        part, given = self.part(problem), self.options.sigma
         sigma = SHARPER * penalty(problem, x) if given is None else vector(given, x)
         norm = operator_norm(part, like=x)
-        return CondatVuState(x, torch.zeros_like(part.forward(x)), sigma, x, norm)
+        return PrimalDualState(x, torch.zeros_like(part.forward(x)), sigma, x, norm)
 
-    def step(self, problem: Problem, state: CondatVuState) -> CondatVuState:
+    def step(self, problem: Problem, state: PrimalDualState) -> PrimalDualState:
         """Update x, then the dual at the extrapolated point, then relax."""
-        s, part = state, self._part(problem)
+        s, part = state, self.part(problem)
         prior, over = using(problem.prior, ProxConjugate), self.options.relaxation
         tau = 1 / (s.sigma * s.scale**2 + vector(problem.data.lipschitz(), s.x)).clamp_min(1e-12)
         slope = problem.data.grad(s.x) + part.adjoint(s.p)
@@ -68,33 +51,6 @@ class CondatVu(Solver[CondatVuOptions, CondatVuState]):
         moved = s.p + column(s.sigma, s.p) * part.forward(2 * x - s.x)
         p = prior.prox_conjugate(moved, s.sigma, vector(problem.lam, x))
         return replace(s, x=torch.lerp(s.x, x, over), p=torch.lerp(s.p, p, over), seen=x)
-
-    def _part(self, problem: Problem) -> LinearOperator[Any]:
-        """K."""
-
-        def made() -> Linear:
-            shape = problem.operator.image_shape
-            return using(problem.prior, ProxConjugate).linear_part(shape)
-
-        part = problem.derived(CondatVu, made)
-        assert isinstance(part, LinearOperator)
-        return part
-
-    def with_penalty(
-        self, state: CondatVuState, penalty: Tensor, rescale: bool = True
-    ) -> CondatVuState:
-        """The state with this sigma."""
-        return replace(state, sigma=penalty)
-
-    def solution(self, problem: Problem, state: CondatVuState) -> Tensor:
-        """x before relaxation, which is within the bounds."""
-        return state.seen
-
-    def residual(self, problem: Problem, before: CondatVuState, after: CondatVuState) -> Tensor:
-        """The larger of the changes of x and of p / (sigma |K|), relative to |x|, ``(B,)``."""
-        dual = image_norm(after.p - before.p) / (after.sigma * max(after.scale, 1e-12))
-        change = torch.maximum(dual, image_norm(after.x - before.x))
-        return change / image_norm(after.x).clamp_min(1e-12)
 
 
 def _bounds(problem: Problem) -> tuple[float, float]:

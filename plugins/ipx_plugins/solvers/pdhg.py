@@ -10,7 +10,6 @@ min f(x) + lam g(Kx). The prior is always dualised. The plan decides on the data
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,12 +18,8 @@ from ipx import (
     Adjoint,
     DataDual,
     DataProx,
-    Linear,
-    LinearOperator,
     Problem,
     ProxConjugate,
-    Solver,
-    State,
     has,
     operator_norm,
     using,
@@ -33,39 +28,32 @@ from ipx.toolkit import (
     SHARPER,
     column,
     filled_start,
-    image_distance,
-    image_norm,
     is_identity,
     penalty,
     vector,
 )
 from ipx_plugins.solvers import DATA_PENALTY, PDHGOptions
+from ipx_plugins.solvers.primal_dual import PrimalDual, PrimalDualState
 
 _QUICK = 20  # steps before the one increase of sigma
 
 
 @dataclass(frozen=True)
-class PDHGState(State):
-    """x, dual p of Kx, dual q of Ax where there is one, dual step sigma ``(B,)`` of p."""
+class PDHGState(PrimalDualState):
+    """Besides, the dual q of Ax where there is one; ``seen`` is the prior's copy where K = I."""
 
-    p: Tensor
     q: Tensor | None
-    sigma: Tensor
-    seen: Tensor  # the image before relaxation; the prior's own copy where K = I
-    scale: float  # |K|
     own: bool  # K = I
     quick: int  # steps before the one increase of sigma; 0: none
     steps: int = 0
 
 
-class PDHG(Solver[PDHGOptions, PDHGState]):
+class PDHG(PrimalDual[PDHGOptions, PDHGState]):
     """Over-relaxed; 1/tau = sigma |K|^2 (+ DATA_PENALTY |A|^2 if dualised, + L if linearised)."""
-
-    iterations = 500
 
     def init(self, problem: Problem) -> PDHGState:
         """The start, with duals at zero."""
-        x, part = filled_start(problem), self._part(problem)
+        x, part = filled_start(problem), self.part(problem)
         given = self.options.sigma
         sigma = penalty(problem, x) if given is None else vector(given, x)
         q = None
@@ -75,11 +63,11 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
         norm = operator_norm(part, like=x)
         own = is_identity(part, x)
         quick = _QUICK if given is None and not own else 0
-        return PDHGState(x, p, q, sigma, x, norm, own, quick)
+        return PDHGState(x, p, sigma, x, norm, q, own, quick)
 
     def step(self, problem: Problem, state: PDHGState) -> PDHGState:
         """Update x, then the duals at the extrapolated point, then relax."""
-        s, data, part = state, problem.data, self._part(problem)
+        s, data, part = state, problem.data, self.part(problem)
         prior, linearised = using(problem.prior, ProxConjugate), self._linearised(problem)
         inverse = s.sigma * s.scale**2
         slope = part.adjoint(s.p)  # what is not needed any more is dropped: volumes are large
@@ -122,17 +110,6 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
             steps=steps,
         )
 
-    def _part(self, problem: Problem) -> LinearOperator[Any]:
-        """K."""
-
-        def made() -> Linear:
-            shape = problem.operator.image_shape
-            return using(problem.prior, ProxConjugate).linear_part(shape)
-
-        part = problem.derived(PDHG, made)
-        assert isinstance(part, LinearOperator)
-        return part
-
     def _linearised(self, problem: Problem) -> bool:
         """True if the plan provides neither a closed-form prox nor the dual of the data term."""
         return not (self._proxed(problem) or has(problem.data, DataDual))
@@ -140,20 +117,6 @@ class PDHG(Solver[PDHGOptions, PDHGState]):
     def _proxed(self, problem: Problem) -> bool:
         """True if the plan provides a closed-form prox; one by CG costs more than it saves."""
         return problem.plan is not None and problem.plan.closed(DataProx)
-
-    def with_penalty(self, state: PDHGState, penalty: Tensor, rescale: bool = True) -> PDHGState:
-        """The state with this sigma."""
-        return replace(state, sigma=penalty)
-
-    def solution(self, problem: Problem, state: PDHGState) -> Tensor:
-        """x before relaxation; where K = I the prior's copy, which satisfies a constraint."""
-        return state.seen
-
-    def residual(self, problem: Problem, before: PDHGState, after: PDHGState) -> Tensor:
-        """The larger of the changes of x and of p / (sigma |K|), relative to |x|, ``(B,)``."""
-        dual = image_distance(after.p, before.p) / (after.sigma * max(after.scale, 1e-12))
-        change = torch.maximum(dual, image_distance(after.x, before.x))
-        return change / image_norm(after.x).clamp_min(1e-12)
 
 
 def _relaxed(before: Tensor, after: Tensor, over: float, spare: Tensor) -> Tensor:
