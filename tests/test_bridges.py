@@ -16,20 +16,14 @@ from ipx.planning.request import Request
 from ipx.solving.bridges import Elementwise
 from ipx.solving.splitting import SplitProx
 from small_problems import F64, Edges, Outliers, Ridge, Robust, Small, Sparse, White, problem
+from third_party import installed
 
 
 @pytest.fixture
-def bridging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def bridging(tmp_path: Path) -> Iterator[None]:
     """The plugin in tests/plugins, as if installed."""
-    about = tmp_path / "site" / "bridging-1.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: bridging\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[ipx.v1]\nbridging = bridging\n")
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugins"))
-    monkeypatch.syspath_prepend(str(about.parent))
-    registry.cache_clear()
-    yield
-    registry.cache_clear()
+    with installed("bridging", tmp_path / "site"):
+        yield
 
 
 def used(p: ipx.Problem, solver: str, **how: Any) -> dict[str, str]:

@@ -20,20 +20,14 @@ from ipx.files.panel import panel
 from ipx.testing import io
 from ipx.training import Data
 from ipx.training.data import Pictures
+from third_party import installed
 
 
 @pytest.fixture
-def netpbm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def netpbm(tmp_path: Path) -> Iterator[None]:
     """The plugin in tests/plugins, as if installed."""
-    about = tmp_path / "site" / "netpbm-1.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: netpbm\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[ipx.v1]\nnetpbm = netpbm\n")
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugins"))
-    monkeypatch.syspath_prepend(str(about.parent))
-    registry.cache_clear()
-    yield
-    registry.cache_clear()
+    with installed("netpbm", tmp_path / "site"):
+        yield
 
 
 # --- a format of a third party

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from command_line import fork
+from ipx.declare.registry import registry
 from ipx_cli.main import cli
 
 
@@ -51,8 +55,25 @@ def run_tests(package: Path, *sites: Path) -> str:
 def as_installed(package: Path) -> Path:
     """Its sources, with the metadata that pip would write: on the path, it is installed."""
     site, name = package / "src", package.name
-    told = site / f"{name.replace('-', '_')}-0.1.0.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
-    (told / "entry_points.txt").write_text(f"[ipx.v1]\n{name} = {name.replace('-', '_')}\n")
+    declare(name, name.replace("-", "_"), site)
     return site
+
+
+def declare(name: str, module: str, site: Path) -> None:
+    """Metadata in ``site`` that declare a plugin."""
+    told = site / f"{module}-0.1.0.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
+    (told / "entry_points.txt").write_text(f"[ipx.v1]\n{name} = {module}\n")
+
+
+@contextmanager
+def installed(name: str, site: Path) -> Iterator[None]:
+    """The plugin ``name`` in tests/plugins is found; its metadata go to ``site``."""
+    declare(name, name, site)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent / "plugins"))
+        patch.syspath_prepend(str(site))
+        registry.cache_clear()
+        yield
+    registry.cache_clear()
