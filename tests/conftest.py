@@ -1,18 +1,18 @@
-"""Fixtures of more than one file."""
+"""Fixtures of more than one file.
+
+What imports torch is imported by those who need it: the process that hands tests out does not.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-
-from ipx.files import images
-from report_pages import make
 
 
 def pytest_configure() -> None:
@@ -22,7 +22,17 @@ def pytest_configure() -> None:
     """
     if "PYTEST_XDIST_WORKER" in os.environ and "OMP_NUM_THREADS" not in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"
-        torch.set_num_threads(1)
+
+
+def pytest_collection() -> None:
+    """Of what collecting makes nothing is garbage: to look for some is a seventh of its time."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Nor later."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +60,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """y.png: 24 x 24, grey, 8 bit, in the present folder."""
+    from ipx.files import images
+
     monkeypatch.chdir(tmp_path)
     images.write("y.png", images.bundled().pixels[1:2, 30:54, 90:114])
     return Path("y.png")
@@ -58,4 +70,6 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of `report_pages.make`; tests read it only."""
+    from report_pages import make
+
     return make(tmp_path_factory.mktemp("pages"))

@@ -29,7 +29,7 @@ from ipx.testing.common import Checks, draw, require
 SIDE = 24
 OPERATORS = (("blur", 0.05), ("inpaint", 0.05))
 PRIORS = ("tikhonov", "tv", "wavelet", "smoother", "decoder", "none", "whole-dct")
-QUICK: dict[str, dict[str, float]] = {"tv": {"tol": 1e-2, "iterations": 20}}
+QUICK: dict[str, dict[str, float]] = {"tv": {"tol": 1e-2, "iterations": 10}}
 """Options of priors with which a proximal map takes no longer than a check can."""
 
 
