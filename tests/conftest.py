@@ -58,6 +58,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def noise_pictures(tmp_path: Path) -> None:
+    """0.png, 1.png, 2.png: 48 x 48, grey, random."""
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        Image.fromarray(rng.integers(0, 255, (48, 48), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+
+
+@pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """y.png: 24 x 24, grey, 8 bit, in the present folder."""
     from ipx.files import images

@@ -124,7 +124,7 @@ def test_frame_is_tight() -> None:
 
 
 def test_ksvd_denoises_better_than_cosines_and_total_variation() -> None:
-    clean, sigma = camera(96), 25 / 255
+    clean, sigma = camera(72), 25 / 255
     noise = {"name": "gaussian", "sigma": sigma}
     y = ipx.degrade(clean, op="identity", noise=noise, seed=0)
 

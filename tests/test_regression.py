@@ -148,10 +148,8 @@ def test_a_wrong_range_is_told() -> None:
         model.loss(model.network(), picture(), torch.Generator())
 
 
+@pytest.mark.usefixtures("noise_pictures")
 def test_train_and_use_on_the_command_line(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for i in range(3):
-        Image.fromarray(rng.integers(0, 255, (48, 48), dtype=np.uint8)).save(tmp_path / f"{i}.png")
     weights = tmp_path / "w.safetensors"
     words = (
         f"train srcnn --data {tmp_path} -o {weights} --model.widths 4,2 -q --steps 3 --batch 2 "

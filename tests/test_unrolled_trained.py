@@ -18,10 +18,8 @@ from ipx.parts.weights import save_weights
 from ipx_cli.main import cli
 
 
+@pytest.mark.usefixtures("noise_pictures")
 def test_train_and_use_on_the_command_line(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for i in range(3):
-        Image.fromarray(rng.integers(0, 255, (48, 48), dtype=np.uint8)).save(tmp_path / f"{i}.png")
     weights = tmp_path / "w.safetensors"
     words = (
         f"train lista --data {tmp_path} -o {weights} --model.stages 2 --model.taps 3 -q "
