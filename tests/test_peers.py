@@ -73,11 +73,11 @@ def run(*words: str) -> Any:
 
 
 def test_command_line(tmp_path: Any) -> None:
-    images.write(str(tmp_path / "x.png"), np.stack([edges(40)] * 3))
+    images.write(str(tmp_path / "x.png"), np.stack([edges(56)] * 3))
     words = (
         "--task=denoise",
         "--library=ipx-reflect,scikit-image",
-        "--size=32",
+        "--size=48",
         "--count=1",
         "--json",
     )
