@@ -112,7 +112,7 @@ def test_two_declarations_of_one_class_stay_apart() -> None:
 
 
 def test_a_subclass_of_a_declared_class_may_say_more() -> None:
-    """Its own traits come first; capabilities stay those of the declaration."""
+    """Its own traits, needs and methods come first; the rest stays that of the declaration."""
     base: type[ipx.Prior[ipx.Options]] = registry().get("prior", "tv").load()
     own = ipx.Traits(basis="dct", lam_per_variance=0.3)
     told = type("Told", (base,), {"traits": own})()
@@ -121,6 +121,12 @@ def test_a_subclass_of_a_declared_class_may_say_more() -> None:
     assert told.capabilities == base().capabilities
     assert less.capabilities == {ipx.Value}
     assert less.traits == base().traits
+    smooth = type("Smooth", (base,), {"grad": lambda self, x: x})()
+    assert smooth.capabilities == base().capabilities | {ipx.Grad}
+    fista = registry().get("solver", "fista").load()
+    needs = (ipx.Need((ipx.DataGrad,), ()),)
+    assert type("Plain", (fista,), {"needs": needs})().needs == needs
+    assert type("Same", (fista,), {})().needs == fista().needs != needs
 
 
 @pytest.mark.parametrize("kind", ["operator", "noise", "prior"])

@@ -53,4 +53,5 @@ def residual(op: Description, y: Array, x: Array, noise: Description = "gaussian
         left = torch.where(known, left, torch.nan)
     if hidden is not None:
         left = torch.where(hidden, torch.nan, left)
-    return left[0].numpy()
+    found: Array = left[0].numpy()
+    return found

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 import torch
 from torch import Tensor
 
-from ipx.declare.capabilities import Shape, implemented
+from ipx.declare.capabilities import Shape, implemented, methods
 from ipx.declare.options import NoOptions, Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
@@ -46,7 +46,7 @@ class Component(Generic[O]):
     Capabilities and traits are those of the declaration of the class, or of the nearest base that
     has one, with these options. A class that no plugin declares may set ``provides`` and
     ``traits`` itself, which come first; without any ``provides`` it has the capabilities of its
-    kind whose methods it defines.
+    kind whose methods it defines, beside those of a declared base.
     """
 
     kind: ClassVar[str] = ""
@@ -73,16 +73,18 @@ class Component(Generic[O]):
             raise TypeError("give either an options object or single values, not both")
         self.options = options if options is not None else self.options_type(**values)  # type: ignore[assignment]  # options_type is O's class
         self._buffers: dict[tuple[Any, ...], Tensor] = {}
-        spec, own = self._declaration()
+        spec, self._own = self._declaration()
         self.declaration = spec
-        if spec is not None and "traits" not in own:
+        if spec is not None and "traits" not in self._own:
             self.traits = spec.traits_for(self.options)
-        if self.provides is not None and (spec is None or "provides" in own):
+        found = implemented(type(self), self.kind)  # type: ignore[arg-type]  # a class
+        if self.provides is not None and (spec is None or "provides" in self._own):
             self.capabilities = frozenset(self.provides)
         elif spec is not None:
-            self.capabilities = spec.capabilities(self.options)
+            more = frozenset(c for c in found if self._own.intersection(methods(c)))
+            self.capabilities = spec.capabilities(self.options) | more
         else:
-            self.capabilities = implemented(type(self), self.kind)  # type: ignore[arg-type]  # a class
+            self.capabilities = found
 
     def _declaration(self) -> tuple[Spec | None, set[str]]:
         """The nearest declaration of the class or a base, and what the classes before it define."""

@@ -80,7 +80,7 @@ class Sampler(Component[O], ABC, Generic[O, S]):
 
     Attributes:
         needs: alternative requirements on data term and prior, from the declaration, or set by a
-            class that no plugin declares.
+            class that no plugin declares, which comes first.
         draws: draws that are kept of all chains, unless the settings say otherwise.
         thin: steps between two of these, likewise.
         warmup: steps before the first draw; None: half as many as the draws of a chain take.
@@ -97,7 +97,7 @@ class Sampler(Component[O], ABC, Generic[O, S]):
 
     def __init__(self, options: O | None = None, **values: Any) -> None:
         super().__init__(options, **values)
-        if isinstance(self.declaration, SamplerSpec):
+        if isinstance(self.declaration, SamplerSpec) and "needs" not in self._own:
             self.needs = self.declaration.needs
 
     @abstractmethod

@@ -43,7 +43,7 @@ class Solver(Component[O], ABC, Generic[O, S]):
 
     Attributes:
         needs: alternative requirements on data term and prior, from the declaration, or set by a
-            class that no plugin declares.
+            class that no plugin declares, which comes first.
         iterations: the default budget.
         one_shot: True if one step is the whole algorithm (a closed form).
         resumes: True if `resumed` is implemented.
@@ -57,7 +57,7 @@ class Solver(Component[O], ABC, Generic[O, S]):
 
     def __init__(self, options: O | None = None, **values: Any) -> None:
         super().__init__(options, **values)
-        if isinstance(self.declaration, SolverSpec):
+        if isinstance(self.declaration, SolverSpec) and "needs" not in self._own:
             self.needs = self.declaration.needs
 
     def budget(self, problem: Problem) -> int:
