@@ -68,6 +68,19 @@ def test_a_denoiser_behind_a_blur_takes_impulses() -> None:
     assert float(psnr(found.x, clean)) > float(psnr(blurred, clean))
 
 
+@pytest.mark.parametrize("kind", ["salt-pepper", "random"])
+def test_the_weight_behind_a_blur_comes_from_impulses_left_out(kind: str) -> None:
+    """The discrepancy principle expects nothing of detected impulses, and takes too much."""
+    clean, blur = camera(24), {"name": "blur", "sigma": 1.0}
+    noise, how = {"name": "impulse", "kind": kind}, {"op": blur, "prior": "tv", "iterations": 60}
+    y = ipx.degrade(clean, op=blur, noise=noise, seed=1)
+    found = ipx.solve(y, noise=noise, **how)
+    assert found.rule is not None
+    assert found.rule.startswith("holdout")
+    other = ipx.solve(y, noise=noise, tuner="discrepancy", **how)
+    assert float(psnr(found.x, clean) - psnr(other.x, clean)) > 2
+
+
 def test_saturated_regions_are_no_impulses() -> None:
     y = camera()
     y[..., 10:40, 10:40] = 1.0

@@ -33,6 +33,7 @@ SMALL = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
         ({"noise": PHOTONS}, "discrepancy (the noise level is told)"),
         ({"noise": PHOTONS, "op": BLUR}, "gcv (the operator mixes pixels"),
         ({"noise": {"name": "impulse"}}, "discrepancy (with the estimated noise level)"),
+        ({"noise": {"name": "impulse"}, "op": BLUR}, "holdout (the data term has kinks"),
         ({"noise": {"name": "gaussian", "sigma": 0.0}, "op": HALF}, "fixed: the data are free of"),
         ({"noise": {"name": "jpeg"}}, "fixed: the data are known up to an interval"),
         ({"prior": {"name": "drunet"}}, "0.23 times the variance of the noise, for the prior dru"),

@@ -150,18 +150,15 @@ class Guard:
     """Checks which images are sound: finite, and the objective not grown a thousandfold.
 
     Every step checks the residual. Every tenth and the last check all values, as does a residual
-    that is not finite. Every tenth checks the objective.
+    that is not finite. Every tenth checks the objective; that of the start is computed only then,
+    since most trials of a tuner end before.
     """
 
     every = 10
 
     def __init__(self, problem: Problem, start: Tensor) -> None:
+        self.start = start if has(problem.prior, Value) else None
         self.ceiling: Tensor | None = None
-        if has(problem.prior, Value):
-            first = problem.objective(start)
-            scale = problem.data.value(torch.zeros_like(start))
-            first = torch.where(torch.isfinite(first), first, scale)
-            self.ceiling = 1e3 * torch.maximum(first, scale) + 1e-6
 
     def sound(self, progress: Progress) -> Tensor:
         """True per image that is sound, ``(B,)``."""
@@ -169,6 +166,8 @@ class Guard:
         due = progress.iteration % self.every == 0
         if progress.last or due or not bool(finite.all()):
             finite = finite & torch.isfinite(progress.unknown.flatten(1)).all(1)
+        if due and self.start is not None:
+            self.ceiling, self.start = _ceiling(progress.problem, self.start), None
         if due and self.ceiling is not None:
             finite = finite & ~self._grown(progress, self.ceiling)
         return finite
@@ -183,3 +182,11 @@ class Guard:
             data = progress.problem.data.value(progress.unknown)
             reached = torch.where(reached.isinf(), data, reached)
         return reached > ceiling
+
+
+def _ceiling(problem: Problem, start: Tensor) -> Tensor:
+    """The objective above which an image counts as diverged, ``(B,)``."""
+    first = problem.objective(start)
+    scale = problem.data.value(torch.zeros_like(start))
+    first = torch.where(torch.isfinite(first), first, scale)
+    return 1e3 * torch.maximum(first, scale) + 1e-6

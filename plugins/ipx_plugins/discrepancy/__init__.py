@@ -100,6 +100,7 @@ class EMOptions(Options):
 
 
 _GAUSSIAN = "the noise level is estimated"  # to a few per cent, which behind a blur is too little
+_KINKS = "the data term has kinks, and the operator mixes pixels"
 _PHOTONS = "the operator mixes pixels, and the misfit of the noise is not known exactly"
 _GCV = (
     # a prior that is not convex has minimisers that do not follow the data, unless pixels are apart
@@ -185,10 +186,11 @@ def ipx_components() -> Iterable[TunerSpec]:
             options=HoldoutOptions,
             summary="The best prediction of measurements that were left out.",
             needs=(
+                Knowledge(data=(Adjoint,), lacks=(NoiseGrad, Diagonal), rank=20, because=_KINKS),
                 Knowledge(data=(Adjoint,), noisy=False, rank=3, because="the operator is linear"),
             ),
             source="Stone, J. Royal Statistical Society B 36(2), 1974",
-            formula="min of the error on 7 % of the data that were left out",
+            formula="min of the data term of 7 % of the data that were left out",
             advice="Nothing is known of the noise, or there is none.",
         ),
         TunerSpec(

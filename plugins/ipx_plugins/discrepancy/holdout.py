@@ -1,13 +1,16 @@
 """The weight that predicts measurements best that were left out: no noise level is needed.
 
 A share of the measured values, at random, is taken out of the data. The weight is that of the least
-squared error of their prediction by the solution from the rest (Stone, J. Royal Statistical Society
-B 36(2), 1974: cross-validation with one fold). The noise of the values left out is independent of
-the solution, so that the expected error is that of A x_lam plus a constant.
+data term of their prediction by the solution from the rest (Stone, J. Royal Statistical Society
+B 36(2), 1974: cross-validation with one fold). For Gaussian noise that is the squared error: the
+noise of the values left out is independent of the solution, so that the expected error is that of
+A x_lam plus a constant. For impulses it is the sum of distances, which does not depend much on few
+wrong values.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -18,6 +21,7 @@ from ipx import (
     Diagonal,
     InputError,
     LinearOperator,
+    NoiseGrad,
     NoOptions,
     Problem,
     Result,
@@ -26,10 +30,16 @@ from ipx import (
     Tuner,
     attach,
     best_for,
-    image_sum,
+    has,
 )
 from ipx_plugins.discrepancy import HoldoutOptions
 from ipx_plugins.discrepancy.search import LeastScore, Score
+
+_LEAST_WITH_KINKS = 1e-3
+"""Least weight beside a data term with kinks: below it solvers are far from converged.
+
+With the weight 1e-7 a photograph behind a blur has 13 dB after 200 steps, with 1e-3 37 dB.
+"""
 
 
 class Kept(LinearOperator[NoOptions]):
@@ -71,10 +81,9 @@ class Holdout(Tuner[HoldoutOptions]):
         """Choose lam for each image by the best solver for the rest of the data, then solve."""
         known, shape = problem.operator.known(problem.y), tuple(problem.y.shape[1:])
         known = torch.ones(shape, dtype=torch.bool) if known is None else known.cpu().expand(shape)
-        generator = torch.Generator().manual_seed(self.options.seed)
-        out = known & (torch.rand(shape, generator=generator) < self.options.share)
-        if not bool(out.any()) or not bool((known & ~out).any()):
+        if int(known.sum()) < 2:
             raise InputError(f"holdout cannot divide {int(known.sum())} measured values")
+        out = self._chosen(known)
         device, whole = problem.y.device, problem.operator
         assert isinstance(whole, LinearOperator)  # the tuner needs Adjoint
         operator: LinearOperator[Any] = Kept((known & ~out).to(device)) @ whole
@@ -84,6 +93,13 @@ class Holdout(Tuner[HoldoutOptions]):
         found = fold.tune(attach(rest, plan), solve.by(solver))
         done = solve(problem.with_lam(found.lam))
         return Tuned(found.lam, done, found.trace, decided=found.decided)
+
+    def _chosen(self, known: Tensor) -> Tensor:
+        """The values to leave out: at least one, and not all that are known."""
+        generator = torch.Generator().manual_seed(self.options.seed)
+        draws = torch.rand(known.shape, generator=generator)
+        least, most = draws[known].min(), draws[known].max()
+        return known & (draws != most) & (draws < self.options.share) | known & (draws == least)
 
 
 class _Fold(LeastScore[HoldoutOptions]):
@@ -100,11 +116,14 @@ class _Fold(LeastScore[HoldoutOptions]):
     def __init__(self, options: HoldoutOptions, whole: Problem, out: Tensor) -> None:
         super().__init__(options)
         self.whole, self.out = whole, out
+        if not has(whole.noise, NoiseGrad):
+            self.lowest = math.log(_LEAST_WITH_KINKS)
 
     def scored(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
     ) -> Score:
-        """log of the squared error of the prediction."""
-        error = self.whole.operator.forward(result.unknown) - self.whole.y
-        square = image_sum((error * self.out) ** 2)
-        return square.clamp_min(torch.finfo(square.dtype).tiny).log(), {}, None
+        """log of the data term of the prediction."""
+        noise, y = self.whole.noise, self.whole.y
+        predicted = self.whole.operator.forward(result.unknown)
+        misfit = noise.nll(torch.where(self.out, predicted, noise.centred(y)), y)
+        return misfit.clamp_min(torch.finfo(misfit.dtype).tiny).log(), {}, None

@@ -38,6 +38,8 @@ class LeastScore(Tuner[O]):
 
     solves = 2
     """Solves for each weight: with a probe of the degrees of freedom there are two."""
+    lowest = LOWEST
+    """log of the least weight that is tried."""
 
     def most(self, problem: Problem) -> int:
         """So many solves for each weight."""
@@ -46,7 +48,7 @@ class LeastScore(Tuner[O]):
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image and solve."""
         points: list[list[tuple[float, float]]] = [[] for _ in problem.y]  # (log lam, score)
-        log = torch.log(_first(problem)).clamp(LOWEST, HIGHEST)
+        log = torch.log(_first(problem)).clamp(self.lowest, HIGHEST)
         least = torch.full_like(log, math.inf)
         chosen, best = log.clone(), None
         trace: list[dict[str, Any]] = []
@@ -92,7 +94,7 @@ class LeastScore(Tuner[O]):
         k = min(range(len(ordered)), key=lambda i: ordered[i][1])
         at, step = ordered[k][0], math.log(self.options.step)
         if k == 0:
-            return max(at - step, LOWEST) if at > LOWEST else None
+            return max(at - step, self.lowest) if at > self.lowest else None
         if k == len(ordered) - 1:
             return min(at + step, HIGHEST) if at < HIGHEST else None
         (a, fa), (b, fb), (c, fc) = ordered[k - 1 : k + 2]

@@ -189,7 +189,7 @@ class ADMM(Solver[ADMMOptions, ADMMState]):
             x = self._solve(way, s.x, b, ratio)
             copy = self._copy(problem, way, copy, x)
         kx = way.part.forward(x)
-        moved = torch.lerp(s.z, kx, over) + s.u
+        moved = torch.lerp(s.z, kx, over).add_(s.u)
         z = prior.prox_outer(moved, vector(problem.lam, x) / s.rho)
         after = replace(s, x=x, z=z, u=moved - z, back=back, copy=copy, steps=s.steps + 1)
         quick = self.options.rho is None and not s.own and after.steps == _QUICK

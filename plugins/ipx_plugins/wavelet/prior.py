@@ -52,7 +52,7 @@ class WaveletPrior(WaveletFrame[WaveletOptions]):
 
     def _soft(self, c: Tensor, t: Scalar, made: Decimated | Invariant) -> Tensor:
         step = per_image(t, c) * self._weight(c, made)
-        return c - c.clamp(-step, step)
+        return c.clamp(-step, step).neg_().add_(c)  # in place: memory bounds the speed
 
     def _weight(self, c: Tensor, made: Decimated | Invariant) -> Tensor:
         """Weight of each coefficient, broadcasting to ``c`` ``(B, ...)``."""
