@@ -146,3 +146,21 @@ def test_an_integer_result_of_real_data(make: Any) -> None:
     found = np.asarray(ipx.restore(make(GREY), op=BLUR, dtype="uint8", **FAST))
     assert found.dtype == np.uint8
     assert np.array_equal(found, np.rint(real.clip(0, 1) * 255))
+
+
+@pytest.mark.parametrize(
+    ("image", "line"),
+    [
+        (np.array([["a"]]), "type <U1 cannot be restored; use numbers"),
+        (np.zeros((4, 4), complex), "type complex128 cannot be restored; use numbers"),
+        (torch.zeros(1, 4, 4, dtype=torch.complex64), "complex64 cannot be restored; use reals"),
+        (torch.zeros(1, 4, 4, dtype=torch.bool), "bool cannot be restored; use reals"),
+        (np.zeros((0, 4)), r"the image is empty: its shape is \(0, 4\)"),
+        (np.array([[0.0, np.inf]]), "not finite"),
+    ],
+)
+def test_what_is_no_image_is_refused(image: Any, line: str) -> None:
+    with pytest.raises(ipx.InputError, match=line):
+        to_tensor(image)
+    with pytest.raises(ipx.OptionError, match="int32"):
+        to_tensor(GREY, dtype=torch.int32)

@@ -21,7 +21,7 @@ from ipx.declare.registry import registry
 from ipx.errors import InputError
 from ipx.files import atomic
 from ipx.files.atomic import sweep, write_atomic
-from ipx.files.record import environment
+from ipx.files.record import environment, sha256
 from ipx.files.written import commit
 
 FAST = ("--lam", "0.01", "--iterations", "2")
@@ -245,6 +245,18 @@ def test_file_and_folder_reach_the_disk(tmp_path: Path, monkeypatch: pytest.Monk
     write_atomic(tmp_path / "a", b"x")
     assert [Path(name).suffix for name in synced] == [".part", ""]
     assert synced[1] == str(tmp_path)
+
+
+def test_the_sum_of_a_folder_is_that_of_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    first = sha256(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    second = sha256(tmp_path)
+    (tmp_path / "b").write_bytes(b"y")
+    assert len({first, second, sha256(tmp_path)}) == 3
+    (tmp_path / "b").rename(tmp_path / "a")
+    (tmp_path / "a").write_bytes(b"x")
+    assert sha256(tmp_path) == first
 
 
 def test_versions_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,15 @@ def test_seeds_do_not_depend_on_order_number_of_jobs_or_shards() -> None:
     assert seed_of("a.png", 0) != seed_of("a.png", 1) != seed_of("b.png", 1)
 
 
+def test_patterns_and_places_that_cannot_be_used() -> None:
+    told = call("solve", "in/**a.png", "-o", "out", *FAST)
+    assert (told.exit_code, told.stderr.count("\n")) == (3, 1)
+    assert "in/**a.png: is a pattern that cannot be used" in told.stderr
+    told = call("solve", "in", "-o", "out", *FAST, "--manifest", "in")
+    assert (told.exit_code, told.stderr) == (2, "ipx: error: in: is a folder, not a file\n")
+    assert not Path("out").exists()
+
+
 def test_a_failure_stops_only_if_that_is_asked_for() -> None:
     Path("in/aa.png").write_bytes(b"no picture")
     told = call("solve", "in", "-o", "out", *FAST)

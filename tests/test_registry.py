@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -56,6 +57,32 @@ def test_broken_plugins_are_recorded_and_break_nothing(module: str, line: str) -
     assert reg.create(reg.get("prior", "l1")) is not None
     with pytest.raises(ipx.UnknownNameError, match=r"1 plugin is broken \([a-z-]+\): see ip"):
         reg.get("prior", "surely-not")
+
+
+FAULTY = "ipx.PriorSpec(name='a', target='b:C', summary='s'{})"
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ("'tv'", "ipx_components() returned 'tv', which is not a Spec"),
+        (FAULTY.format(", options=dict"), "options of a are not a subclass of ipx.Options"),
+        (FAULTY.format("").replace(":C", ""), "target 'b' of a is not 'module:Class'"),
+        (FAULTY.format("").replace("Prior", "Solver"), "solver a does not say what it needs"),
+        (FAULTY.format("") + ", " + FAULTY.format(""), "prior a is declared twice"),
+    ],
+)
+def test_a_declaration_that_cannot_be_right_breaks_its_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: str, line: str
+) -> None:
+    text = f"import ipx\n\n\n@ipx.hookimpl\ndef ipx_components():\n    return [{declared}]\n"
+    (tmp_path / "told_wrong.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "told_wrong", raising=False)
+    (broken,) = load([entry("told_wrong")]).broken
+    assert line in broken.error
+    (broken,) = load([EntryPoint("a", "told_wrong:ipx_components", GROUP)]).broken
+    assert "told_wrong:ipx_components is not a module" in broken.error
 
 
 @pytest.mark.parametrize(

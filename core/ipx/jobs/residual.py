@@ -48,7 +48,7 @@ def residual(op: Description, y: Array, x: Array, noise: Description = "gaussian
         whole[seen], outside[seen] = image.flatten(), 0.0
         image = whole.reshape(1, *shape)
         hidden = operator.forward(outside.reshape(1, *shape)).abs() > SEEN
-    left = data - operator.forward(image)
+    left: torch.Tensor = data - operator.forward(image)
     if known is not None:
         left = torch.where(known, left, torch.nan)
     if hidden is not None:
