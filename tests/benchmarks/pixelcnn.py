@@ -3,7 +3,8 @@
 The argument is the folder that `ipx data digits` makes; 250 digits are held out. The independent
 model has a histogram for each pixel, from the training digits, with 0.05 counts added to each grey
 value. Holes are in the first 8 held-out digits, without noise. PSNR is of the whole picture; that
-of one draw is an average over the digits, as are all.
+of one draw is an average over the digits, as are all. The flow of `glow-map` may have been
+trained on some of these digits; `pixelcnn` was not.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "`harmonic`": {"solver": "harmonic"},
     "`biharmonic`": {"solver": "biharmonic"},
     "`tv`": {"prior": "tv"},
+    "`drunet`": {"prior": "drunet"},
     "`exemplar`, 5 x 5": {"solver": {"name": "exemplar", "patch": 5}},
+    "`glow-map`, digits": {"prior": {"name": "glow-map", "weights": "digits"}},
     "`pixelcnn`, mean of 64": {"solver": {"name": "pixelcnn", "particles": 64}},
     "`pixelcnn`, one draw": {"solver": {"name": "pixelcnn", "particles": 64, "estimate": "draw"}},
 }
