@@ -224,3 +224,13 @@ def test_noise_that_is_cut_off_counts_as_a_whole() -> None:
         cut_half[..., :60] = 0.5 + 0.08 * torch.randn(1, 1, 96, 60, generator=torch.Generator())
         found = ipx.noise("gaussian").estimated(cut_half).level  # the other half tells it
         assert float(found) == pytest.approx(0.08, rel=0.12)
+
+
+def test_a_small_page_of_text_is_not_taken_for_noise() -> None:
+    """Text shrunk to 48 x 48: few details are off the ends of the range, so that all count."""
+    sheet = Image.new("L", (96, 96), 255)
+    for row in range(0, 96, 14):
+        text = "jumps over the lazy dog"
+        ImageDraw.Draw(sheet).text((2, row), text, 0, ImageFont.load_default(11))
+    page = torch.from_numpy(np.asarray(sheet) / 255.0).float().view(1, 1, 48, 2, 48, 2).mean((3, 5))
+    assert float(ipx.noise("gaussian").estimated(page).level) < 0.002  # was 0.11

@@ -37,7 +37,7 @@ def flat_sigma(y: Tensor) -> float | None:
     # extreme values may be clipped, which halves the noise; of a page of text nothing else is left
     inner = ((y < y.amax()) & (y > y.amin())).to(y.dtype)
     within = (filtered(inner, (1, 1, 1), (1, 1, 1)) > 8.5).flatten()
-    if float(within.double().mean()) >= LEAST:
+    if int(within.sum()) >= max(ENOUGH, LEAST * len(within)):
         detail = detail[within]
     if len(detail) < ENOUGH:
         return None
