@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 
 from ipx.errors import ShapeError
 from ipx.files.format import Array
+from ipx.parts.noise import Noise
 from ipx.planning.tree import Description
 from ipx.solving.build import build, image_shape_of, operator_from
 
@@ -37,7 +39,8 @@ def residual(op: Description, y: Array, x: Array, noise: Description = "gaussian
     operator = operator_from(op, image_shape_of(op, tuple(y.shape)))
     data = data.reshape(1, *operator.data_shape)
     shape, known = operator.image_shape, operator.known(data)
-    data = build("noise", noise).centred(data)
+    model: Noise[Any] = build("noise", noise)
+    data = model.centred(data)
     hidden = None
     if tuple(image.shape[1:]) != shape:
         numbers = torch.arange(math.prod(shape), dtype=torch.float64).reshape(1, *shape)

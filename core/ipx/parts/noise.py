@@ -35,6 +35,9 @@ class Noise(Component[O], ABC):
 
     kind = "noise"
     per_image: ClassVar[tuple[str, ...]] = ("level",)
+    wider: ClassVar[str] = ""
+    """What to try where the data cannot be fitted to the noise level, such as a wider model."""
+
     level: Scalar | None = None
     block: int = 1
     remarks: tuple[str, ...] = ()
@@ -122,6 +125,20 @@ class Noise(Component[O], ABC):
         The data as an image and the start of the iterations are made of it. By default ``y``.
         """
         return y
+
+    def shifted(self, pred: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """``pred`` and ``y`` such that y is distributed about as a Poisson variable of mean pred.
+
+        By default ``pred`` and `centred` ``y``, as for photons without read-out noise.
+        """
+        return pred, self.centred(y)
+
+    def untold(self, y: Tensor) -> tuple[str, ...]:
+        """Sentences for the user about what ``y`` shows and the options do not tell.
+
+        Such as an offset. Of a batch they may be about its first image. By default none.
+        """
+        return ()
 
     def cleaned(self, pred: Tensor, y: Tensor) -> Tensor | None:
         """``y`` without what the noise adds besides white noise, for the prediction ``pred``.

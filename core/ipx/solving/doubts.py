@@ -13,6 +13,7 @@ from ipx.parts.linear import LinearOperator, is_identity
 from ipx.solving.levels import PLANES
 from ipx.solving.problem import Problem, known_count, noise_deviation
 from ipx.solving.progress import Result
+from ipx.solving.stop import stops_at_noise
 
 OUTSIDE, FAR_OUTSIDE = 0.1, 0.5
 """Distances from the range of the data, as shares of it, that count as outside and far outside."""
@@ -75,6 +76,16 @@ def doubts(
     if _fitted(problem, result):
         found.append(
             "the data are fitted far below the noise level: the weight of the prior is too small"
+        )
+    missed = _missed(problem, result)
+    if missed > 1:
+        level = problem.noise.traits.level
+        ways = ["more iterations"] if "budget" in result.status else []
+        ways += [w for w in (problem.noise.wider, f"another {level}" if level else "") if w]
+        found.append(
+            f"the noise level was not reached, at which the iterations are to stop: the misfit is "
+            f"{missed:.3g} times what this noise leaves, so that noise may be fitted; try "
+            f"{' or '.join(ways) or 'another noise model'}"
         )
     slight = _slight(problem, x, before) if automatic else None
     if slight is not None:
@@ -198,6 +209,20 @@ def _cut(problem: Problem) -> float:
         cut &= mixed > MIXED * 2 * share * (1 - share)
         worst = max(worst, float((share * cut).amax()))
     return worst
+
+
+def _missed(problem: Problem, result: Result) -> float:
+    """The largest ratio of the misfit to its expectation where only this stops the iterations.
+
+    0 for others: with a weight, with a prior that bounds the fit, and where the solver ended by its
+    own schedule.
+    """
+    ran = [status in ("converged", "budget") for status in result.status]
+    if not stops_at_noise(problem, result.plan.solver.traits_for()) or problem.prior.traits.informs:
+        return 0.0
+    expected = problem.noise.expected(problem.y, known_count(problem)).clamp_min(1e-30)
+    ratio = problem.data.value(result.unknown) / expected
+    return max((float(r) for r, on in zip(ratio, ran, strict=True) if on), default=0.0)
 
 
 def _fitted(problem: Problem, result: Result) -> bool:

@@ -86,6 +86,7 @@ class Ready:
         back: gives an image the type of the data.
         found: the operator, with values found from the data in place of ``auto``.
         prior: the prior, chosen in place of ``auto``.
+        untold: see `ipx.Noise.untold`.
     """
 
     prepared: Prepared
@@ -93,6 +94,7 @@ class Ready:
     back: Callable[[Tensor], Any]
     found: Settled
     prior: Tree
+    untold: tuple[str, ...] = ()
 
 
 def prepare(asked: Asked) -> Ready:
@@ -130,13 +132,14 @@ def prepare(asked: Asked) -> Ready:
         units = units_told(asked.unit, y, operator, noise, scalable)
     else:
         units = units_of(y, operator, noise, scalable)
+    told = noise.untold(y)
     problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
     ready = Prepared.of(
         problem, plan, algorithm=algorithm, lam=asked.lam, tuner=tuner, rule=rule, settings=s,
         observers=asked.observers, truth=_truth(asked, operator, units, y), sampler=sampler,
         drawing=drawing, checkpoint=asked.checkpoint,
     )  # fmt: skip
-    return Ready(prepared=ready, units=units, back=back, found=found, prior=prior)
+    return Ready(prepared=ready, units=units, back=back, found=found, prior=prior, untold=told)
 
 
 def changed_settings(settings: SolveSettings | None, changed: dict[str, Any]) -> SolveSettings:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ipx.solving.problem import known_count
+from ipx.declare.traits import Traits
+from ipx.solving.problem import Problem, known_count
 from ipx.solving.progress import Progress, Result
 
 Stop = Callable[[Progress], Tensor]
@@ -30,6 +31,16 @@ def noise_reached(factor: float = 1.0) -> Stop:
         return p.problem.data.value(p.unknown) <= factor * level
 
     return rule
+
+
+def stops_at_noise(problem: Problem, algorithm: Traits) -> bool:
+    """True if nothing but the noise level keeps the iterations from fitting the noise.
+
+    Args:
+        problem: the problem.
+        algorithm: the facts of the solver.
+    """
+    return not (problem.prior.traits.weighted or problem.hard or algorithm.own_prior)
 
 
 def steps_made(twin: Result) -> Stop:

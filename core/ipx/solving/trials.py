@@ -15,7 +15,7 @@ from ipx.solving.observers import AnyObserver, BestSoFar, History, Observer
 from ipx.solving.problem import Problem
 from ipx.solving.progress import Progress, Result
 from ipx.solving.solver import Solver, State
-from ipx.solving.stop import Stop, noise_reached, steps_made
+from ipx.solving.stop import Stop, noise_reached, steps_made, stops_at_noise
 from ipx.solving.tuner import Solve
 
 TRIAL = 5.0
@@ -46,8 +46,7 @@ def run(
         state: the start.
         twin: take the same number of steps as this run, image by image.
     """
-    settled = p.prior.traits.weighted or p.hard or algorithm.traits.own_prior
-    early: Stop | None = None if settled else noise_reached()
+    early: Stop | None = noise_reached() if stops_at_noise(p, algorithm.traits) else None
     tol = looser * (algorithm.tolerance(p) if settings.tol is None else settings.tol)
     iterations = settings.iterations
     if twin is not None:

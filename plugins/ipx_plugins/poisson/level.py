@@ -20,6 +20,11 @@ _BANDS = 16
 _SHARE, _ENOUGH = 0.1, 200  # of a band: the smoothest tenth, at least 200 details
 _MOST = 1e8  # photons; noise is negligible at this peak
 
+_PART = 0.25  # of the variance of read-out noise; less from photons does not tell the peak
+_RISE = 0.05  # least smallest value of data with an offset, as a share of the others above it
+_RANGE = 1.3  # least ratio of the means of bands that tell where the noise vanishes
+_MISFIT, _BETTER = 0.3, 0.7  # largest misfit of that line, and its share of that of one through 0
+
 _FILTERS = (
     ((1, -2, 1), (1, -2, 1)),
     ((1, -1), (1, -1)),
@@ -57,6 +62,60 @@ def photon_level(
         floors.append(floor)
     gain = 1 / torch.stack(slopes).clamp_min(1 / _MOST)
     return gain.to(y.dtype), torch.stack(floors).abs().sqrt().to(y.dtype)
+
+
+def hardly_grows(y: Tensor, peak: Tensor, sigma: Tensor) -> bool:
+    """True if in an image photons make a small part of the noise even where it is bright."""
+    values = y.flatten(1)
+    values = values[:, :: -(-values.shape[1] // 1_000_000)]
+    bright = values.quantile(0.99, 1).clamp_min(0.0)
+    return bool((bright / peak < _PART * sigma**2).any())
+
+
+def pedestal(pictures: Tensor) -> float | None:
+    """The offset that a camera seems to have added to some pictures ``(N, C, H, W)`` of one scene.
+
+    Photons without an offset have a variance of ``intensity / peak``: a line through 0. An offset
+    shifts the line, so that the noise vanishes at the offset. None unless no value is near 0, and
+    such a line fits far better than one through 0. Uniform pictures do not tell.
+    """
+    floor = float(pictures.amin())
+    above = float(torch.quantile(pictures.flatten()[:1_000_000], 0.999)) - floor
+    if floor <= 0 or floor < _RISE * above:
+        return None
+    one = torch.ones_like(pictures[:1, :, :, :], dtype=torch.bool)
+    found = [_bands(picture[None], one) for picture in pictures]
+    means, variances = (torch.cat(each) for each in zip(*found, strict=True))
+    seen = variances > 0
+    means, variances = means[seen], variances[seen]
+    least = float(means.min()) if len(means) else 0.0
+    if len(means) < 3 or float(means.max()) < _RANGE * least:
+        return None
+    slope, root = _free_line(means, variances)
+    if not (slope > 0 and root >= 0.5 * floor):
+        return None
+    through = (variances / means).log()
+    line = (slope * (means - root)).clamp_min(0.1 * float(variances.min()))
+    left = float((variances / line).log().abs().mean())
+    plain = float((through - through.median()).abs().mean())
+    fits = left < min(_MISFIT, _BETTER * plain)
+    return min(max(root, floor), least) if fits else None
+
+
+def _free_line(means: Tensor, variances: Tensor) -> tuple[float, float]:
+    """Slope and root of the line through variance against mean, as `_line` without bounds."""
+    fit, slope, root = variances, 0.0, 0.0
+    tiny = 1e-12 * float(variances.max())
+    for _ in range(30):
+        size = fit.clamp_min(float(variances.min()))
+        w = 1 / (size * (variances - fit).abs().clamp_min(0.02 * size + tiny))
+        mm, mv = (w * means).sum() / w.sum(), (w * variances).sum() / w.sum()
+        spread = (w * (means - mm) ** 2).sum().clamp_min(1e-30)
+        s = (w * (means - mm) * (variances - mv)).sum() / spread
+        fit = mv + s * (means - mm)
+        slope = float(s)
+        root = float(mm - mv / s) if slope > 0 else 0.0
+    return slope, root
 
 
 def _of(value: Scalar | None, image: int) -> Scalar | None:

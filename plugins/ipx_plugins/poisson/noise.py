@@ -28,13 +28,19 @@ from torch.nn import functional
 from ipx import Noise, Options, Scalar, Storage, image_sum, per_image
 from ipx_plugins.poisson import PoissonGaussianOptions, PoissonOptions
 from ipx_plugins.poisson.anscombe import inverse_anscombe
-from ipx_plugins.poisson.level import photon_level
+from ipx_plugins.poisson.level import hardly_grows, pedestal, photon_level
 
 _P = TypeVar("_P", bound=Options)
 _PEAK, _SIGMA = 100.0, 0.01  # in simulations
+_CONSTANT = (
+    "the noise hardly grows with the brightness here, so that its level in photons is uncertain, "
+    "as of small or dim pictures: give --noise.peak, or restore the planes of a volume together, "
+    "as one file with --axes ZYX"
+)
 _LEAST_PHOTON = 0.1
 _FEW = 20.0  # photons; above, the expansion in 1 / mean is exact to 1e-3
 _ANSCOMBE = 0.375
+_PLANES = 16  # of a volume, evenly spaced, tell its offset
 _BLOCK = 1 << 22  # values worked on at once: each takes ten times its memory
 
 
@@ -91,6 +97,27 @@ class _Photons(Noise[_P]):
         none = not isinstance(self.offset, Tensor) and self.offset == 0
         return y if none else y - per_image(self.offset, y)
 
+    def shifted(self, pred: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """pred + c and y - offset + c."""
+        c = self._shift(y)
+        return pred + c, self.centred(y) + c
+
+    def untold(self, y: Tensor) -> tuple[str, ...]:
+        """An offset that the first image shows and nobody has told."""
+        if isinstance(self.offset, Tensor) or self.offset != 0 or y.ndim not in (4, 5):
+            return ()
+        first = y[:1].detach()
+        if y.ndim == 5:
+            first = first[0].transpose(0, 1)[:: -(-y.shape[2] // _PLANES)]
+        found = pedestal(first)
+        if found is None:
+            return ()
+        return (
+            f"no value is below {float(first.amin()):.3g}, and the noise vanishes near "
+            f"{found:.3g} in place of 0: if that is what the camera adds to the counts, tell it: "
+            f"--noise.offset {found:.3g}",
+        )
+
     def _shift(self, like: Tensor) -> Scalar:
         """c = peak sigma^2."""
         return per_image(self._peak(), like) * per_image(self._read_out(), like) ** 2
@@ -108,9 +135,9 @@ class _Photons(Noise[_P]):
 
     def _parts(self, pred: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``pred`` and the counted ``y`` shifted by c, and eps, which broadcasts against y."""
-        c = self._shift(y)
         eps = torch.as_tensor(_LEAST_PHOTON / per_image(self._peak(), y), dtype=y.dtype)
-        return pred + c, (self.centred(y) + c).clamp_min(0.0), eps.to(y.device)
+        pred, y = self.shifted(pred, y)
+        return pred, y.clamp_min(0.0), eps.to(y.device)
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         """Poisson(peak clean) / peak + sigma n + offset, drawn on the CPU.
@@ -217,6 +244,8 @@ class _Photons(Noise[_P]):
 class Poisson(_Photons[PoissonOptions]):
     """Poisson noise; ``level`` is peak, the photons at intensity 1."""
 
+    wider = "noise poisson-gaussian, which knows the read-out noise of a camera"
+
     def __init__(self, options: PoissonOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self.peak, self.offset = self.level, self.options.offset
@@ -264,6 +293,8 @@ class PoissonGaussian(_Photons[PoissonGaussianOptions]):
         made.offset = self.offset
         made.peak, made.sigma = photon_level(self.centred(y), known, self.peak, self.sigma)
         made.level = made.peak
+        if self.peak is None and hardly_grows(self.centred(y), made.peak, made.sigma):
+            made.remarks = (_CONSTANT,)
         return made
 
     def scaled(self, by: Tensor) -> PoissonGaussian:

@@ -7,6 +7,10 @@ are fitted ever more closely, noise included, so stopping where the divergence i
 expected value is the regularisation. A^T 1 is the share of the light of a pixel that reaches the
 data. It is below 1 beyond the border of a blur with boundary ``unknown``, where pixels then follow
 the light that does reach them instead of ringing (Bertero, Boccacci, Astron. Astrophys. 437, 2005).
+
+With read-out noise, y and A x in the ratio are shifted as in the data term (Snyder et al., J. Opt.
+Soc. Am. A 10(5), 1993), so that values below 0 are not clipped, which would add light.
+
 The term in lam is that of Dey et al. (Microsc. Res. Tech. 69(4), 2006).
 """
 
@@ -42,7 +46,8 @@ class RichardsonLucy(Solver[RichardsonLucyOptions, RichardsonLucyState]):
     """Steps from p = x + a (x - x_before), a = <g, g_before> / |g_before|^2, g = step(p) - p.
 
     a is within [0, 1), per image (Biggs, Andrews, Appl. Opt. 36(8), 1997, equations 6 to 8). The
-    bounds of a prior such as `range` hold for every iterate. Data below 0 count as 0.
+    bounds of a prior such as `range` hold for every iterate. Without read-out noise, data below 0
+    count as 0.
     """
 
     iterations = 500
@@ -54,7 +59,7 @@ class RichardsonLucy(Solver[RichardsonLucyOptions, RichardsonLucyState]):
         else:
             one = torch.ones_like(problem.start())
             predicted = problem.operator.forward(one).flatten(1).sum(1)
-            seen = problem.noise.centred(problem.y).clamp_min(0.0).flatten(1).sum(1)
+            seen = problem.noise.centred(problem.y).flatten(1).sum(1).clamp_min(0.0)
             x = one * column(seen / predicted.clamp_min(1e-12), one)
         zero = torch.zeros_like(x)
         return RichardsonLucyState(x, x, zero, zero)
@@ -71,10 +76,11 @@ class RichardsonLucy(Solver[RichardsonLucyOptions, RichardsonLucyState]):
 
     def _plain(self, problem: Problem, x: Tensor) -> Tensor:
         """One step without extrapolation."""
-        operator, y = using(problem.operator, Adjoint), problem.noise.centred(problem.y)
+        operator = using(problem.operator, Adjoint)
+        predicted, y = problem.noise.shifted(operator.forward(x), problem.y)
         seen = problem.derived(RichardsonLucy, lambda: operator.adjoint(torch.ones_like(y)))
         dark = _DARK * column(y.flatten(1).amax(1), y).clamp_min(1e-12)
-        ratio = y.clamp_min(0.0) / torch.maximum(operator.forward(x), dark)
+        ratio = y.clamp_min(0.0) / torch.maximum(predicted, dark)
         below = seen
         if self.options.tv > 0:
             below = torch.maximum(seen - self.options.tv * _curvature(x), _LEAST * seen)
