@@ -106,7 +106,8 @@ from ipx.files.numbers import read_array as read_array
 from ipx.files.storage import Storage as Storage
 from ipx.jobs.comparison import Compared as Compared, Comparison as Comparison, compare as compare
 from ipx.jobs.executor import Executor as Executor, Team as Team, Workers as Workers
-from ipx.jobs.explain import Explained as Explained, explain as explain
+from ipx.jobs.explain import explain as explain
+from ipx.jobs.explained import Explained as Explained
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.devices import open_device as open_device
 from ipx.numerics.metrics import log_error as log_error

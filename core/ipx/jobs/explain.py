@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,18 @@ from ipx.declare.foreign import IOSpec
 from ipx.declare.options import AUTO
 from ipx.declare.registry import registry
 from ipx.declare.specs import OperatorSpec, Spec
-from ipx.errors import InputError, IpxError
+from ipx.errors import InputError, IpxError, PlanError
 from ipx.files import images
 from ipx.files.format import Array
 from ipx.files.images import Picture
 from ipx.files.lookup import by_content
 from ipx.files.planes import middle, single
 from ipx.files.storage import Storage
+from ipx.jobs.explained import ALIKE, SOME, Explained, Level
 from ipx.numerics import marks
 from ipx.planning.choice import Situation, chosen, short
-from ipx.planning.tree import tree
+from ipx.planning.plan import make_plan
+from ipx.planning.tree import Tree, tree
 from ipx.solving.build import build
 
 SIDE = 512
@@ -34,12 +36,6 @@ SIDE = 512
 
 BASE_TABLE = 3688
 """Sum of the luminance table of JPEG at quality 50 (ITU-T T.81, table K.1)."""
-
-SOME = 0.02
-"""Share of outliers or of holes from which on they count."""
-
-ALIKE = 0.5
-"""Correlation of the jumps of both halves of the lines that tells stripes, see `marks.stripes`."""
 
 UNEVEN = 0.2
 """Unevenness of the usual noise model from which on another one may fit better."""
@@ -49,107 +45,6 @@ GROWING = "growing noise"
 
 SPREAD = 1.5
 """Factor within which estimates of the noise agree."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """The estimate of one noise model.
-
-    Attributes:
-        noise: its name.
-        level: the noise level, in the unit of the model.
-        deviation: standard deviation of the noise that follows, mean over the picture, for [0, 1].
-        uneven: see `ipx.numerics.marks.uneven`.
-    """
-
-    noise: str
-    level: float
-    deviation: float
-    uneven: float
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What an image looks like.
-
-    Attributes:
-        path: the file.
-        format: as in ``ipx list io``; empty for an array.
-        shape: ``(C, H, W)``.
-        dtype: type of the samples.
-        low: smallest value, in the units of the file.
-        high: largest value.
-        bits: bits that the samples use; None for floats.
-        clipped: share of the values at the lower and at the upper end of the range.
-        missing: share of values that are NaN.
-        flat: share of the picture in areas of one value, and that value for [0, 1].
-        quality: of JPEG, by the tables in the file; None for other files.
-        levels: the noise by each model that can tell it, the most even fit first.
-        agree: True if the deviations are within `SPREAD` of each other.
-        outliers: share of values that stand out from their neighbours.
-        stripes: alikeness of the jumps along columns and rows, see `ipx.numerics.marks.stripes`.
-        found: what operators found of themselves in the data, one line each.
-        marks: names of the marks that were seen, strongest first: see `Spec.explains`.
-        commands: three to try, best first.
-        remarks: what to know before, one line each.
-    """
-
-    path: str
-    format: str
-    shape: tuple[int, ...]
-    dtype: str
-    low: float
-    high: float
-    bits: int | None
-    clipped: tuple[float, float]
-    missing: float = 0.0
-    flat: tuple[float, float] = (0.0, math.nan)
-    quality: int | None = None
-    levels: tuple[Level, ...] = ()
-    agree: bool = True
-    outliers: float = 0.0
-    stripes: tuple[float, float] = (0.0, 0.0)
-    found: tuple[str, ...] = ()
-    marks: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = field(default=())
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; NaN becomes None."""
-        plain = asdict(self)
-        plain["flat"] = [None if v != v else v for v in self.flat]
-        return plain
-
-    def lines(self) -> list[tuple[str, str]]:
-        """What it looks like, in rows of a name and a text."""
-        channels, height, width = self.shape
-        kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} bands")
-        depth = "" if self.bits is None else f", {self.bits} bits used"
-        rows = [
-            ("picture", f"{width} x {height} pixels, {kind}, {self.format or 'array'}"),
-            ("values", f"{self.dtype}, {self.low:g} to {self.high:g}{depth}"),
-            ("clipped", " below, ".join(f"{100 * v:.2g} %" for v in self.clipped) + " above"),
-        ]
-        if self.missing:
-            rows.append(("missing", f"{100 * self.missing:.2g} % are NaN"))
-        if self.flat[0] > SOME:
-            rows.append(("flat", f"{100 * self.flat[0]:.2g} % are areas of {self.flat[1]:.3g}"))
-        if self.quality is not None:
-            rows.append(("jpeg", f"quality about {self.quality}, by the tables in the file"))
-        for each in self.levels:
-            more = f"deviation {each.deviation:.2g}, unevenness {each.uneven:.2g}"
-            rows.append(("noise", f"{each.noise} {each.level:.3g} ({more})"))
-        if len(self.levels) > 1:
-            word = "agree" if self.agree else "do not agree: textures count as noise in some"
-            rows.append(("", f"these {word}"))
-        rows.append(("outliers", f"{100 * self.outliers:.2g} %"))
-        rows += [("stripes", f"along {w}") for w in self._striped()]
-        rows += [("found", line) for line in self.found]
-        return rows
-
-    def _striped(self) -> list[str]:
-        names = ("columns", "rows")
-        return [n for n, v in zip(names, self.stripes, strict=True) if v > ALIKE]
 
 
 def explain(image: Any, axes: str | None = None) -> Explained:
@@ -176,11 +71,9 @@ def explain(image: Any, axes: str | None = None) -> Explained:
 
 
 def _read(path: Path, axes: str | None) -> Picture:
-    """The picture in a file, which may have NaN here; of a stack or a volume the middle one."""
+    """The picture in a file, which may have NaN here."""
     try:
-        picture = images.read(path, axes=axes, stacks=True)
-        whole = single(picture.pixels, picture.axes)
-        return replace(picture, pixels=middle(whole), axes="CYX")
+        return images.read(path, axes=axes, stacks=True)
     except InputError as error:
         data = path.read_bytes() if path.is_file() else b""
         spec = by_content(data, path) if data else None
@@ -199,11 +92,18 @@ def _read(path: Path, axes: str | None) -> Picture:
 
 @torch.no_grad()
 def explained(picture: Picture, axes: str = "") -> Explained:
-    """What a picture that was read looks like; the commands tell ``axes``."""
+    """What a picture that was read looks like; the commands tell ``axes``.
+
+    Of a stack or a volume the middle picture is looked at.
+    """
+    whole = single(picture.pixels, picture.axes)
+    ends = [float(f(picture.pixels)) for f in (np.nanmin, np.nanmax)]
+    low, high = (v * picture.scale + picture.offset for v in ends)
+    count, clipped = len(picture), _clipped(picture.pixels)
+    picture = replace(picture, pixels=middle(whole), axes="CYX")
     values = picture.pixels.astype(np.float64) * picture.scale + picture.offset
     finite = np.isfinite(picture.pixels)
     y = torch.from_numpy(np.nan_to_num(_middle(picture.pixels)).astype(np.float32))
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     base = Explained(
         path=str(picture.path),
         format=picture.format,
@@ -212,7 +112,10 @@ def explained(picture: Picture, axes: str = "") -> Explained:
         low=low,
         high=high,
         bits=_bits(values) if np.dtype(picture.dtype).kind in "iu" else None,
-        clipped=_clipped(picture.pixels),
+        clipped=clipped,
+        depth=whole.shape[1] if whole.ndim == 4 else 0,
+        count=count,
+        spacing=picture.spacing,
         missing=1 - float(finite.mean()),
         quality=_quality(picture.storage),
     )
@@ -230,7 +133,9 @@ def explained(picture: Picture, axes: str = "") -> Explained:
         stripes=marks.stripes(y),
         found=found,
     )
-    return _advised(looked, options, axes)
+    advised = _advised(looked, options, axes)
+    remarks = _untold(looked, torch.from_numpy(np.nan_to_num(whole))[None].float())
+    return replace(advised, remarks=(*advised.remarks, *remarks))
 
 
 def _middle(pixels: Array) -> Array:
@@ -281,6 +186,12 @@ def _levels(y: Tensor, storage: Storage) -> tuple[Level, ...]:
     return tuple(sorted(out, key=lambda each: (round(each.uneven, 2), each.noise)))
 
 
+def _untold(looked: Explained, y: Tensor) -> list[str]:
+    """What noise models find in the data that their options have to tell, each once."""
+    models = (build("noise", level.noise) for level in looked.levels)
+    return [*dict.fromkeys(line for noise in models for line in noise.untold(y))]
+
+
 def _operators(y: Tensor) -> tuple[tuple[str, ...], dict[str, dict[str, Any]]]:
     """What operators find of themselves in the data, in words; and those that are sure."""
     lines: list[str] = []
@@ -302,7 +213,7 @@ def _operators(y: Tensor) -> tuple[tuple[str, ...], dict[str, dict[str, Any]]]:
 
 
 def _advised(looked: Explained, operators: dict[str, dict[str, Any]], axes: str) -> Explained:
-    """With the marks that were seen, and three commands."""
+    """With the marks that were seen, and two or three commands."""
     seen = []
     if max(looked.stripes) > ALIKE:
         seen.append("stripes")
@@ -319,16 +230,26 @@ def _advised(looked: Explained, operators: dict[str, dict[str, Any]], axes: str)
     if noise is not None and noise.explains == GROWING:  # of several the one that fits best
         best = next(e.noise for e in looked.levels if _explains(e.noise) == GROWING)
         noise = registry().get("noise", best)
-    op = next(iter(operators), None)
+    op = next((name for name, told in operators.items() if _fits(name, told, looked)), None)
     words = [] if op is None else _operator_words(op, operators[op])
     words += [] if noise is None else [f"--noise {short(noise)}"]
-    reference = _reference(op or "identity", "gaussian" if noise is None else short(noise))
-    more = [*words, f"--prior {reference}"]
-    third = words[1:] if op is None else [w for w in words if not w.startswith("--op")]
-    if third == words:
-        third = [*more, "--interval 90"]
+    asked = Situation(
+        tree("operator", op or "identity"),
+        tree("noise", "gaussian" if noise is None else short(noise)),
+        tree("solver", AUTO),
+        explicit="it is compared",
+        dims=3 if looked.depth else 2,
+    )
+    reference = chosen(asked).prior
+    more = [*words, f"--prior {reference.name}"]
+    tried = [words, more]
+    plainer = words[1:] if op is None else [w for w in words if not w.startswith("--op")]
+    if plainer != words:
+        tried.append(plainer)
+    elif _drawn(asked, reference):
+        tried.append([*more, "--interval 90"])
     start = f"ipx solve {shlex.quote(looked.path)}" + (f" --axes {axes}" if axes else "")
-    commands = tuple(" ".join([start, *each]) for each in (words, more, third))
+    commands = tuple(" ".join([start, *each]) for each in tried)
     holes = _explaining("operator", ["holes"]) if "holes" in seen else None
     remarks = [] if holes is None else [_about_holes(looked, holes)]
     return replace(looked, marks=tuple(seen), commands=commands, remarks=tuple(remarks))
@@ -361,12 +282,19 @@ def _operator_words(op: str, options: dict[str, Any]) -> list[str]:
     return [f"--op {op}", *(f"--op.{name} {value}" for name, value in values)]
 
 
-def _reference(op: str, noise: str) -> str:
-    """The prior of reference for these."""
-    asked = Situation(
-        tree("operator", op), tree("noise", noise), tree("solver", AUTO), explicit="it is compared"
-    )
-    return chosen(asked).prior.name
+def _fits(op: str, options: dict[str, Any], looked: Explained) -> bool:
+    """True if an operator takes images with as many axes."""
+    dims = tree("operator", {"name": op, **options}).facts.traits.dims or (2,)
+    return (3 if looked.depth else 2) in dims
+
+
+def _drawn(asked: Situation, prior: Tree) -> bool:
+    """True if a sampler draws from this posterior."""
+    try:
+        make_plan(asked.op, asked.noise, prior, tree("sampler", AUTO), dims=asked.dims)
+    except PlanError:
+        return False
+    return True
 
 
 def _about_holes(looked: Explained, op: Spec) -> str:
