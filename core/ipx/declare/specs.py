@@ -196,12 +196,15 @@ class OperatorSpec(Spec):
         estimate: ``"package.module:function"`` that finds the options whose value is ``auto`` from
             the data y ``(1, C, H, W)`` and the options: it returns an `ipx.Estimate`. Capabilities
             and traits do not depend on what it finds.
+        spacing: options that are the size of a pixel in micrometres, with the axis of each, -1 for
+            columns, -3 for the depth: by default what the file of the data tells.
     """
 
     kind: ClassVar[str] = "operator"
     asks: Callable[[Any], Ask | None] = _no_ask
     measured: Mapping[str, Any] = field(default_factory=dict, hash=False)
     estimate: str = ""
+    spacing: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def load_estimate(self) -> Any:
         """Import the function ``estimate``.

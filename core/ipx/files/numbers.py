@@ -11,11 +11,14 @@ from ipx.files.format import Array
 from ipx.files.images import read
 from ipx.files.lookup import by_suffix, formats, label, listing
 
+ALIKE = 0.02
+"""Relative difference of sizes of a pixel up to which they count as equal."""
 
-def spacing_of(path: Path) -> tuple[float, ...]:
+
+def spacing_of(path: Path, axes: str | None = None) -> tuple[float, ...]:
     """The size of a pixel in micrometres, see `ipx.Raster`; empty if the file does not tell."""
     try:
-        return read(path, stacks=True).spacing
+        return read(path, axes=axes, stacks=True).spacing
     except InputError:  # such as a stack of unknown axes
         return ()
 

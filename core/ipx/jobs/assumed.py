@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,10 @@ def assumptions(request: Request, source: Path) -> list[str]:
     notes = [] if record is None else [stale]
     if not request.named:
         return [*notes, "no operator given: denoising only; give --op NAME for other degradations"]
-    return notes + [n for part in _parts(described) if (n := _note(part, described)) is not None]
+    sizes = _sizes(request, source)
+    notes += _about_sizes(described, sizes, source)
+    parts = _parts(described)
+    return notes + [n for part in parts if (n := _note(part, described, sizes)) is not None]
 
 
 def for_measured(request: Request, source: Path) -> Request:
@@ -53,9 +56,37 @@ def for_measured(request: Request, source: Path) -> Request:
     described = request.tree("op")
     if not isinstance(described.spec, OperatorSpec) or _simulated(source, described.to_mapping()):
         return request
-    usual = {k: v for k, v in described.spec.measured.items() if k not in described.given}
+    told = {**described.spec.measured, **_sizes(request, source)}
+    usual = {k: v for k, v in told.items() if k not in described.given}
     op = {**described.to_mapping(), "name": described.name, **usual}
     return replace(request, op=op) if usual else request
+
+
+def _sizes(request: Request, source: Path) -> dict[str, float]:
+    """The options of the operator that are the size of a pixel, as the file of the data tells."""
+    spec = request.tree("op").spec
+    if not isinstance(spec, OperatorSpec) or not spec.spacing or not source.is_file():
+        return {}
+    from ipx.files.numbers import spacing_of
+
+    told = spacing_of(source, request.settings.axes)
+    return {name: told[axis] for name, axis in spec.spacing.items() if -axis <= len(told)}
+
+
+def _about_sizes(described: Tree, sizes: Mapping[str, float], source: Path) -> list[str]:
+    """What is taken from the file, and what was told otherwise."""
+    from ipx.files.numbers import ALIKE
+
+    taken = [f"{k} {v:.3g}" for k, v in sizes.items() if k not in described.given]
+    notes = [f"{described.name} {' and '.join(taken)} micrometres, as {source} tells"]
+    for name in sorted(described.given & sizes.keys()):
+        given, told = getattr(described.options, name), sizes[name]
+        if abs(given - told) > ALIKE * told:
+            notes.append(
+                f"--op.{name} is {given:.3g} micrometres, and {source} tells {told:.3g}: one of "
+                "them is wrong"
+            )
+    return notes if taken else notes[1:]
 
 
 def plan_for(request: Request, source: Path) -> Plan:
@@ -115,8 +146,8 @@ def _parts(described: Tree) -> Iterator[Tree]:
         yield from _parts(part)
 
 
-def _note(part: Tree, whole: Tree) -> str | None:
-    """The note on one operator; None if it is described.
+def _note(part: Tree, whole: Tree, found: Collection[str]) -> str | None:
+    """The note on one operator; None if it is described, with the options that were found.
 
     Raises:
         UsageError: it is not, and cannot be assumed.
@@ -124,7 +155,8 @@ def _note(part: Tree, whole: Tree) -> str | None:
     ask = part.spec.asks(part.options) if isinstance(part.spec, OperatorSpec) else None
     if ask is None or any(getattr(part.options, f) is not None for f in ask.files):
         return None
-    missing = [name for name in ask.options if name not in part.given]
+    known = {*part.given, *(found if part is whole else ())}
+    missing = [name for name in ask.options if name not in known]
     if not missing:
         return None
     # the parts of a composed operator have no options on the command line

@@ -13,7 +13,7 @@ from ipx.files import images
 from ipx.files.complex import encoded_complex
 from ipx.files.format import is_image
 from ipx.files.images import Picture
-from ipx.files.numbers import spacing_of
+from ipx.files.numbers import ALIKE, spacing_of
 from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions, for_measured
@@ -148,10 +148,6 @@ def _scaled(request: Request, picture: Picture) -> list[str]:
         return []
     high = picture.offset + picture.scale
     return [f"values from {picture.offset:g} to {high:g} of float files stand for [0, 1]"]
-
-
-ALIKE = 0.02
-"""Relative difference of sizes of a pixel up to which they count as equal."""
 
 
 def _of_other_size(request: Request, picture: Picture) -> list[str]:

@@ -281,6 +281,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             options=MicroscopeOptions,
             asks=microscope_asks,
             measured={"boundary": "unknown"},
+            spacing={"pixel": -1, "step": -3},
             provides=_provides,
             traits=microscope_traits,
             examples=(

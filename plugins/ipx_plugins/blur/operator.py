@@ -32,6 +32,9 @@ MIDDLE = 512
 LOSS = 0.01
 """Largest distance of |A| to its bound."""
 
+CROPPED = 0.9
+"""Least share of a PSF that its middle has to hold for the rest to be cropped."""
+
 REMOVED = 0.03
 """Largest factor of amplitudes that count as removed."""
 
@@ -72,7 +75,7 @@ class Blur(LinearOperator[BlurOptions]):
         if any(k > n for k, n in zip(least, seen, strict=True)):
             raise ShapeError(
                 f"the PSF of {_product(sides)} pixels is larger than the picture of "
-                f"{_product(seen)}; take a smaller PSF"
+                f"{_product(seen)}; {_cure(self.psf, seen)}"
             )
         # rows and columns of the extension before and after the image
         self._before = tuple(k - 1 - k // 2 for k in sides)
@@ -275,6 +278,20 @@ class Blur(LinearOperator[BlurOptions]):
         if not self.options.open:
             return y
         return functional.pad(y, _around(self._before, self._after), mode="replicate")
+
+
+def _cure(psf: Tensor, size: Sequence[int]) -> str:
+    """What to do about a PSF that is larger than the picture: often its rim is dark."""
+    fits = [min(k, n - 1 + n % 2) for k, n in zip(psf.shape, size, strict=True)]
+    middle = tuple(
+        slice(k // 2 - f // 2, k // 2 + f // 2 + 1) for k, f in zip(psf.shape, fits, strict=True)
+    )
+    share = float(psf[middle].sum() / psf.sum())
+    return (
+        f"crop the file to its middle {_product(fits)} pixels, which hold {100 * share:.3g} % of it"
+        if share > CROPPED
+        else f"take a smaller PSF, of {_product(fits)} pixels at most"
+    )
 
 
 def _product(sizes: Sequence[int]) -> str:
