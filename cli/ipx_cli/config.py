@@ -13,7 +13,7 @@ from ipx.declare.kinds import ROLES
 from ipx.declare.options import as_path, shortened
 from ipx.errors import InputError, UsageError, did_you_mean
 from ipx.files.atomic import one_line
-from ipx.files.record import read_record
+from ipx.files.record import read_record, sha256 as file_hash
 from ipx.planning.rules import SUM
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import tree
@@ -64,6 +64,7 @@ def read(
         source = record.get("input")
         sha256 = source.get("sha256") if isinstance(source, Mapping) else None
         values = {k: v for k, v in values.items() if v is not None}
+        values = _found_beside(path, record, values)
     else:
         try:
             values = tomllib.loads(path.read_bytes().decode())
@@ -98,6 +99,44 @@ def read(
         except ValueError as e:
             raise InputError(f"{path}: inputs: {shortened(name)}: {e}") from e
     return Config(path, components, values, sha256)
+
+
+def _found_beside(path: Path, record: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a record whose files have moved with it: those with the same name and content.
+
+    A file that is missing, and not beside the record with the content that it had, keeps its path.
+    Outputs whose folder is missing are written beside the record.
+    """
+    known = dict(record.get("files") or {})
+    source, given = record.get("input"), values.get("inputs")
+    if isinstance(source, Mapping) and isinstance(given, list) and len(given) == 1:
+        known[str(given[0])] = source.get("sha256")
+    truth = record.get("truth")
+    if isinstance(truth, Mapping) and values.get("truth"):
+        known[str(values["truth"])] = truth.get("sha256")
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: moved(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [moved(each) for each in value]
+        if not isinstance(value, str) or value not in known or Path(value).exists():
+            return value
+        beside = _beside(path, value)
+        same = beside.is_file() and file_hash(beside) == known[value]
+        return str(beside) if same else value
+
+    made = {key: moved(value) for key, value in values.items()}
+    for name in ("output", "panel", "report", "std"):
+        told = made.get(name)
+        if isinstance(told, str) and not Path(told).parent.is_dir():
+            made[name] = str(_beside(path, told))
+    return made
+
+
+def _beside(path: Path, told: str) -> Path:
+    """The file of this name beside the record, also where the path is of another system."""
+    return path.with_name(told.replace("\\", "/").rsplit("/", 1)[-1])
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from ipx.declare.traits import Traits
 from ipx.errors import OptionError, UsageError
 from ipx_cli import output, teach
 from ipx_cli.listing import list_components
-from ipx_cli.options import described, shown
+from ipx_cli.options import described, measured_of, shown
 from ipx_cli.values import OptionValue
 
 _COMMON = {f.name for f in dataclasses.fields(Spec)}
@@ -181,7 +181,8 @@ def as_text(spec: Spec) -> str:
     for i in spec.options.infos().values():
         values_of = OptionValue(i).get_metavar(click.Option(["--x"]))
         word = "" if i.kind is bool and i.length is None else f" {values_of}"
-        lines += ["", f"--{role}.{i.name.replace('_', '-')}{word}", f"    {described(i)}"]
+        told = described(i, measured=measured_of(spec, i.name))
+        lines += ["", f"--{role}.{i.name.replace('_', '-')}{word}", f"    {told}"]
     return "\n".join(lines)
 
 

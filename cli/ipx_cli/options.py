@@ -10,6 +10,7 @@ import click
 from ipx.declare.kinds import KINDS, ROLES
 from ipx.declare.options import OptionInfo, Options
 from ipx.declare.registry import registry
+from ipx.declare.specs import OperatorSpec, Spec
 from ipx.files.limits import MAX_PIXELS
 from ipx.planning.request import Request
 from ipx.planning.rules import NAMED
@@ -69,8 +70,14 @@ def component_options(role: str, name: str) -> list[click.Option]:
     """The options of a chosen component: ``--op.sigma NUMBER``."""
     if name in NAMED.get(KIND_OF[role], ()) or (KINDS[KIND_OF[role]].auto and name == AUTO):
         return []
-    infos = registry().get(KIND_OF[role], name).options.infos()
-    return [_of_component(role, info) for info in infos.values()]
+    spec = registry().get(KIND_OF[role], name)
+    infos = spec.options.infos().values()
+    return [_of_component(role, info, measured_of(spec, info.name)) for info in infos]
+
+
+def measured_of(spec: Spec, option: str) -> Any:
+    """The default of an option of an operator for files of real data; None if it is no other."""
+    return spec.measured.get(option) if isinstance(spec, OperatorSpec) else None
 
 
 def part_options(role: str, names: Sequence[str]) -> list[list[click.Option]]:
@@ -102,17 +109,23 @@ def _flag(prefix: str, info: OptionInfo) -> str:
     return f"{prefix}.{info.name.replace('_', '-')}"
 
 
-def _of_component(role: str, info: OptionInfo) -> click.Option:
+def _of_component(role: str, info: OptionInfo, measured: Any) -> click.Option:
     # a model's option named like a role is also spelt like the role: --op blur
     short = [f"--{info.name}"] if role == "model" and info.name in ROLES else []
-    return _made(info, f"{role}_{info.name}", _flag(role, info), *short, demanded=False)
+    dest, flag = f"{role}_{info.name}", _flag(role, info)
+    return _made(info, dest, flag, *short, demanded=False, measured=measured)
 
 
 def _made(
-    info: OptionInfo, dest: str, flag: str, *short: str, demanded: bool = True
+    info: OptionInfo,
+    dest: str,
+    flag: str,
+    *short: str,
+    demanded: bool = True,
+    measured: Any = None,
 ) -> click.Option:
     """A click option without default, which would take precedence over the configuration."""
-    text = described(info, demanded)
+    text = described(info, demanded, measured)
     if info.kind is bool and info.length is None:
         return click.Option([dest, f"--{flag}/--no-{flag}"], default=None, help=text)
     return click.Option(
@@ -124,18 +137,20 @@ def _made(
     )
 
 
-def described(info: OptionInfo, demanded: bool = False) -> str:
+def described(info: OptionInfo, demanded: bool = False, measured: Any = None) -> str:
     """The help of an option with its unit, range and default.
 
     Args:
         info: the option.
         demanded: click itself demands it, and says so.
+        measured: the default for files of real data, if it is another one.
     """
     remarks = [info.unit, "" if info.choices else info.range_text]
     if info.required:
         remarks += [] if demanded else ["required"]
     elif info.default not in (None, ()):
-        remarks.append(f"default: {shown(info.default)}")
+        other = "" if measured is None else f", for files {shown(measured)}"
+        remarks.append(f"default: {shown(info.default)}{other}")
     remarks = [r for r in remarks if r]
     return info.help + (f"  [{'; '.join(remarks)}]" if remarks else "")
 

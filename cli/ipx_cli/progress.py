@@ -1,4 +1,4 @@
-"""The progress line on stderr, on a terminal only, removed when the image is done."""
+"""The progress line on stderr, removed when the image is done; into a file a line now and then."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ipx_cli.output import duration, number
+from ipx_cli.output import duration, note, number
 
 if TYPE_CHECKING:
     from ipx.jobs.reporter import Report
+
+
+EVERY = 30.0
+"""Seconds between two lines where stderr is no terminal."""
 
 
 @contextmanager
 def line(
     name: str, quiet: bool, after: float | None = 0.0
 ) -> Iterator[Callable[[Report], None] | None]:
-    """A function that shows a report; None when quiet or not on a terminal.
+    """A function that shows a report; None when quiet.
+
+    Where stderr is no terminal, it prints a line each `EVERY` seconds.
 
     Args:
         name: what is worked on.
@@ -27,8 +33,11 @@ def line(
         after: seconds of the images to come, added to the time left; None if that is unknown, so
             that the time left is that of this image.
     """
-    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    if quiet:
         yield None
+        return
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield _Now(name, after)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -53,6 +62,19 @@ def line(
             )
 
         yield show
+
+
+class _Now:
+    """Prints a report as a line, the first after `EVERY` seconds, then one in as many."""
+
+    def __init__(self, name: str, after: float | None) -> None:
+        self.name, self.after, self.last = name, after, time.monotonic()
+
+    def __call__(self, report: Report) -> None:
+        now = time.monotonic()
+        if now - self.last >= EVERY:
+            self.last = now
+            note("  ".join([f"{self.name}: {doing(report)}", *figures(report, self.after)]))
 
 
 def doing(report: Report) -> str:

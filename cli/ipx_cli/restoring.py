@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from ipx.declare.registry import registry
 from ipx.errors import UsageError
 from ipx.files.atomic import folder_for
 from ipx.files.record import record_path
@@ -229,7 +230,7 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
         tiles = row["tiles"]
         parts.append(f"{tiles['count']} tiles, seams below {output.number(tiles['seam'], 2)}")
     if row["sigma"] is not None:
-        parts.append(f"noise {output.number(row['sigma'])}")
+        parts.append(f"noise {output.number(row['sigma'])}{_unit(row['plan']['noise'])}")
     if row["psnr_after"] is not None:
         before = "" if row["psnr_before"] is None else f"{row['psnr_before']:.2f} -> "
         parts.append(f"PSNR {before}{row['psnr_after']:.2f} dB")
@@ -240,6 +241,14 @@ def _line(row: dict[str, Any], quiet: bool) -> None:
     parts += _drawn(row.get("posterior"))
     parts += [path for name, path in row.get("outputs", {}).items() if path != row["output"]]
     click.echo(f"{row['input']} -> {row['output']}: {', '.join(parts)}")
+
+
+def _unit(noise: str) -> str:
+    """The unit of the level of a noise model; none for that of the data."""
+    spec = registry().get("noise", noise)
+    option = spec.traits_for().level
+    unit = spec.options.infos()[option].unit if option else ""
+    return f" {unit}" if unit not in ("", "intensity") else ""
 
 
 def _drawn(found: dict[str, Any] | None) -> list[str]:

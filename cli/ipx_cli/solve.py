@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ipx.errors import UsageError
+from ipx.errors import InputError, UsageError
 from ipx.files.limits import pixel_limit
 from ipx.jobs.assumed import assumptions, plan_for
 from ipx.jobs.inputs import unfolded
@@ -18,6 +18,7 @@ from ipx.planning.settings import SolveSettings
 from ipx.planning.weights import Rule
 from ipx_cli import batch, command, foreseen, many, output, paths, progress
 from ipx_cli.command import ComponentCommand, chosen
+from ipx_cli.config import Config
 from ipx_cli.options import max_pixels, role_options, setting_options
 from ipx_cli.restoring import BLANK, Work, restored
 from ipx_cli.values import PathValue, Weight
@@ -89,7 +90,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     request = command.request(ctx)
     plan = request.plan()
     rule = request.rule(plan, truth=bool(given["truth"]) or not files)
-    inputs = list(files) or (found.config.inputs if found.config is not None else [])
+    inputs = list(files) or _of_record(found.config)
     for name in ("panel", "report", "std"):
         if _is_elsewhere(ctx, found, name):
             given[name] = None
@@ -130,6 +131,22 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
 solve.params[1:1] = role_options(SolveCommand.roles)
 _after_lam = next(i for i, p in enumerate(solve.params) if p.name == "lam") + 1
 solve.params[_after_lam:_after_lam] = setting_options(SolveSettings, SolveCommand.settings)
+
+
+def _of_record(config: Config | None) -> list[Path]:
+    """The inputs of a configuration file.
+
+    Raises:
+        InputError: that of a record is missing; tells what to do.
+    """
+    inputs = [] if config is None else config.inputs
+    for path in inputs if config is not None and config.sha256 is not None else ():
+        if config is not None and not path.exists():
+            raise InputError(
+                f"{path}: no such file; {config.path} names it: put {path.name}, unchanged, beside "
+                "that record, or give the input on the command line"
+            )
+    return inputs
 
 
 def _folders(given: dict[str, Any]) -> list[Path]:

@@ -22,8 +22,8 @@ class PoissonOptions(Options):
     peak: float | None = opt(
         default=None,
         above=0.0,
-        unit="photons",
-        help="Photons at intensity 1. By default it is estimated from the data, and 100 in "
+        unit="photons at intensity 1",
+        help="Brightness of the data. By default it is estimated from them, and 100 in "
         "simulations.",
     )
     offset: float = opt(
