@@ -30,6 +30,8 @@ ROWS = {
     "tv, its own, a wide envelope": f"{_TV} --sampler.smoothing 1 --count 48",
     "tv": "--prior tv --prior.tol 0.01 --tuner sapg --op.sigma 1 --count 18 --draws 200",
     "drunet": "--prior drunet --sampler pnp-ula --op.sigma 1 --count 6 --draws 100",
+    "drunet at the level of the data": "--prior drunet --sampler pnp-ula --sampler.sigma 0.05 "
+    "--op.sigma 1 --count 6 --draws 200 --thin 10",
 }
 """The words of each row after ``ipx bench coverage``."""
 
