@@ -354,7 +354,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_line_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_line_is_renewed_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
     screen = Terminal()
@@ -370,6 +370,9 @@ def test_the_line_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     assert "1/2 a.png: noise level" in text
     assert "2/2 b.png: restoring" in text
     assert "at most 1.0 s left" in text
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
     with pace.line("c.png", quiet=False) as show:
-        assert show is None
+        assert show is not None
+        show(Report("noise level"))
+    assert log.getvalue() == ""  # of a file the first line comes after half a minute
