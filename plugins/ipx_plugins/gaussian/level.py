@@ -78,7 +78,7 @@ def noise_level(y: Tensor, known: Tensor | None = None, floor: Sequence[float] =
 def _uncut(y: Tensor, mask: Tensor, holes: bool, floor: Sequence[float]) -> Level:
     """The estimate, which where noise is cut off is that of the whole of it."""
     found = _octaves(y, mask, holes, floor)
-    whole = cut_sigma(y, mask)
+    whole = None if holes else cut_sigma(y, mask)  # text with holes looks like noise
     if whole is None or whole <= found.sigma:
         return found
     return replace(found, sigma=min(whole, MISSING * found.sigma), cut=True)
