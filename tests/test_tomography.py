@@ -205,8 +205,7 @@ def test_files_through_the_command_line(tmp_path: Path) -> None:
     assert abs(json.loads(told.output)["centre"] - 1.5) < 0.5, told.output
     geometry[-1] = "auto"
     solved = run(cli, ["solve", str(data), "-o", str(out), *geometry, "--solver", "fbp",
-                       "--truth", str(truth), "--dtype", "uint8", "--json",
-                       "--doubtful", "keep"])  # fmt: skip
+                       "--truth", str(truth), "--dtype", "uint8", "--json"])  # fmt: skip
     assert solved.exit_code == 0, solved.output
     row = json.loads(solved.stdout)
     assert (row[0] if isinstance(row, list) else row)["psnr_after"] > 18

@@ -90,7 +90,7 @@ def main() -> None:
             y = ipx.degrade(clean, op=OP, noise=NOISE)
             line = [clean, y]
             for label, how in ways(Path(place), name).items():
-                x = ipx.solve(y, op=OP, noise=NOISE, **how).x  # type: ignore[arg-type]
+                x = ipx.solve(y, doubtful="keep", op=OP, noise=NOISE, **how).x  # type: ignore[arg-type]
                 rows.setdefault(label, []).append(within(x, clean))
                 line.append(x)
                 print(name, label, f"{rows[label][-1]:.2f}", flush=True)

@@ -36,7 +36,11 @@ def score(kernel: dict[str, Any], boundary: str, sigma: float, method: str) -> f
     for name in ("camera", "chelsea"):
         clean = torch.as_tensor(photograph(name, SIZE)).float()[None]
         y = ipx.degrade(clean, op=op, noise=noise, seed=1)
-        found.append(float(ipx.psnr(ipx.solve(y, op=op, noise=noise, **how).x, clean[None])[0]))
+        found.append(
+            float(
+                ipx.psnr(ipx.solve(y, doubtful="keep", op=op, noise=noise, **how).x, clean[None])[0]
+            )
+        )
     return sum(found) / len(found)
 
 

@@ -79,7 +79,7 @@ def main(path: Path) -> None:
             for name, how in METHODS.items():
                 noise = {"name": "gaussian", "sigma": 0.0}
                 try:
-                    found = ipx.solve(y, op=op, noise=noise, **how).x
+                    found = ipx.solve(y, doubtful="keep", op=op, noise=noise, **how).x
                 except ipx.PlanError:
                     rows[name] += " - |"
                     continue

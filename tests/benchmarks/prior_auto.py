@@ -41,10 +41,10 @@ TASKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "denoising, 30 photons": ({"name": "identity"}, {"name": "poisson", "peak": 30}),
 }
 WAYS: dict[str, dict[str, Any]] = {
-    "tv": {"prior": "tv"},
-    "bm3d": {"prior": "bm3d"},
-    "drunet": {"prior": "drunet"},
-    "unrolled-admm": {"solver": "unrolled-admm"},
+    "tv": {"prior": "tv", "doubtful": "keep"},
+    "bm3d": {"prior": "bm3d", "doubtful": "keep"},
+    "drunet": {"prior": "drunet", "doubtful": "keep"},
+    "unrolled-admm": {"solver": "unrolled-admm", "doubtful": "keep"},
     "auto": {},
 }
 

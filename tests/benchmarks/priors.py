@@ -52,7 +52,11 @@ def measured(prior: str) -> tuple[list[float], float]:
             truth, noise = picture(name, grey), {"name": "gaussian", "sigma": sigma}
             y = ipx.degrade(truth, op=op, noise=noise, seed=1)
             began = time.perf_counter()
-            x = y if prior == "data" else ipx.solve(y, op=op, noise=noise, prior=prior).x
+            x = (
+                y
+                if prior == "data"
+                else ipx.solve(y, doubtful="keep", op=op, noise=noise, prior=prior).x
+            )
             seconds.append(time.perf_counter() - began)
             cells.append(float(psnr(x, truth)))
             print(name, prior, f"{cells[-1]:.2f}", flush=True)

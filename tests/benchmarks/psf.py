@@ -73,7 +73,7 @@ def psnr(x: Tensor, truth: Tensor, moved: bool = False) -> float:
 def restored(y: Tensor, psf: dict[str, object], prior: str = "tv") -> ipx.Restoration:
     """With the border unknown."""
     op = {"name": "blur", "boundary": "unknown", **psf}
-    return ipx.solve(y, op=op, prior=prior)
+    return ipx.solve(y, doubtful="keep", op=op, prior=prior)
 
 
 def width_row(name: str, sigma: float) -> dict[str, float | bool]:

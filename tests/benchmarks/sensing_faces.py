@@ -58,7 +58,7 @@ def main() -> None:
         prior, _, weights = asked.partition("=")
         named = {"name": prior, "weights": weights} if weights else prior
         began = time.process_time()
-        how = ipx.solve(y, op=OP, noise=noise, prior=named)
+        how = ipx.solve(y, doubtful="keep", op=OP, noise=noise, prior=named)
         took, scores = time.process_time() - began, psnr(how.x, truth)
         shown = " | ".join(f"{float(s):.2f}" for s in scores)
         ended = ", ".join(sorted(set(how.status)))

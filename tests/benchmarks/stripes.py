@@ -28,7 +28,7 @@ PRIORS = ("drunet", "bm3d")
 
 def restored(y: Tensor, noise: dict[str, object], prior: str, **how: object) -> Tensor:
     """The image."""
-    return ipx.solve(y, noise=noise, prior=prior, **how).x
+    return ipx.solve(y, doubtful="keep", noise=noise, prior=prior, **how).x
 
 
 def off(x: Tensor, truth: Tensor) -> float:

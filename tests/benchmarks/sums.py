@@ -41,8 +41,8 @@ def main() -> None:
         truth = crop(picture)
         for task, (op, sigma) in TASKS.items():
             y = ipx.degrade(truth, op=op, noise={"name": "gaussian", "sigma": sigma}, seed=1)
-            alone = [ipx.solve(y, op=op, prior=prior) for prior in PRIORS]
-            both = ipx.solve(y, op=op, prior=PRIORS)
+            alone = [ipx.solve(y, doubtful="keep", op=op, prior=prior) for prior in PRIORS]
+            both = ipx.solve(y, doubtful="keep", op=op, prior=PRIORS)
             before = float(psnr(both.before, truth))
             scores = [float(psnr(r.x, truth)) for r in (*alone, both)]
             gains.append(scores[2] - max(scores[:2]))

@@ -46,7 +46,7 @@ def measure(noise: dict[str, Any], seconds: dict[str, list[float]]) -> list[floa
         for name, prior, steps in COLUMNS:
             solver = {} if steps is None else {"solver": {"name": "pnp-hqs", "steps": steps}}
             start = time.process_time()
-            x = ipx.solve(y, noise=noise["name"], prior=prior, **solver).x
+            x = ipx.solve(y, doubtful="keep", noise=noise["name"], prior=prior, **solver).x
             seconds.setdefault(name, []).append(time.process_time() - start)
             row.append(float(psnr(x, clean)[0]))
         found.append(row)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ipx.declare.specs import SolverSpec
 from ipx.errors import IpxError, MemoryExhaustedError
 from ipx.planning.choice import Candidate, Situation, last_resort
 from ipx.planning.request import weight_rule
@@ -188,10 +189,15 @@ def refuge(asked: Asked, ready: Ready, done: Weighed) -> Candidate | None:
 
 
 def replaceable(asked: Asked, ready: Ready) -> bool:
-    """True if another prior may take the place of the one that a problem is prepared with."""
+    """True if another prior may take the place of the one that a problem is prepared with.
+
+    A method that ``auto`` never takes, such as an interpolation, is asked for to see what it gives.
+    """
     mine = ready.prepared
     free = mine.automatic and not mine.settings.sampled and tree("tuner", asked.tuner).auto
-    weighted = mine.problem.terms[0].prior.traits.weighted or mine.algorithm.traits.own_prior
+    spec = mine.algorithm.declaration
+    network = isinstance(spec, SolverSpec) and bool(spec.gains) and mine.algorithm.traits.own_prior
+    weighted = mine.problem.terms[0].prior.traits.weighted or network
     single = len(mine.problem.terms) == 1
     return free and weighted and single and mine.settings.doubtful == "replace"
 

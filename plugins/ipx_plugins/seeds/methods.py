@@ -160,7 +160,7 @@ def _solved(method: Method, case: Case, how: How, lam: list[float] | None) -> Ou
     with counted(generator) as calls:
         r = ipx.solve(
             case.y, op=case.operator, noise=case.noise, prior=prior, lam=weight,
-            solver=method.solver or "auto", **values,
+            solver=method.solver or "auto", doubtful="keep", **values,
         )  # fmt: skip
     return Outcome(
         x=r.x,
