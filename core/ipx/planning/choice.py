@@ -19,7 +19,7 @@ from ipx.planning.tree import AUTO, Description, Tree, tree
 NO_PRIOR = "none"
 """The prior of a solver that regularises by itself."""
 
-NEAR = 0.15
+NEAR = 0.2
 """dB below the best measured gain up to which priors are compared on the data."""
 
 QUICK = 5.0
