@@ -56,11 +56,7 @@ def doubts(
     found: list[str] = []
     x, before = x.detach(), before.detach()
     if "diverged" in result.status:
-        found.append(
-            f"{result.plan.solver.name} with prior {result.plan.prior} diverged: step "
-            f"{int(result.iterations.max())} gave values that are not finite, or an objective a "
-            "thousand times as large; the result is the last sound one"
-        )
+        found.append(_diverged(result))
     shares, far = _outside(x, framed(before, problem))
     some = float(shares.amax())
     if some > SOME:
@@ -102,6 +98,15 @@ def doubts(
     if x.shape == before.shape and float((x - before).abs().flatten(1).amax(1).min()) <= 1e-6:
         found.append("nothing was changed: the result is the degraded image")
     return found, (far > MUCH).tolist()
+
+
+def _diverged(result: Result) -> str:
+    """What ended the iterations."""
+    return (
+        f"{result.plan.solver.name} with prior {result.plan.prior} diverged: step "
+        f"{int(result.iterations.max())} gave values that are not finite, or an objective a "
+        "thousand times as large; the result is the last sound one"
+    )
 
 
 def framed(before: Tensor, problem: Problem) -> Tensor:
