@@ -139,14 +139,15 @@ def _of_record(config: Config | None) -> list[Path]:
     Raises:
         InputError: that of a record is missing; tells what to do.
     """
-    inputs = [] if config is None else config.inputs
-    for path in inputs if config is not None and config.sha256 is not None else ():
-        if config is not None and not path.exists():
+    if config is None:
+        return []
+    for path in config.inputs if config.sha256 is not None else ():
+        if not path.exists():
             raise InputError(
                 f"{path}: no such file; {config.path} names it: put {path.name}, unchanged, beside "
                 "that record, or give the input on the command line"
             )
-    return inputs
+    return config.inputs
 
 
 def _folders(given: dict[str, Any]) -> list[Path]:
