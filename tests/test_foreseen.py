@@ -20,7 +20,7 @@ from ipx.declare.registry import registry
 from ipx.errors import MemoryExhaustedError
 from ipx.files import images
 from ipx.jobs import foresee
-from ipx.jobs.reporter import Ahead, Report
+from ipx.jobs.reporter import Ahead, Report, Reporting
 from ipx.numerics.free import free_memory, resident, shared, sharing
 from ipx.parts.component import BUFFERS
 from ipx.planning.request import Request
@@ -335,11 +335,28 @@ def test_the_time_left_is_that_of_all_solves() -> None:
     ahead.step(last)
     assert ahead.left(last, 0) == pytest.approx(0.1 * 40)
     assert Ahead().left(progressed(1, 1.0, 1, None), 0) is None
+    ahead.part(2, 5)  # three tiles are to come
+    ahead.begin(progressed(0, 0.0, 0, None))
+    tile = progressed(20, 2.0, 0, None)
+    ahead.step(tile)
+    assert ahead.left(tile, 0) == pytest.approx(0.1 * (80 + 3 * 100))
+
+
+def test_the_time_left_of_tiles_is_never_below_nothing() -> None:
+    told: list[Report] = []
+    watching = Reporting(told.append, None)
+    y = ipx.degrade(np.kron(np.eye(4), np.ones((40, 40))), noise=GIVEN["noise"])
+    settings: dict[str, Any] = GIVEN | {"lam": 0.05, "tile": 64, "memory": "ignore"}
+    ipx.solve(y, observers=[watching], iterations=5, **settings)
+    parts = [report.part for report in told if report.part]
+    assert parts[0] == "tile 1 of 9" and parts[-1] == "tile 9 of 9"
+    assert all(report.left is None or report.left >= 0 for report in told)
 
 
 def test_the_words_of_the_line() -> None:
     report = Report("choosing lam", 5, 300, 0.5, 1.25, None, 3, 28, 130.0)
     assert progress.doing(report) == "choosing lam, trial 3 of at most 28"
+    assert progress.doing(Report("restoring", part="tile 3 of 12")) == "tile 3 of 12, restoring"
     told = ["5/300", "10 it/s", "objective 1.25", "at most 2 min left"]
     assert progress.figures(report) == told
     assert progress.figures(report, None)[-1] == "at most 2 min left for this image"

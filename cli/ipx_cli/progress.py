@@ -78,12 +78,13 @@ class _Now:
 
 
 def doing(report: Report) -> str:
-    """The phase in words, with the trial: ``choosing lam, trial 3 of at most 28``."""
+    """The part and phase in words, with the trial: ``choosing lam, trial 3 of at most 28``."""
+    phase = f"{report.part}, {report.phase}" if report.part else report.phase
     if not report.trial:
-        return report.phase
+        return phase
     most = "" if report.trials is None else f" of at most {report.trials}"
     lam = "" if report.lam is None else f", lam {number(report.lam, 3)}"
-    return f"{report.phase}, trial {report.trial}{most}{lam}"
+    return f"{phase}, trial {report.trial}{most}{lam}"
 
 
 def figures(report: Report, after: float | None = 0.0) -> list[str]:

@@ -37,6 +37,7 @@ class Report:
         about: the number of seconds that the last solve will take by the slope of its residual;
             None where it is unknown.
         lam: the weight of this solve; None for a sum of priors, and without a weight.
+        part: the part of the work, such as ``tile 3 of 12``; empty for the whole.
     """
 
     phase: Phase | str
@@ -50,6 +51,7 @@ class Report:
     left: float | None = None
     about: float | None = None
     lam: float | None = None
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,19 @@ class Reporting(Observer):
         self.report, self.truth, self.restarts = report, truth, restarts
         self.last = -math.inf
         self.starts = 0
+        self.within = ""
         self.ahead = Ahead()
         self.slope = Slope()
 
     def enter(self, phase: Phase | str) -> None:
         """Report the phase."""
         self.starts += phase == "start"
-        self.report(Report(phase))
+        self.report(Report(phase, part=self.within))
+
+    def part(self, kind: str, number: int, count: int) -> None:
+        """A part of the work begins; those before have ended."""
+        self.within, self.starts = f"{kind} {number} of {count}", 0
+        self.ahead.part(number, count)
 
     def begin(self, progress: Progress) -> None:
         """A solve begins."""
@@ -113,7 +121,7 @@ class Reporting(Observer):
         value = float(p.objective[0])
         more = self.restarts - max(self.starts, 1)
         left = self.ahead.left(p, more)
-        steps = None if p.trial or more > 0 else self.slope.left(p)
+        steps = None if p.trial or more > 0 or self.within else self.slope.left(p)
         self.report(
             Report(
                 phase=p.phase,
@@ -127,6 +135,7 @@ class Reporting(Observer):
                 left=left,
                 about=None if steps is None else steps * p.seconds / p.iteration,
                 lam=_weight(p),
+                part=self.within,
             )
         )
 
@@ -171,7 +180,7 @@ class Ahead:
     """The time that trials and solves to come take at most.
 
     The next trials are taken to be as long as the longest so far; a solve that has to come first
-    or last, and that nothing is known of, uses its budget.
+    or last, and that nothing is known of, uses its budget, as do parts of the work such as tiles.
     """
 
     def __init__(self) -> None:
@@ -179,6 +188,11 @@ class Ahead:
         self.steps = 0  # of all solves that have ended
         self.seconds = 0.0  # of these
         self.now: Progress | None = None
+        self.parts = 0  # to come after the present one
+
+    def part(self, number: int, count: int) -> None:
+        """A part of the work begins; each takes as long as the budget of this one."""
+        self.parts = count - number
 
     def begin(self, progress: Progress) -> None:
         """A solve begins: the one before has ended."""
@@ -205,4 +219,4 @@ class Ahead:
         own = max((trial if p.trial else p.budget) - p.iteration, 0)
         others = max((p.trials or 0) - p.trial, 0) * trial if p.trial else 0
         final = p.budget if p.trial else 0
-        return seconds / steps * (own + others + final + restarts * p.budget)
+        return seconds / steps * (own + others + final + (restarts + self.parts) * p.budget)

@@ -25,6 +25,9 @@ class Observer:
     def enter(self, phase: Phase | str) -> None:
         """At the beginning of a phase without steps for observers, such as ``"noise level"``."""
 
+    def part(self, kind: str, number: int, count: int) -> None:
+        """At the beginning of a part of the work, such as a tile: ``number`` of ``count``."""
+
     def begin(self, progress: Progress) -> None:
         """Before the first step; ``progress.iteration`` is 0."""
 
@@ -44,6 +47,13 @@ def announce(observers: Sequence[AnyObserver], phase: Phase | str) -> None:
     for observer in observers:
         if isinstance(observer, Observer):
             observer.enter(phase)
+
+
+def announce_part(observers: Sequence[AnyObserver], kind: str, number: int, count: int) -> None:
+    """Tell the observers that a part of the work begins."""
+    for observer in observers:
+        if isinstance(observer, Observer):
+            observer.part(kind, number, count)
 
 
 class BestSoFar(Observer):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ipx.errors import MemoryExhaustedError
-from ipx.solving.observers import announce
+from ipx.numerics.memory import trim
+from ipx.solving.observers import announce_part
 from ipx.solving.progress import Status
 from ipx.solving.tiled import SEAM, Opening
 from ipx.solving.tiles import Span, Tiling, ramp_of
@@ -85,12 +86,13 @@ def bands(opening: Opening, course: Course, strict: bool) -> Iterator[Tensor]:
         plain: Tensor | None = None
         for column in tiling.columns:
             number += 1
-            announce(opening.asked.observers, f"tile {number} of {tiling.count}")
+            announce_part(opening.asked.observers, "tile", number, tiling.count)
             x = _tile(opening, course, row, column)
             plain = _seams(course, plain, x, column, f)
             weights = row.weights(f, x)[:, None] * column.weights(f, x)[None, :]
             rows[..., column.begin * f : column.end * f] += weights * x
-            del x, weights  # the next tile needs their memory
+            del x, weights
+            trim()  # the next tile needs their memory
         if kept is not None:
             course.seam = max(course.seam, _differ(kept, rows, row, f))
             rows[:, : kept.shape[1]] += kept
