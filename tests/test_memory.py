@@ -35,7 +35,7 @@ def test_holes_between_arrays_are_given_back(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(memory, "LEFT", 1 << 40)
     assert not trim()
     monkeypatch.setattr(memory, "LEFT", -(1 << 40))
-    assert not trim(memory.LARGE)
+    assert not trim(memory.TRIMMED)
     before = resident()
     assert trim()
     assert before - resident() > 60 << 20
