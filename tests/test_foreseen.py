@@ -349,7 +349,8 @@ def test_the_time_left_of_tiles_is_never_below_nothing() -> None:
     settings: dict[str, Any] = GIVEN | {"lam": 0.05, "tile": 64, "memory": "ignore"}
     ipx.solve(y, observers=[watching], iterations=5, **settings)
     parts = [report.part for report in told if report.part]
-    assert parts[0] == "tile 1 of 9" and parts[-1] == "tile 9 of 9"
+    assert parts[0] == "tile 1 of 9"
+    assert parts[-1] == "tile 9 of 9"
     assert all(report.left is None or report.left >= 0 for report in told)
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx.numerics.tensors import column, planes
+from ipx.numerics.ends import cut_off
+from ipx.numerics.tensors import column, image_sum, planes
 from ipx.parts.linear import LinearOperator, is_identity
 from ipx.solving.levels import PLANES
 from ipx.solving.problem import Problem, known_count, noise_deviation
@@ -29,10 +30,6 @@ ROUGHER = 3.0
 
 SLIGHT = 0.01
 """Standard deviation below which estimated noise may be the texture of a clean photograph."""
-
-CUT, MIXED = (0.1, 0.75), 0.6
-"""Share of the values at an end of the range if noise is cut off there, half in a flat image, and
-the least share of neighbours of which one is at the end, relative to independent values."""
 
 GREY = 0.1
 """Share of the values between the ends of the range without which an image is black and white."""
@@ -190,8 +187,7 @@ def _slight(problem: Problem, x: Tensor, before: Tensor) -> float | None:
 def _cut(problem: Problem) -> float:
     """The largest share of the values of an image at which noise is cut off; 0 if there is none.
 
-    These are as scattered as independent values, where the end of the range is in a clean image
-    that of whole regions. The mean of such noise is not zero, so that no data term fits it.
+    The mean of such noise is not zero, so that no data term fits it.
     """
     y, traits = problem.y, problem.physical.traits
     images = y.ndim >= 4 and not (traits.signed or traits.absolute or traits.complex)
@@ -199,20 +195,14 @@ def _cut(problem: Problem) -> float:
         return 0.0
     known = problem.operator.known(y)
     seen = torch.ones_like(y) if known is None else known.expand_as(y).to(y)
-    pairs = seen[..., 1:] * seen[..., :-1]
     worst = 0.0
-    values = y.flatten(1)
-    pixels, couples = (v.flatten(1).sum(1).clamp_min(1) for v in (seen, pairs))
-    low, high = values.amin(1), values.amax(1)
-    inner = ((y > column(low, y)) & (y < column(high, y))).to(y) * seen
-    grey = inner.flatten(1).sum(1) / pixels > GREY  # or else a halftone, a code, a pattern
+    low, high = y.flatten(1).amin(1), y.flatten(1).amax(1)
+    inner = ((y > column(low, y)) & (y < column(high, y))).to(y)
+    # few values within the range: a halftone, a code, a pattern
+    grey = image_sum(inner * seen) > GREY * image_sum(seen)
     for end in (low, high):
-        at = (y == column(end, y)).to(y) * seen
-        share = at.flatten(1).sum(1) / pixels
-        mixed = ((at[..., 1:] - at[..., :-1]).abs() * pairs).flatten(1).sum(1) / couples
-        cut = grey & (share > CUT[0]) & (share < CUT[1])
-        cut &= mixed > MIXED * 2 * share * (1 - share)
-        worst = max(worst, float((share * cut).amax()))
+        share, cut = cut_off((y == column(end, y)).to(y), seen, image_sum)
+        worst = max(worst, float((share * (cut & grey)).amax()))
     return worst
 
 

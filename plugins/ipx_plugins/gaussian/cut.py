@@ -17,17 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ipx.toolkit import END_SHARES, cut_off
+
 SIDE, STEP = 15, 4
 """Side of the regions, and their distance."""
 
 ENOUGH = 100
 """Known values of a region that are needed."""
-
-SHARES = (0.1, 0.75)
-"""Share of values at the end in regions where noise is cut off."""
-
-MIXED = 0.6
-"""Least share of neighbours of which one is at the end, relative to independent values."""
 
 PART = 0.5
 """Least share of all regions in which noise is cut off: else others tell the level."""
@@ -39,7 +35,7 @@ QUIET = 0.25
 """Quantile of the estimates of all regions: those with edges are larger."""
 
 QUANTILES = (0.8, 0.95)
-"""Of the values of a region; both are above the largest of `SHARES`."""
+"""Of the values of a region; both are above the largest share that is cut off, `END_SHARES`."""
 
 
 def cut_sigma(y: Tensor, mask: Tensor) -> float | None:
@@ -62,16 +58,16 @@ def _at_end(y: Tensor, mask: Tensor) -> float | None:
     """`cut_sigma` for values >= 0, cut off at 0."""
     seen = mask.to(y.dtype).expand_as(y)
     end = (y == 0).to(y.dtype) * seen
-    if float(end.sum()) < SHARES[0] * PART * float(seen.sum()):
+    if float(end.sum()) < END_SHARES[0] * PART * float(seen.sum()):
         return None
-    count = functional.avg_pool2d(seen, SIDE, STEP) * SIDE**2
-    share = functional.avg_pool2d(end, SIDE, STEP) * SIDE**2 / count.clamp_min(1)
-    pairs = seen[..., 1:] * seen[..., :-1]
-    jumps = (end[..., 1:] - end[..., :-1]).abs() * pairs
-    pairs, jumps = (functional.avg_pool2d(v, (SIDE, SIDE - 1), STEP) for v in (pairs, jumps))
-    mixed = jumps / pairs.clamp_min(1e-6) > MIXED * 2 * share * (1 - share)
-    cut = (count >= ENOUGH) & (share > SHARES[0]) & (share < SHARES[1]) & mixed
-    if float(cut.sum()) < PART * float((count >= ENOUGH).sum()) or not bool(cut.any()):
+
+    def mean(v: Tensor) -> Tensor:
+        narrower = y.shape[-1] - v.shape[-1]  # pairs of neighbours: the regions are the same
+        return functional.avg_pool2d(v, (SIDE, SIDE - narrower), STEP)
+
+    enough = mean(seen) * SIDE**2 >= ENOUGH
+    cut = cut_off(end, seen, mean)[1] & enough
+    if float(cut.sum()) < PART * float(enough.sum()) or not bool(cut.any()):
         return None
     places = cut.nonzero()
     places = places[torch.arange(0, len(places), -(-len(places) // MOST))]
