@@ -331,3 +331,21 @@ def test_degradations_are_drawn_from_the_generator(task: str) -> None:
         draw = Draw(torch.Generator().manual_seed(seed))
         operator = ipx.operator(task, (1, 64, 64), **options_for(task, o, draw, 64))
         assert operator.forward(clean).shape[0] == 2
+
+
+def test_simulated_files_have_unknown_borders_and_are_compressed() -> None:
+    clean = picture(2, 64).float()
+    plain, bare, stored = (
+        simulated("blur", clean, options, torch.Generator().manual_seed(3))
+        for options in (
+            UnrolledOptions(sigma=(0, 0)),
+            UnrolledOptions(sigma=(0, 0), bare=1.0),
+            UnrolledOptions(sigma=(0, 0), compressed=1.0, quality=(60, 60)),
+        )
+    )
+    assert plain.y.shape[-1] == 64
+    assert bare.y.shape[-1] < 64
+    gap = float((stored.y - plain.y).square().mean().sqrt())
+    assert gap > 1 / 255  # what JPEG of quality 60 does, told as the level
+    assert stored.noise.level == pytest.approx(gap, rel=1e-4)
+    assert plain.noise.level == 0

@@ -146,6 +146,19 @@ class UnrolledOptions(Options):
     sigma: tuple[float, float] = opt(
         default=(0.0, 0.05), min=0.0, help="Range of noise standard deviations.", unit="image range"
     )
+    bare: float = opt(
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        help="Share of blurs whose border is unknown, as of files; the others are mirrored or "
+        "periodic.",
+    )
+    compressed: float = opt(
+        default=0.0, min=0.0, max=1.0, help="Share of the data that are stored as JPEG."
+    )
+    quality: tuple[int, int] = opt(
+        default=(60, 95), min=1, max=100, help="Range of the JPEG quality."
+    )
 
     def __post_init__(self) -> None:
         if self.prox == "filters" and self.base not in ("admm", "pdhg"):

@@ -32,7 +32,8 @@ class Draw:
 def options_for(task: str, options: UnrolledOptions, draw: Draw, side: int) -> dict[str, Any]:
     """Random options of an operator; none for an operator not listed here."""
     if task == "blur":
-        return _blur(draw, side)
+        bare = options.bare > 0 and draw.between(0, 1) < options.bare
+        return _blur(draw, side) | ({"boundary": "unknown"} if bare else {})
     if task == "inpaint":
         return {"missing": draw.between(*options.missing), "seed": draw.whole(1 << 30)}
     if task == "super-resolution":
@@ -66,12 +67,18 @@ def _blur(draw: Draw, side: int) -> dict[str, Any]:
 def simulated(task: str, clean: Tensor, options: UnrolledOptions, rng: torch.Generator) -> Problem:
     """A problem whose data are ``clean`` ``(B, C, H, W)`` degraded by ``task``.
 
-    The solver gets the true noise level.
+    The solver gets the true noise level; of compressed data the root mean square of all errors.
     """
     draw = Draw(rng)
     shape = tuple(clean.shape[1:])
     operator = ipx.operator(task, shape, **options_for(task, options, draw, min(shape[1:])))
     noise = ipx.noise(options.noise, sigma=draw.between(*options.sigma))
     seeded = torch.Generator().manual_seed(draw.whole(1 << 62))
-    y = noise.sample(operator.forward(clean), seeded)
+    seen = operator.forward(clean)
+    y = noise.sample(seen, seeded)
+    if options.compressed > 0 and draw.between(0, 1) < options.compressed:
+        low, high = options.quality
+        stored = ipx.noise("jpeg", quality=low + draw.whole(high - low + 1))
+        y = stored.sample(y, seeded)
+        noise = ipx.noise(options.noise, sigma=float((y - seen).square().mean().sqrt()))
     return Problem(y, operator, noise, ipx.prior("none"), 1.0)
