@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import ipx
 from command_line import call
 from ipx.errors import UsageError
 from ipx.files import images
-from ipx.numerics.mixing import potential, rhat, usual
+from ipx.numerics.mixing import potential, rhat, trend, usual
 from ipx.solving.posterior import MIXED
 from small_problems import F64
 
@@ -98,6 +99,29 @@ def test_chains_that_disagree_have_no_bounds() -> None:
     assert MIXED[0] <= how.posterior.limit <= MIXED[1]
     with pytest.raises(UsageError, match="have not mixed"):
         how.posterior.bounds()
+
+
+def test_chains_that_drift_together_are_told() -> None:
+    """More draws would not help them."""
+    up = torch.linspace(0, 1, 50, dtype=F64) + 0.1 * torch.randn(2, 50, dtype=F64)
+    assert float(trend(up[..., None])) > 0.8
+    assert float(trend(torch.stack([up[0], -up[1]])[..., None])) == 0
+    noise = torch.randn(2, 50, 200, generator=torch.Generator().manual_seed(0), dtype=F64)
+    assert float(trend(noise).amax()) < 0.5
+    how = ipx.solve(
+        Y[:1], noise={"name": "gaussian", "sigma": 0.1}, prior="smooth", lam=0.1,
+        sampler={"name": "ula", "step": 1e-4}, interval=90, draws=40, warmup=0, thin=1,
+    )  # fmt: skip
+    found = how.posterior
+    assert found is not None
+    assert "draws would do" in found.refusal()  # the chains stay where they started, apart
+    rising = {
+        name: replace(s, trace=s.trace + 100 * torch.arange(s.trace.shape[1])[:, None])
+        for name, s in found.statistics.items()
+    }
+    told = replace(found, statistics=rising).refusal()
+    assert "drift the same way" in told
+    assert "--warmup than 0" in told
 
 
 def test_a_sampler_without_anything_to_draw_is_refused() -> None:

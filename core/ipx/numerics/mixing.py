@@ -127,3 +127,21 @@ def autocovariance(chains: Tensor) -> Tensor:
     power = torch.fft.rfft(centred, size, dim=1).abs() ** 2
     found: Tensor = torch.fft.irfft(power, size, dim=1)[:, :n] / n
     return found
+
+
+def trend(chains: Tensor) -> Tensor:
+    """The least correlation of the values with time over all chains, ``(B,)``; 0 if signs differ.
+
+    Near 1 all chains move one way; draws of chains that have mixed are near 0.
+
+    Args:
+        chains: ``(chains, draws, B)``.
+    """
+    draws = chains.shape[1]
+    time = torch.arange(draws, dtype=chains.dtype, device=chains.device)[None, :, None]
+    time = (time - time.mean()) / time.std(correction=0).clamp_min(1e-12)
+    off = chains - chains.mean(1, keepdim=True)
+    spread = off.square().mean(1).sqrt().clamp_min(1e-300)
+    along = (time * off).mean(1) / spread
+    same = (along > 0).all(0) | (along < 0).all(0)
+    return torch.where(same, along.abs().amin(0), 0.0)

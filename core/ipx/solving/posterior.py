@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ipx.errors import UsageError
-from ipx.numerics.mixing import usual
+from ipx.numerics.mixing import trend, usual
 from ipx.solving.solver import State
 
 CHANCE = 0.05
@@ -20,6 +20,9 @@ MIXED = (1.05, 1.1)
 Vehtari et al. 2021 advise 1.01 to 1.05 for long chains; Gelman and Rubin (Statistical Science 7(4),
 1992) and Brooks and Gelman 1998 take 1.1.
 """
+
+DRIFT = 0.8
+"""Correlation with time, in all chains, above which a watched number drifts."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,14 @@ class Posterior:
             return "a chain left the finite numbers; its draws mean nothing"
         name, largest = max(self.worst(), key=lambda t: math.inf if math.isnan(t[1]) else t[1])
         value = "unknown" if math.isnan(largest) else f"{largest:.3f}"
-        return (
+        told = (
             f"the chains have not mixed: R-hat of {name} is {value}, above {self.limit:.3g}; no "
-            f"interval "
-            f"is given. About {self.needed} draws would do (--draws {self.needed})"
+            "interval is given. "
         )
+        if float(trend(self.statistics[name].trace).amax()) > DRIFT:
+            return told + (
+                f"All chains still drift the same way: try a longer --warmup than "
+                f"{self.lengths.warmup}; if they still do, this sampler does not hold with this "
+                "prior, and its draws and their mean are not to be trusted"
+            )
+        return told + f"About {self.needed} draws would do (--draws {self.needed})"
