@@ -60,6 +60,26 @@ def quick(**values: object) -> Training:
     return Training(**{**fast, "lr": 0.05, **values})
 
 
+class Decaying(Mean):
+    """Notes what becomes of a number below the least normal one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[float] = set()
+
+    def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
+        self.seen.add(float(torch.full((1,), 1e-39).mul(1.0)))
+        return super().loss(net, batch, rng)
+
+
+def test_denormal_numbers_are_zero_while_training(folder: Path, tmp_path: Path) -> None:
+    """Momenta that decay through them made a step three times as slow."""
+    model = Decaying()
+    loop.train(model, "t/decaying", data(folder), tmp_path / "a.safetensors", quick())
+    assert model.seen == {0.0}
+    assert float(torch.full((1,), 1e-39).mul(1.0)) > 0  # and afterwards they are numbers again
+
+
 def test_finds_the_minimum(folder: Path, tmp_path: Path) -> None:
     rare = quick(steps=300, batch=8, validate_every=100, save_every=100)
     told = data(folder, hold_out=("05", "06"))

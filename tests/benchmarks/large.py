@@ -97,7 +97,7 @@ def measured(size: int, a: argparse.Namespace) -> dict[str, Any]:
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
         "size": size,
-        "peak_mb": int(peak) / 1000,
+        "peak_mb": int(peak) * 1024 / 1e6,  # told in units of 1024 bytes
         "cpu_s": round(processor, 1),
         "cpu_us_per_pixel": round(1e6 * processor / size**2, 3),
         "wall_s": round(time.perf_counter() - began, 1),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from ipx.errors import UsageError
@@ -33,3 +36,18 @@ def best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+@contextmanager
+def no_denormals() -> Iterator[None]:
+    """Numbers below the least normal one (1.2e-38 in float32) become 0 on the CPU, in this thread.
+
+    Arithmetic with them takes some hundred times as long. The momentum of a unit that is never
+    active decays through them: it made a step of training three times as slow after 5,000 steps.
+    """
+    before = float(torch.full((1,), 1e-39).mul(1.0)) == 0  # nothing tells the setting
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)

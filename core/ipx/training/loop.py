@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ipx.errors import InputError, UsageError
 from ipx.files.atomic import check_folder, write_atomic
 from ipx.files.record import environment
+from ipx.numerics.devices import no_denormals
 from ipx.parts.model import LabelledModel, Model, fill
 from ipx.parts.weights import save_weights
 from ipx.training.curve import learning_curve
@@ -75,7 +76,8 @@ def train(
     with joined(device) as world:
         run = _TrainingRun(model, name, data, output, training, world, reporter or TrainReporter())
         run.start(init, resume)
-        run.work()
+        with no_denormals():
+            run.work()
         if run.diverged and not run.state.best:
             raise InputError(f"{run.diverged}: lower the learning rate")
         if world.first:
