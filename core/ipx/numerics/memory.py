@@ -62,11 +62,12 @@ class _Heap(ctypes.Structure):
     ]  # fmt: skip
 
 
-def trim(bytes_of_array: int = TRIMMED + 1) -> bool:
-    """Give freed memory back where the process holds `LEFT` bytes more than its arrays.
+def trim(bytes_of_array: int = TRIMMED + 1, left: int | None = None) -> bool:
+    """Give freed memory back where the process holds so much more than its arrays.
 
     Args:
         bytes_of_array: of the arrays that are worked on; up to `TRIMMED` nothing is done.
+        left: bytes beyond the arrays that may stay; `LEFT` for None.
 
     Returns:
         True if it was given back; False without glibc 2.33 or if freed memory is not kept.
@@ -81,7 +82,8 @@ def trim(bytes_of_array: int = TRIMMED + 1) -> bool:
     except AttributeError:
         return False
     told.restype = _Heap
-    return bool(resident() > told().uordblks + LEFT and libc.malloc_trim(0))
+    most = told().uordblks + (LEFT if left is None else left)
+    return bool(resident() > most and libc.malloc_trim(0))
 
 
 @contextmanager

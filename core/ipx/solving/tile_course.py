@@ -92,7 +92,7 @@ def bands(opening: Opening, course: Course, strict: bool) -> Iterator[Tensor]:
             weights = row.weights(f, x)[:, None] * column.weights(f, x)[None, :]
             rows[..., column.begin * f : column.end * f] += weights * x
             del x, weights
-            trim()  # the next tile needs their memory
+            trim(left=0)  # the next tile needs their memory
         if kept is not None:
             course.seam = max(course.seam, _differ(kept, rows, row, f))
             rows[:, : kept.shape[1]] += kept
