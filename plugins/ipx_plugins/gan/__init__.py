@@ -15,7 +15,7 @@ from ipx import (
     opt,
 )
 
-WEIGHTS = ("faces", "digits")
+WEIGHTS = ("faces", "digits", "digits-minimax", "digits-least-squares", "digits-wasserstein-gp")
 
 
 class GANOptions(OneSizeOptions, defaults={"colors": 3, "size": 64}):
