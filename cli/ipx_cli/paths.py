@@ -48,7 +48,10 @@ def pair(
     else:
         target, folder = Path(output), is_folder(output)
         if not folder and (many or len(inputs) > 1):
-            raise UsageError(f"{len(inputs)} inputs need a folder, and {output} is a file name")
+            given = f"{len(inputs)} inputs need"
+            if len(inputs) == 1:
+                given = "a folder, pattern or list (.txt) of inputs needs"
+            raise UsageError(f"{given} a folder, and {output} is a file name")
         pairs = [(each.path, target / each.name if folder else target) for each in inputs]
     _check_names(target for _, target in pairs)
     seen: dict[str, Path] = {}

@@ -70,20 +70,26 @@ def _tries(spec: Spec, role: str) -> Iterator[tuple[Request, list[str]]]:
     name, reg = short(spec), registry()
     more = [f"--{role}.{n.replace('_', '-')} {n.upper()}" for n in _demanded(spec)]
     own = [f"--{role} {name}", *more]
-    if "weights" in spec.options.infos() and _untrained(spec):
+    if _trained(spec) and _untrained(spec):
         own.append(f"--{role}.weights FILE")
     if isinstance(spec, TunerSpec) and all(need.truth for need in spec.needs):
         own.append("--truth clean.png")
     if role == "sampler":
         own.append("--interval 90")
     table = {"name": name, **dict.fromkeys(_demanded(spec), 0.0)}
-    priors = [None] if role == "prior" else [None, *reg.names("prior")]
+    priors: list[str | None] = [None]
+    if role != "prior":  # networks last: their weights may be for other pictures
+        priors += sorted(reg.names("prior"), key=lambda n: _trained(reg.get("prior", str(n))))
     for prior in priors:
         for op in [name] if role == "op" else ["identity", *reg.names("operator")]:
             words = [*_described(op)] if op != "identity" or role == "op" else []
             words += own if role != "op" else []
             words += [f"--prior {prior}"] if prior else []
             yield _request(role, table, op, prior), words
+
+
+def _trained(spec: Spec) -> bool:
+    return "weights" in spec.options.infos()
 
 
 def _request(role: str, table: dict[str, object], op: str, prior: str | None) -> Request:

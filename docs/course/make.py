@@ -1,6 +1,6 @@
 """Makes the pictures of the course pages.
 
-``python docs/course/make.py [PAGE ...] [--work FOLDER]``.
+``python docs/course/make.py [PAGE ...] [--work FOLDER] [--inputs]``.
 
 The pages hold the commands. Each console block of a page is run in one folder, in the order of the
 page, and a picture ``pictures/NAME.webp`` of the page is made of NAME.png, which a command wrote.
@@ -117,10 +117,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pages", nargs="*", choices=[*PAGES, []])
     parser.add_argument("--work", type=Path, help="folder to work in; a new one by default")
+    parser.add_argument("--inputs", action="store_true", help="only write what commands read")
     given = parser.parse_args()
     work = given.work or Path(tempfile.mkdtemp(prefix="ipx-course-"))
     work.mkdir(parents=True, exist_ok=True)
     prepare(work)
+    if given.inputs:
+        print(f"the pictures that the commands read are in {work}")
+        return 0
     failed = 0
     for name in given.pages or PAGES:
         page = HERE / f"{name}.md"

@@ -206,10 +206,20 @@ def _large_enough(settings: Data, channels: int, pairing: str) -> list[tuple[str
     loaded = _load(settings, channels)
     if pairing == "pairs":
         loaded = _paired(settings, loaded, channels)
-    every = [(name, x) for name, x in loaded if min(x.shape[1:]) >= settings.crop]
+    every: list[tuple[str, Array]] = []
+    largest = (0, 0)
+    for name, x in loaded:
+        largest = max(largest, (x.shape[1], x.shape[2]), key=min)
+        if min(x.shape[1:]) >= settings.crop:
+            every.append((name, x))
     if not every:
-        side = settings.crop
-        raise InputError(f"{settings.data}: has no image of at least {side} x {side}")
+        side, (height, width) = settings.crop, largest
+        if largest == (0, 0):
+            raise InputError(f"{settings.data}: has no images")
+        raise InputError(
+            f"{settings.data}: has no image of at least {side} x {side}; the largest is {height} x "
+            f"{width}: give --crop, or --model.size where the model has it"
+        )
     return every
 
 

@@ -201,7 +201,7 @@ FORMULATIONS = {
         "a penalty |E(x)|^2 on the code of the picture.",
         "Oberlin, Verm, ICIP 2021",
         _traits(),
-        formula="R(x) = |E(x)|^2, E the encoder",
+        formula="R(x) = |E(x)|^2 + |x - D(E(x))|^2 / gamma^2; the second term is 0 for a flow",
         advice="Studies of formulations; pictures of the training's kind only.",
     ),
     "map": Formulation(

@@ -8,17 +8,19 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ipx import Generator, load_weights
+from ipx import Generator, ShapeError, load_weights
 from ipx_plugins.pixelcnn import PixelCNNGeneratorOptions
 from ipx_plugins.pixelcnn.model import PixelCNN
 
 SIDE = 28
+LEAST_COLOUR = 0.02
+"""Difference of channels from which on a picture is coloured, in units of [0, 1]."""
 SURE = -1e4
 """Log likelihood of a grey value other than the known one."""
 
 
 class PixelCNNGenerator(Generator[PixelCNNGeneratorOptions]):
-    """Pictures from p(x), or from p(x | one half); colour channel by channel.
+    """Pictures from p(x), or from p(x | one half), of a grey picture.
 
     Where the known half comes first in raster order, the top, the other is drawn pixel by pixel.
     Else what is drawn first has to foresee what is known: that takes the particle filter.
@@ -36,6 +38,13 @@ class PixelCNNGenerator(Generator[PixelCNNGeneratorOptions]):
             shape = (1, *(size or (SIDE, SIDE)))
             return model.draws(net, shape, count, rng, o.temperature)
         x = pictures[0].float()
+        if len(x) > 1 and float((x - x.mean(0)).abs().amax()) < LEAST_COLOUR:
+            x = x.mean(0, keepdim=True)  # a grey picture that is stored in colour
+        if len(x) > 1:
+            raise ShapeError(
+                f"these weights are for grey pictures, as digits of {SIDE} x {SIDE} on black; this "
+                f"one has {len(x)} channels"
+            )
         size = size or (x.shape[1], x.shape[2])
         known = torch.zeros(1, *size, dtype=torch.bool)
         rows, columns = (min(a, b) for a, b in zip(size, x.shape[1:], strict=True))
