@@ -41,8 +41,10 @@ def _width(data: Array, options: BlurOptions) -> Estimate:
     name = options.width
     found = width(data, options, name)
     value = float(f"{found.value:.3g}")
-    line = f"blur {name} {value:g} pixels found in the data, give or take {found.error:.2g}"
-    remarks = [line]
+    remarks = [
+        f"blur {name} {value:g} pixels found in the data, give or take {found.error:.2g}, if the "
+        f"PSF is of kind {options.kind}: other kinds are not tried (--op.kind)"
+    ]
     if found.at_end or found.error > UNSURE * found.value:
         remarks.append(
             f"the data do not decide the {name} of the blur: give --op.{name} if you know it"
