@@ -145,3 +145,16 @@ def test_generate_makes_samples_and_completions(tmp_path: Path) -> None:
     given = np.asarray(Image.open(source))
     assert all((one[:14] == given[:14]).all() for one in three)
     assert not (three[0] == three[1]).all()
+
+
+def test_generate_refuses_colours_but_not_grey_stored_in_colour(tmp_path: Path) -> None:
+    grey = (255 * digit()[0, 0]).numpy().astype(np.uint8)
+    source, target = tmp_path / "picture.png", tmp_path / "out.png"
+    told = ["generate", "pixelcnn", str(source), "-o", str(target), "-q"]
+    Image.fromarray(np.stack([grey] * 3, -1)).save(source)
+    done = CliRunner().invoke(cli, told)
+    assert done.exit_code == 0, done.output
+    Image.fromarray(np.stack([grey, 255 - grey, grey], -1)).save(source)
+    refused = CliRunner().invoke(cli, told)
+    assert refused.exit_code not in (0, 1)
+    assert "grey pictures, as digits of 28 x 28 on black" in refused.output

@@ -47,7 +47,8 @@ class Generator(Component[O]):
 
         Raises:
             UsageError: the number of pictures is wrong.
-            ShapeError: a picture is no image, or this size cannot be made.
+            ShapeError: a picture is no image, or in colour where the generator makes grey ones, or
+                this size cannot be made.
         """
         self._check_number(len(pictures))
         for picture in pictures:
