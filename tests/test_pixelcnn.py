@@ -155,6 +155,6 @@ def test_generate_refuses_colours_but_not_grey_stored_in_colour(tmp_path: Path) 
     done = CliRunner().invoke(cli, told)
     assert done.exit_code == 0, done.output
     Image.fromarray(np.stack([grey, 255 - grey, grey], -1)).save(source)
-    refused = CliRunner().invoke(cli, told)
+    refused = CliRunner().invoke(cli, [*told, "--force"])
     assert refused.exit_code not in (0, 1)
     assert "grey pictures, as digits of 28 x 28 on black" in refused.output
