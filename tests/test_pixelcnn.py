@@ -157,4 +157,4 @@ def test_generate_refuses_colours_but_not_grey_stored_in_colour(tmp_path: Path) 
     Image.fromarray(np.stack([grey, 255 - grey, grey], -1)).save(source)
     refused = CliRunner().invoke(cli, [*told, "--force"])
     assert refused.exit_code not in (0, 1)
-    assert "grey pictures, as digits of 28 x 28 on black" in refused.output
+    assert "pixelcnn completes grey pictures" in refused.output

@@ -339,7 +339,7 @@ def test_simulated_files_have_unknown_borders_and_are_compressed() -> None:
         simulated("blur", clean, options, torch.Generator().manual_seed(3))
         for options in (
             UnrolledOptions(sigma=(0, 0)),
-            UnrolledOptions(sigma=(0, 0), bare=1.0),
+            UnrolledOptions(sigma=(0, 0), unknown_border=1.0),
             UnrolledOptions(sigma=(0, 0), compressed=1.0, quality=(60, 60)),
         )
     )

@@ -42,7 +42,7 @@ def best_device() -> str:
 def no_denormals() -> Iterator[None]:
     """Numbers below the least normal one (1.2e-38 in float32) become 0 on the CPU, in this thread.
 
-    Arithmetic with them takes some hundred times as long. The momentum of a unit that is never
+    Arithmetic with them is slow. The momentum of a unit that is never
     active decays through them: it made a step of training three times as slow after 5,000 steps.
     """
     before = float(torch.full((1,), 1e-39).mul(1.0)) == 0  # nothing tells the setting

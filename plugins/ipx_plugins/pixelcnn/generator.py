@@ -41,10 +41,7 @@ class PixelCNNGenerator(Generator[PixelCNNGeneratorOptions]):
         if len(x) > 1 and float((x - x.mean(0)).abs().amax()) < LEAST_COLOUR:
             x = x.mean(0, keepdim=True)  # a grey picture that is stored in colour
         if len(x) > 1:
-            raise ShapeError(
-                f"these weights are for grey pictures, as digits of {SIDE} x {SIDE} on black; this "
-                f"one has {len(x)} channels"
-            )
+            raise ShapeError(f"pixelcnn completes grey pictures; this one has {len(x)} channels")
         size = size or (x.shape[1], x.shape[2])
         known = torch.zeros(1, *size, dtype=torch.bool)
         rows, columns = (min(a, b) for a, b in zip(size, x.shape[1:], strict=True))

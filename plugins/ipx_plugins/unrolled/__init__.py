@@ -146,7 +146,7 @@ class UnrolledOptions(Options):
     sigma: tuple[float, float] = opt(
         default=(0.0, 0.05), min=0.0, help="Range of noise standard deviations.", unit="image range"
     )
-    bare: float = opt(
+    unknown_border: float = opt(
         default=0.0,
         min=0.0,
         max=1.0,

@@ -32,8 +32,9 @@ class Draw:
 def options_for(task: str, options: UnrolledOptions, draw: Draw, side: int) -> dict[str, Any]:
     """Random options of an operator; none for an operator not listed here."""
     if task == "blur":
-        bare = options.bare > 0 and draw.between(0, 1) < options.bare
-        return _blur(draw, side) | ({"boundary": "unknown"} if bare else {})
+        share = options.unknown_border
+        unknown = share > 0 and draw.between(0, 1) < share
+        return _blur(draw, side) | ({"boundary": "unknown"} if unknown else {})
     if task == "inpaint":
         return {"missing": draw.between(*options.missing), "seed": draw.whole(1 << 30)}
     if task == "super-resolution":
