@@ -271,7 +271,7 @@ class Problem:
 
     def preview(self) -> Tensor:
         """The data as an image, `ipx.Operator.preview` of what `ipx.Noise.centred` leaves."""
-        return self.physical.preview(self.noise.centred(self.y))
+        return self.derived("preview", lambda: self.physical.preview(self.noise.centred(self.y)))
 
     def start(self) -> Tensor:
         """The start of the iterations, of the shape of the unknown."""
