@@ -411,6 +411,16 @@ def test_the_page_names_every_command_and_option() -> None:
                     assert f"`{flag}" in section, (name, flag)
 
 
+def test_the_page_has_the_help_of_training() -> None:
+    command = cli.get_command(click.Context(cli, info_name="ipx"), "train")
+    assert command is not None
+    section = DOCS.read_text().split("## ipx train\n")[1].split("\n## ")[0]
+    for param in command.params:
+        told = param.get_help_record(click.Context(command))
+        if isinstance(param, click.Option) and told is not None:
+            assert told[1].replace("|", "\\|") in section, told
+
+
 def test_the_script_is_installed() -> None:
     scripts = importlib.metadata.entry_points(group="console_scripts", name="ipx")
     assert [s.value for s in scripts] == ["ipx_cli.main:main"]

@@ -317,6 +317,9 @@ def test_dry_run_writes_nothing(folder: Path) -> None:
     assert "minimise" in told.stdout
     assert "clean-restored.png" in told.stdout
     assert call("solve", "no.png", "--dry-run").exit_code == 3
+    told = call("solve", "clean.png", *BLUR, "-o", "new/out.xyz", "--dry-run")
+    assert told.exit_code == 3
+    assert "unknown extension '.xyz'" in told.stderr
     assert sorted(folder.iterdir()) == before
 
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from PIL import Image
 
 from image_files import save, some, stored
 from ipx import InputError
+from ipx.files.format import drawable
 from ipx.files.images import bundled, output_type, read, sha256, write
 from ipx.files.lookup import suffixes
 from ipx.files.panel import panel
@@ -247,3 +249,19 @@ def test_folder_must_exist(tmp_path):
         write(tmp_path / "no" / "a.png", np.zeros((1, 2, 2)))
     with pytest.raises(InputError, match="does not exist"):
         output_type(tmp_path / "no" / "a.png")
+
+
+def test_letters_of_a_panel_of_strips_are_as_small_as_the_strips(tmp_path):
+    strip = np.linspace(0, 1, 20000)[None, None]
+    panel(tmp_path / "p.png", [("data", strip, "12.34 dB")])
+    with Image.open(tmp_path / "p.png") as shown:
+        assert shown.width > 20000
+        assert shown.height < 200
+
+
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [((1, 9, 9), True), ((3, 180, 40), True), ((2, 9, 9), False), ((1, 1, 4864), False)],
+)
+def test_a_list_of_measurements_is_no_picture(shape, shown):
+    assert drawable(np.zeros(shape)) is shown

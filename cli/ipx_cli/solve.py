@@ -167,7 +167,11 @@ def _is_elsewhere(ctx: click.Context, found: command.Chosen, what: str) -> bool:
 
 def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
     """Print the plan, the outputs, what they take, and what is assumed; the inputs must exist."""
+    from ipx.files.images import written_format
+
     paths.must_exist(source for source, _ in work.pairs)
+    for _, target in work.pairs:
+        written_format(target)
     for line in dict.fromkeys(assumed):
         work.note(line)
     if not work.given["as_json"]:

@@ -248,6 +248,11 @@ def is_image(channels: int) -> bool:
     return channels in (1, 3) or channels >= FEWEST
 
 
+def drawable(data: Array) -> bool:
+    """True if data are a picture or a volume to look at; a list of measurements is one row."""
+    return data.ndim == 4 or (data.ndim == 3 and is_image(data.shape[0]) and data.shape[1] > 1)
+
+
 def wrong_channels(count: int) -> str:
     """The error text for a number of samples per pixel that no image has."""
     return (

@@ -311,18 +311,28 @@ def output_type(
     return spec.name, name
 
 
+def written_format(path: Path) -> IOSpec:
+    """The format that a file of this name will have.
+
+    Raises:
+        InputError: no format has this extension, or it is only read.
+    """
+    spec = by_suffix(path)
+    if spec is None:
+        ending = f"unknown extension {path.suffix!r}" if path.suffix else "no extension"
+        written = (suffix for suffix, s in suffixes().items() if s.dtypes)
+        raise InputError(f"{path}: {ending}; ipx writes {', '.join(written)}")
+    if not spec.dtypes:
+        raise InputError(f"{path}: {label(spec)} is only read; write {_others()}")
+    return spec
+
+
 def _target(
     path: str | os.PathLike[str], like: Picture | None, dtype: str | None
 ) -> tuple[IOSpec, str]:
     """The declaration of the format, and the sample type."""
     target = Path(path)
-    spec = by_suffix(target)
-    if spec is None:
-        ending = f"unknown extension {target.suffix!r}" if target.suffix else "no extension"
-        written = (suffix for suffix, s in suffixes().items() if s.dtypes)
-        raise InputError(f"{target}: {ending}; ipx writes {', '.join(written)}")
-    if not spec.dtypes:
-        raise InputError(f"{target}: {label(spec)} is only read; write {_others()}")
+    spec = written_format(target)
     name = dtype or (like.dtype if like is not None else spec.dtypes[0])
     if not any(name in s.dtypes for s in formats()):
         raise InputError(f"{target}: {name} samples cannot be written; use uint8, uint16, float32")

@@ -91,8 +91,9 @@ def drawn(
     pictures = [_repeat(p, max(1, min(tall // p.shape[0], wide // p.shape[1]))) for p in pictures]
     cell = max(wide, SMALLEST)
 
-    gap = max(12, cell // 20)
-    size = max(15, cell // 15)
+    letters = min(cell, max(SMALLEST, 4 * tall))  # of a wide strip no larger than the strip
+    gap = max(12, letters // 20)
+    size = max(15, letters // 15)
     title = _font([text for text, _, _ in columns], size, cell)
     below = _font([text for _, _, text in columns], round(size * 0.85), cell)
     above, under = _height(title, [c[0] for c in columns]), _height(below, [c[2] for c in columns])

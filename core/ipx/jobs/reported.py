@@ -14,7 +14,7 @@ import torch
 from ipx.declare.capabilities import Quadratic
 from ipx.errors import InputError, IpxError, UsageError
 from ipx.files import images
-from ipx.files.format import Array, is_image
+from ipx.files.format import Array, drawable
 from ipx.files.images import Picture
 from ipx.files.planes import middle, sections, single
 from ipx.files.record import read_record, sha256
@@ -168,7 +168,7 @@ def _data(row: Mapping[str, Any], files: Files) -> list[Shown]:
     except IpxError:
         before = None
     same = before is not None and before.shape == y.shape
-    if not same and (y.ndim == 4 or (y.ndim == 3 and is_image(y.shape[0]))):
+    if not same and drawable(y):
         near = y.min() >= -0.5 and y.max() <= 1.5
         found.append(Shown("data", "Data as measured", y, "image" if near else "map"))
     return found

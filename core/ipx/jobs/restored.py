@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ipx.errors import InputError
 from ipx.files import images, panel
-from ipx.files.format import FEWEST, Array, is_image
+from ipx.files.format import FEWEST, Array, drawable
 from ipx.files.images import Picture
 from ipx.files.planes import sections, single
 from ipx.jobs.curve import Curve
@@ -127,8 +127,7 @@ class Restored:
     def drawn(self, path: Path, clean: Picture | None) -> bytes:
         """The content of the panel at ``path``: degraded, restored, truth, deviation."""
         data, pictures, truth = self.shown(clean)
-        plain = is_image(data.shape[0]) or data.ndim == 4
-        shown = data if plain else self.how.before[0].cpu().numpy()
+        shown = data if drawable(data) else self.how.before[0].cpu().numpy()
         columns = [
             ("degraded", shown, self._figures("before")),
             ("restored", pictures[MAIN], self._figures("after")),

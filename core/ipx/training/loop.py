@@ -186,7 +186,7 @@ class _TrainingRun:
             p.step, p.seconds = step + 1, before + time.perf_counter() - started
             last = p.step == t.steps
             late = self._late() and not last
-            stop, due = False, last or p.step % t.validate_every == 0
+            stop, due = False, last or p.step % t.validation_steps == 0
             if due:
                 if self.world.first:
                     stop = self._validate(loss)

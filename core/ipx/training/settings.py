@@ -45,7 +45,11 @@ class Training(Options):
         max=0.99999,
         help="Decay of the averaged weights, which are scored and saved; 0: no averaging.",
     )
-    validate_every: int = opt(default=2000, min=1, help="Steps between two validations.")
+    validate_every: int = opt(
+        default=0,
+        min=0,
+        help="Steps between two validations; 0: a tenth of all steps, at most 2000.",
+    )
     save_every: int = opt(default=1000, min=1, help="Steps between two checkpoints.")
     patience: int = opt(
         default=0, min=0, help="Stop after so many validations without a better score; 0: never."
@@ -53,6 +57,11 @@ class Training(Options):
     seed: int = opt(default=0, min=0, help="Seed of the initial weights, the crops, the noise.")
     bf16: bool = opt(default=False, help="Compute in bfloat16 by autocast.")
     half: bool = opt(default=False, help="Store the final weights in float16.")
+
+    @property
+    def validation_steps(self) -> int:
+        """Steps between two validations."""
+        return self.validate_every or min(2000, max(1, self.steps // 10))
 
 
 def checkpoint_path(output: Path) -> Path:
