@@ -6,7 +6,6 @@ is non-commercial: nothing here depends on it) and numpy.
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import publish
+from common import peak_memory, publish
 from skimage import color, data
 
 import ipx
@@ -129,9 +128,9 @@ def main() -> None:
             d.denoise(xs, 0.1)
             to.append(time.perf_counter() - began)
     eight = statistics.median(batch) / statistics.median(single)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     d.denoise(torch.rand(1, 1, 1024, 1024, generator=torch.Generator().manual_seed(0)), 0.1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_memory()
     publish(
         "bm3d_speed",
         "BM3D",
@@ -144,7 +143,7 @@ def main() -> None:
         "| size | bm3d | ipx | ratio | ipx, fast | ratio |\n|---|---|---|---|---|---|\n"
         + "\n".join(times)
         + f"\n\nA batch of 8 images takes {eight:.1f} times as long as one. Peak memory of the "
-        f"process {peak / 2**20:.2f} GB after 1024 x 1024 ({before / 2**20:.2f} GB before).",
+        f"process {peak / 2**30:.2f} GB after 1024 x 1024 ({before / 2**30:.2f} GB before).",
     )
 
 

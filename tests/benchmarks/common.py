@@ -45,6 +45,15 @@ def digits(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(x).float()[:, None] / 255, torch.tensor(y)
 
 
+def peak_memory() -> int:
+    """The largest resident memory of this process so far, in bytes.
+
+    Not `resource.RUSAGE_SELF`, which begins with that of the process by which it was started.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if "VmHWM" in line)) << 10
+
+
 def publish(name: str, title: str, text: str, packages: tuple[str, ...] = ()) -> None:
     """Print a report and write it to the docs."""
     versions = ", ".join(

@@ -97,7 +97,7 @@ def measured(size: int, a: argparse.Namespace) -> dict[str, Any]:
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
         "size": size,
-        "peak_mb": int(peak) * 1024 / 1e6,  # told in units of 1024 bytes
+        "peak_mb": int(peak) / 1e6,
         "cpu_s": round(processor, 1),
         "cpu_us_per_pixel": round(1e6 * processor / size**2, 3),
         "wall_s": round(time.perf_counter() - began, 1),
@@ -109,13 +109,15 @@ def measured(size: int, a: argparse.Namespace) -> dict[str, Any]:
 
 
 def child(words: list[str]) -> None:
-    """The command line, and then the peak of the resident memory of this process in kB."""
+    """The command line, and then the peak of the resident memory of this process in bytes."""
     from ipx_cli.main import cli
 
     try:
         cli.main(words)  # it ends the process
     finally:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        from common import peak_memory  # after the work: it imports more than a restoration does
+
+        print(peak_memory())
 
 
 def seam(a: argparse.Namespace) -> dict[str, Any]:

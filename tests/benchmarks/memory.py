@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import tempfile
 from collections.abc import Callable
@@ -125,7 +124,9 @@ def degraded(case: Case, side: int, source: Path) -> None:
 def peak(case: Case, source: Path) -> int:
     """Peak of the resident memory of this process, which restores, in bytes."""
     solve_file(case.request(), source, source.with_name("out.png"), force=True)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    from common import peak_memory
+
+    return peak_memory()
 
 
 def row(case: Case, side: int, folder: Path) -> tuple[str, ...]:
@@ -149,7 +150,7 @@ def main() -> None:
     ratios = [float(row[-1]) for row in table]
     text = "\n".join(
         [
-            "Peak of the resident memory of the process (`ru_maxrss`), MB of 10^6 bytes, and what "
+            "Peak of the resident memory of the process, MB of 10^6 bytes, and what "
             "`ipx solve --dry-run`",
             "tells before. 8-bit images, side of the restored image in pixels.",
             "",

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import scipy.ndimage
 import torch
-from common import publish
+from common import peak_memory, publish
 from skimage.restoration import richardson_lucy
 
 import ipx
@@ -54,7 +54,7 @@ def measure(
     noise = {"name": "poisson", "peak": peak}
     y = ipx.degrade(truth, op=OP, noise=noise, axes="ZYX", seed=1)
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is that of making the data
-    before, wall, cpu = _rss(), time.perf_counter(), time.process_time()
+    before, wall, cpu = peak_memory() / 1e6, time.perf_counter(), time.process_time()
     steps: int | None = None
     if method == "data":
         x = y
@@ -71,7 +71,7 @@ def measure(
         x, steps = done.image, done.iterations[0]
     return {
         "method": method, "steps": steps, "wall": time.perf_counter() - wall,
-        "cpu": time.process_time() - cpu, "before": before, "rss": _rss(),
+        "cpu": time.process_time() - cpu, "before": before, "rss": peak_memory() / 1e6,
         "psnr": float(ipx.psnr(np.asarray(x, np.float32), truth, axes="ZYX")),
     }  # fmt: skip
 
@@ -84,12 +84,6 @@ def measured(words: list[str], rows: Path | None) -> dict[str, Any]:
             file.write(run.stdout)
     row: dict[str, Any] = json.loads(run.stdout)
     return row
-
-
-def _rss() -> float:
-    """The largest resident memory of the method so far, in MB."""
-    status = Path("/proc/self/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if "VmHWM" in line)) * 1.024e-3
 
 
 def main() -> None:
