@@ -154,6 +154,14 @@ def test_traversal_changes_one_number(photos: Path, weights: dict[str, Path]) ->
     assert np.abs(sheet[:, 18:, 36:] - last.numpy()).max() < 0.6 / 255
 
 
+def test_components_by_their_names(photos: Path) -> None:
+    out = [photos / "names.png", photos / "numbers.png"]
+    for path, dims in zip(out, ("slant,area", "3,0"), strict=True):
+        told = run("traverse", "--model", "ar-vae", "--dims", dims, "--steps", 3, "-o", path)
+        assert "slant, area, 3 steps" in told
+    assert np.array_equal(read(out[0]).pixels, read(out[1]).pixels)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 40), st.integers(0, 2**31))
 def test_arcs(n: int, seed: int) -> None:
@@ -201,7 +209,9 @@ def test_bad_input_is_one_line(
         (2, "generates no pictures", ("sample", "--model", "drunet", "-o", out)),
         (2, "nan is not finite", ("sample", "--temperature", "nan", *glow, "-o", out)),
         (2, "inf is not finite", ("traverse", "--reach", "inf", *glow, "-o", out)),
-        (2, "numbers with commas", ("traverse", "--dims", "a", *glow, "-o", out)),
+        (2, "not 'slant'", ("traverse", "--dims", "slant", *glow, "-o", out)),
+        (2, "numbers with commas", ("attribute", picture, "--with", photos, "--without", photos,
+                                    "--multiples", "a", *glow, "-o", out)),
         (2, "0 to 767", ("traverse", "--dims", "9" * 400, "--size", 16, *glow, "-o", out)),
         (2, "0 to 767", ("traverse", "--dims", "768", "--size", 16, *glow, "-o", out)),
         (2, "one picture", ("traverse", "--start", photos / "bright", *glow, "-o", out)),

@@ -53,6 +53,7 @@ class TrainCommand(ComponentCommand):
 def train(ctx: click.Context, /, model: str, **given: Any) -> int:
     """Train MODEL on a folder of images and write its best weights.
 
+    "ipx list model" names the models, and --model.NAME is an option of one, see "ipx info MODEL".
     An interrupted run continues with --resume, with the same result. Beside the weights lie their
     card and the learning curve, FILE.safetensors.png. Several processes:
     torchrun --nproc-per-node 2 -m ipx_cli.main train ...

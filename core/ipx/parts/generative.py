@@ -27,10 +27,12 @@ class Generative(Model[O]):
     Class attributes:
         invertible: D is the inverse of E.
         density: what `log_prob` returns: the exact log density, a lower bound (ELBO), or nothing.
+        coordinates: what the first numbers of the code stand for, where each has a meaning.
     """
 
     invertible: ClassVar[bool] = False
     density: ClassVar[Literal["exact", "bound", "none"]] = "none"
+    coordinates: ClassVar[tuple[str, ...]] = ()
 
     def latent_size(self, image_shape: Shape) -> int:
         """n, the length of the code of an image ``(C, H, W)``.

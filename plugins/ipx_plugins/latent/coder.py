@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ipx import Generative, InputError, Shape, UsageError, load_generative, open_device
+from ipx.files.lookup import listing
 
 CHUNK = 16
 """Pictures per pass through the network."""
@@ -87,6 +88,29 @@ class Coder:
         self.model.latent_size(shape)
         return shape
 
+    def components(self, told: str, count: int) -> list[int]:
+        """Components of codes of ``count`` numbers, from numbers and names with commas between.
+
+        Raises:
+            UsageError: the code has no such component.
+        """
+        names, found = self.model.coordinates, []
+        for word in (part.strip() for part in told.split(",")):
+            named = names.index(word) if word in names else -1
+            number = int(word) if word.isdecimal() and len(word) < 10 else named
+            if not 0 <= number < count:
+                known = f" ({listing(names, 'and')} are the first)" if names else ""
+                raise UsageError(
+                    f"dims: the code has components 0 to {count - 1}{known}, not {word[:20]!r}"
+                )
+            found.append(number)
+        return found
+
+    def called(self, component: int) -> str:
+        """What the model calls a component of its codes, else ``z[3]``."""
+        names = self.model.coordinates
+        return names[component] if component < len(names) else f"z[{component}]"
+
     def _chunks(self, function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
         with torch.no_grad():
             parts = [function(p.to(self.device)).cpu() for p in torch.split(values, CHUNK)]
@@ -159,22 +183,20 @@ class Plane:
         return Plane(center, axes, (told[0], told[1]))
 
     @staticmethod
-    def of_dims(base: Tensor, dims: list[int]) -> Plane:
-        """Two numbers of the code, about the code ``base`` ``(n,)``.
+    def of_dims(coded: Coder, base: Tensor, told: str) -> Plane:
+        """Two components of the code, about the code ``base`` ``(n,)``; see `Coder.components`.
 
         Raises:
-            UsageError: there are not two, or the code has none of these numbers.
+            UsageError: there are not two, or the code has none of these.
         """
+        dims = coded.components(told, len(base))
         if len(dims) != 2:
             raise UsageError(f"dims: give two components, not {len(dims)}")
-        for d in dims:
-            if not 0 <= d < len(base):
-                raise UsageError(f"dims: the code has components 0 to {len(base) - 1}, not {d}")
         axes = torch.zeros(2, len(base))
         axes[0, dims[0]] = axes[1, dims[1]] = 1
         origin = base.clone()
         origin[dims] = 0
-        return Plane(origin, axes, (f"z[{dims[0]}]", f"z[{dims[1]}]"))
+        return Plane(origin, axes, (coded.called(dims[0]), coded.called(dims[1])))
 
     def places(self, z: Tensor) -> Tensor:
         """Coordinates of codes ``(N, n)`` in the plane, ``(N, 2)``."""

@@ -31,19 +31,15 @@ def latent() -> None:
     """
 
 
-def numbers(kind: Callable[[str], Any]) -> Callable[[Any, Any, str | None], list[Any] | None]:
+def numbers(ctx: object, parameter: object, value: str | None) -> list[float] | None:
     """A callback of click that reads numbers with commas between them."""
-
-    def parse(ctx: object, parameter: object, value: str | None) -> list[Any] | None:
-        if value is None:
-            return None
-        try:
-            found = [kind(part) for part in value.split(",")]
-        except ValueError:
-            raise click.BadParameter("give numbers with commas between them") from None
-        return [finite(ctx, parameter, number) for number in found]
-
-    return parse
+    if value is None:
+        return None
+    try:
+        found = [float(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter("give numbers with commas between them") from None
+    return [finite(ctx, parameter, number) for number in found]
 
 
 def finite(ctx: object, parameter: object, value: float) -> float:
@@ -232,15 +228,14 @@ def interpolate(
     "--dims",
     default="0,1,2,3",
     show_default=True,
-    callback=numbers(int),
-    help="Components of the code, numbered from 0.",
+    help="Components of the code, numbered from 0, or by the names that the model gives them.",
 )
 @reals("--reach", 3.0, "Largest value of a component.")
 @at_least(2, "--steps", 7, "Pictures per row.")
 @click.option("--start", type=FILE, help="Picture whose code to start from.  [default: code 0]")
 @SIZE
 def traverse(
-    coded: Coder, dims: list[int], reach: float, steps: int, start: Path | None, size: int | None
+    coded: Coder, dims: str, reach: float, steps: int, start: Path | None, size: int | None
 ) -> Done:
     """Vary each component in DIMS from -REACH to REACH, one row per component."""
     import torch
@@ -250,11 +245,10 @@ def traverse(
         base = torch.zeros(coded.model.latent_size(shape))
     else:
         base, shape = one_picture(coded, start, size)
-    for d in dims:
-        if not 0 <= d < len(base):
-            raise UsageError(f"dims: the code has components 0 to {len(base) - 1}, not {d}")
-    z = base.repeat(len(dims) * steps, 1)
+    components = coded.components(dims, len(base))
+    z = base.repeat(len(components) * steps, 1)
     values = torch.linspace(-reach, reach, steps)
-    for row, d in enumerate(dims):
+    for row, d in enumerate(components):
         z[row * steps : (row + 1) * steps, d] = values
-    return as_grid(coded.decode(z, shape), steps, f"{len(dims)} dimensions, {steps} steps")
+    rows = ", ".join(coded.called(d) for d in components)
+    return as_grid(coded.decode(z, shape), steps, f"{rows}, {steps} steps")

@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
 DIMS = click.option(
     "--dims",
-    callback=numbers(int),
-    help="Two components of the code as axes, such as 0,1.  [default: the first two principal "
-    "components of the pictures' codes]",
+    help="Two components of the code as axes, such as 0,1, or their names.  [default: the first "
+    "two principal components of the pictures' codes]",
 )
 
 
@@ -46,7 +45,7 @@ DIMS = click.option(
     "--multiples",
     default="-2,-1,0,1,2",
     show_default=True,
-    callback=numbers(float),
+    callback=numbers,
     help="Multiples of the direction that are added to the code.",
 )
 @SIZE
@@ -109,7 +108,7 @@ def _mean(
 def sheet(
     coded: Coder,
     inputs: tuple[Path, ...],
-    dims: list[int] | None,
+    dims: str | None,
     reach: float,
     steps: int,
     size: int | None,
@@ -122,7 +121,7 @@ def sheet(
     import torch
 
     if not inputs and dims is None:
-        dims = [0, 1]
+        dims = "0,1"
     plane, shape, _, _ = _plane(coded, inputs, dims, size)
     line = torch.linspace(-reach, reach, steps)
     up, right = torch.meshgrid(line.flip(0), line, indexing="ij")
@@ -135,9 +134,7 @@ def sheet(
 @click.argument("inputs", nargs=-1, required=True, type=FILE)
 @DIMS
 @SIZE
-def scatter(
-    coded: Coder, inputs: tuple[Path, ...], dims: list[int] | None, size: int | None
-) -> Done:
+def scatter(coded: Coder, inputs: tuple[Path, ...], dims: str | None, size: int | None) -> Done:
     """Plot the codes of INPUTS as dots in two dimensions, with a colour for each folder.
 
     Ellipses are two standard deviations of the codes of a folder.
@@ -162,7 +159,7 @@ def scatter(
 )
 @SIZE
 def population(
-    coded: Coder, inputs: tuple[Path, ...], dims: list[int] | None, side: int, size: int | None
+    coded: Coder, inputs: tuple[Path, ...], dims: str | None, side: int, size: int | None
 ) -> Done:
     """Show INPUTS themselves at the places of their codes in two dimensions.
 
@@ -241,7 +238,7 @@ def anomaly(coded: Coder, inputs: tuple[Path, ...], normal: Path, size: int | No
 
 
 def _plane(
-    coded: Coder, inputs: tuple[Path, ...], dims: list[int] | None, size: int | None
+    coded: Coder, inputs: tuple[Path, ...], dims: str | None, size: int | None
 ) -> tuple[Plane, tuple[int, ...], Tensor, list[str]]:
     """The plane that options ask for, the shape of pictures, and codes and labels of inputs."""
     import torch
@@ -253,11 +250,11 @@ def _plane(
         shape: tuple[int, ...] = coded.shape(size)
         base = torch.zeros(coded.model.latent_size(shape))
         assert dims is not None
-        return Plane.of_dims(base, dims), shape, base[None], []
+        return Plane.of_dims(coded, base, dims), shape, base[None], []
     files, labels = labelled(inputs)
     x, _ = pictures(files, coded.model.colors, size)
     z = coded.encode(x)
-    plane = Plane.principal(z) if dims is None else Plane.of_dims(z.mean(0), dims)
+    plane = Plane.principal(z) if dims is None else Plane.of_dims(coded, z.mean(0), dims)
     return plane, tuple(x.shape[1:]), z, labels
 
 

@@ -37,6 +37,8 @@ class ARVAE(VAE):
     whitened after the training, since that would mix them.
     """
 
+    coordinates = NAMES
+
     def __init__(self, options: ARVAEOptions | None = None, **values: Any) -> None:
         super().__init__(options, **values)
         if self.options.latent < len(NAMES):
