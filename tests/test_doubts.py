@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -87,6 +88,17 @@ def test_a_clean_photograph_that_is_denoised_is_told() -> None:
 def test_a_result_that_is_the_data_is_told() -> None:
     how = ipx.solve(data(), noise={"name": "gaussian", "sigma": 0.0}, prior="tv", lam=0.1)
     assert how.warnings == ["nothing was changed: the result is the degraded image"]
+
+
+def test_an_inverted_mask_is_told(tmp_path: Path) -> None:
+    clean = data(0.0)[0].clamp(0.1, 1).numpy()
+    known = np.ones_like(clean)
+    known[20:30, 20:40] = 0
+    for kept, told in ((known, False), (1 - known, True)):
+        np.save(tmp_path / "mask.npy", kept)
+        op = {"name": "inpaint", "mask": str(tmp_path / "mask.npy")}
+        how = ipx.solve(clean * known, op=op, prior="smooth", iterations=3)
+        assert any("mask may be inverted" in line for line in how.warnings) == told
 
 
 def test_noise_that_is_cut_off_is_told() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,7 @@ class Ready:
         back: gives an image the type of the data.
         found: the operator, with values found from the data in place of ``auto``.
         prior: the prior, chosen in place of ``auto``.
-        untold: see `ipx.Noise.untold`.
+        untold: doubts about the data as they are given, see `ipx.Noise.untold`.
     """
 
     prepared: Prepared
@@ -132,7 +132,7 @@ def prepare(asked: Asked) -> Ready:
         units = units_told(asked.unit, y, operator, noise, scalable)
     else:
         units = units_of(y, operator, noise, scalable)
-    told = noise.untold(y)
+    told = (*noise.untold(y), *_swapped(operator, y))
     problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
     ready = Prepared.of(
         problem, plan, algorithm=algorithm, lam=asked.lam, tuner=tuner, rule=rule, settings=s,
@@ -229,6 +229,23 @@ def _check_magnitude(y: Tensor) -> None:
         raise InputError(
             f"the largest value of the data is {largest:.3g}; images are nominally in [0, 1]: "
             "divide the data by it"
+        )
+
+
+def _swapped(operator: Operator[Any], y: Tensor) -> Iterator[str]:
+    """What is said of data whose known values are all one, and the others are not."""
+    known = operator.known(y)
+    if known is None:
+        return
+    values, known = y.detach().flatten(1), known.expand_as(y).flatten(1)
+    ranges = []
+    for of in (known, ~known):
+        high, low = values.masked_fill(~of, -torch.inf), values.masked_fill(~of, torch.inf)
+        ranges.append(high.amax(1) - low.amin(1))
+    if bool(((ranges[0] == 0) & (ranges[1] > 0)).any()):
+        yield (
+            "all values that count as known are equal, and those that count as missing are not: "
+            "the mask may be inverted (0 is missing)"
         )
 
 
