@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ipx.jobs.reporter import Ahead
 from ipx.numerics.free import free_memory
 from ipx.planning.request import Request
 from ipx.planning.settings import SolveSettings, bytes_in
+from ipx.planning.tree import tree
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.cost import Work, weighed
 from ipx.solving.observers import Observer
@@ -50,7 +51,7 @@ class Foreseen:
         seconds: estimated time of the solver, with the choice of lam; None if unknown. Three times
             more or less is possible: the image may take other steps than its middle.
         at_most: the crop was not restored within `LIMIT`, so that ``seconds`` supposes the largest
-            number of steps.
+            number of steps; or the data decide between priors, and it is that of the slowest.
         refused: why it would not start; None if it would.
         tiles: how it is cut, with an overlap that is guessed; None if it is restored as a whole.
     """
@@ -74,14 +75,15 @@ def foresee(request: Request, source: Path) -> Foreseen:
         IpxError: the file cannot be read, or the request does not fit it.
     """
     y, count = _data(request, source)
-    request = _settled(for_measured(request, source), y)
+    measured = for_measured(request, source)
+    request = _settled(measured, y)
     work, refused = work_of(request, y), None
     most = request.settings.max_memory
     try:
         work.check(None if most is None else bytes_in(most))
     except IpxError as e:
         refused = str(e)
-    found = seconds_of(request, y)
+    found = longest(with_axes(measured, _axes(y)), y)
     seconds, at_most = (None, False) if found is None else (found[0] * count, found[1])
     return Foreseen(round(work.peak()), free_memory(y.device), seconds, at_most, refused)
 
@@ -94,7 +96,11 @@ def foresee_memory(request: Request, source: Path) -> Work:
 
 def _settled(request: Request, y: Tensor) -> Request:
     """The request with a prior in place of ``auto``, for such data."""
-    return with_axes(request, "CZYX" if y.ndim == 5 else "CYX").settled(y.shape[1])[0]
+    return with_axes(request, _axes(y)).settled(y.shape[1])[0]
+
+
+def _axes(y: Tensor) -> str:
+    return "CZYX" if y.ndim == 5 else "CYX"
 
 
 def _data(request: Request, source: Path) -> tuple[Tensor, int]:
@@ -119,6 +125,17 @@ def work_of(request: Request, y: Tensor) -> Work:
     asked = request.tree("sampler")
     draws = None if drawing is None else build("sampler", asked.chosen(drawing.solver))
     return weighed(plan, operator, noise, prior, algorithm, rule, y, draws)
+
+
+def longest(request: Request, y: Tensor) -> tuple[float, bool] | None:
+    """`seconds_of` with the prior that takes the longest, where the data decide between several."""
+    if request.tree("op").unknown:  # found once, not for each of them
+        request = replace(request, op=tree("operator", settled(request.op, y).op).to_mapping())
+    times = [seconds_of(each, y) for each, _ in request.rivals(y.shape[1])]
+    known = [found for found in times if found is not None]
+    if not known:
+        return None
+    return max(found[0] for found in known), len(times) > 1 or known[0][1]
 
 
 def seconds_of(request: Request, y: Tensor) -> tuple[float, bool] | None:

@@ -21,7 +21,7 @@ from ipx.files.large import LargePicture
 from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions, for_measured
-from ipx.jobs.foresee import LARGE, Foreseen, seconds_of, work_of
+from ipx.jobs.foresee import LARGE, Foreseen, longest, work_of
 from ipx.jobs.records import MAIN, absolute, make_record
 from ipx.jobs.reporter import Reporter, Reporting
 from ipx.jobs.restored import METRICS, Restored
@@ -313,7 +313,7 @@ def foresee_tiled(request: Request, source: Path) -> Foreseen | None:
         except MemoryExhaustedError as e:
             return Foreseen(round(work.peak()), free, None, False, str(e))
         crop = data.middle(LARGE)
-        found = seconds_of(actual.settled(crop.shape[1])[0], crop)
+        found = longest(actual, crop)
         windows = sum(r.size for r in tiling.rows) * sum(c.size for c in tiling.columns)
         times = windows / (crop.shape[-2] * crop.shape[-1])
         seconds, at_most = (None, False) if found is None else (found[0] * times, found[1])

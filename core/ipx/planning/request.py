@@ -91,7 +91,11 @@ class Request:
         return plan
 
     def settled(self, channels: int | None = None) -> tuple[Request, Plan | None]:
-        """The request with a prior in place of ``auto``, and the plan with it.
+        """The first of `rivals`: what is taken before the data are seen."""
+        return self.rivals(channels)[0]
+
+    def rivals(self, channels: int | None = None) -> list[tuple[Request, Plan | None]]:
+        """The request with each prior that may stand for ``auto``, and the plan with it.
 
         Without ``auto`` it is the request, and None. Where the prior is part of a solver, that is
         named, too.
@@ -102,17 +106,18 @@ class Request:
         Raises:
             PlanError: no prior fits.
         """
-        found = pick(
+        found = picks(
             self.op, self.noise, self.tree("prior"), self.tree("solver"), self.lam,
             self.tree("tuner"), self.settings, channels,
         )  # fmt: skip
-        if found is None:
-            return self, None
+        return [(self._with(each), each.plan) for each in found] or [(self, None)]
+
+    def _with(self, found: Candidate) -> Request:
         names: dict[str, Any] = {"prior": {"name": found.prior.name}}
         names |= {} if found.solver.auto else {"solver": {"name": found.solver.name}}
         made = replace(self, **names)
         object.__setattr__(made, "named", self.named)
-        return made, found.plan
+        return made
 
     def seeded(self, seed: int) -> Request:
         """The same with this seed."""
@@ -172,18 +177,6 @@ def weight_rule(
     for bridge in plan.bridges:
         parts = parts.behind(bridge) if bridge.nonlinear or bridge.weightless else parts
     return rule_of(parts, lam, tuner, model.told, truth)
-
-
-def pick(
-    op: Description, noise: Description, prior: Tree, solver: Tree, lam: Any, tuner: Tree,
-    settings: SolveSettings, channels: int | None, dims: int | None = None,
-) -> Candidate | None:  # fmt: skip
-    """The prior that stands for ``auto`` before the data are seen; None if another was asked for.
-
-    See `picks` for the arguments.
-    """
-    found = picks(op, noise, prior, solver, lam, tuner, settings, channels, dims)
-    return found[0] if found else None
 
 
 def picks(
