@@ -29,26 +29,19 @@ def backprojected(rays: Rays, y: Tensor, window: Window) -> Tensor:
     if fan:
         q = q * (rays.source / torch.hypot(rays.bins, torch.tensor(rays.source))).to(q)
     q = _filtered(q, rays.spacing, window) * _shares(rays).to(q)[:, None]
-    flat = q.flatten(0, 1)  # (M, A, S)
-    size, pixels = flat.shape[-1], []
-    for row in range(rays.side):
-        seen, grown = rays.shadow(row)
-        at = (seen - rays.bins[0]) / rays.spacing
-        low = at.floor()
-        part = (at - low).to(q)
-        left, right = _taken(flat, low.long(), size), _taken(flat, low.long() + 1, size)
-        value = left + part * (right - left)
-        pixels.append((value * grown.to(q) ** 2 if fan else value).sum(-1))
-    x = torch.stack(pixels, 1) * (0.5 if fan else 1.0)
-    return x.reshape(*y.shape[:2], rays.side, rays.side)
-
-
-def _taken(flat: Tensor, at: Tensor, size: int) -> Tensor:
-    """Values ``(M, N, A)`` of ``(M, A, S)`` at the bins ``(N, A)``; 0 outside of the detector."""
-    inside = ((at >= 0) & (at < size)).to(flat.device)
-    angle = torch.arange(at.shape[1], device=flat.device)
-    values = flat[:, angle, at.clamp(0, size - 1).to(flat.device)]
-    return torch.where(inside, values, torch.zeros((), dtype=flat.dtype, device=flat.device))
+    # a bin of zeros at both ends for what is seen beside the detector
+    bins = torch.nn.functional.pad(q.flatten(0, 1), (1, 1)).movedim(1, 0)  # (A, M, S + 2)
+    slopes, last = bins.diff(dim=-1), bins.shape[-1] - 1.0
+    across, up = rays.positions[None, :], -rays.positions[:, None]
+    x = torch.zeros(bins.shape[1], rays.side**2, dtype=q.dtype, device=q.device)
+    for values, slope, angle in zip(bins, slopes, rays.angles, strict=True):
+        seen, grown = rays.shadow(across, up, angle)
+        at = ((seen - rays.bins[0]) / rays.spacing + 1).clamp(0, last - 1e-9).reshape(-1)
+        low = at.long()
+        part, low = (at - low).to(q), low.to(q.device)
+        value = values[:, low] + part * slope[:, low]
+        x += value * grown.reshape(-1).to(q) ** 2 if fan else value
+    return (0.5 * x if fan else x).reshape(*y.shape[:2], rays.side, rays.side)
 
 
 def _filtered(q: Tensor, spacing: float, window: Window) -> Tensor:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from ipx import LinearOperator, Shape, ShapeError
@@ -103,9 +104,8 @@ class Tomography(LinearOperator[TomographyOptions]):
     def stored_bytes(self, element: int) -> int:
         """A bound on the size of A and A^T: weights of this many bytes, and indices of 4."""
         rays = self.rays
-        angles, bins, n = len(rays.angles), len(rays.bins), rays.side
-        entries = angles * bins * 2 * rays.wide * n + n * n * angles * rays.most
-        return entries * (element + 4)
+        entries = len(rays.angles) * len(rays.bins) * 2 * rays.wide * rays.side
+        return 2 * entries * (element + 4)
 
     def _rows(self, way: str) -> range:
         return range(len(self.rays.angles) if way == "forward" else self.rays.side)
@@ -120,26 +120,35 @@ class Tomography(LinearOperator[TomographyOptions]):
         """A or A^T in the type and on the device of ``like``; made once."""
         key = (way, like.dtype, like.device)
         if key not in self._stored:
-            self._stored[key] = self._assembled(way, like.dtype).to(like.device)
+            matrix = self._assembled(like.dtype)
+            if way == "adjoint":
+                matrix = matrix.T.tocsr()
+            starts, columns, weights = map(
+                torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data)
+            )
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Sparse")  # "support is in beta state"
+                made = torch.sparse_csr_tensor(
+                    starts, columns, weights, matrix.shape, check_invariants=False
+                )
+            self._stored[key] = made.to(like.device)
         return self._stored[key]
 
-    def _assembled(self, way: str, dtype: torch.dtype) -> Tensor:
-        """The sparse matrix, without the weights that are 0."""
-        columns, weights, counts = [], [], [torch.zeros(1, dtype=torch.int32)]
-        for i in self._rows(way):
-            column, weight = self._row(way, i)
-            seen = weight != 0
-            columns.append(column[seen])
-            weights.append(weight[seen].to(dtype))
-            counts.append(seen.sum(1, dtype=torch.int32))
-        starts = torch.cat(counts).cumsum(0, dtype=torch.int32)
-        across = self.image_shape if way == "forward" else self.data_shape
-        size = len(starts) - 1, math.prod(across[1:])
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse")  # "support is in beta state"
-            return torch.sparse_csr_tensor(
-                starts, torch.cat(columns), torch.cat(weights), size, check_invariants=False
-            )
+    def _assembled(self, dtype: torch.dtype) -> csr_array:
+        """A without the weights that are 0; made of what is stored, if it is."""
+        shape = math.prod(self.data_shape[1:]), math.prod(self.image_shape[1:])
+        held = self._stored.get(("forward", dtype, torch.device("cpu")))
+        if held is not None:
+            parts = (held.values(), held.col_indices(), held.crow_indices())
+            return csr_array(tuple(part.numpy() for part in parts), shape=shape)
+        rows = (self._row("forward", i) for i in self._rows("forward"))
+        many, sizes = zip(*((columns, weights.to(dtype)) for columns, weights in rows), strict=True)
+        columns, weights = torch.cat(many), torch.cat(sizes)
+        starts = torch.arange(0, columns.numel() + 1, columns.shape[1], dtype=torch.int32)
+        parts = (weights.reshape(-1), columns.reshape(-1), starts)
+        made = csr_array(tuple(part.numpy() for part in parts), shape=shape)
+        made.eliminate_zeros()
+        return made
 
     @cached_property
     def _norm(self) -> float:

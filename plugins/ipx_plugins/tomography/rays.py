@@ -82,11 +82,11 @@ class Rays:
         first, away = low.int(), crossing - low
         along, across = torch.where(steep, n, 1).int(), torch.where(steep, 1, n).int()
         start = torch.arange(n, dtype=torch.int32) * along[:, None]
-        columns, weights = [], []
+        columns, weights, size = [], [], 1 / (main.abs() * k)
         for i in range(2 * k):
             at = first + i
             inside = (at >= 0) & (at < n)
-            weight = (1 - (away - i).abs() / k) / (main.abs() * k)
+            weight = (1 - (away - i).abs() / k) * size
             weights.append(torch.where(inside, weight, 0.0))
             columns.append(torch.where(inside, start + at * across[:, None], 0))
         return torch.cat(columns, 1), torch.cat(weights, 1)
@@ -102,10 +102,9 @@ class Rays:
         normal_y = (self.source * s + self.bins * c) / length
         return normal_x, normal_y, self.bins * self.source / length
 
-    def shadow(self, row: int) -> tuple[Tensor, Tensor]:
-        """Where the pixels of a row are seen, and their magnification, each ``(N, A)``."""
-        c, s = self.axes(self.angles)
-        x, y = self.positions[:, None], -self.positions[row]
+    def shadow(self, x: Tensor, y: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
+        """Where points are seen on the detector, and their magnification; arguments broadcast."""
+        c, s = self.axes(angles)
         seen = x * c + y * s
         if math.isinf(self.source):
             return seen, torch.ones_like(seen)
@@ -114,7 +113,7 @@ class Rays:
 
     def adjoint_rows(self, row: int, most: int) -> Row:
         """The rows of A^T of the pixels of a row, in pixels: ``(N, A most)``; see `most`."""
-        seen, grown = self.shadow(row)
+        seen, grown = self.shadow(self.positions[:, None], -self.positions[row], self.angles)
         first = ((seen - self._reach(grown) - self.bins[0]) / self.spacing).floor().int() + 1
         c, s = self.axes(self.angles)
         size, steps = (
