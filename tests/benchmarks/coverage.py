@@ -32,6 +32,8 @@ ROWS = {
     "drunet": "--prior drunet --sampler pnp-ula --op.sigma 1 --count 6 --draws 100",
     "drunet at the level of the data": "--prior drunet --sampler pnp-ula --sampler.sigma 0.05 "
     "--op.sigma 1 --count 6 --draws 200 --thin 10",
+    "glow, photos": "--prior glow-map --prior.weights photos --colour --op.sigma 1 --size 32 "
+    "--sampler skrock --count 6 --draws 100",
 }
 """The words of each row after ``ipx bench coverage``."""
 
