@@ -91,13 +91,27 @@ def test_a_result_that_is_the_data_is_told() -> None:
 
 
 def test_an_inverted_mask_is_told(tmp_path: Path) -> None:
-    clean = data(0.0)[0].clamp(0.1, 1).numpy()
-    known = np.ones_like(clean)
+    grey = data(0.0)[0].clamp(0.1, 1).numpy()
+    known = np.ones_like(grey)
     known[20:30, 20:40] = 0
-    for kept, told in ((known, False), (1 - known, True)):
+    lone = np.zeros_like(grey)
+    lone[5, 5] = 1
+    colour = torch.from_numpy(np.stack([grey, grey.T, grey])[None])
+    red = torch.tensor([1.0, 0.0, 0.0])[:, None, None]
+    marked = torch.where(torch.from_numpy(known) > 0, colour, red)
+    batch = torch.cat([colour, marked])
+    for y, kept, told in (
+        (grey * known, known, False),
+        (grey * known, 1 - known, True),
+        (grey * known, lone, False),
+        (marked, known, False),
+        (marked, 1 - known, True),
+        (batch, 1 - known, True),
+    ):
         np.save(tmp_path / "mask.npy", kept)
         op = {"name": "inpaint", "mask": str(tmp_path / "mask.npy")}
-        how = ipx.solve(clean * known, op=op, prior="smooth", iterations=3)
+        noise = {"name": "gaussian", "sigma": 0.01}
+        how = ipx.solve(y, op=op, noise=noise, prior="smooth", iterations=3, doubtful="keep")
         assert any("mask may be inverted" in line for line in how.warnings) == told
 
 

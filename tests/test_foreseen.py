@@ -258,6 +258,27 @@ def test_time_of_a_larger_image_and_of_operators_of_one_size(source: Path) -> No
     assert foresee.seconds_of(masked, y[..., :120]) is None
 
 
+def test_the_time_is_that_of_the_slowest_prior_that_the_data_may_choose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    took: dict[str, float | None] = {"bm3d": 9.0, "drunet": 4.0}
+    request = Request(op={"name": "blur", "sigma": 2.0}, prior="auto")
+    rivals = [each.prior["name"] for each, _ in request.rivals(1)]
+    assert {"bm3d", "drunet"} < {name.split("/")[-1] for name in rivals}
+
+    def watched(request: Request, y: torch.Tensor, steps: float = math.inf) -> Any:
+        found = took.get(request.tree("prior").name.split("/")[-1], 1.0)
+        return None if found is None else foresee._Watch(0.1, found, True)
+
+    monkeypatch.setattr(foresee, "_watched", watched)
+    y = torch.zeros(1, 1, 96, 96)
+    assert foresee.longest(request, y) == (9.0, True)
+    took["bm3d"] = None
+    assert foresee.longest(request, y) is None
+    told = Request(op=request.op, prior={"name": "drunet"})
+    assert foresee.longest(told, y) == (4.0, False)
+
+
 def test_time_of_a_volume_whose_first_step_sets_up_what_all_need(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -251,7 +251,7 @@ def test_folder_must_exist(tmp_path):
         output_type(tmp_path / "no" / "a.png")
 
 
-def test_letters_of_a_panel_of_strips_are_as_small_as_the_strips(tmp_path):
+def test_letters_of_a_panel_follow_the_height_of_wide_strips(tmp_path):
     strip = np.linspace(0, 1, 20000)[None, None]
     panel(tmp_path / "p.png", [("data", strip, "12.34 dB")])
     with Image.open(tmp_path / "p.png") as shown:

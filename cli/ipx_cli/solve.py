@@ -170,8 +170,13 @@ def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
     from ipx.files.images import written_format
 
     paths.must_exist(source for source, _ in work.pairs)
-    for _, target in work.pairs:
-        written_format(target)
+    for source, target in work.pairs:
+        try:
+            written_format(target)
+        except InputError as e:
+            if len(work.pairs) == 1:
+                raise
+            work.note(f"{source}: {e}")
     for line in dict.fromkeys(assumed):
         work.note(line)
     if not work.given["as_json"]:

@@ -249,7 +249,7 @@ def is_image(channels: int) -> bool:
 
 
 def drawable(data: Array) -> bool:
-    """True if data are a picture or a volume to look at; a list of measurements is one row."""
+    """True if data are a picture or a volume; a list of measurements, of one row, is neither."""
     return data.ndim == 4 or (data.ndim == 3 and is_image(data.shape[0]) and data.shape[1] > 1)
 
 

@@ -91,7 +91,7 @@ def drawn(
     pictures = [_repeat(p, max(1, min(tall // p.shape[0], wide // p.shape[1]))) for p in pictures]
     cell = max(wide, SMALLEST)
 
-    letters = min(cell, max(SMALLEST, 4 * tall))  # of a wide strip no larger than the strip
+    letters = min(cell, max(SMALLEST, 4 * tall))  # they follow the height of wide strips
     gap = max(12, letters // 20)
     size = max(15, letters // 15)
     title = _font([text for text, _, _ in columns], size, cell)

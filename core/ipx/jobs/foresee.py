@@ -69,21 +69,21 @@ class Foreseen:
 
 
 def foresee(request: Request, source: Path) -> Foreseen:
-    """Memory and time of the restoration of a file, within a few seconds; nothing is written.
+    """Memory and time of the restoration of a file, within some seconds; nothing is written.
 
     Raises:
         IpxError: the file cannot be read, or the request does not fit it.
     """
     y, count = _data(request, source)
-    measured = for_measured(request, source)
-    request = _settled(measured, y)
+    measured = _measured(request, source, y)
+    request = measured.settled(y.shape[1])[0]
     work, refused = work_of(request, y), None
     most = request.settings.max_memory
     try:
         work.check(None if most is None else bytes_in(most))
     except IpxError as e:
         refused = str(e)
-    found = longest(with_axes(measured, _axes(y)), y)
+    found = longest(measured, y)
     seconds, at_most = (None, False) if found is None else (found[0] * count, found[1])
     return Foreseen(round(work.peak()), free_memory(y.device), seconds, at_most, refused)
 
@@ -91,16 +91,13 @@ def foresee(request: Request, source: Path) -> Foreseen:
 def foresee_memory(request: Request, source: Path) -> Work:
     """What determines the memory of the restoration of a file."""
     y = _data(request, source)[0]
-    return work_of(_settled(for_measured(request, source), y), y)
+    return work_of(_measured(request, source, y).settled(y.shape[1])[0], y)
 
 
-def _settled(request: Request, y: Tensor) -> Request:
-    """The request with a prior in place of ``auto``, for such data."""
-    return with_axes(request, _axes(y)).settled(y.shape[1])[0]
-
-
-def _axes(y: Tensor) -> str:
-    return "CZYX" if y.ndim == 5 else "CYX"
+def _measured(request: Request, source: Path, y: Tensor) -> Request:
+    """The request for these data, with what they tell of the operator."""
+    axes = "CZYX" if y.ndim == 5 else "CYX"
+    return with_known(with_axes(for_measured(request, source), axes), y)
 
 
 def _data(request: Request, source: Path) -> tuple[Tensor, int]:
@@ -127,25 +124,44 @@ def work_of(request: Request, y: Tensor) -> Work:
     return weighed(plan, operator, noise, prior, algorithm, rule, y, draws)
 
 
+def with_known(request: Request, y: Tensor) -> Request:
+    """The request with what is unknown of the operator found in the data, once for all that ask."""
+    if not request.tree("op").unknown:
+        return request
+    made = replace(request, op=tree("operator", settled(request.op, y).op).to_mapping())
+    object.__setattr__(made, "named", request.named)
+    return made
+
+
 def longest(request: Request, y: Tensor) -> tuple[float, bool] | None:
     """`seconds_of` with the prior that takes the longest, where the data decide between several."""
-    if request.tree("op").unknown:  # found once, not for each of them
-        request = replace(request, op=tree("operator", settled(request.op, y).op).to_mapping())
-    times = [seconds_of(each, y) for each, _ in request.rivals(y.shape[1])]
-    known = [found for found in times if found is not None]
-    if not known:
+    rivals = [each for each, _ in request.rivals(y.shape[1])]
+    if len(rivals) == 1:
+        return seconds_of(rivals[0], y)
+    tried = [(each, _first(each, y)) for each in rivals]
+    known = [(each, *found) for each, found in tried if found is not None]
+    if len(known) < len(rivals):
         return None
-    return max(found[0] for found in known), len(times) > 1 or known[0][1]
+    return _whole(*max(known, key=lambda each: each[2].seconds), y)[0], True
 
 
 def seconds_of(request: Request, y: Tensor) -> tuple[float, bool] | None:
     """The time of ``y`` in seconds, and whether it is an upper bound; None if it cannot be told."""
-    for small in (_crop(y, SMALL), y):  # some operators take images of one size only
+    found = _first(request, y)
+    return None if found is None else _whole(request, *found, y)
+
+
+def _first(request: Request, y: Tensor) -> tuple[Tensor, _Watch] | None:
+    """The small crop, and the work on it; the whole where the operator takes one size only."""
+    for small in (_crop(y, SMALL), y):
         first = _watched(request, small)
         if first is not None:
-            break
-    else:
-        return None
+            return small, first
+    return None
+
+
+def _whole(request: Request, small: Tensor, first: _Watch, y: Tensor) -> tuple[float, bool]:
+    """What `seconds_of` gives, from the work on the small crop and some steps on the large one."""
     if small.shape == y.shape:
         return first.seconds, not first.ended
     large = _crop(y, LARGE)

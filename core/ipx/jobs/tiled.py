@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from ipx.files.large import LargePicture
 from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions, for_measured
-from ipx.jobs.foresee import LARGE, Foreseen, longest, work_of
+from ipx.jobs.foresee import LARGE, Foreseen, longest, with_known, work_of
 from ipx.jobs.records import MAIN, absolute, make_record
 from ipx.jobs.reporter import Reporter, Reporting
 from ipx.jobs.restored import METRICS, Restored
@@ -30,7 +30,6 @@ from ipx.numerics.free import free_memory
 from ipx.numerics.memory import keep_freed
 from ipx.planning.request import Request, Table
 from ipx.planning.settings import SolveSettings, bytes_in
-from ipx.planning.tree import tree
 from ipx.solving import tiled
 from ipx.solving.cost import Work, budget_of
 from ipx.solving.observers import AnyObserver
@@ -39,7 +38,6 @@ from ipx.solving.restore import of_tiles
 from ipx.solving.tile_cost import guessed, whole_operator
 from ipx.solving.tile_course import Course, attempts
 from ipx.solving.tiled import Opening
-from ipx.solving.unknowns import settled
 from ipx.solving.windows import SIDE, Survey
 
 
@@ -92,9 +90,8 @@ def large_enough(request: Request, source: FileSource) -> Work | None:
     It is cut if a side is given, or if the memory requires it.
     """
     s = request.settings
-    if request.tree("op").unknown:
-        known = tree("operator", settled(request.op, source.middle(SIDE)).op)
-        request = replace(request, op=known.to_mapping())
+    if request.tree("op").unknown:  # the file is read only then
+        request = with_known(request, source.middle(SIDE))
     y = torch.zeros((), dtype=source.dtype, device=source.device).expand(1, *source.shape)
     whole_operator(request.op, source.shape)
     work = work_of(request.settled(y.shape[1])[0], y)
@@ -313,7 +310,7 @@ def foresee_tiled(request: Request, source: Path) -> Foreseen | None:
         except MemoryExhaustedError as e:
             return Foreseen(round(work.peak()), free, None, False, str(e))
         crop = data.middle(LARGE)
-        found = longest(actual, crop)
+        found = longest(with_known(actual, crop), crop)
         windows = sum(r.size for r in tiling.rows) * sum(c.size for c in tiling.columns)
         times = windows / (crop.shape[-2] * crop.shape[-1])
         seconds, at_most = (None, False) if found is None else (found[0] * times, found[1])

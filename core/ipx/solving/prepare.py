@@ -37,6 +37,9 @@ from ipx.solving.unknowns import Settled, settled
 SMALLEST, LARGEST = 1e-9, 1e15
 """Bounds of the largest value of data that are restored."""
 
+LONE = 16
+"""Known values up to which it may be chance that they are equal."""
+
 _NONE: tuple[None, None] = (None, None)
 
 
@@ -86,7 +89,7 @@ class Ready:
         back: gives an image the type of the data.
         found: the operator, with values found from the data in place of ``auto``.
         prior: the prior, chosen in place of ``auto``.
-        untold: doubts about the data as they are given, see `ipx.Noise.untold`.
+        doubts: about the data as they are given, those of `ipx.Noise.untold` among them.
     """
 
     prepared: Prepared
@@ -94,7 +97,7 @@ class Ready:
     back: Callable[[Tensor], Any]
     found: Settled
     prior: Tree
-    untold: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def prepare(asked: Asked) -> Ready:
@@ -139,7 +142,7 @@ def prepare(asked: Asked) -> Ready:
         observers=asked.observers, truth=_truth(asked, operator, units, y), sampler=sampler,
         drawing=drawing, checkpoint=asked.checkpoint,
     )  # fmt: skip
-    return Ready(prepared=ready, units=units, back=back, found=found, prior=prior, untold=told)
+    return Ready(prepared=ready, units=units, back=back, found=found, prior=prior, doubts=told)
 
 
 def changed_settings(settings: SolveSettings | None, changed: dict[str, Any]) -> SolveSettings:
@@ -233,18 +236,20 @@ def _check_magnitude(y: Tensor) -> None:
 
 
 def _swapped(operator: Operator[Any], y: Tensor) -> Iterator[str]:
-    """What is said of data whose known values are all one, and the others are not."""
+    """A doubt where all pixels that are known are equal, and those that are missing are not."""
     known = operator.known(y)
     if known is None:
         return
-    values, known = y.detach().flatten(1), known.expand_as(y).flatten(1)
+    size = (len(y), y.shape[1] if y.ndim > 2 else 1, -1)
+    values, known = y.detach().reshape(size), known.expand_as(y).reshape(size)
     ranges = []
     for of in (known, ~known):
         high, low = values.masked_fill(~of, -torch.inf), values.masked_fill(~of, torch.inf)
-        ranges.append(high.amax(1) - low.amin(1))
-    if bool(((ranges[0] == 0) & (ranges[1] > 0)).any()):
+        ranges.append(high.amax(2) - low.amin(2))
+    alike = (ranges[0] <= 0).all(1) & (known.sum((1, 2)) > LONE)
+    if bool((alike & (ranges[1] > 0).any(1)).any()):
         yield (
-            "all values that count as known are equal, and those that count as missing are not: "
+            "all pixels that count as known are equal, and those that count as missing are not: "
             "the mask may be inverted (0 is missing)"
         )
 

@@ -270,11 +270,14 @@ class Problem:
         return value + self.lam * using(self.prior, Value).value(x)
 
     def preview(self) -> Tensor:
-        """The data as an image, `ipx.Operator.preview` of what `ipx.Noise.centred` leaves."""
+        """The data as an image, `ipx.Operator.preview` of what `ipx.Noise.centred` leaves.
+
+        It is the same tensor each time: do not change it in place.
+        """
         return self.derived("preview", lambda: self.physical.preview(self.noise.centred(self.y)))
 
     def start(self) -> Tensor:
-        """The start of the iterations, of the shape of the unknown."""
+        """The start of the iterations, of the shape of the unknown; not to be changed in place."""
         x = self.x0 if self.x0 is not None else self.preview()
         return x if tuple(x.shape[1:]) == self.operator.image_shape else self.unknown(x)
 

@@ -200,7 +200,7 @@ def _restoration(
     seconds = time.perf_counter() - began
     found, wrong = doubts(result, outputs["restored"], before, ready.prepared.automatic)
     outputs = {name: units.restored(x) for name, x in outputs.items()}
-    remarks = [*ready.found.remarks, *units.remarks, *ready.untold, *noise.remarks]
+    remarks = [*ready.found.remarks, *units.remarks, *ready.doubts, *noise.remarks]
     remarks += [*done.remarks, *found]
     remarks += [] if posterior is None else remarks_of(posterior)
     return Restoration(

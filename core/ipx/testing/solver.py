@@ -58,12 +58,14 @@ class SolverChecks(ProblemChecks):
             require(same, "from a saved state it goes on otherwise")
 
     def pure_step(self) -> None:
-        """A step leaves its state as it was, and gives the same result again."""
+        """A step leaves its state and the start as they were, and gives the same result again."""
         for problem in self._problems:
+            start = problem.start().clone()
             state = self.made.init(problem)
             kept = stored(state)[0]
             same = torch.equal(self._after(problem, state), self._after(problem, state))
             require(stored(state)[0] == kept, "a step changes the state it was given")
+            require(torch.equal(problem.start(), start), "a step changes the start of the problem")
             require(same, "the same step gives another result the second time")
 
     def batch(self) -> None:

@@ -132,6 +132,7 @@ class _TrainingRun:
             **{f"model.{k}": v for k, v in model.options.to_mapping().items()},
             **{f"data.{k}": v for k, v in shown.items()},
             **settings,
+            "validate_every": training.validation_steps,
             "pictures": self.pictures.digest,
             "processes": world.size,
         }

@@ -97,6 +97,7 @@ class Coder:
         names, found = self.model.coordinates, []
         for word in (part.strip() for part in told.split(",")):
             named = names.index(word) if word in names else -1
+            # int() refuses numbers of thousands of digits
             number = int(word) if word.isdecimal() and len(word) < 10 else named
             if not 0 <= number < count:
                 known = f" ({listing(names, 'and')} are the first)" if names else ""

@@ -29,14 +29,14 @@ def backprojected(rays: Rays, y: Tensor, window: Window) -> Tensor:
     if fan:
         q = q * (rays.source / torch.hypot(rays.bins, torch.tensor(rays.source))).to(q)
     q = _filtered(q, rays.spacing, window) * _shares(rays).to(q)[:, None]
-    # a bin of zeros at both ends for what is seen beside the detector
-    bins = torch.nn.functional.pad(q.flatten(0, 1), (1, 1)).movedim(1, 0)  # (A, M, S + 2)
-    slopes, last = bins.diff(dim=-1), bins.shape[-1] - 1.0
+    # zeros at both ends for what is seen beside the detector
+    bins = torch.nn.functional.pad(q.flatten(0, 1), (1, 2)).movedim(1, 0)  # (A, M, S + 3)
+    slopes, last = bins.diff(dim=-1), bins.shape[-1] - 2
     across, up = rays.positions[None, :], -rays.positions[:, None]
     x = torch.zeros(bins.shape[1], rays.side**2, dtype=q.dtype, device=q.device)
     for values, slope, angle in zip(bins, slopes, rays.angles, strict=True):
         seen, grown = rays.shadow(across, up, angle)
-        at = ((seen - rays.bins[0]) / rays.spacing + 1).clamp(0, last - 1e-9).reshape(-1)
+        at = ((seen - rays.bins[0]) / rays.spacing + 1).clamp(0, last).reshape(-1)
         low = at.long()
         part, low = (at - low).to(q), low.to(q.device)
         value = values[:, low] + part * slope[:, low]

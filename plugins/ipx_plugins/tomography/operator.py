@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 from torch import Tensor
 
 from ipx import LinearOperator, Shape, ShapeError
@@ -107,6 +107,11 @@ class Tomography(LinearOperator[TomographyOptions]):
         entries = len(rays.angles) * len(rays.bins) * 2 * rays.wide * rays.side
         return 2 * entries * (element + 4)
 
+    def memory(self, image_shape: Shape, itemsize: int = 4) -> float:
+        """That of the default, and of what is stored."""
+        stored = self.stored_bytes(itemsize)
+        return super().memory(image_shape, itemsize) + (stored if stored <= LARGEST else 0)
+
     def _rows(self, way: str) -> range:
         return range(len(self.rays.angles) if way == "forward" else self.rays.side)
 
@@ -141,14 +146,16 @@ class Tomography(LinearOperator[TomographyOptions]):
         if held is not None:
             parts = (held.values(), held.col_indices(), held.crow_indices())
             return csr_array(tuple(part.numpy() for part in parts), shape=shape)
-        rows = (self._row("forward", i) for i in self._rows("forward"))
-        many, sizes = zip(*((columns, weights.to(dtype)) for columns, weights in rows), strict=True)
-        columns, weights = torch.cat(many), torch.cat(sizes)
-        starts = torch.arange(0, columns.numel() + 1, columns.shape[1], dtype=torch.int32)
-        parts = (weights.reshape(-1), columns.reshape(-1), starts)
-        made = csr_array(tuple(part.numpy() for part in parts), shape=shape)
-        made.eliminate_zeros()
-        return made
+        made = []
+        for i in self._rows("forward"):
+            columns, weights = self._row("forward", i)
+            width = columns.shape[1]
+            starts = torch.arange(0, columns.numel() + 1, width, dtype=torch.int32)
+            parts = (weights.to(dtype).reshape(-1), columns.reshape(-1), starts)
+            some = csr_array(tuple(part.numpy() for part in parts), shape=(len(columns), shape[1]))
+            some.eliminate_zeros()
+            made.append(some.copy())  # without the room of the zeros
+        return vstack(made, format="csr")
 
     @cached_property
     def _norm(self) -> float:

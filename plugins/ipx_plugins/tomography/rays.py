@@ -7,7 +7,8 @@ method interpolates there linearly between the two nearest pixels. The weight of
 distance r from the ray is therefore ``(1 - r/m) / m`` where r < m, with m the larger of the sine
 and cosine of the ray's direction. In this form both rows are products of gathers: nothing is
 transposed or scattered. If bins are further apart than pixels, m is multiplied by a whole number,
-so that no pixel is missed and a constant is still integrated exactly.
+so that no pixel is missed and a constant is still integrated exactly. A^T that is stored is the
+transpose of A; the rows of A^T are for matrices that are too large to be stored.
 """
 
 from __future__ import annotations
@@ -82,11 +83,11 @@ class Rays:
         first, away = low.int(), crossing - low
         along, across = torch.where(steep, n, 1).int(), torch.where(steep, 1, n).int()
         start = torch.arange(n, dtype=torch.int32) * along[:, None]
-        columns, weights, size = [], [], 1 / (main.abs() * k)
+        columns, weights, largest = [], [], 1 / (main.abs() * k)
         for i in range(2 * k):
             at = first + i
             inside = (at >= 0) & (at < n)
-            weight = (1 - (away - i).abs() / k) * size
+            weight = (1 - (away - i).abs() / k) * largest
             weights.append(torch.where(inside, weight, 0.0))
             columns.append(torch.where(inside, start + at * across[:, None], 0))
         return torch.cat(columns, 1), torch.cat(weights, 1)
