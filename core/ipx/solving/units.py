@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ipx.files.affine import DIM, IDENTITY_HIGH
 from ipx.files.storage import Storage
@@ -22,6 +23,9 @@ from ipx.parts.operator import Operator
 
 USUAL = 0.99
 """Share of the values of an image that have to be large for another unit: few may be outliers."""
+
+BLOCK = 8
+"""Side of the blocks whose means tell large values from noise."""
 
 FIT = 0.5
 """Largest misfit of the preview, as a share of the data, that tells the unit of the image."""
@@ -79,9 +83,9 @@ def units_of(y: Tensor, operator: Operator[Any], noise: Noise[Any], scalable: bo
     """The unit of each image, told from its preview.
 
     It is the largest value of an image that stays below `DIM`, or of which 1 % exceed
-    `IDENTITY_HIGH`. It is 1 for all images unless data in another unit are the same problem: the
-    operator is linear, `ipx.Noise.scaled` knows the noise, and the caller says that the prior is
-    ``scalable``.
+    `IDENTITY_HIGH`, in means over blocks as well: noise that was projected back does not. It is 1
+    for all images unless data in another unit are the same problem: the operator is linear,
+    `ipx.Noise.scaled` knows the noise, and the caller says that the prior is ``scalable``.
     """
     one = torch.ones(y.shape[0], dtype=y.dtype, device=y.device)
     if not _scales(one, operator, noise, scalable):
@@ -89,15 +93,26 @@ def units_of(y: Tensor, operator: Operator[Any], noise: Noise[Any], scalable: bo
     with torch.no_grad():
         y = noise.centred(y)
         preview = operator.preview(y)
-        size = preview.abs().flatten(1)
-        largest = size.amax(1)
-        usual = size.kthvalue(math.ceil(USUAL * size.shape[1]), 1).values
-        far = (largest > 0) & ((largest < DIM) | (usual > IDENTITY_HIGH))
+        largest = preview.abs().flatten(1).amax(1)
+        high = (_usual(preview) > IDENTITY_HIGH) & (_usual(_blocks(preview)) > IDENTITY_HIGH)
+        far = (largest > 0) & ((largest < DIM) | high)
         if not bool(far.any()):
             return Units(one)
         # the preview of some operators has no unit, such as that of random projections
         far &= image_norm(operator.forward(preview) - y) <= FIT * image_norm(y)
         return Units(torch.where(far, largest, one))
+
+
+def _usual(x: Tensor) -> Tensor:
+    """What 1 % of the sizes of an image exceed, ``(B,)``."""
+    size = x.abs().flatten(1)
+    return size.kthvalue(math.ceil(USUAL * size.shape[1]), 1).values
+
+
+def _blocks(x: Tensor) -> Tensor:
+    """Means over blocks of `BLOCK` x `BLOCK` pixels."""
+    planes = x.flatten(1, -3)
+    return functional.avg_pool2d(planes, min(BLOCK, *planes.shape[-2:]))
 
 
 def units_told(

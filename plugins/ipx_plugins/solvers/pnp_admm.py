@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +18,7 @@ from ipx_plugins.solvers.schedule import (
     settled,
     sigma_at,
     sigmas,
+    smooth_start,
     steps_of,
 )
 
@@ -48,11 +50,11 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
     only before the last step. Steps beyond the schedule do not use it. With the constant schedule
     it is kept, and the fixed point is that of the first paper.
 
-    Where data have no holes and are as many as pixels, but for borders, as for blurs, a share of
-    the multiplier is kept (`_kept`). It holds noise of the data at the frequencies that these
-    determine, and would bring it back step after step: up to 7 dB are lost for camera shake, and 5
-    for Gaussian blurs of less than a pixel. Without a multiplier, which is half-quadratic
-    splitting, 0.1 to 0.3 dB are lost for wide blurs.
+    Where data have no holes and are at least half as many as pixels, as for blurs and sinograms of
+    many angles, a share of the multiplier is kept (`_kept`). It holds noise of the data at the
+    frequencies that these determine, and would bring it back step after step: up to 7 dB are lost
+    for camera shake and for sinograms, and 5 for Gaussian blurs of less than a pixel. Without a
+    multiplier, which is half-quadratic splitting, 0.1 to 0.3 dB are lost for wide blurs.
     """
 
     iterations = 8
@@ -69,6 +71,7 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
         """The start, with multiplier zero."""
         x = filled_start(problem)
         table = sigmas(problem, self.options, x, self.budget(problem))
+        x = smooth_start(problem, x, table[0])
         near = 1.0 if has_holes(problem) else _NEAR
         return PnPADMMState(x, x, torch.zeros_like(x), table, near, 0, None)
 
@@ -101,8 +104,8 @@ def _kept(problem: Problem) -> float:
     noise.
     """
     operator = problem.operator
-    same = operator.data_shape == operator.image_shape or has(operator, Sampled)
-    if has_holes(problem) or not same:
+    many = math.prod(operator.data_shape) >= math.prod(operator.image_shape) / 2
+    if has_holes(problem) or not (many or has(operator, Sampled)):
         return 1.0
     white = torch.randn(1, *operator.image_shape, generator=torch.Generator().manual_seed(0))
     white = white.to(problem.y).expand(len(problem.y), *white.shape[1:])

@@ -16,6 +16,7 @@ from ipx_plugins.solvers.schedule import (
     settled,
     sigma_at,
     sigmas,
+    smooth_start,
     stabilised,
     stabilises,
     steps_of,
@@ -54,7 +55,8 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
     def init(self, problem: Problem) -> PnPHQSState:
         """The start, with missing pixels filled in."""
         x = filled_start(problem)
-        return PnPHQSState(x, sigmas(problem, self.options, x, self.budget(problem)), 0, None)
+        table = sigmas(problem, self.options, x, self.budget(problem))
+        return PnPHQSState(smooth_start(problem, x, table[0]), table, 0, None)
 
     def step(self, problem: Problem, state: PnPHQSState) -> PnPHQSState:
         """Prox of the data term, then denoiser."""
