@@ -150,6 +150,18 @@ def test_iht_never_increases_the_residual() -> None:
     assert bool((values[1:] <= values[:-1] + 1e-12).all())
 
 
+@pytest.mark.parametrize("prior", ["drunet", "bm3d"])
+def test_denoisers_begin_at_a_picture(prior: str) -> None:
+    clean = torch.from_numpy(images.bundled().pixels[:1, 60:124, 60:124])
+    op, noise = {"name": "compressed-sensing", "share": 0.15}, {"name": "gaussian", "sigma": 0.01}
+    y = ipx.degrade(clean, op=op, noise=noise)
+    scores = [
+        float(ipx.psnr(ipx.solve(y, op=op, noise=noise, prior=prior, start=start).x, clean))
+        for start in ("preview", "auto")
+    ]
+    assert scores[1] > scores[0] + 5
+
+
 def test_what_the_greedy_solvers_refuse() -> None:
     y = torch.rand(1, 1, 16, 16)
     with pytest.raises(ipx.PlanError, match=r"prior wavelet gives no Sparse; solvers that fit"):

@@ -18,7 +18,6 @@ from ipx_plugins.solvers.schedule import (
     settled,
     sigma_at,
     sigmas,
-    smooth_start,
     steps_of,
 )
 
@@ -71,7 +70,6 @@ class PnPADMM(Solver[PnPOptions, PnPADMMState]):
         """The start, with multiplier zero."""
         x = filled_start(problem)
         table = sigmas(problem, self.options, x, self.budget(problem))
-        x = smooth_start(problem, x, table[0])
         near = 1.0 if has_holes(problem) else _NEAR
         return PnPADMMState(x, x, torch.zeros_like(x), table, near, 0, None)
 

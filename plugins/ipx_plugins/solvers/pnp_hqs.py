@@ -16,7 +16,6 @@ from ipx_plugins.solvers.schedule import (
     settled,
     sigma_at,
     sigmas,
-    smooth_start,
     stabilised,
     stabilises,
     steps_of,
@@ -55,8 +54,7 @@ class PnPHQS(Solver[PnPOptions, PnPHQSState]):
     def init(self, problem: Problem) -> PnPHQSState:
         """The start, with missing pixels filled in."""
         x = filled_start(problem)
-        table = sigmas(problem, self.options, x, self.budget(problem))
-        return PnPHQSState(smooth_start(problem, x, table[0]), table, 0, None)
+        return PnPHQSState(x, sigmas(problem, self.options, x, self.budget(problem)), 0, None)
 
     def step(self, problem: Problem, state: PnPHQSState) -> PnPHQSState:
         """Prox of the data term, then denoiser."""

@@ -26,7 +26,7 @@ from ipx import (
     noise_variance,
     using,
 )
-from ipx.toolkit import column, is_identity, vector
+from ipx.toolkit import is_identity, vector
 from ipx_plugins.solvers import PnPOptions
 
 _STRONG = 49 / 255  # first sigma of DPIR
@@ -53,26 +53,6 @@ def sigmas(problem: Problem, options: PnPOptions, like: Tensor, steps: int) -> T
     if options.schedule == "linear":
         return torch.lerp(high, low, share)
     return high * (low / high) ** share
-
-
-def smooth_start(problem: Problem, x: Tensor, sigma: Tensor) -> Tensor:
-    """The start ``x``, or where its noise exceeds the first sigma ``(B,)``, a smoother one.
-
-    Back-projection of measurements makes more noise than the denoiser is told of, at frequencies
-    that the data hardly tell, so that no later step would remove it. There the start is the
-    minimiser of f + rho / 2 |x - m|^2, m the mean of x.
-    """
-    same = problem.operator.data_shape == problem.operator.image_shape
-    if same or problem.x0 is not None or problem.code is not None or problem.hard:
-        return x
-    white = torch.randn(1, *problem.y.shape[1:], generator=torch.Generator().manual_seed(0))
-    noise = problem.physical.preview(white.to(problem.y) * problem.noise.deviation(problem.y))
-    loud = noise.flatten(1).std(1) > sigma
-    if not bool(loud.any()):
-        return x
-    flat = x.mean((-2, -1), keepdim=True).expand_as(x)
-    quiet = problem.data.prox(flat, 1 / penalty_at(problem, sigma), guess=flat)
-    return torch.where(column(loud, x), quiet, x)
 
 
 def unit(problem: Problem) -> Tensor:
