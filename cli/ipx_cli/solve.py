@@ -167,16 +167,8 @@ def _is_elsewhere(ctx: click.Context, found: command.Chosen, what: str) -> bool:
 
 def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
     """Print the plan, the outputs, what they take, and what is assumed; the inputs must exist."""
-    from ipx.files.images import written_format
-
     paths.must_exist(source for source, _ in work.pairs)
-    for source, target in work.pairs:
-        try:
-            written_format(target)
-        except InputError as e:
-            if len(work.pairs) == 1:
-                raise
-            work.note(f"{source}: {e}")
+    _check_formats(work)
     for line in dict.fromkeys(assumed):
         work.note(line)
     if not work.given["as_json"]:
@@ -198,6 +190,19 @@ def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
             {"plan": plan.to_json(), "rule": rule.line(), "pictures": targets, "request": asked}
         )
     return 0
+
+
+def _check_formats(work: Work) -> None:
+    """Refuse an output of a format that is not written; of several outputs it is noted."""
+    for source, target in work.pairs:
+        from ipx.files.images import written_format  # which takes a while
+
+        try:
+            written_format(target)
+        except InputError as e:
+            if len(work.pairs) == 1:
+                raise
+            work.note(f"{source}: {e}")
 
 
 def _demonstrate(work: Work) -> int:

@@ -326,7 +326,7 @@ class _TrainingRun:
         score = scores[model.score]
         better = self._better(score)
         p.worse = 0 if better else p.worse + 1
-        if better:
+        if better or score == p.best:  # of equal ones the last, which has learned longer
             p.best, p.best_step = score, p.step
             state = self.state.shadow.state_dict()
             self.state.best = {k: v.detach().cpu().clone() for k, v in state.items()}
