@@ -249,3 +249,16 @@ def test_a_denoiser_with_much_noise_is_not_below_total_variation() -> None:
         for prior in ("drunet", "tv")
     }
     assert scores["drunet"] > scores["tv"] - 0.3
+
+
+def test_the_start_of_an_image_does_not_depend_on_the_others() -> None:
+    """One preview shows the picture, the other one nothing but noise."""
+    photograph = torch.from_numpy(images.bundled().pixels[:1, 60:92, 60:92])
+    grains = torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(0))
+    op = {"name": "tomography", "angles": 40}
+    how = {"op": op, "noise": {"name": "gaussian", "sigma": 0.02}, "prior": "drunet", "lam": 4e-4}
+    y = ipx.degrade(torch.stack([photograph, grains]), op=op, noise=how["noise"])
+    both, alone = (ipx.solve(v, **how, iterations=1) for v in (y, y[:1]))
+    assert torch.allclose(both.before[:1], alone.before, atol=1e-5)
+    assert torch.allclose(both.x[:1], alone.x, atol=1e-5)
+    assert not torch.allclose(both.before[1:], alone.before, atol=0.1)

@@ -194,9 +194,11 @@ def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
 
 def _check_formats(work: Work) -> None:
     """Refuse an output of a format that is not written; of several outputs it is noted."""
-    for source, target in work.pairs:
-        from ipx.files.images import written_format  # which takes a while
+    if not work.pairs:
+        return
+    from ipx.files.images import written_format  # which takes a while
 
+    for source, target in work.pairs:
         try:
             written_format(target)
         except InputError as e:

@@ -17,6 +17,7 @@ from ipx.declare.capabilities import Denoise, has
 from ipx.declare.registry import registry
 from ipx.declare.specs import PriorSpec
 from ipx.errors import OptionError, did_you_mean
+from ipx.numerics.tensors import column
 from ipx.parts.prior import Prior
 from ipx.solving.build import build
 from ipx.solving.codes import code_start, latent_of
@@ -46,11 +47,14 @@ def first_guess(
     Raises:
         OptionError: no such start, or the prior has no decoder.
     """
+    shown = None
     if start == "auto":
         start = problem.prior.traits.start_from
-        if start == "preview" and _matters(problem.prior) and not _shown(problem):
-            resorts = (s for s in registry().all("prior") if isinstance(s, PriorSpec))
-            start = next((s.name for s in resorts if s.last_resort), start)
+        if start == "preview" and _matters(problem.prior):
+            shown = _shown(problem)
+            if not shown.all():
+                resorts = (s for s in registry().all("prior") if isinstance(s, PriorSpec))
+                start = next((s.name for s in resorts if s.last_resort), start)
     if start == "preview":
         return None
     shape = problem.image_shape
@@ -64,7 +68,10 @@ def first_guess(
         problem.y, problem.physical, problem.noise, build("prior", start),
         hard=problem.hard, estimated=problem.estimated,
     )  # fmt: skip
-    return solve(other)
+    found = solve(other)
+    if shown is None:
+        return found
+    return torch.where(column(shown, found), problem.preview(), found)
 
 
 def _matters(prior: Prior[Any]) -> bool:
@@ -72,18 +79,19 @@ def _matters(prior: Prior[Any]) -> bool:
     return not prior.traits.convex or has(prior, Denoise)
 
 
-def _shown(problem: Problem) -> bool:
-    """True if the preview shows the picture, for all images: neighbours in it are alike.
+def _shown(problem: Problem) -> Tensor:
+    """``(B,)``, true where the preview shows the picture: neighbours in it are alike.
 
     In a back-projection of random measurements, or of much noise, they are not.
     """
+    everywhere = torch.ones(len(problem.y), dtype=torch.bool, device=problem.y.device)
     if problem.operator.data_shape == problem.operator.image_shape:
-        return True
+        return everywhere
     x = problem.preview()
     if x.shape[-1] < 2:
-        return True
+        return everywhere
     between = x.diff(dim=-1).flatten(1).square().mean(1)
-    return bool((between < ALIKE * x.flatten(1).var(1)).all())
+    return between < ALIKE * x.flatten(1).var(1)
 
 
 def check_start(prior: Prior[Any], start: str) -> None:
