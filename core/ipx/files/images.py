@@ -29,6 +29,7 @@ from ipx.files.lookup import (
     formats,
     label,
     listing,
+    others,
     pictures_in as pictures_in,
     suffixes,
 )
@@ -323,7 +324,7 @@ def written_format(path: Path) -> IOSpec:
         written = (suffix for suffix, s in suffixes().items() if s.dtypes)
         raise InputError(f"{path}: {ending}; ipx writes {', '.join(written)}")
     if not spec.dtypes:
-        raise InputError(f"{path}: {label(spec)} is only read; write {_others()}")
+        raise InputError(f"{path}: {label(spec)} is only read; write {others()}")
     return spec
 
 
@@ -340,7 +341,7 @@ def _target(
         allowed = " or ".join(spec.dtypes)
         raise InputError(
             f"{target}: {label(spec)} cannot hold {name} samples; "
-            f"write {_others(name)}, or ask for {allowed} with dtype (--dtype)"
+            f"write {others(name)}, or ask for {allowed} with dtype (--dtype)"
         )
     if like is not None and (like.axes != "CYX" or like.order):
         _check_stack(target, spec, like.axes)
@@ -348,17 +349,6 @@ def _target(
         _keeps_alpha(target, spec, like.shape[0], like)
     check_folder(target)
     return spec, name
-
-
-def _others(dtype: str = "", layout: str = "") -> str:
-    """The suffixes of the first two formats that hold these samples."""
-    fitting = [
-        spec.suffixes[0]
-        for spec in formats()
-        if (dtype in spec.dtypes if dtype else spec.dtypes)
-        and (not layout or layout in spec.layouts)
-    ]
-    return listing(fitting[:2], "or")
 
 
 def _keeps_alpha(
@@ -372,7 +362,7 @@ def _keeps_alpha(
     plain = layout_of(colours, False)
     what = "grey" if colours == 1 else "colour" if colours == 3 else f"{colours} bands"
     if plain not in spec.layouts:
-        raise InputError(f"{path}: {label(spec)} cannot hold {what}; write {_others('', plain)}")
+        raise InputError(f"{path}: {label(spec)} cannot hold {what}; write {others('', plain)}")
     if like is None or like.alpha is None:
         return False
     layout = layout_of(colours, True, like.premultiplied)
@@ -386,7 +376,7 @@ def _keeps_alpha(
         what = f"{what} with alpha"
     else:
         what = "alpha"
-    raise InputError(f"{path}: {label(spec)} cannot hold {what}; write {_others('', layout)}")
+    raise InputError(f"{path}: {label(spec)} cannot hold {what}; write {others('', layout)}")
 
 
 def bundled(subject: Literal["photograph", "face", "digit"] = "photograph") -> Picture:

@@ -64,6 +64,17 @@ def complex_formats() -> list[IOSpec]:
     return [spec for spec in formats() if spec.complex]
 
 
+def others(dtype: str = "", layout: str = "") -> str:
+    """The suffixes of the first two formats that hold these samples, in words."""
+    fitting = [
+        spec.suffixes[0]
+        for spec in formats()
+        if (dtype in spec.dtypes if dtype else spec.dtypes)
+        and (not layout or layout in spec.layouts)
+    ]
+    return listing(fitting[:2], "or")
+
+
 def by_content(data: bytes, path: str | os.PathLike[str]) -> IOSpec:
     """The format of a file by its first bytes.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ipx.files import images
 from ipx.files.atomic import folder_for
 from ipx.files.complex import check_complex, encoded_complex
+from ipx.files.depth import depth_of
 from ipx.files.images import Picture
 from ipx.files.lookup import by_suffix
 from ipx.files.written import commit
@@ -104,4 +105,5 @@ def _types(request: Request, output: Path, picture: Picture) -> tuple[str | None
     floats = wanted is not None and "float32" in wanted.dtypes
     whole = np.dtype(picture.dtype).kind != "f"
     dtype = s.sample_type or (s.precision or "float32" if floats and whole else None)
+    dtype = depth_of(output, picture, dtype)
     return dtype, images.output_type(output, picture, dtype)[1]

@@ -11,6 +11,7 @@ import torch
 
 from ipx.files import images
 from ipx.files.complex import encoded_complex
+from ipx.files.depth import Cut, depth_of
 from ipx.files.format import is_image
 from ipx.files.images import Picture
 from ipx.files.numbers import ALIKE, spacing_of
@@ -18,7 +19,7 @@ from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions, for_measured
 from ipx.jobs.outputs import Outputs
-from ipx.jobs.records import absolute, contents, make_record, places, read_data
+from ipx.jobs.records import MAIN, absolute, contents, make_record, places, read_data
 from ipx.jobs.reported import Files, reported
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.restored import Restored, read_truth, restored
@@ -79,11 +80,15 @@ def solve_file(
     assumed, actual = assumptions(request, source), for_measured(request, source)
     picture = _data(request, source, reporter, expect)
     clean = None if truth is None else read_truth(truth, picture, request)
-    like, dtype = _like(request, picture), request.settings.sample_type
+    like = _like(request, picture)
+    dtype = depth_of(output, like, request.settings.sample_type)
     with others.folders(output, like, dtype):
         chain = checkpoint_of(output) if request.settings.sampled else None
         done = _solved(actual, picture, clean, reporter, observers, chain)
         done.warnings.extend(assumed + _scaled(actual, picture) + _of_other_size(actual, picture))
+        cut = Cut(output, like, dtype)
+        cut.add(done.pictures[MAIN])
+        done.warnings.extend(cut.lines())
         where = places(output, done.how.outputs, force, others.named, whole)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, others)

@@ -16,6 +16,7 @@ from ipx.declare.capabilities import Shape
 from ipx.errors import InputError, MemoryExhaustedError, UsageError
 from ipx.files import images, large
 from ipx.files.atomic import Part, check_folder, folder_for, part_of
+from ipx.files.depth import Cut, depth_of
 from ipx.files.format import Array
 from ipx.files.large import LargePicture
 from ipx.files.record import record_path
@@ -189,17 +190,18 @@ def solve_tiled(
         if expect is not None and picture.picture.sha256 != expect:
             reporter.note(f"{source} has changed since the record was written")
         after.enter_context(folder_for(output))
-        images.output_type(output, picture.picture, request.settings.sample_type)
+        dtype = depth_of(output, picture.picture, request.settings.sample_type)
+        images.output_type(output, picture.picture, dtype)
         check_folder(record_path(output))
         asked = asked_of(actual, picture, [*observers, *looking])
         opening = tiled.opened(asked, data, data.surveyed())
         clean = None if truth is None else _truth(truth, picture, opening, after)
         reporter.note(f"{source}: {opening.tiling.line()}")
         part = after.enter_context(part_of(output))
-        course, errors = _written(opening, part, output, picture, clean, request)
+        course, errors, cut = _written(opening, part, output, picture, clean, dtype)
         done = _done(actual, opening, course, picture, began)
         done.metrics["psnr_after"] = errors.psnr
-        done.warnings.extend(warnings)
+        done.warnings.extend(warnings + cut.lines())
         row = done.row(str(source), {MAIN: output})
         record = _record(request, reporter, done, row, picture, (source, output, truth))
         record["truth"] = None if clean is None else clean.picture.describe()
@@ -255,29 +257,27 @@ def _written(
     output: Path,
     picture: LargePicture,
     clean: LargePicture | None,
-    request: Request,
-) -> tuple[Course, Compared]:
-    """Restore, write the part, and compare with the truth."""
-    errors = Compared(clean)
+    dtype: str | None,
+) -> tuple[Course, Compared, Cut]:
+    """Restore, write the part, compare with the truth, and count what is cut off."""
+    errors, cut = Compared(clean), Cut(output, picture.picture, dtype)
 
     def work(bands: Iterator[Tensor], course: Course) -> None:
-        nonlocal errors
-        errors = Compared(clean)
+        nonlocal errors, cut
+        errors, cut = Compared(clean), Cut(output, picture.picture, dtype)
 
         def rows() -> Iterator[Array]:
             for band in bands:
                 made = band.detach().cpu().numpy()
                 errors.add(made)
+                cut.add(made)
                 yield made
 
         shape = (opening.shape[0], opening.shape[1], opening.shape[2])
-        part.fill(
-            lambda at: large.write_rows(
-                at, output, rows(), shape, picture, request.settings.sample_type
-            )
-        )
+        part.fill(lambda at: large.write_rows(at, output, rows(), shape, picture, dtype))
 
-    return attempts(opening, work), errors
+    course = attempts(opening, work)
+    return course, errors, cut
 
 
 def _done(
