@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shlex
@@ -30,6 +31,7 @@ from ipx.planning.request import Request
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import tree
 from ipx_cli import progress, teach
+from ipx_cli.info import as_mapping
 from ipx_cli.main import cli
 
 CLEAN = skimage.data.camera()[100:228, 150:278] / 255.0
@@ -71,6 +73,27 @@ def test_info_teaches() -> None:
     plain = json.loads(call("info", "drunet", "--kind", "prior", "--json").stdout)
     assert {g["operators"][0] for g in plain["gains"]} >= {"blur", "inpaint"}
     assert plain["example"] == "ipx solve photo.png --prior drunet"
+
+
+def test_weights_are_asked_for_by_the_option_that_is_declared_to_name_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Options(ipx.Options):
+        network_file: str = ipx.opt(default="auto", weights=True, help="A file.")
+        weights: float = ipx.opt(default=1.0, help="A number.")
+
+    spec = dataclasses.replace(registry().get("prior", "dncnn"), options=Options)
+    monkeypatch.setitem(registry().specs["prior"], spec.id, spec)
+    for index in ("_sorted", "_by_name"):
+        monkeypatch.setattr(registry(), index, {})
+    assert teach.example(spec).endswith("--prior dncnn --prior.network-file FILE")
+    told = {o["name"]: o["weights"] for o in as_mapping(spec)["options"]}
+    assert told == {"network_file": True, "weights": False}
+    marked = {
+        s.id: [i.name for i in s.options.infos().values() if i.weights]
+        for s in registry().all("operator")
+    }  # their weights are of bands
+    assert not any(marked.values())
 
 
 def test_list_for_an_operator_is_by_gain_and_tells_refusals() -> None:

@@ -149,6 +149,7 @@ def _option(i: OptionInfo) -> dict[str, Any]:
         "optional": i.optional,
         "auto": i.auto,
         "length": i.length,
+        "weights": i.weights,
     }
 
 

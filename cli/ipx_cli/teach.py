@@ -70,8 +70,9 @@ def _tries(spec: Spec, role: str) -> Iterator[tuple[Request, list[str]]]:
     name, reg = short(spec), registry()
     more = [f"--{role}.{n.replace('_', '-')} {n.upper()}" for n in _demanded(spec)]
     own = [f"--{role} {name}", *more]
-    if _trained(spec) and _untrained(spec):
-        own.append(f"--{role}.weights FILE")
+    weights = _weights(spec)
+    if weights and _untrained(spec):
+        own.append(f"--{role}.{weights.replace('_', '-')} FILE")
     if isinstance(spec, TunerSpec) and all(need.truth for need in spec.needs):
         own.append("--truth clean.png")
     if role == "sampler":
@@ -79,7 +80,7 @@ def _tries(spec: Spec, role: str) -> Iterator[tuple[Request, list[str]]]:
     table = {"name": name, **dict.fromkeys(_demanded(spec), 0.0)}
     priors: list[str | None] = [None]
     if role != "prior":  # networks last: their weights may be for other pictures
-        priors += sorted(reg.names("prior"), key=lambda n: _trained(reg.get("prior", str(n))))
+        priors += sorted(reg.names("prior"), key=lambda n: bool(_weights(reg.get("prior", str(n)))))
     for prior in priors:
         for op in [name] if role == "op" else ["identity", *reg.names("operator")]:
             words = [*_described(op)] if op != "identity" or role == "op" else []
@@ -88,8 +89,9 @@ def _tries(spec: Spec, role: str) -> Iterator[tuple[Request, list[str]]]:
             yield _request(role, table, op, prior), words
 
 
-def _trained(spec: Spec) -> bool:
-    return "weights" in spec.options.infos()
+def _weights(spec: Spec) -> str:
+    """The option that names the weights of a trained component; empty for others."""
+    return next((info.name for info in spec.options.infos().values() if info.weights), "")
 
 
 def _request(role: str, table: dict[str, object], op: str, prior: str | None) -> Request:

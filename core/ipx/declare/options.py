@@ -48,6 +48,7 @@ def opt(
     max: float | None = None,
     above: float | None = None,
     unit: str = "",
+    weights: bool = False,
 ) -> Any:
     """Declare one option.
 
@@ -58,11 +59,10 @@ def opt(
         max: largest allowed value (inclusive).
         above: value that must be exceeded (exclusive lower bound).
         unit: ``"pixels"``, ``"degrees"``, ...; shown, never converted.
+        weights: its value names trained weights, shipped or imported, or is a file of them.
     """
-    return dataclasses.field(
-        default=default,
-        metadata={"help": help, "min": min, "max": max, "above": above, "unit": unit},
-    )
+    told = {"help": help, "min": min, "max": max, "above": above, "unit": unit, "weights": weights}
+    return dataclasses.field(default=default, metadata=told)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +81,7 @@ class OptionInfo:
     optional: bool = False  # None is allowed
     length: int | None = None  # of a tuple; 0 for any length; None for other types
     auto: bool = False  # the word auto is allowed: found from the data
+    weights: bool = False  # names trained weights, or a file of them
 
     @property
     def required(self) -> bool:
@@ -357,4 +358,5 @@ def _info(field: dataclasses.Field[Any], hint: Any) -> OptionInfo:
         optional,
         length,
         auto,
+        meta["weights"],
     )

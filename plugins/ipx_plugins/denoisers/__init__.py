@@ -172,6 +172,7 @@ class LearnedOptions(Options):
 
     weights: str = opt(
         default="auto",
+        weights=True,
         help="Name of shipped or imported weights, or a file. auto: color for 3 channels if "
         "shipped, else grey, channel by channel.",
     )

@@ -43,6 +43,7 @@ class DictionaryOptions(Options):
     )
     weights: str = opt(
         default="auto",
+        weights=True,
         help="Name of shipped weights, a file, or dct: cosines; used channel by channel.",
     )
     adapt: int = opt(

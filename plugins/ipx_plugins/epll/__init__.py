@@ -30,7 +30,9 @@ class EPLLOptions(Options):
     """Denoising by the expected patch log likelihood."""
 
     weights: str = opt(
-        default="auto", help="Name of shipped weights, or a file; used channel by channel."
+        default="auto",
+        weights=True,
+        help="Name of shipped weights, or a file; used channel by channel.",
     )
     betas: tuple[float, ...] = opt(
         default=(1.0, 4.0, 8.0, 16.0, 32.0),

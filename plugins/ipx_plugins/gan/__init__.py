@@ -83,7 +83,7 @@ class GANOptions(OneSizeOptions, defaults={"colors": 3, "size": 64}):
 class MixingOptions(Options):
     """Two sets of codes, and where one takes over."""
 
-    weights: str = opt(default="auto", help="A file of weights with body style.")
+    weights: str = opt(default="auto", weights=True, help="A file of weights with body style.")
     codes: int = opt(default=8, min=1, max=4096, help="Number of codes of the fine styles.")
     layer: int = opt(
         default=2,

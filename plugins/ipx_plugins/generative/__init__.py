@@ -44,6 +44,7 @@ class GenerativeOptions(Options):
     model: str = opt(default="glow", help="Generative model, from `ipx list model`.")
     weights: str = opt(
         default="auto",
+        weights=True,
         help="Name of shipped weights, or a file. auto: the first shipped with the model.",
     )
 

@@ -44,7 +44,7 @@ class PCAOptions(Options):
 class PCAPriorOptions(Options):
     """Images of one kind as a Gaussian."""
 
-    weights: str = opt(default="auto", help="Name of shipped weights, or a file.")
+    weights: str = opt(default="auto", weights=True, help="Name of shipped weights, or a file.")
 
 
 @hookimpl

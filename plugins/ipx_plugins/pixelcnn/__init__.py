@@ -31,7 +31,9 @@ class PixelCNNSolverOptions(Options):
     """The posterior of the pixels, drawn by a particle filter."""
 
     weights: str = opt(
-        default="auto", help="Name of shipped weights, or a file. auto: the first shipped."
+        default="auto",
+        weights=True,
+        help="Name of shipped weights, or a file. auto: the first shipped.",
     )
     particles: int = opt(
         default=32,
@@ -49,7 +51,9 @@ class PixelCNNGeneratorOptions(Options):
     """Samples, or the other half of a picture."""
 
     weights: str = opt(
-        default="auto", help="Name of shipped weights, or a file. auto: the first shipped."
+        default="auto",
+        weights=True,
+        help="Name of shipped weights, or a file. auto: the first shipped.",
     )
     keep: Literal["top", "bottom", "left", "right"] = opt(
         default="top", help="The half of the picture that is kept."

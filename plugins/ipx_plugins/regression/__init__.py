@@ -157,6 +157,7 @@ class FeedforwardOptions(Options):
     )
     weights: str = opt(
         default="auto",
+        weights=True,
         help="Name of shipped weights, or a file. auto: those trained for the problem; color for "
         "3 channels if shipped, else channel by channel.",
     )

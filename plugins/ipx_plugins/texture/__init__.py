@@ -26,7 +26,9 @@ class NetworkOptions(Options):
         help="Features of a network trained on photographs, or of one with random weights.",
     )
     weights: str = opt(
-        default="auto", help="Of the model texture-features: name of shipped weights, or a file."
+        default="auto",
+        weights=True,
+        help="Of the model texture-features: name of shipped weights, or a file.",
     )
     layers: int = opt(
         default=0, min=0, max=64, help="The first so many layers are matched; 0: all of them."

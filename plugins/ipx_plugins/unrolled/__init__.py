@@ -213,6 +213,7 @@ class TrainedOptions(Options):
 
     weights: str = opt(
         default="auto",
+        weights=True,
         help="Name of shipped weights, or a file. auto: color for 3 channels if shipped, else "
         "grey, channel by channel.",
     )
