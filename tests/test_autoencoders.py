@@ -234,18 +234,20 @@ def test_classes_are_learned_and_shown(folder: Path) -> None:
         "--hold-out", "*9.png", "--ema", 0.8, "--warmup", 5, "--lr", 0.005,
         "--model.classes", 2, "--model.width", 4, "-o", weights, "-q",
     )  # fmt: skip
-    told = run("classifier", "label", bars, "--weights", weights).splitlines()
+    told = run("classifier", "label", bars, "--model.weights", weights).splitlines()
     right = [Path(line.split("\t")[0]).parent.name == line.split("\t")[1] for line in told]
     assert len(right) == 20
     assert sum(right) >= 19
     out = folder / "p.png"
-    run("classifier", "patches", bars, "--weights", weights, "--count", 3, "-o", out)
+    run("classifier", "patches", bars, "--model.weights", weights, "--count", 3, "-o", out)
     assert read(out).pixels.shape[1:] == (8 * 12 - 2, 3 * 12 - 2)
-    run("classifier", "maximise", "--weights", weights, "--steps", 40, "-o", folder / "m.png")
+    run("classifier", "maximise", "--model.weights", weights, "--steps", 40, "-o", folder / "m.png")
     made_for = read(folder / "m.png").pixels[:1]
     for i, name in enumerate(("left", "right")):
         write(folder / f"{name}.png", made_for[:, :, 34 * i : 34 * i + 32])
-        told = run("classifier", "label", folder / f"{name}.png", "--weights", weights).split("\t")
+        told = run("classifier", "label", folder / f"{name}.png", "--model.weights", weights).split(
+            "\t"
+        )
         assert told[1] == name
 
 
@@ -288,7 +290,7 @@ def test_priors_of_an_autoencoder(prior: str, tmp_path: Path) -> None:
 def test_views_of_codes(folder: Path) -> None:
     """Each action writes its picture and what it found."""
     w = saved("vq-vae", folder / "v.safetensors", width=4, entries=8, dimension=2, prior_width=4)
-    common = ("--model", "vq-vae", "--weights", w, "-o")
+    common = ("--model", "vq-vae", "--model.weights", w, "-o")
     bars, left, right = (folder / "bars" / n for n in ("", "left", "right"))
     one, side = left / "0.png", 32
     views: list[tuple[tuple[object, ...], tuple[int, int]]] = [

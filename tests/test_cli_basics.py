@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,25 @@ def test_every_command_has_help(command: str) -> None:
     assert told.exit_code == 0
     assert "Usage: ipx" in told.stdout
     assert "required] [" not in " ".join(told.stdout.split())  # said once
+
+
+def test_every_command_names_weights_by_the_component() -> None:
+    def below(group: click.Group, ctx: click.Context) -> Iterator[click.Command]:
+        for name in group.list_commands(ctx):
+            command = group.get_command(ctx, name)
+            assert command is not None
+            yield command
+            if isinstance(command, click.Group):
+                yield from below(command, ctx)
+
+    found = [
+        parameter.opts
+        for command in below(cli, click.Context(cli))
+        for parameter in command.params
+        if parameter.name == "weights"
+    ]
+    assert len(found) > 10
+    assert all(options == ["--model.weights"] for options in found)
 
 
 def test_version_and_no_command() -> None:

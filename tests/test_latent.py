@@ -75,8 +75,8 @@ def run(*args: object) -> str:
 def test_code_and_back_gives_the_picture(photos: Path, weights: dict[str, Path]) -> None:
     source = photos / "bright" / "0.png"
     codes, back = photos / "c.npz", photos / "back.png"
-    run("encode", source, "--weights", weights["glow"], "-o", codes)
-    run("decode", codes, "--weights", weights["glow"], "-o", back)
+    run("encode", source, "--model.weights", weights["glow"], "-o", codes)
+    run("decode", codes, "--model.weights", weights["glow"], "-o", back)
     assert np.array_equal(read(back).pixels, read(source).pixels)
     with np.load(codes) as file:
         assert file["z"].shape == (1, 3 * 16 * 16)
@@ -91,8 +91,16 @@ def test_code_and_back_gives_the_picture(photos: Path, weights: dict[str, Path])
 
 def test_a_folder_becomes_a_grid(photos: Path, weights: dict[str, Path]) -> None:
     out, codes = photos / "g.png", photos / "c.npz"
-    run("encode", photos / "bright", photos / "dark", "--weights", weights["glow"], "-o", codes)
-    run("decode", codes, "--weights", weights["glow"], "--columns", 4, "-o", out)
+    run(
+        "encode",
+        photos / "bright",
+        photos / "dark",
+        "--model.weights",
+        weights["glow"],
+        "-o",
+        codes,
+    )
+    run("decode", codes, "--model.weights", weights["glow"], "--columns", 4, "-o", out)
     sheet = read(out).pixels
     assert sheet.shape == (3, 2 * 18 - 2, 4 * 18 - 2)
     second = read(photos / "bright" / "1.png").pixels
@@ -102,7 +110,17 @@ def test_a_folder_becomes_a_grid(photos: Path, weights: dict[str, Path]) -> None
 
 @pytest.mark.parametrize("model", MODELS)
 def test_samples(model: str, photos: Path, weights: dict[str, Path]) -> None:
-    same = ["sample", "--model", model, "--weights", weights[model], "--size", 16, "--count", 4]
+    same = [
+        "sample",
+        "--model",
+        model,
+        "--model.weights",
+        weights[model],
+        "--size",
+        16,
+        "--count",
+        4,
+    ]
     for name, more in (("a", []), ("b", []), ("c", ["--seed", 1]), ("d", ["--temperature", 0])):
         run(*same, *more, "-o", photos / f"{name}.png")
     a, b, c, d = (read(photos / f"{n}.png").pixels for n in "abcd")
@@ -116,7 +134,7 @@ def test_strip_begins_and_ends_with_the_pictures(photos: Path, weights: dict[str
     ends = [photos / "bright" / "0.png", photos / "dark" / "0.png"]
     for way in ([], ["--spherical"]):
         out = photos / f"i{len(way)}.png"
-        run("interpolate", *ends, *way, "--steps", 4, "--weights", weights["glow"], "-o", out)
+        run("interpolate", *ends, *way, "--steps", 4, "--model.weights", weights["glow"], "-o", out)
         strip = read(out).pixels
         assert strip.shape == (3, 16, 4 * 18 - 2)
         assert np.array_equal(strip[:, :, :16], read(ends[0]).pixels)
@@ -127,7 +145,7 @@ def test_attribute_is_the_difference_of_the_means(photos: Path, weights: dict[st
     source, out = photos / "dark" / "0.png", photos / "a.png"
     run(
         "attribute", source, "--with", photos / "bright", "--without", photos / "dark",
-        "--multiples", "0,1", "--weights", weights["glow"], "-o", out,
+        "--multiples", "0,1", "--model.weights", weights["glow"], "-o", out,
     )  # fmt: skip
     strip = read(out).pixels
     assert np.array_equal(strip[:, :, :16], read(source).pixels)
@@ -143,8 +161,8 @@ def test_attribute_is_the_difference_of_the_means(photos: Path, weights: dict[st
 def test_traversal_changes_one_number(photos: Path, weights: dict[str, Path]) -> None:
     out = photos / "t.png"
     run(
-        "traverse", "--model", "vae", "--weights", weights["vae"], "--dims", "3,1", "--steps", 3,
-        "--size", 16, "--reach", 2, "-o", out,
+        "traverse", "--model", "vae", "--model.weights", weights["vae"], "--dims", "3,1",
+        "--steps", 3, "--size", 16, "--reach", 2, "-o", out,
     )  # fmt: skip
     sheet = read(out).pixels
     z = torch.zeros(1, 4)
@@ -186,7 +204,7 @@ def test_arcs_that_do_not_exist_are_lines() -> None:
 def test_bad_input_is_one_line(
     photos: Path, weights: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    glow = ("--weights", weights["glow"])
+    glow = ("--model.weights", weights["glow"])
     picture = photos / "bright" / "0.png"
     odd, out, codes = photos / "odd.png", photos / "x.png", photos / "c.npz"
     bands = photos / "bands.npy"
@@ -196,7 +214,7 @@ def test_bad_input_is_one_line(
     cases: list[tuple[int, str, tuple[object, ...]]] = [
         (3, "is not a file of codes", ("decode", picture, *glow, "-o", out)),
         (3, "not a file of codes", ("decode", photos / "none.npz", *glow, "-o", out)),
-        (3, "other weights", ("decode", codes, "--model", "vae", "--weights", weights["vae"],
+        (3, "other weights", ("decode", codes, "--model", "vae", "--model.weights", weights["vae"],
                               "-o", out)),
         (3, "multiples of 4", ("encode", odd, *glow, "-o", photos / "o.npz")),
         (3, "--size", ("encode", picture, odd, *glow, "-o", photos / "o.npz")),
@@ -205,7 +223,7 @@ def test_bad_input_is_one_line(
         (3, "does not exist", ("sample", *glow, "-o", photos / "no" / "x.png")),
         (2, "writes a file *.png", ("sample", *glow, "-o", photos / "x.jpg")),
         (2, "--force", ("sample", *glow, "-o", picture)),
-        (2, "neither shipped nor a file", ("sample", "--weights", "nope", "-o", out)),
+        (2, "neither shipped nor a file", ("sample", "--model.weights", "nope", "-o", out)),
         (2, "generates no pictures", ("sample", "--model", "drunet", "-o", out)),
         (2, "nan is not finite", ("sample", "--temperature", "nan", *glow, "-o", out)),
         (2, "inf is not finite", ("traverse", "--reach", "inf", *glow, "-o", out)),

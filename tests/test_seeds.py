@@ -121,7 +121,7 @@ def test_faces_tuned_with_every_kind_of_method(
         "--faces", faces, "--train", tmp_path / "data", "--components", 8, "--count", 2,
         "--ood-count", 1, "--tune", 1, "--tasks", "sr4", "--sigmas", "0.05", "--iterations", 1,
         "--methods", "bicubic,pca,glow-synthesis,none", "--start", "preview",
-        "--weights", f"glow={flow}", "-o", out,
+        "--model.weights", f"glow={flow}", "-o", out,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     cells = json.loads((out / "table.json").read_text())["cells"]
@@ -301,8 +301,12 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (2, "did you mean blur", ("--tasks", "blurr")),
         (2, "no method is called tvv; did you mean tv", ("--methods", "tvv")),
         (2, "training pictures", ("--methods", "pca")),
-        (2, "no weights of realnvp", ("--methods", "realnvp-map", "--weights", "vae=none")),
-        (2, "neither shipped nor a file", ("--methods", "realnvp-map", "--weights", "realnvp=x")),
+        (2, "no weights of realnvp", ("--methods", "realnvp-map", "--model.weights", "vae=none")),
+        (
+            2,
+            "neither shipped nor a file",
+            ("--methods", "realnvp-map", "--model.weights", "realnvp=x"),
+        ),
         (2, "device", ("--device", "nonsense")),
         (2, "noise levels", ("--sigmas", "-1")),
         (2, "auto or a number", ("--lam", "much")),

@@ -188,7 +188,7 @@ def test_a_generative_model_of_a_third_party_has_all_that_ours_have(tmp_path: Pa
     )
     np.save(tmp_path / "many.npy", many.astype(np.float32))
     np.save(tmp_path / "one.npy", many[0].astype(np.float32))
-    own = ("--model", "my-basis", "--weights", "own.safetensors")
+    own = ("--model", "my-basis", "--model.weights", "own.safetensors")
     prior = ("--prior", "vae-synthesis", "--prior.model", "my-basis")
     train = ("train", "my-basis", "--data", "many.npy", "--crop", "16", "--lr", "0.01")
     told = run_commands(

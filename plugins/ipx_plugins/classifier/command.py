@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 LAYER = click.Choice(["first", "second", "third"])
 WEIGHTS_OPTION = click.option(
-    "--weights", default="auto", show_default=True, help="Shipped name, or a file."
+    "--model.weights", "weights", default="auto", show_default=True, help="Shipped name, or a file."
 )
 OUTPUT = click.option("-o", "--output", type=FILE, required=True, help="Output file *.png.")
 FORCE = click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")

@@ -87,7 +87,11 @@ def action(suffix: str) -> Callable[[Callable[..., Any]], click.Command]:
         @latent.command(function.__name__)
         @click.option("--model", default="glow", show_default=True, help="The generative model.")
         @click.option(
-            "--weights", default="auto", show_default=True, help="Shipped name, or a file."
+            "--model.weights",
+            "weights",
+            default="auto",
+            show_default=True,
+            help="Shipped name, or a file.",
         )
         @click.option("-o", "--output", type=FILE, required=True, help=f"Output file *{suffix}.")
         @click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")

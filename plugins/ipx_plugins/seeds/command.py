@@ -51,7 +51,10 @@ def _sigmas(ctx: object, parameter: object, value: str | None) -> tuple[float, .
     "--methods", callback=_words, help=f"Of {','.join(METHODS)}, or any prior.  [default: those]"
 )
 @click.option(
-    "--weights", multiple=True, help="Of glow, or MODEL=WEIGHTS; a file or a shipped name."
+    "--model.weights",
+    "weights",
+    multiple=True,
+    help="Of glow, or MODEL=WEIGHTS; a file or a shipped name.",
 )
 @click.option(
     "--lam", default="auto", show_default=True, help="Weight of every prior: auto, or a number."

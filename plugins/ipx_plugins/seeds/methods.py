@@ -88,7 +88,7 @@ def available(method: Method, how: How) -> str:
         spec = registry().get("model", method.model)
         assert isinstance(spec, ModelSpec)
         if not spec.weights and method.model not in how.weights:
-            return f"there are no weights of {method.model} (--weights {method.model}=FILE)"
+            return f"there are no weights of {method.model} (--model.weights {method.model}=FILE)"
     return ""
 
 
