@@ -157,4 +157,4 @@ def test_generate_refuses_colours_but_not_grey_stored_in_colour(tmp_path: Path) 
     Image.fromarray(np.stack([grey, 255 - grey, grey], -1)).save(source)
     refused = CliRunner().invoke(cli, [*told, "--force"])
     assert refused.exit_code not in (0, 1)
-    assert "pixelcnn completes grey pictures" in refused.output
+    assert "pixelcnn takes grey pictures; this one has 3 channels" in refused.output

@@ -323,11 +323,13 @@ class GeneratorSpec(Spec):
     Attributes:
         takes: what each picture is that it is given, in order: ``("content", "style")``.
         optional: the last so many of them may be left out.
+        channels: numbers of channels that they may have, such as 1 for grey; empty for any.
     """
 
     kind: ClassVar[str] = "generator"
     takes: tuple[str, ...] = ()
     optional: int = 0
+    channels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,10 @@ Size: TypeAlias = tuple[int, int]
 """Height and width in pixels."""
 
 
+LEAST_COLOUR = 0.02
+"""Difference of channels from which on a picture is coloured, in units of [0, 1]."""
+
+
 class Generator(Component[O]):
     """Base of all generators.
 
@@ -58,7 +62,20 @@ class Generator(Component[O]):
             raise ShapeError(f"a size is height x width of at least 1, not {size[0]} x {size[1]}")
         if count < 1:
             raise UsageError(f"the number of pictures must be at least 1, not {count}")
-        return self.make(pictures, size, count, seed)
+        return self.make([self._grey_or_colour(x) for x in pictures], size, count, seed)
+
+    def _grey_or_colour(self, picture: Tensor) -> Tensor:
+        """The picture with a number of channels that it takes: grey if it has no colours."""
+        takes: tuple[int, ...] = getattr(self.declaration, "channels", ())
+        if self.declaration is None or not takes or len(picture) in takes:
+            return picture
+        grey = picture.mean(0, keepdim=True)
+        if 1 in takes and float((picture - grey).abs().amax()) < LEAST_COLOUR:
+            return grey
+        what = "grey pictures" if takes == (1,) else f"pictures of {takes} channels"
+        raise ShapeError(
+            f"generator {self.declaration.name} takes {what}; this one has {len(picture)} channels"
+        )
 
     def _check_number(self, given: int) -> None:
         takes: tuple[str, ...] = getattr(self.declaration, "takes", ())

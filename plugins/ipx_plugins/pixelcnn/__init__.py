@@ -105,6 +105,7 @@ def ipx_components() -> Iterable[ModelSpec | SolverSpec | GeneratorSpec]:
             options=PixelCNNGeneratorOptions,
             takes=("picture",),
             optional=1,
+            channels=(1,),
             summary="PixelCNN: new pictures, or the other half of a picture in several ways.",
             source="van den Oord et al., NeurIPS 2016",
             formula="x_i ~ p(x_i | x_1 ... x_(i-1))",

@@ -8,13 +8,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ipx import Generator, ShapeError, load_weights
+from ipx import Generator, load_weights
 from ipx_plugins.pixelcnn import PixelCNNGeneratorOptions
 from ipx_plugins.pixelcnn.model import PixelCNN
 
 SIDE = 28
-LEAST_COLOUR = 0.02
-"""Difference of channels from which on a picture is coloured, in units of [0, 1]."""
 SURE = -1e4
 """Log likelihood of a grey value other than the known one."""
 
@@ -38,10 +36,6 @@ class PixelCNNGenerator(Generator[PixelCNNGeneratorOptions]):
             shape = (1, *(size or (SIDE, SIDE)))
             return model.draws(net, shape, count, rng, o.temperature)
         x = pictures[0].float()
-        if len(x) > 1 and float((x - x.mean(0)).abs().amax()) < LEAST_COLOUR:
-            x = x.mean(0, keepdim=True)  # a grey picture that is stored in colour
-        if len(x) > 1:
-            raise ShapeError(f"pixelcnn completes grey pictures; this one has {len(x)} channels")
         size = size or (x.shape[1], x.shape[2])
         known = torch.zeros(1, *size, dtype=torch.bool)
         rows, columns = (min(a, b) for a, b in zip(size, x.shape[1:], strict=True))
