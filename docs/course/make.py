@@ -66,6 +66,10 @@ def inputs() -> Iterator[tuple[str, np.ndarray]]:
     yield "others/brick.png", skimage.data.brick()[:384, :384]
     yield "others/grass.png", skimage.data.grass()[:384, :384]
     yield "others/coffee.png", skimage.data.coffee()[:384, :384].mean(2).astype(np.uint8)
+    yield "colours/astronaut.png", skimage.data.astronaut()[::2, ::2]
+    yield "colours/cat.png", skimage.data.chelsea()[::2, ::2]
+    yield "colours/coffee.png", skimage.data.coffee()[::2, ::2]
+    yield "colours/rocket.png", skimage.data.rocket()[::2, ::2]
 
 
 def prepare(work: Path) -> None:

@@ -86,6 +86,11 @@ class Pictures:
             self.digest += self.others.digest
 
     @property
+    def colourless(self) -> bool:
+        """True if the images have three channels, which are equal in all that are trained on."""
+        return self.channels == 3 and all((x[:2] == x[1:3]).all() for _, x in self.train)
+
+    @property
     def told(self) -> dict[str, Any]:
         """The settings without the paths."""
         known = self.settings.to_mapping()

@@ -118,6 +118,12 @@ class _TrainingRun:
         self.pictures = Pictures(
             data, model.colors, model.multiple, model.only_shape, model.pairing
         )
+        if self.pictures.colourless:
+            grey = ", or --model.colors 1" if "colors" in model.options.infos() else ""
+            reporter.note(
+                f"{data.data}: all images to train on are grey, so that a model of 3 channels "
+                f"learns no colours: give images in colour{grey}"
+            )
         if isinstance(model, LabelledModel) and len(self.pictures.classes) != model.classes:
             raise UsageError(
                 f"this model has {model.classes} classes, {data.data} has "

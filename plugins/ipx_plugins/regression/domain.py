@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import ipx
-from ipx import Operator, OptionError, Problem, noise_variance
+from ipx import Operator, OptionError, Problem, ShapeError, noise_variance
 from ipx_plugins.regression import RegressionOptions
 
 _SLACK = 1e-3  # tolerance on the noise level, which may be estimated
@@ -41,7 +41,13 @@ def seen_and_clean(
 
 def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) -> Tensor:
     """The network's input for ``clean`` ``(B, C, H, W)``: the preview of simulated data."""
-    operator = ipx.operator(options.op, tuple(clean.shape[1:]), **drawn(options, rng))
+    try:
+        operator = ipx.operator(options.op, tuple(clean.shape[1:]), **drawn(options, rng))
+    except ShapeError as e:
+        other = 4 - options.colors
+        raise ShapeError(
+            f"{e}; the network has colors={options.colors}: take colors={other}"
+        ) from e
     low, high = options.sigma
     sigma = low + (high - low) * torch.rand(
         clean.shape[0], 1, 1, 1, generator=rng, device=rng.device
@@ -72,7 +78,7 @@ def mismatch(problem: Problem, options: RegressionOptions) -> str:
         return f"noise {type(problem.noise).__name__}"
     level = noise_variance(problem).sqrt().max()
     if float(level) > options.sigma[1] + max(_SLACK, 0.1 * options.sigma[1]):
-        return f"noise sigma {float(level):.3g}"
+        return f"noise sigma {float(level):.3g}; if the data have less, tell it by --noise.sigma"
     return ""
 
 
