@@ -23,13 +23,11 @@ from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
 from ipx_plugins.discrepancy.pooled import pooled_risks
 from ipx_plugins.discrepancy.search import LeastScore, Score, at_bound
+from ipx_plugins.discrepancy.trusted import trusted
 
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
 WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 / m)
-
-
-_LESS = 0.9  # the estimate is right to 10 %
-_TEXTURE = 0.015  # a noise level below, twice it around holes, may be the texture of a photograph
+_LESS = 0.9  # the estimate of the noise level is right to 10 %
 
 
 def _decided(problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
@@ -47,21 +45,12 @@ def _too_small(problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Te
     """True where the noise that lam leaves is far less than the noise level, ``(B,)``.
 
     Shrinkage by a prior that is not quadratic gives the score a minimum near lam = 0, where
-    residual and degrees of freedom vanish together. Estimates of the level count if they agree,
-    exceed the texture of photographs, which they take for noise, and are made from pictures.
+    residual and degrees of freedom vanish together.
     """
-    holes = problem.operator.known(problem.y) is not None
-    sigma = noise_variance(problem).sqrt()
-    certain = sigma > _TEXTURE * (2 if holes else 1)
-    pictures = not problem.operator.traits.signed and problem.data.quadratic
-    noise = problem.noise
-    if noise.remarks:
-        certain = certain & ~noise.about if noise.about is not None else certain & False
-    if not pictures or not bool(certain.any()):
-        return torch.zeros_like(certain)
+    sigma = trusted(problem) * noise_variance(problem).sqrt()
     lams, left = (torch.tensor([t[key] for t in trace]).to(sigma) for key in ("lam", "noise"))
     trial = (lams - lam).abs().argmin(0, keepdim=True)
-    return certain & (left.gather(0, trial)[0] < _LESS * sigma)
+    return left.gather(0, trial)[0] < _LESS * sigma
 
 
 class GCV(LeastScore[GCVOptions]):

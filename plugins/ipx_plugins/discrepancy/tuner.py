@@ -42,6 +42,7 @@ from ipx import (
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
 from ipx_plugins.discrepancy.gcv import GCV
+from ipx_plugins.discrepancy.trusted import trusted
 
 _LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
@@ -100,6 +101,9 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         """
         count = coarse_count(problem)
         expected = problem.noise.expected(problem.y, count) * self.options.factor
+        if problem.estimated and has(problem.physical, Diagonal):
+            share = trusted(problem)
+            expected = expected * torch.where(share > 0, share, 1.0).square()
         expected = expected.maximum(_least(problem))
         log = torch.log(self._first(expected, count))
         low = torch.full_like(log, float("-inf"))
