@@ -304,15 +304,16 @@ def test_the_inverse_of_the_fused_system_is_kept_for_its_weight(
     inside = op.turned(torch.linalg.qr(noise_like((4, 2), count=1)[0])[0])
     x, other = noise_like((2, 8, 12)), noise_like((2, 8, 12), seed=5)
     first, second = (ipx.Spectral("any", torch.tensor(v, dtype=x.dtype)) for v in (0.3, 0.7))
-    made = []
-    gram = Components._gram
-    monkeypatch.setattr(Components, "_gram", lambda *a: made.append(1) or gram(*a))
+    made, grams, gram, factorised = [], [], Components._gram, torch.linalg.cholesky_ex
+    monkeypatch.setattr(Components, "_gram", lambda *a: grams.append(1) or gram(*a))
+    monkeypatch.setattr(torch.linalg, "cholesky_ex", lambda a: made.append(1) or factorised(a))
     once = inside.solve_normal(x, first)
     blocks = len(made)
     inside.solve_normal(other, first)
     assert len(made) == blocks
     moved = inside.solve_normal(x, second)
     assert len(made) == 2 * blocks
+    assert len(grams) == 1  # of every image and weight
     for z, rho in ((once, 0.3), (moved, 0.7)):
         assert torch.allclose(inside.adjoint(inside.forward(z)) + rho * z, x, atol=1e-10)
 

@@ -29,6 +29,7 @@ from ipx import (
     ShapeError,
     Spectral,
     Traits,
+    irfft2,
     read_array,
 )
 from ipx_plugins.subspace import FusionOptions, PansharpenOptions
@@ -40,6 +41,21 @@ AT_ONCE = 2**23
 
 KEPT = 2**26
 """Entries of inverse matrices that are kept, 512 MB in single precision."""
+
+
+def whole_of(half: Tensor, width: int) -> Tensor:
+    """The spectrum ``(..., H, W)`` of a real image from its columns ``(..., H, W/2+1)``."""
+    rest = half[..., 1 : (width + 1) // 2].flip(-1)
+    rest = torch.cat([rest[..., :1, :], rest[..., 1:, :].flip(-2)], -2)
+    return torch.cat([half, rest.conj()], -1)
+
+
+def across(matrix: Tensor, x: Tensor) -> Tensor:
+    """A real matrix ``(m, C)`` times the bands of x, ``(B, C, H, W)``, real or complex."""
+    if not x.is_complex():
+        return torch.einsum("mc,bchw->bmhw", matrix, x)
+    parts = torch.einsum("mc,bchwr->bmhwr", matrix, torch.view_as_real(x))
+    return torch.view_as_complex(parts.contiguous())
 
 
 class TwoInstruments(LinearOperator[O]):
@@ -126,52 +142,57 @@ class TwoInstruments(LinearOperator[O]):
 
     # ------------------------------------------------------------ in Fourier space
 
-    def _imager(self) -> Tensor:
-        """Q = L M V for each frequency, real, ``(m, k, H, W)``."""
-        blur = self._gaussians(self._sigmas()[0])
-        left = self.mixing if self.basis is None else self.mixing[:, :, None] * self._v
-        if self.basis is None:
-            return left[:, :, None, None] * blur
-        mixed: Tensor = torch.einsum("mck,chw->mkhw", left, blur)
-        return mixed
+    def lines(self, like: Tensor, spectrometer: bool) -> tuple[Tensor, Tensor]:
+        """The transfer function of M or H of each band, the outer product of two lines.
 
-    @property
-    def _v(self) -> Tensor:
-        assert self.basis is not None
-        return self.basis.double().cpu()
+        Those of H have the means of s pixels besides, and are complex.
 
-    def _gaussians(self, ends: tuple[float, float]) -> Tensor:
-        """Transfer functions of Gaussians, their widths linear in the band, ``(C, H, W)``."""
-        sigma = torch.linspace(*ends, self.bands, dtype=torch.float64)[:, None, None]
-        y, x = (torch.fft.fftfreq(n, dtype=torch.float64) for n in self.size)
-        return torch.exp(-2 * (math.pi * sigma) ** 2 * (y[:, None] ** 2 + x**2))
+        Returns:
+            ``(C, H)`` and ``(C, W)``.
+        """
 
-    def _spectrometer(self) -> Tensor:
-        """Transfer function of H and of the means of s x s pixels, ``(C, H, W)`` complex."""
-        lines = []
-        for n in self.size:
-            box = torch.zeros(n, dtype=torch.float64)
-            box[: self.options.factor] = 1 / self.options.factor
-            lines.append(torch.fft.fft(box).conj())
-        mean: Tensor = lines[0][:, None] * lines[1]
-        return self._gaussians(self._sigmas()[1]) * mean
+        def line(n: int) -> Tensor:
+            name = f"line {n} {spectrometer}"
+            return self.buffer(name, like, lambda: self._line(n, spectrometer))
 
-    def _q(self, like: Tensor) -> Tensor:
-        return self.buffer("imager", like, self._imager)
+        return line(self.size[0]), line(self.size[1])
 
-    def _h(self, like: Tensor) -> Tensor:
-        both = self.buffer("spectrometer", like, lambda: torch.view_as_real(self._spectrometer()))
-        return torch.view_as_complex(both.contiguous())
+    def _line(self, n: int, spectrometer: bool) -> Tensor:
+        """That of one axis: a Gaussian whose width is linear in the band, ``(C, n)``."""
+        ends, s = self._sigmas()[spectrometer], self.options.factor
+        sigma = torch.linspace(*ends, self.bands, dtype=torch.float64)[:, None]
+        blur = torch.exp(-2 * (math.pi * sigma * torch.fft.fftfreq(n, dtype=torch.float64)) ** 2)
+        if not spectrometer:
+            return blur
+        box = torch.zeros(n, dtype=torch.float64)
+        box[:s] = 1 / s
+        blurred: Tensor = blur * torch.fft.fft(box).conj()
+        return blurred
+
+    def _seen(self, x: Tensor, spectrometer: bool, back: bool = False) -> Tensor:
+        """M or H of a spectrum ``(B, C, H, W/2+1)``, or its adjoint."""
+        rows, columns = self.lines(x.real, spectrometer)
+        rows, columns = (line.conj() if back else line for line in (rows, columns))
+        blurred: Tensor = x * rows[:, :, None]
+        return blurred.mul_(columns[:, None, : x.shape[-1]])
 
     def _mix(self, x: Tensor, back: bool = False) -> Tensor:
         """V x, or V^T x."""
         if self.basis is None:
             return x
-        v = self.buffer("basis", x.real, lambda: self._v).to(x.dtype)
-        mixed: Tensor = torch.einsum("kc,bkhw->bchw" if back else "ck,bkhw->bchw", v, x)
-        return mixed
+        v = self.buffer("basis", x.real, lambda: self.v)
+        return across(v.mT if back else v, x)
 
-    def _folded(self, x: Tensor) -> Tensor:
+    def _channels(self, x: Tensor) -> Tensor:
+        return self.buffer("mixing", x.real, lambda: self.mixing)
+
+    @property
+    def v(self) -> Tensor:
+        """V in double precision, ``(C, k)``."""
+        assert self.basis is not None
+        return self.basis.double().cpu()
+
+    def folded(self, x: Tensor) -> Tensor:
         """``(..., H, W)`` as aliases and groups, ``(..., s, H/s, s, W/s)``."""
         s = self.options.factor
         return x.reshape(*x.shape[:-2], s, self.coarse[0], s, self.coarse[1])
@@ -180,22 +201,24 @@ class TwoInstruments(LinearOperator[O]):
 
     def forward(self, x: Tensor) -> Tensor:
         """Both data in a row, ``(B, 1, 1, n)``."""
-        spectrum = torch.fft.fft2(x)
-        sharp = torch.einsum("mkhw,bkhw->bmhw", self._q(x).to(spectrum.dtype), spectrum)
-        seen = self._folded(self._h(x) * self._mix(spectrum)).sum((-4, -2))
-        few = torch.fft.ifft2(seen / self.options.factor**2).real
-        return self.joined(torch.fft.ifft2(sharp).real, few)
+        s, spectrum = self.options.factor, self._mix(torch.fft.rfft2(x))
+        sharp = across(self._channels(spectrum), self._seen(spectrum, False))
+        half, (h, w) = self.size[1] // 2 + 1, self.coarse
+        seen = self._seen(spectrum, True).reshape(len(x), -1, s, h, half).sum(2)  # rows aliased
+        seen = whole_of(seen, self.size[1]).reshape(len(x), -1, h, s, w).sum(3) / s**2
+        few = irfft2(seen[..., : w // 2 + 1], self.coarse)
+        return self.joined(irfft2(sharp, self.size), few)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """A^T y, the shape of the image."""
         sharp, few = self.split(y)
-        s = self.options.factor
-        spectrum = torch.fft.fft2(few).repeat(1, 1, s, s)
-        back = self._mix(self._h(y).conj() * spectrum, back=True)
-        own = torch.fft.fft2(sharp)
-        back = back + torch.einsum("mkhw,bmhw->bkhw", self._q(y).to(own.dtype), own)
-        out: Tensor = torch.fft.ifft2(back).real
-        return out
+        half = self.size[1] // 2 + 1
+        alias = torch.arange(half, device=y.device) % self.coarse[1]
+        spectrum = torch.fft.fft2(few).repeat(1, 1, self.options.factor, 1)[..., alias]
+        back = self._seen(spectrum, True, back=True)
+        spread = across(self._channels(back).mT, torch.fft.rfft2(sharp))
+        back = self._mix(back + self._seen(spread, False, back=True), back=True)
+        return irfft2(back, self.size)
 
     # ------------------------------------------------------------ the two data
 
@@ -235,7 +258,9 @@ class Components(LinearOperator[NoOptions]):
     def __init__(self, both: TwoInstruments[Any]) -> None:
         super().__init__(both.image_shape)
         self.both, self.data_shape = both, both.data_shape
-        self._kept: dict[Any, tuple[Tensor, Tensor]] = {}  # W and the inverse, by rows of groups
+        # by rows of groups: A^T A; W and the inverse
+        self._grams: dict[Any, Tensor] = {}
+        self._kept: dict[Any, tuple[Tensor, Tensor]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Both data in a row, ``(B, 1, 1, n)``."""
@@ -258,8 +283,8 @@ class Components(LinearOperator[NoOptions]):
             b: right-hand side.
             weight: W, a multiple of the identity or diagonal in the real FFT.
         """
-        w = self.both._folded(self._whole(weight, b))
-        right = self.both._folded(torch.fft.fft2(b))[..., : self.half]
+        w = self.both.folded(self._whole(weight, b))
+        right = self.both.folded(torch.fft.fft2(b))[..., : self.half]
         out = torch.empty_like(right)
         rows, n = self.both.coarse[0], self.both.options.factor**2 * b.shape[1]
         step = max(1, AT_ONCE // (n**2 * self.half))
@@ -286,12 +311,14 @@ class Components(LinearOperator[NoOptions]):
         if weights is not None and inverse is not None and torch.equal(weights, own):
             return inverse
         aliases = own.permute(1, 3, 0, 2).flatten(2).repeat_interleave(like.shape[1], -1)
-        system = self._gram(like, cut) + torch.diag_embed(aliases)
+        gram = self._grams.get(key[:3])
+        gram = self._gram(like, cut) if gram is None else gram
+        system = gram + torch.diag_embed(aliases)
         factor, failed = torch.linalg.cholesky_ex(system)
         definite = not bool(failed.any())  # not to rounding where W is tiny
         found: Tensor = torch.cholesky_inverse(factor) if definite else torch.linalg.inv(system)
         if found[0].numel() * self.both.coarse[0] * like.shape[0] <= KEPT:
-            self._kept[key] = (own.clone(), found)
+            self._grams[key[:3]], self._kept[key] = gram, (own.clone(), found)
         return found
 
     def _mirrored(self, half: Tensor) -> Tensor:
@@ -306,28 +333,30 @@ class Components(LinearOperator[NoOptions]):
 
     def _gram(self, like: Tensor, cut: slice) -> Tensor:
         """A^T A of some rows of groups, ``(g, half, s^2 k, s^2 k)``: aliases, then bands."""
-        s, half = self.both.options.factor, self.half
-        q = self.both._folded(self.both._q(like))[..., cut, :, :half]  # (m, k, s, g, s, w)
-        h = self.both._folded(self.both._h(like))[..., cut, :, :half]  # (C, s, g, s, w)
-        q = q.permute(3, 5, 2, 4, 0, 1).flatten(2, 3)  # (g, w, s^2, m, k)
-        h = h.permute(2, 4, 1, 3, 0).flatten(2, 3)  # (g, w, s^2, C)
+        v, mixing = self.both.v.to(like), self.both.mixing.to(like)
+        q = torch.einsum("mc,ck,gwac->gwamk", mixing, v, self._aliases(like, cut, False))
+        h = self._aliases(like, cut, True)
         own = torch.diag_embed((q.mT @ q).movedim(2, -1))  # (g, w, k, k, a, a)
         own = own.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
-        seen = (h.unsqueeze(-1) * self.both._v.to(h)).movedim(3, 2).flatten(
-            3, 4
-        ) / s  # (g, w, C, s^2 k)
-        gram: Tensor = own + seen.mH @ seen
+        seen = (h.unsqueeze(-1) * v).movedim(3, 2).flatten(3, 4)  # (g, w, C, s^2 k)
+        gram: Tensor = own + seen.mH @ seen / self.both.options.factor**2
         return gram
+
+    def _aliases(self, like: Tensor, cut: slice, spectrometer: bool) -> Tensor:
+        """The transfer function of M or H at some rows of groups, ``(g, half, s^2, C)``."""
+        lines = self.both.lines(like, spectrometer)
+        rows, columns = (x.reshape(len(x), self.both.options.factor, -1) for x in lines)
+        rows, columns = rows[..., cut].permute(2, 1, 0), columns[..., : self.half].permute(2, 1, 0)
+        both: Tensor = rows[:, None, :, None] * columns[:, None]
+        return both.flatten(2, 3)
 
     def _whole(self, weight: Spectral, like: Tensor) -> Tensor:
         """Eigenvalues of W on all frequencies, ``(B or 1, H, W)``."""
         half = weight.within("fft").gram + like.new_zeros(1, 1, 1, self.both.size[1] // 2 + 1)
         if weight.scalar:
             return half[:, 0, :1, :1].expand(-1, *self.both.size)
-        half = (half + like.new_zeros(1, 1, self.both.size[0], 1))[:, 0]
-        rest = half[..., 1 : (self.both.size[1] + 1) // 2].flip(-1)
-        rest = torch.cat([rest[..., :1, :], rest[..., 1:, :].flip(-2)], -2)
-        return torch.cat([half, rest], -1)
+        half = half + like.new_zeros(1, 1, self.both.size[0], 1)
+        return whole_of(half, self.both.size[1])[:, 0]
 
 
 class Pansharpen(TwoInstruments[PansharpenOptions]):
