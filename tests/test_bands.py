@@ -408,3 +408,18 @@ def test_two_instruments_through_the_command_line(tmp_path: Path) -> None:
     row = json.loads(done.stdout)
     assert images.read(out).shape == (8, 32, 32)
     assert row["psnr_after"] > row["psnr_before"] + 3
+
+
+@pytest.mark.slow
+def test_a_command_that_tells_the_instruments_only_gains_5_db(tmp_path: Path) -> None:
+    truth, data, out = (tmp_path / f"{name}.npy" for name in ("truth", "data", "out"))
+    images.write(truth, cube(8, 32)[0].numpy(), dtype="float32")
+    pair = "--op spectral-fusion --op.bands 8 --op.channels 2"
+    for line in (
+        f"degrade {truth} -o {data} {pair} --noise.sigma 0.01",
+        f"solve {data} -o {out} {pair} --truth {truth} --json",
+    ):
+        done = CliRunner().invoke(cli, line.split())
+        assert done.exit_code == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert row["psnr_after"] > row["psnr_before"] + 5
