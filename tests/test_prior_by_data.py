@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import skimage.data
 import torch
 from click.testing import CliRunner
+from skimage.transform import resize
 
 import ipx
 from ipx.declare.registry import registry
@@ -86,6 +88,37 @@ def test_the_risk_is_that_of_the_closed_form_and_its_noise_level_is_pooled() -> 
     pooled = 0.81 / 0.8
     told = torch.tensor([0.81 + 0.2 * pooled, 0.25 + 1.0 * pooled]) * power
     assert torch.allclose(found[:, 0].exp(), told, rtol=1e-3)
+
+
+def test_the_risk_of_photons_is_near_the_error() -> None:
+    """Of the solutions a y: |a y - x|^2 and what the noise adds."""
+    x = torch.full((1, 1, 96, 96), 0.6) + 0.3 * torch.linspace(-1, 1, 96)
+    peak = ipx.noise("poisson", peak=40.0)
+    y = ipx.degrade(x, noise=peak)
+    base = ipx.solve(y, noise=peak, prior="tv", lam=0.1, iterations=1).result
+    tries: list[Any] = []
+    for share in (0.9, 0.5):
+
+        def solve(
+            problem: ipx.Problem, after: Any = None, twin: Any = None, share: float = share
+        ) -> ipx.Result:
+            return replace(base, unknown=share * problem.y)
+
+        tries.append((base.problem, solve(base.problem), solve))
+    found = ipx.tuner("gcv").compare(tries)
+    assert found is not None
+    variance = float(x.mean()) / 40
+    risks = found[:, 0].exp() - variance
+    for risk, share in zip(risks.tolist(), (0.9, 0.5), strict=True):
+        assert risk == pytest.approx(float(((share * y - x) ** 2).mean()), rel=0.05)
+
+
+def test_photons_are_compared() -> None:
+    """The network was taken before, 1.2 dB worse."""
+    brick = resize(skimage.data.brick() / 255.0, (96, 96), anti_aliasing=True)
+    x = torch.from_numpy(brick).float()[None, None]
+    y = ipx.degrade(x, noise={"name": "poisson", "peak": 30})
+    assert ipx.solve(y, noise="poisson").plan.prior == "bm3d"
 
 
 def test_a_window_is_cut_where_the_data_are_larger() -> None:

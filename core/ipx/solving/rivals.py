@@ -42,7 +42,7 @@ from ipx.solving.windows import cut_to
 SIDE = 96
 """Height and width of the window of the data on which priors are compared."""
 
-LEAD = 0.004
+LEAD = 0.012
 """By how much the score of another prior has to be less; smaller differences are chance."""
 
 CHANCE = 0.8

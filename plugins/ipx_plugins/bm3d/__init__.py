@@ -56,6 +56,14 @@ def ipx_components() -> Iterable[PriorSpec]:
                     where="benchmarks/prior_auto.md",
                 ),
                 Gain(
+                    operators=("identity",),
+                    noises=("poisson",),
+                    channels=(1, 3),
+                    psnr=2.66,
+                    seconds=2.3,
+                    where="benchmarks/variable_noise.md",
+                ),
+                Gain(
                     operators=("blur",),
                     noises=("gaussian",),
                     channels=(1, 3),

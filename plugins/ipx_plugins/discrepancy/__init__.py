@@ -139,7 +139,10 @@ def ipx_components() -> Iterable[TunerSpec]:
             options=GCVOptions,
             summary="Generalised cross-validation: needs no noise level.",
             needs=_GCV,
-            compares=(Knowledge(data=(Quadratic, Adjoint)),),
+            compares=(
+                Knowledge(data=(Quadratic, Adjoint)),
+                Knowledge(data=(NoiseGrad, Diagonal)),  # behind a blur they tell of its image
+            ),
             partial=True,
             source="Golub, Heath, Wahba, Technometrics 21, 1979; probe: Girard 1989",
             formula="min |A x - y|^2 / (m - df)^2",
