@@ -279,26 +279,21 @@ def test_edges_want_the_right_number_of_channels() -> None:
 def test_colours_cannot_be_learned_from_grey_pictures_and_that_is_told(tmp_path: Path) -> None:
     grey = np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8)
     np.save(tmp_path / "grey.npy", grey)
-    words = (
-        f"train unet --data {tmp_path}/grey.npy --crop 16 --steps 1 --batch 1 --model.widths 4,8"
-    )
-    words += " --model.op luminance --model.loss l2 --force -q"
+    told = f"train unet --data {tmp_path}/grey.npy --crop 16 --steps 1 --batch 1 --force"
+    told += f" --model.widths 4,8 --model.op luminance --model.loss l2 -o {tmp_path}/w.safetensors"
 
     def call(*more: str) -> tuple[int, str]:
-        done = CliRunner().invoke(
-            cli, [*words.split(), *more, "-o", str(tmp_path / "w.safetensors")]
-        )
+        done = CliRunner().invoke(cli, [*told.split(), *more])
         return done.exit_code, done.output
 
-    code, told = call()
+    code, said = call("-q")
     assert code == 3
-    assert "takes images of 3 bands" in told
-    assert told.endswith("the network has colors=1: take colors=3\n")
-    words = words.removesuffix(" -q")
-    code, told = call("--model.colors", "3")
-    assert code == 0, told
-    assert "learns no colours: give images in colour, or --model.colors 1" in told
+    assert "takes images of 3 bands" in said
+    assert said.endswith("the network has colors=1: take colors=3\n")
+    code, said = call("--model.colors", "3")
+    assert code == 0, said
+    assert "learns no colours: give images in colour, or --model.colors 1" in said
     np.save(tmp_path / "grey.npy", np.stack([grey, grey, grey // 2], -1))
-    code, told = call("--model.colors", "3")
-    assert code == 0, told
-    assert "no colours" not in told
+    code, said = call("--model.colors", "3")
+    assert code == 0, said
+    assert "no colours" not in said
