@@ -147,7 +147,7 @@ def test_the_best_so_far_is_that_of_every_tenth_and_the_last() -> None:
 @pytest.mark.parametrize(
     ("after", "line"),
     [
-        (lambda s: None, "the step of solver Faulty gives NoneType, not Walk"),
+        (lambda s: None, "step of Faulty gives NoneType, not Walk"),
         (lambda s: Walk(s.x[..., :-1]), r"x of shape \(2, 1, 4, 3\), not \(2, 1, 4, 4\)"),
     ],
 )

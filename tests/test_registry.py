@@ -123,7 +123,7 @@ def test_another_version_of_the_interface_is_refused_without_import() -> None:
 def test_a_liar_is_caught_when_it_is_made() -> None:
     reg = with_plugins(entry("liar"))
     assert not reg.broken
-    told = "prior liar of plugin liar declares Grad, but L1 does not implement it"
+    told = "prior liar of plugin liar: Grad is declared, but L1 does not implement it"
     with pytest.raises(PluginError, match=told):
         reg.create(reg.get("prior", "liar"))
     assert reg.create(reg.get("prior", "plain")).options == ipx.NoOptions()

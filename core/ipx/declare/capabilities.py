@@ -53,7 +53,7 @@ class Linear(Protocol):
 # ---------------------------------------------------------------- operators
 
 
-class Adjoint(Capability, of="operator"):
+class Adjoint(Capability, of="operator", returns={"adjoint": "image"}):
     """Linear, with an adjoint: <A x, u> = <x, A^T u> for all x and u."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Spectrum(Capability, of="operator"):
         """The transform and the eigenvalues of A^T A (real, >= 0)."""
 
 
-class NormalSolve(Capability, of="operator"):
+class NormalSolve(Capability, of="operator", returns={"solve_normal": "like"}):
     """(A^T A + W) x = b has a closed form for every W > 0 diagonal in the same transform."""
 
     def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
@@ -120,14 +120,14 @@ class Norm(Capability, of="operator"):
 # ---------------------------------------------------------------- noise
 
 
-class NoiseGrad(Capability, of="noise"):
+class NoiseGrad(Capability, of="noise", returns={"grad": "like"}):
     """The data term is differentiable in the prediction."""
 
     def grad(self, pred: Tensor, y: Tensor) -> Tensor:
         """Gradient of ``nll(pred, y)`` with respect to ``pred``, same shape."""
 
 
-class NoiseProx(Capability, of="noise"):
+class NoiseProx(Capability, of="noise", returns={"prox": "like"}):
     """The data term has a proximal map in the prediction."""
 
     def prox(self, v: Tensor, y: Tensor, t: Scalar | Tensor) -> Tensor:
@@ -151,28 +151,30 @@ class Quadratic(Capability, of="noise"):
 # ---------------------------------------------------------------- priors
 
 
-class Value(Capability, of="prior"):
+class Value(Capability, of="prior", returns={"value": "each"}):
     """R(x) can be computed."""
 
     def value(self, x: Tensor) -> Tensor:
         """R(x), one number per image, shape ``(B,)``."""
 
 
-class Grad(Capability, of="prior"):
+class Grad(Capability, of="prior", returns={"grad": "like"}):
     """R is differentiable."""
 
     def grad(self, x: Tensor) -> Tensor:
         """Gradient of R, same shape as x."""
 
 
-class Prox(Capability, of="prior"):
+class Prox(Capability, of="prior", returns={"prox": "like"}):
     """R has a proximal map."""
 
     def prox(self, x: Tensor, t: Scalar) -> Tensor:
         """argmin_u R(u) + |u - x|^2 / (2 t)."""
 
 
-class ProxConjugate(Capability, of="prior"):
+class ProxConjugate(
+    Capability, of="prior", returns={"prox_outer": "like", "prox_conjugate": "like"}
+):
     """R(x) = g(K x), K linear, with the proximal maps of g and of its conjugate g*."""
 
     def linear_part(self, image_shape: Shape) -> Linear:
@@ -216,7 +218,7 @@ class Box(Capability, of="prior"):
         """The lower and the upper bound; infinite where there is none."""
 
 
-class Denoise(Capability, of="prior"):
+class Denoise(Capability, of="prior", returns={"denoise": "like"}):
     """A denoiser for white Gaussian noise."""
 
     def denoise(self, x: Tensor, sigma: Scalar) -> Tensor:
@@ -246,7 +248,7 @@ class Latent(Capability, of="prior"):
         """D(z), shape ``(B, *image_shape)``."""
 
 
-class CodePenalty(Capability, of="prior"):
+class CodePenalty(Capability, of="prior", returns={"code_value": "each", "code_grad": "like"}):
     """R is a function of the code z, x = D(z): min_z f(D(z)) + lam R(z). With `Latent`."""
 
     def code_value(self, z: Tensor) -> Tensor:
@@ -280,14 +282,14 @@ class QuadraticModel(Capability, of="prior"):
         """P_j x, shape of ``x`` each: orthogonal projections that commute with L^T L, of sum x."""
 
 
-class StochasticGrad(Capability, of="prior"):
+class StochasticGrad(Capability, of="prior", returns={"grad_draw": "like"}):
     """R is a mean over random draws, each of which has a gradient."""
 
     def grad_draw(self, x: Tensor, draw: int) -> Tensor:
         """The gradient of draw number ``draw``; the same number gives the same draw."""
 
 
-class LogProb(Capability, of="prior"):
+class LogProb(Capability, of="prior", returns={"log_prob": "each"}):
     """A normalised density."""
 
     def log_prob(self, x: Tensor) -> Tensor:

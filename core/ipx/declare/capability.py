@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar, TypeGuard, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, TypeAlias, TypeGuard, TypeVar
 
 from ipx.errors import PlanError
+
+Returns: TypeAlias = Literal["like", "each", "data", "image"]
+"""What a method returns for its first argument, of B images or data: a tensor of its shape, one
+number for each ``(B,)``, or ``(B, *data_shape)`` and ``(B, *image_shape)`` of an operator."""
 
 
 class Capability:
@@ -14,14 +19,18 @@ class Capability:
     ``of`` names what can have it: a kind of component (``operator``, ``noise``, ``prior``), the
     ``data`` term, which gets it from a bridge, or the whole ``problem``. A component implements
     all public methods of its capabilities. A capability without methods, such as `Quadratic`, is
-    known from the declaration only.
+    known from the declaration only. ``returns`` has what a method returns, where it is checked
+    when it is called.
     """
 
     of: ClassVar[str] = ""
+    returns: ClassVar[Mapping[str, Returns]] = {}
 
-    def __init_subclass__(cls, of: str = "", **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, of: str = "", returns: Mapping[str, Returns] | None = None, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
-        cls.of = of or cls.of
+        cls.of, cls.returns = of or cls.of, returns or {}
         implemented.cache_clear()
 
 

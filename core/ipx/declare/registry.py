@@ -19,7 +19,8 @@ import pluggy
 
 from ipx.declare import hooks as hookspecs
 from ipx.declare.adapters import BUILTIN
-from ipx.declare.capabilities import implemented, methods
+from ipx.declare.capabilities import methods
+from ipx.declare.faults import fault, fault_of_init
 from ipx.declare.hooks import GROUP
 from ipx.declare.kinds import KINDS
 from ipx.declare.options import Options
@@ -205,21 +206,22 @@ class Registry:
         """Make a component after checking its class against the declaration.
 
         Raises:
-            PluginError: the class lacks a capability that the declaration promises.
+            PluginError: the class is not what the declaration promises, or cannot be made.
         """
         options = options if options is not None else spec.options()
         cls = spec.load()
-        promised = {c for c in spec.capabilities(options) if methods(c)}
-        lies = promised - implemented(cls, spec.kind)
-        if lies:
-            names = ", ".join(sorted(c.__name__ for c in lies))
-            raise PluginError(
-                f"{spec.kind} {spec.name} of plugin {spec.plugin} declares {names}, "
-                f"but {cls.__name__} does not implement it; this is the plugin's error"
-            )
+        promised = frozenset(c for c in spec.capabilities(options) if methods(c))
+        if wrong := fault(cls, spec.kind, promised):
+            raise PluginError(f"{spec.origin}: {wrong}; this is the plugin's error")
         made = cls.__new__(cls)
         vars(made)["declaration"] = spec  # another may share class and options
-        made.__init__(*args, options)
+        try:
+            made.__init__(*args, options)
+        except TypeError:
+            if wrong := fault_of_init(cls, spec.kind, len(args) + 1):
+                raise PluginError(f"{spec.origin}: {wrong}; this is the plugin's error") from None
+            raise
+        vars(made)["ready"] = True
         return made
 
     def declared(self, cls: type, options: Options) -> Spec | None:

@@ -144,6 +144,12 @@ class Spec:
         """``plugin/name``, unique over all plugins."""
         return f"{self.plugin}/{self.name}"
 
+    @property
+    def origin(self) -> str:
+        """How errors name it: ``prior tv of plugin tv``."""
+        plugin = f" of plugin {self.plugin}" if self.plugin else ""  # none: made in code
+        return f"{self.kind} {self.name}{plugin}"
+
     def capabilities(self, options: Options | None = None) -> frozenset[type]:
         """What the component can do with these options (the defaults when None)."""
         if not callable(self.provides):
@@ -169,13 +175,9 @@ class Spec:
         try:
             loaded = getattr(importlib.import_module(module), name)
         except ImportError as e:
-            raise PluginError(
-                f"{self.kind} {self.name} of plugin {self.plugin} cannot be imported: {e}"
-            ) from e
+            raise PluginError(f"{self.origin} cannot be imported: {e}") from e
         except AttributeError:
-            raise PluginError(
-                f"{self.kind} {self.name} of plugin {self.plugin}: module {module} has no {name}"
-            ) from None
+            raise PluginError(f"{self.origin}: module {module} has no {name}") from None
         if not callable(loaded):
             raise PluginError(f"{target} is neither a class nor a function")
         return loaded

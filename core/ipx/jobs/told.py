@@ -27,7 +27,9 @@ def told(error: BaseException) -> tuple[str, int]:
         return "out of memory; restore in tiles (--tile auto), or fewer at a time", 5
     if isinstance(error, OSError) and error.filename is not None:  # the state of the system
         return f"{error.filename}: {one_line(error)}", InputError.exit_code
-    what, plugin = f"{type(error).__name__}: {error}".rstrip(": "), registry().culprit(error)
+    notes = [str(error), *getattr(error, "__notes__", ())]
+    what = f"{type(error).__name__}: {'; '.join(notes)}".rstrip(": ")
+    plugin = registry().culprit(error)
     if plugin is not None and not plugin.builtin:
         whose = f"{plugin.name} ({plugin.distribution} {plugin.version})"
         line = f"plugin {whose} failed: {what} (IPX_DEBUG=1 adds the traceback)"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape, implemented, methods
+from ipx.declare.capability import Returns
 from ipx.declare.options import NoOptions, Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
 from ipx.declare.traits import Traits
+from ipx.parts.results import check_results
 
 O = TypeVar("O", bound=Options)  # noqa: E741  # the options, as in Solver[O]
 
@@ -50,10 +52,14 @@ class Component(Generic[O]):
     """
 
     kind: ClassVar[str] = ""
+    returns: ClassVar[Mapping[str, Returns]] = {}
+    """What methods of the kind return, besides those of its capabilities."""
     options_type: ClassVar[type[Options]] = NoOptions
     provides: ClassVar[tuple[type, ...] | None] = None
     traits: Traits = Traits()
     declaration: Spec | None = None
+    ready: bool = False
+    """True after its constructor, where `Registry.create` has made it."""
     options: O
     capabilities: frozenset[type]
 
@@ -67,6 +73,7 @@ class Component(Generic[O]):
             for arg in get_args(base):
                 if isinstance(arg, type) and issubclass(arg, Options):
                     cls.options_type = arg
+        check_results(cls, cls.returns)
 
     def __init__(self, options: O | None = None, **values: Any) -> None:
         if options is not None and values:
@@ -98,6 +105,11 @@ class Component(Generic[O]):
                     return spec, own
             own |= set(vars(cls))
         return None, own
+
+    @property
+    def origin(self) -> str:
+        """How errors name it: by its declaration, or by its class."""
+        return type(self).__name__ if self.declaration is None else self.declaration.origin
 
     def check(self, image_shape: Shape) -> None:
         """Raise what would fail later and can be found at once, such as missing weights.

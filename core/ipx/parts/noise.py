@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Scalar
+from ipx.declare.capability import Returns
 from ipx.files.storage import Storage
 from ipx.parts.component import Component, O
 
@@ -34,6 +35,7 @@ class Noise(Component[O], ABC):
     """
 
     kind = "noise"
+    returns: ClassVar[Mapping[str, Returns]] = {"sample": "like", "nll": "each"}
     per_image: ClassVar[tuple[str, ...]] = ("level",)
     wider: ClassVar[str] = ""
     """What to try where the data cannot be fitted to the noise level, such as a wider model."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
+from ipx.declare.capability import Returns
 from ipx.errors import ShapeError
 from ipx.parts.component import Component, O
 
@@ -39,6 +40,7 @@ class Operator(Component[O], ABC):
     """
 
     kind = "operator"
+    returns: ClassVar[Mapping[str, Returns]] = {"forward": "data"}
     error: float = 0.0
     """Standard deviation of (A - A_true) x, in the unit of the data; 0 for an exact operator.
 

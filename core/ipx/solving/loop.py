@@ -101,7 +101,7 @@ def _like(before: State, after: State, solver: Solver[Any, Any]) -> State:
         told = f"x of shape {tuple(after.x.shape)}, not {tuple(before.x.shape)}"
     else:
         return after
-    raise PluginError(f"the step of solver {type(solver).__name__} gives {told}")
+    raise PluginError(f"step of {solver.origin} gives {told}")
 
 
 def frozen(before: Any, after: Any, active: Tensor) -> Any:

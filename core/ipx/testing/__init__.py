@@ -110,7 +110,7 @@ def _result(name: str, check: Check) -> CheckResult:
     try:
         check()
     except Exception as e:
-        line = " ".join(str(e).split())
+        line = " ".join("; ".join([str(e), *getattr(e, "__notes__", ())]).split())
         if not isinstance(e, AssertionError | IpxError):  # of the component's own code
             last = traceback.extract_tb(e.__traceback__)[-1]
             line = f"{type(e).__name__} at {last.filename}:{last.lineno}: {line}"

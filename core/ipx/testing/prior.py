@@ -74,7 +74,9 @@ class PriorChecks(kit.Checks):
             try:
                 check(self, *args)
             except ShapeError:
-                check(type(self)(self.spec, self.options, 1), *args)
+                grey = type(self)(self.spec, self.options, 1)
+                vars(grey).update({name: vars(self)[name] for name in {"made"} & set(vars(self))})
+                check(grey, *args)
 
     @property
     def _penalty(self) -> Any:
