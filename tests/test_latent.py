@@ -100,7 +100,8 @@ def test_a_folder_becomes_a_grid(photos: Path, weights: dict[str, Path]) -> None
         "-o",
         codes,
     )
-    run("decode", codes, "--model.weights", weights["glow"], "--columns", 4, "-o", out)
+    how = ("--model.weights", weights["glow"], "--columns", 4, "--scale", 1)
+    run("decode", codes, *how, "-o", out)
     sheet = read(out).pixels
     assert sheet.shape == (3, 2 * 18 - 2, 4 * 18 - 2)
     second = read(photos / "bright" / "1.png").pixels
@@ -110,17 +111,8 @@ def test_a_folder_becomes_a_grid(photos: Path, weights: dict[str, Path]) -> None
 
 @pytest.mark.parametrize("model", MODELS)
 def test_samples(model: str, photos: Path, weights: dict[str, Path]) -> None:
-    same = [
-        "sample",
-        "--model",
-        model,
-        "--model.weights",
-        weights[model],
-        "--size",
-        16,
-        "--count",
-        4,
-    ]
+    same = ["sample", "--model", model, "--model.weights", weights[model], "--size", 16]
+    same += ["--count", 4, "--scale", 1]
     for name, more in (("a", []), ("b", []), ("c", ["--seed", 1]), ("d", ["--temperature", 0])):
         run(*same, *more, "-o", photos / f"{name}.png")
     a, b, c, d = (read(photos / f"{n}.png").pixels for n in "abcd")
@@ -134,8 +126,13 @@ def test_strip_begins_and_ends_with_the_pictures(photos: Path, weights: dict[str
     ends = [photos / "bright" / "0.png", photos / "dark" / "0.png"]
     for way in ([], ["--spherical"]):
         out = photos / f"i{len(way)}.png"
-        run("interpolate", *ends, *way, "--steps", 4, "--model.weights", weights["glow"], "-o", out)
+        how = ("--steps", 4, "--scale", 1, "--model.weights", weights["glow"])
+        run("interpolate", *ends, *way, *how, "-o", out)
         strip = read(out).pixels
+        run("interpolate", *ends, *way, *how[:2], *how[4:], "-o", out, "--force")
+        large = read(out).pixels  # the least whole factor to 64 pixels
+        assert large.shape == (3, 64, 4 * 66 - 2)
+        assert np.array_equal(large[:, ::4, 66:130:4], strip[:, :, 18:34])
         assert strip.shape == (3, 16, 4 * 18 - 2)
         assert np.array_equal(strip[:, :, :16], read(ends[0]).pixels)
         assert np.array_equal(strip[:, :, -16:], read(ends[1]).pixels)
@@ -145,7 +142,7 @@ def test_attribute_is_the_difference_of_the_means(photos: Path, weights: dict[st
     source, out = photos / "dark" / "0.png", photos / "a.png"
     run(
         "attribute", source, "--with", photos / "bright", "--without", photos / "dark",
-        "--multiples", "0,1", "--model.weights", weights["glow"], "-o", out,
+        "--multiples", "0,1", "--scale", 1, "--model.weights", weights["glow"], "-o", out,
     )  # fmt: skip
     strip = read(out).pixels
     assert np.array_equal(strip[:, :, :16], read(source).pixels)
@@ -162,7 +159,7 @@ def test_traversal_changes_one_number(photos: Path, weights: dict[str, Path]) ->
     out = photos / "t.png"
     run(
         "traverse", "--model", "vae", "--model.weights", weights["vae"], "--dims", "3,1",
-        "--steps", 3, "--size", 16, "--reach", 2, "-o", out,
+        "--steps", 3, "--size", 16, "--reach", 2, "--scale", 1, "-o", out,
     )  # fmt: skip
     sheet = read(out).pixels
     z = torch.zeros(1, 4)

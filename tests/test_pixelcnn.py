@@ -138,6 +138,7 @@ def test_generate_makes_samples_and_completions(tmp_path: Path) -> None:
     Image.fromarray((255 * digit()[0, 0]).numpy().astype(np.uint8)).save(source)
     target = tmp_path / "out.png"
     told = ["generate", "pixelcnn", str(source), "-o", str(target), "--count", "3", "-q"]
+    told += ["--scale", "1"]
     done = CliRunner().invoke(cli, told)
     assert done.exit_code == 0, done.output
     sheet = np.asarray(Image.open(target))

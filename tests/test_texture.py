@@ -187,7 +187,13 @@ def test_samples_of_a_model(tmp_path: Path) -> None:
     how = ("--generator.weights", "digits", "--count", 3, "--columns", 2)
     done = call("generate", "vae", "-o", out, *how)
     assert done.exit_code == 0, done.stderr
-    assert Image.open(out).size == (66, 66)
+    large = np.asarray(Image.open(out))
+    assert large.shape == (2 * 66 - 2, 2 * 66 - 2)
+    done = call("generate", "vae", "-o", out, *how, "--scale", 1, "--force")
+    assert done.exit_code == 0, done.stderr
+    small = np.asarray(Image.open(out))
+    assert small.shape == (66, 66)
+    assert np.array_equal(large[:64:2, :64:2], small[:32, :32])
 
 
 def test_bad_input_of_the_command_is_one_line(

@@ -52,6 +52,11 @@ class SizeValue(click.ParamType):  # type: ignore[type-arg]  # not generic in ol
 @click.option("--size", type=SizeValue(), help="Height and width.  [default: the generator's]")
 @click.option("--count", type=click.IntRange(1, 4096), default=1, help="How many.  [default: 1]")
 @click.option("--columns", type=click.IntRange(min=1), default=8, help="Of a sheet.  [default: 8]")
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 64),
+    help="Enlarge by this factor, pixels repeated.  [default: pictures of a sheet to 64 pixels]",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Random seed.  [default: 0]")
 @click.option("--force", is_flag=True, help="Replace OUTPUT.")
 @max_pixels()
@@ -86,6 +91,7 @@ def generate(ctx: click.Context, /, generator: str, files: tuple[Path, ...], **g
             size=given["size"],
             count=given["count"],
             columns=given["columns"],
+            scale=given["scale"],
             seed=given["seed"],
         )
     if given["as_json"]:

@@ -68,7 +68,7 @@ def _encoded(prior: Latent, x: Array) -> Tensor:
 def _grid(prior: Latent, z: Tensor, columns: int, shape: Shape) -> Array:
     """Decoded codes ``(N, n)``, row by row."""
     made = torch.cat([prior.decode(code[None], shape) for code in z]).nan_to_num()
-    return sheet(list(made.clamp(0, 1).numpy()), columns)
+    return sheet(list(made.clamp(0, 1).numpy()), columns, 1)  # the page enlarges it
 
 
 def _sheet(prior: Latent, z: Tensor, end: Tensor, name: str, shape: Shape) -> Shown:

@@ -27,6 +27,7 @@ def generate(
     size: Size | None = None,
     count: int = 1,
     columns: int = 8,
+    scale: int | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Make pictures, and write them to a file with a record beside it.
@@ -39,6 +40,7 @@ def generate(
         size: height and width; None for the generator's.
         count: how many.
         columns: of the sheet.
+        scale: see `ipx.files.sheets.sheet`.
         seed: of their random numbers.
 
     Returns:
@@ -56,7 +58,7 @@ def generate(
     started = time.perf_counter()
     pictures = [torch.from_numpy(np.ascontiguousarray(p.pixels, np.float32)) for p in given]
     made = generator.generate(pictures, size, count, seed)
-    whole = sheet(list(made.detach().float().cpu().numpy()), columns)
+    whole = sheet(list(made.detach().float().cpu().numpy()), columns, scale)
     write(target, whole, dtype="uint8")
     record = {
         "command": "generate",

@@ -76,14 +76,21 @@ def reals(name: str, default: float, says: str) -> Callable[[Any], Any]:
     )
 
 
-def action(suffix: str) -> Callable[[Callable[..., Any]], click.Command]:
+SCALE = click.option(
+    "--scale",
+    type=click.IntRange(1, 64),
+    help="Enlarge by this factor, pixels repeated.  [default: pictures of a grid to 64 pixels]",
+)
+
+
+def action(suffix: str, grid: bool = False) -> Callable[[Callable[..., Any]], click.Command]:
     """Decorator of a subcommand: adds the options for model, weights and output, and the record.
 
     The function gets the coder and its own options. It returns a function that writes the output,
-    and entries of the record.
+    and entries of the record. The option ``--scale`` of a grid goes to the former.
     """
 
-    def decorate(function: Callable[..., tuple[Callable[[Path], None], dict[str, Any]]]) -> Any:
+    def decorate(function: Callable[..., tuple[Callable[..., None], dict[str, Any]]]) -> Any:
         @latent.command(function.__name__)
         @click.option("--model", default="glow", show_default=True, help="The generative model.")
         @click.option(
@@ -109,32 +116,34 @@ def action(suffix: str) -> Callable[[Callable[..., Any]], click.Command]:
             from ipx_plugins.latent.coder import coder
 
             coded = coder(model, weights, device)
+            asked = dict(given)
+            scale = [given.pop("scale")] if grid else []
             save, told = function(coded, **given)
-            save(output)
+            save(output, *scale)
             record = {
                 "command": f"latent {function.__name__}",
                 "model": model,
                 "weights": {"name": weights, "sha256": coded.sha256},
-                "options": given,
+                "options": asked,
                 **told,
                 "environment": environment(),
             }
             write_record(record_path(output), record)
             click.echo(f"{output}: {told['says']}")
 
-        return run
+        return SCALE(run) if grid else run
 
     return decorate
 
 
-Done = tuple[Callable[[Path], None], dict[str, Any]]
+Done = tuple[Callable[..., None], dict[str, Any]]
 
 
 def as_grid(batch: Tensor, columns: int, says: str) -> Done:
     """What an action returns for a grid of pictures."""
     from ipx_plugins.latent.files import grid
 
-    return lambda path: grid(path, batch, columns), {"says": says}
+    return lambda path, scale: grid(path, batch, columns, scale), {"says": says}
 
 
 def one_picture(coded: Coder, path: Path, size: int | None) -> tuple[Tensor, tuple[int, ...]]:
@@ -164,7 +173,7 @@ def encode(coded: Coder, inputs: tuple[Path, ...], size: int | None) -> Done:
     }
 
 
-@action(".png")
+@action(".png", grid=True)
 @click.argument("codes", type=FILE)
 @COLUMNS
 def decode(coded: Coder, codes: Path, columns: int) -> Done:
@@ -181,7 +190,7 @@ def decode(coded: Coder, codes: Path, columns: int) -> Done:
     return as_grid(x, columns, f"{len(x)} picture(s)")
 
 
-@action(".png")
+@action(".png", grid=True)
 @at_least(1, "--count", 16, "Number.")
 @reals(
     "--temperature",
@@ -202,7 +211,7 @@ def sample(
     )
 
 
-@action(".png")
+@action(".png", grid=True)
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
 @at_least(2, "--steps", 8, "Pictures.")
@@ -227,7 +236,7 @@ def interpolate(
     return as_grid(coded.decode(z, shape), steps, f"{steps} steps")
 
 
-@action(".png")
+@action(".png", grid=True)
 @click.option(
     "--dims",
     default="0,1,2,3",

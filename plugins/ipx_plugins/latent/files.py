@@ -50,13 +50,15 @@ def labelled(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return files, [file.parent.name for file in files]
 
 
-def grid(path: Path, batch: Tensor, columns: int) -> None:
+def grid(path: Path, batch: Tensor, columns: int, scale: int | None = None) -> None:
     """Write ``(N, C, H, W)`` as a grid, row by row, clipped to [0, 1] and rounded to 8 bits.
+
+    ``scale`` is that of `ipx.files.sheets.sheet`.
 
     Raises:
         InputError: the file cannot be written.
     """
-    whole = sheet(list(batch.float().cpu().numpy()), columns)
+    whole = sheet(list(batch.float().cpu().numpy()), columns, scale)
     write(path, whole, dtype="uint8")
 
 

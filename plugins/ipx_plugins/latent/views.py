@@ -35,7 +35,7 @@ DIMS = click.option(
 )
 
 
-@action(".png")
+@action(".png", grid=True)
 @click.argument("picture", type=FILE)
 @click.option(
     "--with", "having", type=FILE, required=True, multiple=True, help="Folder with the attribute."
@@ -95,7 +95,7 @@ def _mean(
     return coded.encode(x).mean(0)
 
 
-@action(".png")
+@action(".png", grid=True)
 @click.argument("inputs", nargs=-1, type=FILE)
 @DIMS
 @reals(
@@ -174,7 +174,7 @@ def population(
     return _written(drawn), {"says": f"{shown} of {len(x)} pictures", "axes": plane.names}
 
 
-@action(".png")
+@action(".png", grid=True)
 @click.argument("picture", type=FILE)
 @reals("--spread", 0.5, "Standard deviation of what is added to each component of the code.")
 @at_least(1, "--count", 15, "Number.")
