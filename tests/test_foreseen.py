@@ -6,6 +6,8 @@ import io
 import json
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -221,6 +223,20 @@ def test_the_dry_run_tells_memory_and_time(source: Path) -> None:
     assert "y.png -> y-restored.png: about 26" in told.stdout
     assert "MB of memory (" in told.stdout
     assert [p.name for p in Path().iterdir()] == ["y.png"]
+
+
+def test_a_dry_run_says_what_takes_its_time(source: Path) -> None:
+    shown: list[str] = []
+
+    @contextmanager
+    def line(name: str, quiet: bool) -> Iterator[Any]:
+        yield None if quiet else lambda report: shown.append(f"{name}: {progress.doing(report)}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "line", line)
+        assert call("solve", source, "--dry-run", *FAST).exit_code == 0
+        assert call("solve", source, "--dry-run", "-q", *FAST).exit_code == 0
+    assert shown == ["y.png: estimating memory and time"]
 
 
 def test_inputs_that_a_dry_run_does_not_look_at(

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ipx.files.limits import pixel_limit
 from ipx.numerics.text import size_text
 from ipx.planning.request import Request
+from ipx_cli import progress
 from ipx_cli.output import duration
 
 if TYPE_CHECKING:
     from ipx.jobs.foresee import Foreseen
+    from ipx.jobs.reporter import Report
 
 KEYS = ("memory", "free", "seconds", "at_most", "refused", "tiles")
 
@@ -26,6 +28,7 @@ def each(
     pairs: Iterable[tuple[Path, Path]],
     most: int | None,
     note: Callable[[str], None],
+    quiet: bool,
 ) -> Iterator[tuple[Path, Path, Foreseen | None]]:
     """Input, output, and what the restoration takes; None once `PATIENCE` is used up.
 
@@ -34,6 +37,7 @@ def each(
         pairs: inputs and outputs.
         most: the largest number of pixels, see `pixel_limit`.
         note: prints what is refused, and how many inputs were not looked at.
+        quiet: show no line of progress.
     """
     began, missing = time.perf_counter(), 0
     for source, target in pairs:
@@ -41,8 +45,8 @@ def each(
             missing += 1
             yield source, target, None
             continue
-        with pixel_limit(most):
-            found = _foreseen(request, source)
+        with pixel_limit(most), progress.line(source.name, quiet) as show:
+            found = _foreseen(request, source, show)
         if found.refused is not None:
             note(f"{source}: {found.refused}")
         yield source, target, found
@@ -50,11 +54,13 @@ def each(
         note(f"memory and time of {missing} more inputs are not estimated")
 
 
-def _foreseen(request: Request, source: Path) -> Foreseen:
+def _foreseen(request: Request, source: Path, show: Callable[[Report], None] | None) -> Foreseen:
     """As a whole, or in tiles."""
     from ipx.jobs.foresee import foresee
+    from ipx.jobs.reporter import Reporter
     from ipx.jobs.tiled import foresee_tiled
 
+    Reporter(show).enter("estimating memory and time")
     found = foresee_tiled(request, source) if request.settings.tiled else None
     return foresee(request, source) if found is None else found
 

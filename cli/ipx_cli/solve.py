@@ -178,7 +178,7 @@ def _show_plan(work: Work, plan: Plan, rule: Rule, assumed: list[str]) -> int:
         click.echo("\n".join([*plan.lines(), *found]))
     targets: list[dict[str, Any]] = []
     for source, target, taken in foreseen.each(
-        work.request, work.pairs, work.given["max_pixels"], work.note
+        work.request, work.pairs, work.given["max_pixels"], work.note, work.given["quiet"]
     ):
         if not work.given["as_json"]:
             click.echo(f"{source} -> {target}{foreseen.text(taken)}")
