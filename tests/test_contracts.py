@@ -199,7 +199,7 @@ def test_an_exception_in_a_component_tells_its_place() -> None:
         registry().get("prior", "l1"), target=f"{__name__}:Scalar", provides=(cap.Value,)
     )
     told = {r.name: r.message for r in run_checks(spec)}
-    assert told["value"] == "value of 2 images has shape ()"
+    assert "value of prior l1 of plugin l1 gives shape (), not (2,)" in told["value"]
     spec = replace(spec, target=f"{__name__}:Raises")
     told = {r.name: r.message for r in run_checks(spec)}
     assert "ZeroDivisionError at " in told["value"]

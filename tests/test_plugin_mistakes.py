@@ -39,6 +39,12 @@ MISTAKES = {
     "solver no-state": "step of solver no-state of plugin mistaken gives Tensor, not State",
     "solver one-step": "gives x of shape (1, 8, 12), not (1, 1, 8, 12)",
     "solver no-init": "solver no-init of plugin mistaken: NoInit has no method init",
+    "generator one-picture": "make of generator one-picture of plugin mistaken gives (1, 8, 8)",
+    "generator no-make": "NoMake has no method make",
+    "model losses": "loss of model losses of plugin mistaken gives shape (2,), not a scalar",
+    "model no-network": "network of model no-network of plugin mistaken gives NoneType",
+    "model no-rng": "loss of NoRng takes (self, net, batch), not (self, net, batch, rng)",
+    "tuner number": "tune of tuner number of plugin mistaken gives float, not Tuned",
     "noise total": "Total has no method estimated and expected",
 }
 
@@ -55,22 +61,34 @@ def test_every_component_of_the_plugin_is_tried() -> None:
     assert found == set(MISTAKES)
 
 
+def words_for(role: str, name: str) -> list[str]:
+    """A command that uses the component, on files that are made."""
+    if role == "generator":
+        return ["generate", name, "-o", "x.npy"]
+    rng = np.random.default_rng(0)
+    if role == "model":
+        np.save("data.npy", rng.random((4, 8, 8), np.float32))
+        told = f"train {name} --data data.npy --crop 8 --steps 1 --batch 2 -o x.safetensors -q"
+        return told.split()
+    np.save("y.npy", rng.random((8, 12), np.float32))
+    words = f"solve y.npy --{role} {name} -o x.npy --iterations 3".split()
+    words += [] if role == "tuner" else ["--lam", "0.1"]
+    words += [] if role == "noise" else ["--noise.sigma", "0.1"]
+    words += [] if role == "prior" else ["--prior", "smooth"]
+    return [*words, "--solver", "gradient"] if role == "op" else words
+
+
 @pytest.mark.parametrize("which", MISTAKES)
 def test_a_mistake_is_one_line(which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    np.save("y.npy", np.random.default_rng(0).random((8, 12), np.float32))
     role, name = which.split()
-    words = f"solve y.npy --{role} {name} -o x.npy --lam 0.1 --iterations 3".split()
-    words += [] if role == "noise" else ["--noise.sigma", "0.1"]
-    words += [] if role == "prior" else ["--prior", "smooth"]
-    words += ["--solver", "gradient"] if role == "op" else []
-    done = CliRunner().invoke(cli, words)
+    done = CliRunner().invoke(cli, words_for(role, name))
     assert done.exit_code == PluginError.exit_code, done.output
     (line,) = done.stderr.splitlines()[-1:]
     assert MISTAKES[which] in line
     assert "mistaken" in line
     assert "a bug" not in line
-    assert not Path("x.npy").exists()
+    assert not list(Path().glob("x.*"))
 
 
 def test_the_contract_kit_says_the_same() -> None:

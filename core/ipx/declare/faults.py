@@ -38,9 +38,9 @@ def fault(cls: type[Any], kind: str, promised: frozenset[type]) -> str:
         near = did_you_mean(missing[0], _own(cls)) if len(missing) == 1 else ""
         return f"{name} has no method {' and '.join(missing)}{near}"
     wanted = [(c, m) for c in promised for m in methods(c)]
-    wanted += [(base, m) for m in getattr(base, "__abstractmethods__", ())]
+    wanted += [(base, n) for n, m in vars(base).items() if isinstance(m, FunctionType)]
     for owner, method in sorted(wanted, key=lambda pair: pair[1]):
-        if found := _misfit(cls, owner, method):
+        if not method.startswith("_") and (found := _misfit(cls, owner, method)):
             return found
     return ""
 
@@ -64,7 +64,8 @@ def _misfit(cls: type[Any], owner: type[Any], method: str) -> str:
     if not isinstance(made, FunctionType):
         return ""
     usual, own = (inspect.signature(getattr(each, method)) for each in (owner, cls))
-    if _takes(own, len(usual.parameters)):
+    several = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    if _takes(own, sum(each.kind in several for each in usual.parameters.values())):
         return ""
     return f"{method} of {cls.__name__} takes {_listed(own)}, not {_listed(usual)}"
 

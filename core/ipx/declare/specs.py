@@ -179,7 +179,7 @@ class Spec:
         except AttributeError:
             raise PluginError(f"{self.origin}: module {module} has no {name}") from None
         if not callable(loaded):
-            raise PluginError(f"{target} is neither a class nor a function")
+            raise PluginError(f"{self.origin}: {target} is neither a class nor a function")
         return loaded
 
 

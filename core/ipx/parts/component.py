@@ -16,6 +16,7 @@ from ipx.declare.options import NoOptions, Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
 from ipx.declare.traits import Traits
+from ipx.errors import PluginError
 from ipx.parts.results import check_results
 
 O = TypeVar("O", bound=Options)  # noqa: E741  # the options, as in Solver[O]
@@ -110,6 +111,10 @@ class Component(Generic[O]):
     def origin(self) -> str:
         """How errors name it: by its declaration, or by its class."""
         return type(self).__name__ if self.declaration is None else self.declaration.origin
+
+    def undefined(self, method: str) -> PluginError:
+        """The error of a method that every subclass defines."""
+        return PluginError(f"{self.origin}: {type(self).__name__} has no method {method}")
 
     def check(self, image_shape: Shape) -> None:
         """Raise what would fail later and can be found at once, such as missing weights.

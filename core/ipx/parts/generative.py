@@ -40,15 +40,15 @@ class Generative(Model[O]):
         Raises:
             ShapeError: the model cannot make images of this shape; says which it can.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define latent_size")
+        raise self.undefined("latent_size")
 
     def encode(self, net: nn.Module, x: Tensor) -> Tensor:
         """E(x), ``(B, n)``: the code, or its mean."""
-        raise NotImplementedError(f"{type(self).__name__} must define encode")
+        raise self.undefined("encode")
 
     def decode(self, net: nn.Module, z: Tensor, image_shape: Shape) -> Tensor:
         """D(z), ``(B, *image_shape)``: the image, or its mean."""
-        raise NotImplementedError(f"{type(self).__name__} must define decode")
+        raise self.undefined("decode")
 
     def draw(
         self,

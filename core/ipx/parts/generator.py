@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from ipx.errors import ShapeError, UsageError
+from ipx.errors import PluginError, ShapeError, UsageError
 from ipx.parts.component import Component, O
 
 Size: TypeAlias = tuple[int, int]
@@ -29,7 +29,7 @@ class Generator(Component[O]):
 
     def make(self, pictures: Sequence[Tensor], size: Size | None, count: int, seed: int) -> Tensor:
         """New pictures ``(count, C, H, W)``, nominally in [0, 1]; the arguments of `generate`."""
-        raise NotImplementedError(f"{type(self).__name__} must define make")
+        raise self.undefined("make")
 
     def generate(
         self,
@@ -51,6 +51,7 @@ class Generator(Component[O]):
 
         Raises:
             UsageError: the number of pictures is wrong.
+            PluginError: `make` gives something else.
             ShapeError: a picture is no image, or in colour where the generator makes grey ones, or
                 this size cannot be made.
         """
@@ -62,7 +63,11 @@ class Generator(Component[O]):
             raise ShapeError(f"a size is height x width of at least 1, not {size[0]} x {size[1]}")
         if count < 1:
             raise UsageError(f"the number of pictures must be at least 1, not {count}")
-        return self.make([self._grey_or_colour(x) for x in pictures], size, count, seed)
+        made = self.make([self._grey_or_colour(x) for x in pictures], size, count, seed)
+        found = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
+        if not isinstance(made, Tensor) or made.ndim != 4 or len(made) != count:
+            raise PluginError(f"make of {self.origin} gives {found}, not ({count}, C, H, W)")
+        return made
 
     def _grey_or_colour(self, picture: Tensor) -> Tensor:
         """The picture with a number of channels that it takes: grey if it has no colours."""

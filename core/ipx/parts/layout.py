@@ -46,8 +46,8 @@ class Layout(Component[O]):
         Raises:
             InputError: it is this layout, in a variant that no model has.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define read")
+        raise self.undefined("read")
 
     def example(self) -> tuple[Mapping[str, Tensor], str]:
         """Tensors of a small network in this layout, and a name; the contract kit reads them."""
-        raise NotImplementedError(f"{type(self).__name__} must define example")
+        raise self.undefined("example")

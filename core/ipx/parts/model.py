@@ -8,13 +8,13 @@ A model with ``pairing`` gets its inputs behind them, as further channels.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ipx.declare.capabilities import Shape
-from ipx.errors import InputError
+from ipx.errors import InputError, PluginError
 from ipx.parts.component import Component, O
 
 
@@ -56,7 +56,7 @@ class Model(Component[O]):
 
     def network(self) -> nn.Module:
         """A new network with fresh weights, drawn from torch's global generator."""
-        raise NotImplementedError(f"{type(self).__name__} must define network")
+        raise self.undefined("network")
 
     def initialise(self, net: nn.Module, batch: Tensor) -> None:
         """Data-dependent initialisation, once, before the first step; none by default."""
@@ -74,7 +74,7 @@ class Model(Component[O]):
         Returns:
             A scalar; or scalars by name, of which the first is minimised.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define loss")
+        raise self.undefined("loss")
 
     def parts(self, net: nn.Module) -> Mapping[str, Iterable[nn.Parameter]]:
         """Parameters by part; each part has its own optimiser and `part_loss`, in this order.
@@ -94,9 +94,31 @@ class Model(Component[O]):
 
         ``net`` is in evaluation mode.
         """
-        value = self.loss(net, batch, rng)
-        first = value if isinstance(value, Tensor) else next(iter(value.values()))
+        first = self.minimised(self.loss(net, batch, rng))
         return {"loss": first.detach().expand(batch.shape[0])}
+
+    def minimised(self, value: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """What `loss` gives, of several scalars the first.
+
+        Raises:
+            PluginError: it is no scalar.
+        """
+        first: Any = next(iter(value.values())) if isinstance(value, Mapping) and value else value
+        if isinstance(first, Tensor) and first.ndim == 0:
+            return first
+        told = f"shape {tuple(first.shape)}" if isinstance(first, Tensor) else type(first).__name__
+        raise PluginError(f"loss of {self.origin} gives {told}, not a scalar tensor")
+
+    def untrained(self) -> nn.Module:
+        """What `network` gives.
+
+        Raises:
+            PluginError: it is no network.
+        """
+        net: Any = self.network()
+        if not isinstance(net, nn.Module):
+            raise PluginError(f"network of {self.origin} gives {type(net).__name__}, not nn.Module")
+        return net
 
     def finish(self, net: nn.Module, pictures: Iterable[Tensor]) -> bool:
         """Change the trained weights once after the training; by default nothing.
@@ -119,7 +141,7 @@ class Model(Component[O]):
             InputError: names or shapes differ from those of this architecture.
         """
         with torch.random.fork_rng(devices=[]):
-            net = self.network()
+            net = self.untrained()
         fill(net, tensors)
         return net.eval().requires_grad_(False)
 
@@ -133,19 +155,19 @@ class LabelledModel(Model[O]):
     @property
     def classes(self) -> int:
         """Number of the labels."""
-        raise NotImplementedError(f"{type(self).__name__} must define classes")
+        raise self.undefined("classes")
 
     def labelled_loss(
         self, net: nn.Module, batch: Tensor, labels: Tensor, rng: torch.Generator
     ) -> Tensor:
         """The training loss, a scalar; labels ``(B,)`` int64 below ``classes``, else as `loss`."""
-        raise NotImplementedError(f"{type(self).__name__} must define labelled_loss")
+        raise self.undefined("labelled_loss")
 
     def labelled_scores(
         self, net: nn.Module, batch: Tensor, labels: Tensor, rng: torch.Generator
     ) -> Mapping[str, Tensor]:
         """Scores of each image, ``(B,)`` by name; ``score`` is among them, else as `validate`."""
-        raise NotImplementedError(f"{type(self).__name__} must define labelled_scores")
+        raise self.undefined("labelled_scores")
 
 
 def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:

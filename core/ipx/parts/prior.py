@@ -33,7 +33,7 @@ class OuterProx(Prior[O]):
 
     def prox_outer(self, u: Tensor, t: Scalar) -> Tensor:
         """argmin_z g(z) + |z - u|^2 / (2 t)."""
-        raise NotImplementedError(f"{type(self).__name__} must define prox_outer")
+        raise self.undefined("prox_outer")
 
     def prox_conjugate(self, u: Tensor, t: Scalar, lam: Scalar = 1.0) -> Tensor:
         """argmin_z (lam g)*(z) + |z - u|^2 / (2 t) = u - t prox_{(lam/t) g}(u / t)."""

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ipx.errors import PluginError
 from ipx.planning.parts import Parts
 from ipx.planning.tree import AUTO, tree
 from ipx.planning.weights import Chosen, rule_of
@@ -25,7 +26,7 @@ from ipx.solving.choose_lam import Weighed, share_of_noise
 from ipx.solving.prepared import Prepared, with_weights
 from ipx.solving.problem import Problem, Term
 from ipx.solving.trials import Trials
-from ipx.solving.tuner import Solve, Tuner
+from ipx.solving.tuner import Solve, Tuned, Tuner
 
 
 def searched(prepared: Prepared, w: Weighed) -> Weighed:
@@ -89,6 +90,8 @@ class Tuners:
         said, settled = Weighed(), list[int]()
         for tuner in self.tuners:
             tuned = tuner.tune(problem, solve)
+            if not isinstance(tuned, Tuned):
+                raise PluginError(f"tune of {tuner.origin} gives {type(tuned).__name__}, not Tuned")
             trace += tuned.trace
             about = left if tuned.about is None else tuned.about & left
             for line in tuned.remarks if bool(about.any()) else ():

@@ -149,7 +149,7 @@ class _TrainingRun:
         t, device = self.training, self.world.device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(t.seed)
-            net = self.model.network()
+            net = self.model.untrained()
         if init is not None:
             fill(net, init)
         # channels last is up to twice as fast, also on CPUs
@@ -280,7 +280,7 @@ class _TrainingRun:
             kind, on = self.world.device.type, t.bf16
             with torch.autocast(kind, torch.bfloat16, enabled=on):
                 value = self._loss(part, step, batch)
-            loss = value if isinstance(value, Tensor) else next(iter(value.values()))
+            loss = self.model.minimised(value)
             found = torch.autograd.grad(loss.float(), parameters, allow_unused=True)
             grads = [
                 torch.zeros_like(p) if g is None else g

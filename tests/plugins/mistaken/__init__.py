@@ -8,7 +8,9 @@ from ipx import (
     Adjoint,
     DataGrad,
     Denoise,
+    GeneratorSpec,
     Grad,
+    ModelSpec,
     Need,
     NoiseGrad,
     NoiseSpec,
@@ -17,6 +19,7 @@ from ipx import (
     Prox,
     SolverSpec,
     Traits,
+    TunerSpec,
     Value,
     hookimpl,
 )
@@ -51,4 +54,11 @@ def ipx_components() -> Iterable[Spec]:
     for name in SOLVERS:
         need = Need((DataGrad,), (Grad,))
         yield SolverSpec(name=name, target=target(name), summary="Wrong.", needs=(need,))
+    for kind, names in (
+        (GeneratorSpec, ("one-picture", "no-make")),
+        (ModelSpec, ("losses", "no-network", "no-rng")),
+        (TunerSpec, ("number",)),
+    ):
+        for name in names:
+            yield kind(name=name, target=target(name), summary="Wrong.")
     yield NoiseSpec(name="total", target=target("total"), summary="Wrong.", provides=(NoiseGrad,))

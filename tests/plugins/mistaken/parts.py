@@ -2,7 +2,22 @@
 # ruff: noqa: N805, RUF059
 """The mistakes."""
 
-from ipx import DataGrad, LinearOperator, Noise, NoOptions, Prior, Solver, State, image_sum, using
+import torch
+
+from ipx import (
+    DataGrad,
+    Generator,
+    LinearOperator,
+    Model,
+    Noise,
+    NoOptions,
+    Prior,
+    Solver,
+    State,
+    Tuner,
+    image_sum,
+    using,
+)
 
 
 class OneImage(Prior[NoOptions]):
@@ -141,3 +156,37 @@ class Total(Noise[NoOptions]):
 
     def grad(self, pred, y):
         return pred - y
+
+
+class OnePicture(Generator[NoOptions]):
+    def make(self, pictures, size, count, seed):
+        return torch.zeros(1, 8, 8)
+
+
+class NoMake(Generator[NoOptions]):
+    pass
+
+
+class Losses(Model[NoOptions]):
+    colors = 1
+
+    def network(self):
+        return torch.nn.Conv2d(1, 1, 1)
+
+    def loss(self, net, batch, rng):
+        return (net(batch) - batch).flatten(1).square().mean(1)
+
+
+class NoNetwork(Losses):
+    def network(self):
+        super().network()
+
+
+class NoRng(Losses):
+    def loss(self, net, batch):
+        return super().loss(net, batch, None).mean()
+
+
+class Number(Tuner[NoOptions]):
+    def tune(self, problem, solve):
+        return 0.1
