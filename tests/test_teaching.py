@@ -89,6 +89,8 @@ def test_weights_are_asked_for_by_the_option_that_is_declared_to_name_them(
     assert teach.example(spec).endswith("--prior dncnn --prior.network-file FILE")
     told = {o["name"]: o["weights"] for o in as_mapping(spec)["options"]}
     assert told == {"network_file": True, "weights": False}
+    model = teach.example(registry().get("prior", "realnvp-map"))  # an option names it
+    assert model.endswith("--prior realnvp-map --prior.weights FILE")
     marked = {
         s.id: [i.name for i in s.options.infos().values() if i.weights]
         for s in registry().all("operator")

@@ -126,8 +126,9 @@ def _described(op: str) -> Iterator[str]:
 
 
 def _untrained(spec: Spec) -> bool:
-    """True if the model of this name comes without weights."""
-    models = [m for m in registry().all("model") if m.name == spec.name]
+    """True if the model of this name, or one that an option names, comes without weights."""
+    named = {spec.name, *(info.default for info in spec.options.infos().values())}
+    models = [m for m in registry().all("model") if m.name in named]
     return any(isinstance(m, ModelSpec) and not m.weights for m in models)
 
 
