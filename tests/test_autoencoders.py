@@ -240,15 +240,14 @@ def test_classes_are_learned_and_shown(folder: Path) -> None:
     assert sum(right) >= 19
     out = folder / "p.png"
     run("classifier", "patches", bars, "--model.weights", weights, "--count", 3, "-o", out)
-    assert read(out).pixels.shape[1:] == (8 * 12 - 2, 3 * 12 - 2)
+    assert read(out).pixels.shape[1:] == (8 * 72 - 2, 3 * 72 - 2)  # 10 x 10, enlarged
     run("classifier", "maximise", "--model.weights", weights, "--steps", 40, "-o", folder / "m.png")
     made_for = read(folder / "m.png").pixels[:1]
     for i, name in enumerate(("left", "right")):
-        write(folder / f"{name}.png", made_for[:, :, 34 * i : 34 * i + 32])
-        told = run("classifier", "label", folder / f"{name}.png", "--model.weights", weights).split(
-            "\t"
-        )
-        assert told[1] == name
+        # enlarged twofold in the sheet
+        write(folder / f"{name}.png", made_for[:, ::2, 66 * i : 66 * i + 64 : 2])
+        told = run("classifier", "label", folder / f"{name}.png", "--model.weights", weights)
+        assert told.split("\t")[1] == name
 
 
 def test_classes_that_do_not_fit_are_one_line(folder: Path) -> None:
@@ -294,17 +293,17 @@ def test_views_of_codes(folder: Path) -> None:
     bars, left, right = (folder / "bars" / n for n in ("", "left", "right"))
     one, side = left / "0.png", 32
     views: list[tuple[tuple[object, ...], tuple[int, int]]] = [
-        (("sample", "--count", 2), (side, 66)),
-        (("sheet", bars, "--steps", 3), (100, 100)),
-        (("sheet", "--dims", "1,2", "--steps", 2), (66, 66)),
+        (("sample", "--count", 2), (2 * side, 130)),
+        (("sheet", bars, "--steps", 3), (196, 196)),
+        (("sheet", "--dims", "1,2", "--steps", 2, "--scale", 1), (66, 66)),
         (("scatter", bars), (720, 850)),
         (("population", bars, "--side", 300), (300, 300)),
-        (("around", one, "--count", 3, "--columns", 2), (66, 66)),
+        (("around", one, "--count", 3, "--columns", 2), (130, 130)),
         (("anomaly", one, "--normal", right), (480, 960)),
         (
             ("attribute", one, "--with", left, "--without", right, "--with", right, "--without",
              left, "--multiples", "0,1"),
-            (100, 66),
+            (196, 130),
         ),
     ]  # fmt: skip
     for i, (words, shape) in enumerate(views):

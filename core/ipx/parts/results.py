@@ -44,25 +44,22 @@ def _checked(method: Callable[..., Any], returns: Returns) -> Callable[..., Any]
             if not hasattr(error, "__notes__"):
                 error.add_note(f"{name} of {component.origin} was given shape {tuple(x.shape)}")
             raise
-        wanted = _shape(component, x, returns)
-        gives = f"{name} of {component.origin} gives"
-        if not isinstance(made, Tensor):
-            raise PluginError(f"{gives} {type(made).__name__}, not a tensor")
-        if wanted is not None and tuple(made.shape) != wanted:
+        if isinstance(made, Tensor):
+            wanted = x.shape if returns == "like" else _shape(component, x, returns)
+            if wanted is None or made.shape == wanted:
+                return made
             what = {"each": "one number per image", "like": "that of its argument"}
-            raise PluginError(
-                f"{gives} shape {tuple(made.shape)}, not {wanted}, "
-                + what.get(returns, f"images of its {returns}_shape")
-            )
-        return made
+            told = f"shape {tuple(made.shape)}, not {tuple(wanted)}, "
+            told += what.get(returns, f"images of its {returns}_shape")
+        else:
+            told = f"{type(made).__name__}, not a tensor"
+        raise PluginError(f"{name} of {component.origin} gives {told}")
 
     return checked
 
 
 def _shape(component: Any, x: Tensor, returns: Returns) -> tuple[int, ...] | None:
-    """The shape of what a method returns for ``x``; None if it is not known."""
-    if returns == "like":
-        return tuple(x.shape)
+    """The shape of what a method returns for ``x``, if it is not that of x; None if unknown."""
     if returns == "each":
         return (len(x),) if x.ndim else None
     if returns == "data" and not component.ready:  # a constructor may ask for its data_shape
