@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from ipx.declare.registry import registry
 from ipx.declare.specs import ModelSpec
 from ipx.parts.weights import load_weights, save_weights
 from ipx_cli.main import cli
+from ipx_plugins.denoisers import mixture
 
 SMALL = {
     "dncnn": {"width": 6, "depth": 3},
@@ -291,6 +293,27 @@ def test_the_mixture_is_per_image_and_leaves_little_noise_to_the_network() -> No
     assert torch.allclose(out[2:], alone.denoise(y[2:], 0.05), atol=1e-6)
     here = levels.view(3, 1, 1, 1).expand(3, 1, 96, 96)
     assert torch.allclose(both.denoise(y, here), out, atol=1e-5)
+
+
+@pytest.mark.parametrize("of", ["lines", pytest.param("camera", marks=pytest.mark.slow)])
+def test_a_part_of_a_large_image_tells_its_mixture(
+    of: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = line_art().repeat(1, 1, 8, 8) if of == "lines" else picture("camera").repeat(1, 1, 3, 3)
+    y = x + 0.08 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    prior, seen = ipx.prior("drunet"), []
+
+    def measured(values: Tensor, *others: Any) -> Any:
+        seen.append(values.shape[-2:])
+        return least(values, *others)
+
+    least = mixture._least
+    monkeypatch.setattr(mixture, "_least", measured)
+    fast = prior.denoise(y, 0.08)
+    monkeypatch.setattr(mixture, "_squares", lambda v: v)
+    whole = prior.denoise(y, 0.08)
+    assert seen == [(512, 512), (768, 768)]
+    assert float(ipx.psnr(fast, x)) > float(ipx.psnr(whole, x)) - 0.05
 
 
 def test_a_dim_picture_gains_what_a_bright_one_does() -> None:

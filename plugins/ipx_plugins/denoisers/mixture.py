@@ -25,6 +25,9 @@ THRESHOLD = 2.7  # in standard deviations, as in the first stage of BM3D
 PRESENT = 0.5  # of the noise of sigma, below which y is no picture with white noise
 SEED = 19_810_611  # unlikely for simulated noise, of which the probe must be independent
 PROBE = 0.1  # length of the probe of the divergence, in standard deviations
+SQUARE, SQUARES = 128, 4  # of a large image 4 x 4 squares of this side tell the weights
+VALUES = 1 << 18  # shrunk at once: the coefficients take 16 times the memory
+LITTLE = 0.02  # a weight below is not worth the shrinkage of a large image
 
 
 def shrunk(y: Tensor, sigma: Tensor) -> Tensor:
@@ -38,39 +41,42 @@ def shrunk(y: Tensor, sigma: Tensor) -> Tensor:
         The estimate, shape of ``y``. Blocks weigh as the inverse of the number of coefficients
         that they keep.
     """
-    height, width = y.shape[-2:]
-    bottom, right = -height % SIDE, -width % SIDE
-    size = (height + bottom + SIDE, width + right + SIDE)
+    edges = (SIDE - 1,) * 4
+    padded = functional.pad(y, edges, mode="replicate")
     bound = THRESHOLD * sigma.expand(*y.shape[:2], *sigma.shape[2:])
-    table = _cosines().to(y)
-    total, weights = y.new_zeros(()), y.new_zeros(())
-    for top in range(SIDE):
-        for left in range(SIDE):
-            edges = (left, size[1] - width - left, top, size[0] - height - top)
-            blocks = functional.pixel_unshuffle(functional.pad(y, edges, mode="replicate"), SIDE)
-            blocks = blocks.reshape(*y.shape[:2], SIDE**2, *blocks.shape[2:])
-            blocks = torch.einsum("kp,bcpij->bckij", table, blocks)
-            least = bound
-            if bound.shape[2:] != (1, 1):
-                least = functional.avg_pool2d(functional.pad(bound, edges, mode="replicate"), SIDE)
-            keep = blocks.abs() > least[:, :, None]
-            keep[:, :, 0] = True
-            weight = 1 / keep.sum(2, keepdim=True).to(y)
-            found = torch.einsum("kp,bckij->bcpij", table, blocks * keep * weight).flatten(1, 2)
-            inside = (..., slice(top, top + height), slice(left, left + width))
-            total = total + functional.pixel_shuffle(found, SIDE)[inside]
-            wide = weight.expand(-1, -1, SIDE**2, -1, -1).flatten(1, 2)
-            weights = weights + functional.pixel_shuffle(wide, SIDE)[inside]
-    return total / weights
+    if mapped := bound.shape[2:] != (1, 1):
+        bound = functional.pad(bound, edges, mode="replicate")
+    height, width = y.shape[-2:]
+    rows = max(1, VALUES // (y.shape[0] * y.shape[1] * width))
+    out = []
+    for top in range(0, height, rows):
+        seen = slice(top, min(top + rows, height) + 2 * (SIDE - 1))
+        out.append(_strip(padded[:, :, seen], bound[:, :, seen] if mapped else bound))
+    return torch.cat(out, 2)
+
+
+def _strip(y: Tensor, bound: Tensor) -> Tensor:
+    """`shrunk` of a strip with `SIDE` - 1 further pixels on all sides."""
+    table = _cosines().to(y)[:, None]
+    blocks = functional.conv2d(y.flatten(0, 1)[:, None], table)
+    if bound.shape[2:] != (1, 1):
+        bound = functional.avg_pool2d(bound, SIDE, stride=1)
+    keep = (blocks.abs() > bound.flatten(0, 1)[:, None]).to(y)
+    keep[:, 0] = 1
+    weight = 1 / keep.sum(1, keepdim=True)
+    # the adjoint, as a convolution: twice as fast as conv_transpose2d
+    total = functional.conv2d(blocks * keep * weight, table.flip(2, 3).transpose(0, 1))
+    found = total / (functional.avg_pool2d(weight, SIDE, stride=1) * SIDE**2)
+    return found.reshape(*y.shape[:2], *found.shape[2:])
 
 
 @cache
 def _cosines() -> Tensor:
-    """The DCT of a block, ``(16, 16)``: coefficients by pixels, the mean first."""
+    """The waves of the DCT of a block, ``(16, 4, 4)``, the mean first."""
     i = torch.arange(SIDE, dtype=torch.float64)
     waves = torch.cos(math.pi / SIDE * torch.outer(i, i + 0.5)) * math.sqrt(2 / SIDE)
     waves[0] *= math.sqrt(0.5)
-    return torch.einsum("ka,lb->klab", waves, waves).reshape(SIDE**2, SIDE**2)
+    return torch.einsum("ka,lb->klab", waves, waves).reshape(SIDE**2, SIDE, SIDE)
 
 
 def mixed(y: Tensor, sigma: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
@@ -88,18 +94,50 @@ def mixed(y: Tensor, sigma: Tensor, network: Callable[[Tensor], Tensor]) -> Tens
     noisy = _noisy(y, sigma)
     if not bool(noisy.any()):
         return y + first
-    second = shrunk(y, sigma) - y
+    part = _squares(y) if sigma.shape[2:] == (1, 1) else y
+    if part is y:
+        second = shrunk(y, sigma) - y
+        a, b = _least(y, sigma, network, (first, second))
+    else:
+        with torch.no_grad():
+            changes = network(part) - part, shrunk(part, sigma) - part
+        a, b = _least(part, sigma, network, changes)
+        a, b = torch.where(b < LITTLE, a + b, a), torch.where(b < LITTLE, 0.0, b)
+        second = shrunk(y, sigma) - y if bool((noisy & (b > 0)).any()) else torch.zeros_like(y)
+    a, b = torch.where(noisy, a, torch.ones_like(a)), torch.where(noisy, b, torch.zeros_like(b))
+    return y + a.view(-1, 1, 1, 1) * first + b.view(-1, 1, 1, 1) * second
+
+
+def _squares(y: Tensor) -> Tensor:
+    """Squares of a large image at even distances, side by side, as an image; ``y`` if it is small.
+
+    It is an image with the same noise: what removes the noise of the one removes that of the other.
+    """
+    height, width = y.shape[-2:]
+    if min(height, width) < SQUARE * SQUARES or height * width < 2 * (SQUARE * SQUARES) ** 2:
+        return y
+    rows, columns = (
+        torch.linspace(0, n - SQUARE, SQUARES, device=y.device).long()[:, None]
+        + torch.arange(SQUARE, device=y.device)
+        for n in (height, width)
+    )
+    return y[:, :, rows.flatten()][..., columns.flatten()]
+
+
+def _least(
+    y: Tensor, sigma: Tensor, network: Callable[[Tensor], Tensor], changes: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The weights of least estimated risk of what network and shrinkage change, each ``(B,)``."""
     with torch.no_grad():
         normal = torch.Generator().manual_seed(SEED)
         probe = torch.randn(1, *y.shape[1:], generator=normal).to(y)
         moved = y + PROBE * sigma * probe
         gains = []
-        for denoiser, change in ((network, first), (lambda v: shrunk(v, sigma), second)):
+        ways: tuple[Callable[[Tensor], Tensor], ...] = (network, lambda v: shrunk(v, sigma))
+        for denoiser, change in zip(ways, changes, strict=True):
             slope = (denoiser(moved) - moved - change) * probe * sigma / PROBE
             gains.append(-slope.flatten(1).sum(1))
-        a, b = _weights(first, second, gains[0], gains[1])
-        a, b = torch.where(noisy, a, torch.ones_like(a)), torch.where(noisy, b, torch.zeros_like(b))
-    return y + a.view(-1, 1, 1, 1) * first + b.view(-1, 1, 1, 1) * second
+        return _weights(*changes, *gains)
 
 
 def _noisy(y: Tensor, sigma: Tensor) -> Tensor:
