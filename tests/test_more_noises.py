@@ -165,14 +165,14 @@ def test_jpeg_on_the_command_line(tmp_path: Path) -> None:
     noise = ["--noise", "jpeg"]
     for line in (
         ["degrade", "x.png", "-o", "y.png", *noise, "--noise.quality", "10"],
-        ["solve", "y.png", "-o", "z.png", *noise, "--prior", "tv", "--json"],
+        ["solve", "y.png", "-o", "z.png", *noise, "--json"],
     ):
         paths = [str(tmp_path / a) if a.endswith(".png") else a for a in line]
         done = CliRunner().invoke(cli, paths)
         assert done.exit_code == 0, done.output
     assert json.loads(done.stdout.splitlines()[-1])
     clean, y, z = (torch.from_numpy(images.read(tmp_path / f"{n}.png").pixels)[None] for n in "xyz")
-    assert float(psnr(z, clean)) > float(psnr(y, clean)) + 0.2
+    assert float(psnr(z, clean)) > float(psnr(y, clean)) + 0.8
 
 
 TABLES = {0: [10 + 3 * i for i in range(64)], 1: [20 + 2 * i for i in range(64)]}

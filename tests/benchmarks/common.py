@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,6 +56,34 @@ def peak_memory() -> int:
     """
     status = Path("/proc/self/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if "VmHWM" in line)) << 10
+
+
+class Figures:
+    """Figures by their names, kept in a file, so that a run that is broken off goes on.
+
+    Args:
+        path: a JSON file; by default the first argument of the script, without one no file.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = Path(sys.argv[1]) if path is None and sys.argv[1:] else path
+        here = self.path is not None and self.path.exists()
+        self.all: dict[str, float] = json.loads(self.path.read_text()) if here else {}
+
+    def of(self, name: str, measure: Callable[..., float], *given: Any, **how: Any) -> float:
+        """That of this name; ``measure(*given, **how)`` if it is not known yet."""
+        if name not in self.all:
+            self.all[name] = float(measure(*given, **how))
+            print(f"{name}: {self.all[name]:.4g}", file=sys.stderr, flush=True)
+            if self.path is not None:
+                self.path.write_text(json.dumps(self.all, indent=1))
+        return self.all[name]
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def publish(name: str, title: str, text: str, packages: tuple[str, ...] = ()) -> None:

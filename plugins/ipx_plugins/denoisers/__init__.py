@@ -77,9 +77,12 @@ GAINS = {
         ("identity", "poisson", 2.80, "benchmarks/variable_noise.md"),
         ("identity", "poisson-gaussian", 2.31, "benchmarks/variable_noise.md"),
         ("identity", "speckle", 7.65, "benchmarks/variable_noise.md"),
+        ("identity", "stripes", 1.98, "benchmarks/stripes.md"),
+        ("identity", "jpeg", 1.22, "benchmarks/jpeg.md"),
         ("blur", "gaussian", 0.98, "benchmarks/unrolled.md"),
         ("inpaint", "gaussian", 3.12, "benchmarks/unrolled.md"),
         ("super-resolution", "gaussian", 1.65, "benchmarks/unrolled.md"),
+        ("mosaic", "gaussian", 4.0, "benchmarks/bands.md"),
     )
 }
 """Mean PSNR over total variation with its best weight, by operator and noise."""
