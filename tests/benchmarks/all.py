@@ -24,6 +24,7 @@ ARGUMENTS = {
     "autoencoders": ("digits", "photos"),
     "bm3d_speed": ("bm3d",),
     "colourisation": ("photos",),
+    "flow_mean": ("faces",),
     "gans": ("digits",),
     "generative_paths": ("faces",),
     "pixelcnn": ("digits",),
