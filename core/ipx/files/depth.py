@@ -83,3 +83,10 @@ class Cut:
                 f"and were cut off; write {others(self.like.dtype)} to keep them"
             )
         return said
+
+
+def cut_off(path: Path, like: Picture, dtype: str | None, pixels: Array) -> list[str]:
+    """`Cut.lines` of a whole image, in nominal [0, 1]."""
+    cut = Cut(path, like, dtype)
+    cut.add(pixels)
+    return cut.lines()

@@ -11,7 +11,7 @@ import torch
 
 from ipx.files import images
 from ipx.files.complex import encoded_complex
-from ipx.files.depth import Cut, depth_of
+from ipx.files.depth import cut_off, depth_of
 from ipx.files.format import is_image
 from ipx.files.images import Picture
 from ipx.files.numbers import ALIKE, spacing_of
@@ -86,9 +86,7 @@ def solve_file(
         chain = checkpoint_of(output) if request.settings.sampled else None
         done = _solved(actual, picture, clean, reporter, observers, chain)
         done.warnings.extend(assumed + _scaled(actual, picture) + _of_other_size(actual, picture))
-        cut = Cut(output, like, dtype)
-        cut.add(done.pictures[MAIN])
-        done.warnings.extend(cut.lines())
+        done.warnings.extend(cut_off(output, like, dtype, done.pictures[MAIN]))
         where = places(output, done.how.outputs, force, others.named, whole)
         row = done.row(str(source), where)
         record = _record(request, picture, reporter, done, row, [source], output, truth, others)
