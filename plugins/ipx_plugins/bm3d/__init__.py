@@ -46,47 +46,22 @@ def ipx_components() -> Iterable[PriorSpec]:
             formula="D(x): stacks of similar 8 x 8 blocks are shrunk in 3-D, then averaged",
             advice="The best without learning, above all where structures repeat, as bricks or "
             "cloth. Slower than drunet.",
-            gains=(
+            gains=tuple(
                 Gain(
-                    operators=("identity",),
-                    noises=("gaussian",),
+                    operators=(op,),
+                    noises=(noise,),
                     channels=(1, 3),
-                    psnr=1.66,
+                    psnr=psnr,
                     seconds=2.3,
-                    where="benchmarks/prior_auto.md",
-                ),
-                Gain(
-                    operators=("identity",),
-                    noises=("poisson",),
-                    channels=(1, 3),
-                    psnr=2.66,
-                    seconds=2.3,
-                    where="benchmarks/variable_noise.md",
-                ),
-                Gain(
-                    operators=("blur",),
-                    noises=("gaussian",),
-                    channels=(1, 3),
-                    psnr=0.93,
-                    seconds=2.3,
-                    where="benchmarks/pnp.md",
-                ),
-                Gain(
-                    operators=("inpaint",),
-                    noises=("gaussian",),
-                    channels=(1, 3),
-                    psnr=2.73,
-                    seconds=2.3,
-                    where="benchmarks/pnp.md",
-                ),
-                Gain(
-                    operators=("super-resolution",),
-                    noises=("gaussian",),
-                    channels=(1, 3),
-                    psnr=1.26,
-                    seconds=2.3,
-                    where="benchmarks/pnp.md",
-                ),
+                    where=f"benchmarks/{page}.md",
+                )
+                for op, noise, psnr, page in (
+                    ("identity", "gaussian", 1.66, "prior_auto"),
+                    ("identity", "poisson", 2.66, "variable_noise"),
+                    ("blur", "gaussian", 0.93, "pnp"),
+                    ("inpaint", "gaussian", 2.73, "pnp"),
+                    ("super-resolution", "gaussian", 1.26, "pnp"),
+                )
             ),
         )
     ]
