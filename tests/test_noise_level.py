@@ -16,7 +16,7 @@ from torch.nn import functional
 
 import ipx
 from ipx.files import images
-from ipx_plugins.gaussian.level import noise_level
+from ipx_plugins.gaussian.level import _squares, noise_level
 from ipx_plugins.gaussian.patches import spread
 
 F64 = torch.float64
@@ -234,3 +234,15 @@ def test_a_small_page_of_text_is_not_taken_for_noise() -> None:
         ImageDraw.Draw(sheet).text((2, row), text, 0, ImageFont.load_default(11))
     page = torch.from_numpy(np.asarray(sheet) / 255.0).float().view(1, 1, 48, 2, 48, 2).mean((3, 5))
     assert float(ipx.noise("gaussian").estimated(page).level) < 0.002  # was 0.11
+
+
+def test_a_part_of_a_large_image_tells_its_noise() -> None:
+    """4 x 4 squares that begin where blocks of JPEG do."""
+    ramp = torch.linspace(0.2, 0.8, 4112)
+    y = ramp + 0.03 * torch.randn(1, 1, 2064, 4112, generator=torch.Generator().manual_seed(0))
+    part = _squares(y)
+    assert part.shape == (1, 1, 2048, 2048)
+    assert torch.equal(part[..., :512, :512], y[..., :512, :512])
+    assert torch.equal(part[..., -512:, -512:], y[..., 1552:2064, 3600:4112])
+    assert noise_level(y)[0].sigma == pytest.approx(0.03, rel=0.02)
+    assert _squares(y[..., :2000, :]).shape == (1, 1, 2000, 4112)
