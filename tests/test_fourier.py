@@ -277,7 +277,7 @@ def test_from_image_to_k_space_to_image(folder: Path, name: str) -> None:
     how = ("-o", "r.png", "--dtype", "uint8", "--truth", f"{name}.png", "--panel", "p.png")
     told = call("solve", "k.npy", *op, *FAST, *how, "--json")
     assert told.exit_code == 0, told.stderr
-    assert not told.stderr  # the record of degrade tells the mask
+    assert "--op" not in told.stderr  # the record of degrade tells the mask
     row = json.loads(told.stdout)
     assert row["psnr_after"] > row["psnr_before"] + 1
     assert images.read("r.png").shape == images.read(f"{name}.png").shape
