@@ -246,3 +246,14 @@ def test_a_part_of_a_large_image_tells_its_noise() -> None:
     assert torch.equal(part[..., -512:, -512:], y[..., 1552:2064, 3600:4112])
     assert noise_level(y)[0].sigma == pytest.approx(0.03, rel=0.02)
     assert _squares(y[..., :2000, :]).shape == (1, 1, 2000, 4112)
+
+
+@pytest.mark.parametrize("operator", ["blur", "tomography"])
+def test_smooth_data_have_patches_of_noise_alone(operator: str) -> None:
+    """The level is right to 1 % where most directions of patches hold no signal."""
+    clean = photograph("coins")[:, :96, :96]
+    a = ipx.operator(operator, tuple(clean.shape))
+    for sigma in (0.02, 0.08):
+        (found,) = noise_level(noisy(a.forward(clean[None])[0], sigma))
+        assert found.pure
+        assert found.sigma == pytest.approx(sigma, rel=0.03)
