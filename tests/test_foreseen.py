@@ -379,7 +379,8 @@ def test_the_time_left_is_that_of_all_solves() -> None:
     assert ahead.left(tile, 0) == pytest.approx(0.1 * (80 + 3 * 100))
 
 
-def test_the_time_left_of_tiles_is_never_below_nothing() -> None:
+def test_the_time_left_of_tiles_is_never_below_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ipx.jobs.reporter.INTERVAL", 0.0)  # each step, however fast it is
     told: list[Report] = []
     watching = Reporting(told.append, None)
     y = ipx.degrade(np.kron(np.eye(4), np.ones((40, 40))), noise=GIVEN["noise"])
