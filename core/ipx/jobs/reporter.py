@@ -119,7 +119,7 @@ class Reporting(Observer):
         seen = p.problem.shown(p.x).cpu()
         quality = None if self.truth is None else float(psnr(seen, self.truth)[0])
         value = float(p.objective[0])
-        more = self.restarts - max(self.starts, 1)
+        more = max(self.restarts - max(self.starts, 1), 0)  # the reach of tiles is a start, too
         left = self.ahead.left(p, more)
         steps = None if p.trial or more > 0 or self.within else self.slope.left(p)
         self.report(
