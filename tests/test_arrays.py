@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, strategies as st
 from PIL import Image
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import aslinearoperator
@@ -164,3 +165,27 @@ def test_what_is_no_image_is_refused(image: Any, line: str) -> None:
         to_tensor(image)
     with pytest.raises(ipx.OptionError, match="int32"):
         to_tensor(GREY, dtype=torch.int32)
+
+
+@given(
+    shape=st.tuples(st.integers(40, 90), st.integers(40, 90)),
+    side=st.integers(1, 9),
+    count=st.integers(1, 6),
+    block=st.sampled_from([1, 4, 8]),
+)
+def test_squares_are_parts_of_the_image(
+    shape: tuple[int, int], side: int, count: int, block: int
+) -> None:
+    y = torch.arange(float(shape[0] * shape[1])).reshape(1, 1, *shape)
+    found = ipx.squares(y, side, count, block)
+    if found is y:
+        assert min(shape) < side * count or shape[0] * shape[1] < 2 * (side * count) ** 2
+        return
+    assert found.shape == (1, 1, side * count, side * count)
+    cells = found[0, 0].reshape(count, side, count, side).transpose(1, 2)
+    tops, lefts = cells[:, :, 0, 0] // shape[1], cells[:, :, 0, 0] % shape[1]
+    assert bool((tops % block == 0).all())
+    assert bool((lefts % block == 0).all())
+    steps = torch.arange(side)
+    inside = steps[:, None] * shape[1] + steps
+    assert torch.equal(cells, cells[:, :, :1, :1] + inside)

@@ -127,6 +127,7 @@ from ipx.numerics.tensors import (
     normal_like as normal_like,
     opponent as opponent,
     per_image as per_image,
+    squares as squares,
     vector as vector,
 )
 from ipx.parts.component import Component as Component

@@ -10,6 +10,9 @@ from torch import Tensor
 from ipx.declare.capabilities import Scalar
 from ipx.numerics.memory import LARGE
 
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""The fractions of its multiples are spread evenly."""
+
 
 def per_image(value: Scalar, like: Tensor) -> Scalar:
     """A per-image scalar ``(B,)`` shaped to broadcast against ``like`` ``(B, ...)``.
@@ -93,6 +96,41 @@ def mirrored(n: int, length: int, device: torch.device, first: int = 0) -> Tenso
     """
     i = torch.arange(first, first + length, device=device) % (2 * n)
     return torch.minimum(i, 2 * n - 1 - i)
+
+
+def squares(y: Tensor, side: int, count: int, block: int = 1) -> Tensor:
+    """``count`` x ``count`` squares of a large image, side by side, as an image.
+
+    Each lies somewhere in its own part of the image, at other offsets than its neighbours, so that
+    what repeats in the image does not decide what is seen. White noise stays white noise.
+
+    Args:
+        y: ``(B, C, H, W)``.
+        side: of a square, in pixels.
+        count: squares along each side.
+        block: rows and columns at which squares begin are multiples of it.
+
+    Returns:
+        ``(B, C, count * side, count * side)``, or y itself where that is half of it or more.
+    """
+    height, width = y.shape[-2:]
+    if min(height, width) < count * side or height * width < 2 * (count * side) ** 2:
+        return y
+
+    def begin(n: int, part: int, turn: int) -> int:
+        free = n // count - side
+        return (part * n // count + int(free * ((turn * GOLDEN) % 1.0))) // block * block
+
+    rows = []
+    for i in range(count):
+        tops = [begin(height, i, 1 + i + 2 * count * j) for j in range(count)]
+        lefts = [begin(width, j, 2 + j + 3 * count * i) for j in range(count)]
+        cut = [
+            y[..., top : top + side, left : left + side]
+            for top, left in zip(tops, lefts, strict=True)
+        ]
+        rows.append(torch.cat(cut, -1))
+    return torch.cat(rows, -2)
 
 
 def opponent(channels: int, like: Tensor) -> Tensor:

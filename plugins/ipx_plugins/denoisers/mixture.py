@@ -20,12 +20,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ipx import squares
+
 SIDE = 4  # of the blocks: small ones fit strokes and points, which the network knows least
 THRESHOLD = 2.7  # in standard deviations, as in the first stage of BM3D
 PRESENT = 0.5  # of the noise of sigma, below which y is no picture with white noise
 SEED = 19_810_611  # unlikely for simulated noise, of which the probe must be independent
 PROBE = 0.1  # length of the probe of the divergence, in standard deviations
-SQUARE, SQUARES = 128, 4  # of a large image 4 x 4 squares of this side tell the weights
+SQUARE, SQUARES = 64, 8  # of a large image 8 x 8 squares of this side tell the weights
+ALIKE = 1.1  # largest ratio of what the network changes there and in the whole, squared
 VALUES = 1 << 18  # shrunk at once: the coefficients take 16 times the memory
 LITTLE = 0.02  # a weight below is not worth the shrinkage of a large image
 
@@ -42,32 +45,37 @@ def shrunk(y: Tensor, sigma: Tensor) -> Tensor:
         that they keep.
     """
     edges = (SIDE - 1,) * 4
-    padded = functional.pad(y, edges, mode="replicate")
+    planes = functional.pad(y, edges, mode="replicate").flatten(0, 1)[:, None]
     bound = THRESHOLD * sigma.expand(*y.shape[:2], *sigma.shape[2:])
     if mapped := bound.shape[2:] != (1, 1):
         bound = functional.pad(bound, edges, mode="replicate")
+    bound = bound.flatten(0, 1)[:, None]
     height, width = y.shape[-2:]
-    rows = max(1, VALUES // (y.shape[0] * y.shape[1] * width))
+    each = max(1, VALUES // (height * width))  # planes at once
+    rows = max(16, VALUES // (each * width))
     out = []
-    for top in range(0, height, rows):
-        seen = slice(top, min(top + rows, height) + 2 * (SIDE - 1))
-        out.append(_strip(padded[:, :, seen], bound[:, :, seen] if mapped else bound))
-    return torch.cat(out, 2)
+    for first in range(0, len(planes), each):
+        some, least = (v[first : first + each] for v in (planes, bound))
+        strips = []
+        for top in range(0, height, rows):
+            seen = slice(top, min(top + rows, height) + 2 * (SIDE - 1))
+            strips.append(_strip(some[:, :, seen], least[:, :, seen] if mapped else least))
+        out.append(torch.cat(strips, 2))
+    return torch.cat(out).reshape(y.shape)
 
 
 def _strip(y: Tensor, bound: Tensor) -> Tensor:
-    """`shrunk` of a strip with `SIDE` - 1 further pixels on all sides."""
+    """`shrunk` of strips ``(N, 1, h, w)`` with `SIDE` - 1 further pixels on all sides."""
     table = _cosines().to(y)[:, None]
-    blocks = functional.conv2d(y.flatten(0, 1)[:, None], table)
+    blocks = functional.conv2d(y, table)
     if bound.shape[2:] != (1, 1):
         bound = functional.avg_pool2d(bound, SIDE, stride=1)
-    keep = (blocks.abs() > bound.flatten(0, 1)[:, None]).to(y)
+    keep = (blocks.abs() > bound).to(y)
     keep[:, 0] = 1
     weight = 1 / keep.sum(1, keepdim=True)
     # the adjoint, as a convolution: twice as fast as conv_transpose2d
     total = functional.conv2d(blocks * keep * weight, table.flip(2, 3).transpose(0, 1))
-    found = total / (functional.avg_pool2d(weight, SIDE, stride=1) * SIDE**2)
-    return found.reshape(*y.shape[:2], *found.shape[2:])
+    return total / (functional.avg_pool2d(weight, SIDE, stride=1) * SIDE**2)
 
 
 @cache
@@ -94,34 +102,34 @@ def mixed(y: Tensor, sigma: Tensor, network: Callable[[Tensor], Tensor]) -> Tens
     noisy = _noisy(y, sigma)
     if not bool(noisy.any()):
         return y + first
-    part = _squares(y) if sigma.shape[2:] == (1, 1) else y
-    if part is y:
+    a, b, told = _by_squares(y, sigma, network, first)
+    second = torch.zeros_like(y)
+    if bool((noisy & ((b > 0) | ~told)).any()):
         second = shrunk(y, sigma) - y
-        a, b = _least(y, sigma, network, (first, second))
-    else:
-        with torch.no_grad():
-            changes = network(part) - part, shrunk(part, sigma) - part
-        a, b = _least(part, sigma, network, changes)
-        a, b = torch.where(b < LITTLE, a + b, a), torch.where(b < LITTLE, 0.0, b)
-        second = shrunk(y, sigma) - y if bool((noisy & (b > 0)).any()) else torch.zeros_like(y)
+    if not bool((told | ~noisy).all()):
+        whole = _least(y, sigma, network, (first, second))
+        a, b = (torch.where(told, of, at) for of, at in zip((a, b), whole, strict=True))
     a, b = torch.where(noisy, a, torch.ones_like(a)), torch.where(noisy, b, torch.zeros_like(b))
     return y + a.view(-1, 1, 1, 1) * first + b.view(-1, 1, 1, 1) * second
 
 
-def _squares(y: Tensor) -> Tensor:
-    """Squares of a large image at even distances, side by side, as an image; ``y`` if it is small.
+def _by_squares(
+    y: Tensor, sigma: Tensor, network: Callable[[Tensor], Tensor], first: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The weights that a part of large images tells, and where it tells of the whole, ``(B,)``.
 
-    It is an image with the same noise: what removes the noise of the one removes that of the other.
+    Not where the network changes the part more or less than the whole, and not in small images.
     """
-    height, width = y.shape[-2:]
-    if min(height, width) < SQUARE * SQUARES or height * width < 2 * (SQUARE * SQUARES) ** 2:
-        return y
-    rows, columns = (
-        torch.linspace(0, n - SQUARE, SQUARES, device=y.device).long()[:, None]
-        + torch.arange(SQUARE, device=y.device)
-        for n in (height, width)
-    )
-    return y[:, :, rows.flatten()][..., columns.flatten()]
+    part = squares(y, SQUARE, SQUARES) if sigma.shape[2:] == (1, 1) else y
+    with torch.no_grad():
+        there = first.square().mean((1, 2, 3))
+        if part is y:
+            return there, there, torch.zeros_like(there, dtype=torch.bool)
+        changes = network(part) - part, shrunk(part, sigma) - part
+        here = changes[0].square().mean((1, 2, 3))
+        a, b = _least(part, sigma, network, changes)
+    a, b = torch.where(b < LITTLE, a + b, a), torch.where(b < LITTLE, 0.0, b)
+    return a, b, torch.maximum(here, there) <= ALIKE * torch.minimum(here, there)
 
 
 def _least(

@@ -13,6 +13,7 @@ from ipx import (
     Options,
     Quadratic,
     QuadraticPrior,
+    Stabilised,
     TunerSpec,
     Value,
     hookimpl,
@@ -141,7 +142,9 @@ def ipx_components() -> Iterable[TunerSpec]:
             needs=_GCV,
             compares=(
                 Knowledge(data=(Quadratic, Adjoint)),
-                Knowledge(data=(NoiseGrad, Diagonal)),  # behind a blur they tell of its image
+                # not behind a blur, of whose image they tell; nor of stripes, which are no noise
+                # of each value
+                Knowledge(data=(Stabilised, Diagonal)),
             ),
             partial=True,
             source="Golub, Heath, Wahba, Technometrics 21, 1979; probe: Girard 1989",

@@ -9,8 +9,8 @@ least of several solutions is near it. An estimate of s from the data alone may 
 which rewards what fits the noise: with it, or with generalised cross-validation, a network was
 taken for `clock` of scikit-image that is 2.7 dB worse than block matching.
 
-For photons, whose variance is told by their number, s^2 m is the sum of the variances, and df m is
-weighted by them (Le Montagner, Angelini, Olivo-Marin, IEEE TIP 23(3), 2014).
+For photons and speckle, whose variance follows from the mean, s^2 m is the sum of the variances,
+and df m is weighted by them (Le Montagner, Angelini, Olivo-Marin, IEEE TIP 23(3), 2014).
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         expected = problem.noise.expected(problem.y, count) * self.options.factor
         if problem.estimated and has(problem.physical, Diagonal):
             share = trusted(problem)
-            expected = expected * torch.where(share > 0, share, 1.0).square()
+            expected = expected * torch.where(share.isnan(), 1.0, share).square()
         expected = expected.maximum(_least(problem))
         log = torch.log(self._first(expected, count))
         low = torch.full_like(log, float("-inf"))

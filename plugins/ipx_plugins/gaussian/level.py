@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ipx import squares
 from ipx_plugins.gaussian.cut import cut_sigma
 from ipx_plugins.gaussian.details import calm_sigma
 from ipx_plugins.gaussian.mixture import flat_sigma
@@ -76,30 +77,13 @@ def noise_level(y: Tensor, known: Tensor | None = None, floor: Sequence[float] =
         InputError: no two neighbouring values are known.
     """
     pictures = y if y.ndim == 4 else y.reshape(y.shape[0], 1, 1, -1)
+    if known is None:  # of 12 megapixels a third tells the level as well
+        pictures = squares(pictures, SQUARE, SQUARES, BLOCK)
     mask = torch.ones_like(pictures[:1], dtype=torch.bool)
     if known is not None:
         mask = known.expand_as(y[:1]).reshape(mask.shape)
     holes = known is not None
-    if not holes:
-        pictures = _squares(pictures)
-        mask = torch.ones_like(pictures[:1], dtype=torch.bool)
     return [_uncut(picture[None], mask, holes, floor) for picture in pictures]
-
-
-def _squares(y: Tensor) -> Tensor:
-    """Squares of large images at even distances, side by side; ``y`` if they are small.
-
-    They begin where blocks of JPEG do. Of 12 megapixels a third tells the level as well.
-    """
-    side = SQUARE * SQUARES
-    if min(y.shape[-2:]) < side or y.shape[-2] * y.shape[-1] < 2 * side**2:
-        return y
-    rows, columns = (
-        (torch.linspace(0, n - SQUARE, SQUARES, device=y.device) // BLOCK * BLOCK).long()[:, None]
-        + torch.arange(SQUARE, device=y.device)
-        for n in y.shape[-2:]
-    )
-    return y[:, :, rows.flatten()][..., columns.flatten()]
 
 
 def _uncut(y: Tensor, mask: Tensor, holes: bool, floor: Sequence[float]) -> Level:

@@ -40,7 +40,7 @@ AT_ONCE = 2**23
 """Entries of the matrices that are inverted at once."""
 
 KEPT = 2**26
-"""Entries of inverse matrices that are kept, 512 MB in single precision."""
+"""Entries of matrices A^T A and of inverses that are kept, 512 MB in single precision."""
 
 
 def whole_of(half: Tensor, width: int) -> Tensor:
@@ -277,7 +277,7 @@ class Components(LinearOperator[NoOptions]):
     def solve_normal(self, b: Tensor, weight: Spectral) -> Tensor:
         """x with (A^T A + W) x = b, the same W for each band.
 
-        The inverse of A^T A + W is kept for the next b, up to `KEPT` entries.
+        A^T A and the inverse of A^T A + W are kept for the next b, up to `KEPT` entries.
 
         Args:
             b: right-hand side.
@@ -317,7 +317,7 @@ class Components(LinearOperator[NoOptions]):
         factor, failed = torch.linalg.cholesky_ex(system)
         definite = not bool(failed.any())  # not to rounding where W is tiny
         found: Tensor = torch.cholesky_inverse(factor) if definite else torch.linalg.inv(system)
-        if found[0].numel() * self.both.coarse[0] * like.shape[0] <= KEPT:
+        if found[0].numel() * self.both.coarse[0] * (1 + like.shape[0]) <= KEPT:
             self._grams[key[:3]], self._kept[key] = gram, (own.clone(), found)
         return found
 
