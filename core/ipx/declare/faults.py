@@ -23,7 +23,9 @@ def fault(cls: type[Any], kind: str, promised: frozenset[type]) -> str:
         promised: the capabilities that the declaration lists.
     """
     base = KINDS[kind].base_class()
-    name = cls.__name__
+    name = getattr(cls, "__name__", repr(cls))
+    if not isinstance(cls, type):
+        return f"{name} is no class but a {type(cls).__name__}; give a subclass of {base.__name__}"
     if not issubclass(cls, base):
         return f"{name} is no subclass of {base.__name__}"
     for capability in sorted(promised, key=lambda c: c.__name__):

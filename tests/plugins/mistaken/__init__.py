@@ -27,7 +27,7 @@ from ipx.declare.specs import Spec
 
 DENOISERS = (
     *("one-image", "unpacks", "array", "nothing", "no-sigma", "misspelt", "no-self", "no-argument"),
-    "foreign",
+    *("foreign", "function"),
 )
 PRIORS = ("one-value", "one-gradient", "one-prox", "no-prox")
 OPERATORS = ("one-forward", "one-adjoint", "no-adjoint", "no-data-shape")

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: N805, RUF059
+# ruff: noqa: N802, N805, RUF059
 """The mistakes."""
 
 import torch
@@ -70,6 +70,10 @@ class Foreign:
 
     def denoise(self, x, sigma):
         return 0.9 * x
+
+
+def Function(x, sigma):
+    return 0.9 * x
 
 
 class OneValue(Prior[NoOptions]):
