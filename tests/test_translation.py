@@ -19,9 +19,10 @@ from ipx.parts.weights import save_weights
 from ipx.training import Data
 from ipx.training.data import Pictures
 from ipx_cli.main import cli
+from ipx_plugins.regression import SRCNNOptions
 from ipx_plugins.regression.adversarial import Patches, critic_loss, fooling_loss
 from ipx_plugins.regression.chroma import Chroma, bins, classes, colourfulness, lab, rgb
-from ipx_plugins.regression.domain import seen_and_clean
+from ipx_plugins.regression.domain import measured, seen_and_clean
 
 SMALL: dict[str, Any] = {"widths": (4, 6), "critic": 4}
 COLOUR: dict[str, Any] = {"op": "luminance", "varied": (), "colors": 3, **SMALL}
@@ -274,6 +275,13 @@ def test_edges_want_the_right_number_of_channels() -> None:
         ipx.operator("edges", (1, 16, 16))
     preview = ipx.operator("edges", (3, 16, 16)).preview(torch.zeros(1, 1, 16, 16))
     assert torch.equal(preview, torch.ones(1, 3, 16, 16))
+
+
+def test_other_colors_are_told_only_where_they_fit() -> None:
+    options = SRCNNOptions()
+    with pytest.raises(ipx.ShapeError, match="multiples of") as told:
+        measured(torch.zeros(1, options.colors, 31, 33), options, torch.Generator())
+    assert "colors" not in str(told.value)
 
 
 def test_colours_cannot_be_learned_from_grey_pictures_and_that_is_told(tmp_path: Path) -> None:

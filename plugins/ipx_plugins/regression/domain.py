@@ -41,10 +41,15 @@ def seen_and_clean(
 
 def measured(clean: Tensor, options: RegressionOptions, rng: torch.Generator) -> Tensor:
     """The network's input for ``clean`` ``(B, C, H, W)``: the preview of simulated data."""
+    shape, values = tuple(clean.shape[1:]), drawn(options, rng)
     try:
-        operator = ipx.operator(options.op, tuple(clean.shape[1:]), **drawn(options, rng))
+        operator = ipx.operator(options.op, shape, **values)
     except ShapeError as e:
         other = 4 - options.colors
+        try:  # the size may be what does not fit
+            ipx.operator(options.op, (other, *shape[1:]), **values)
+        except ShapeError:
+            raise e from None
         raise ShapeError(
             f"{e}; the network has colors={options.colors}: take colors={other}"
         ) from e
