@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,10 @@ def test_classes_are_learned_and_shown(folder: Path) -> None:
     out = folder / "p.png"
     run("classifier", "patches", bars, "--model.weights", weights, "--count", 3, "-o", out)
     assert read(out).pixels.shape[1:] == (8 * 72 - 2, 3 * 72 - 2)  # 10 x 10, enlarged
+    how = ("--model.weights", weights, "--count", 3, "--scale", 1)
+    run("classifier", "patches", bars, *how, "-o", out, "--force")
+    assert read(out).pixels.shape[1:] == (8 * 12 - 2, 3 * 12 - 2)
+    assert json.loads((folder / "p.png.json").read_text())["scale"] == 1
     run("classifier", "maximise", "--model.weights", weights, "--steps", 40, "-o", folder / "m.png")
     made_for = read(folder / "m.png").pixels[:1]
     for i, name in enumerate(("left", "right")):

@@ -62,6 +62,7 @@ FOR_COMMANDS = (
     "ipx.files.picture",
     "ipx.files.panel",
     "ipx.files.record",
+    "ipx.files.scale",
     "ipx.files.sheets",
     "ipx.jobs.assumed",
     "ipx.jobs.foresee",

@@ -10,6 +10,7 @@ import click
 
 from ipx.declare.registry import registry
 from ipx.errors import UsageError
+from ipx.files.scale import SCALE
 from ipx_cli import command, output
 from ipx_cli.command import ComponentCommand
 from ipx_cli.options import max_pixels
@@ -52,11 +53,7 @@ class SizeValue(click.ParamType):  # type: ignore[type-arg]  # not generic in ol
 @click.option("--size", type=SizeValue(), help="Height and width.  [default: the generator's]")
 @click.option("--count", type=click.IntRange(1, 4096), default=1, help="How many.  [default: 1]")
 @click.option("--columns", type=click.IntRange(min=1), default=8, help="Of a sheet.  [default: 8]")
-@click.option(
-    "--scale",
-    type=click.IntRange(1, 64),
-    help="Enlarge by this factor, pixels repeated.  [default: pictures of a sheet to 64 pixels]",
-)
+@SCALE
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Random seed.  [default: 0]")
 @click.option("--force", is_flag=True, help="Replace OUTPUT.")
 @max_pixels()

@@ -11,7 +11,6 @@ from ipx.files.format import Array
 GAP = 2
 """White pixels between the pictures."""
 
-
 LEAST = 64
 """Pictures of a sheet are enlarged to this side at least, in pixels."""
 

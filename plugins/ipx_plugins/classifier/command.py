@@ -11,6 +11,7 @@ from ipx.errors import InputError, UsageError
 from ipx.files.atomic import check_folder
 from ipx.files.lookup import pictures_of
 from ipx.files.record import environment, record_path, write_record
+from ipx.files.scale import SCALE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,10 +50,17 @@ def label(inputs: tuple[Path, ...], weights: str) -> None:
 @WEIGHTS_OPTION
 @click.option("--layer", type=LAYER, default="second", show_default=True, help="The filters.")
 @click.option("--count", type=click.IntRange(min=1), default=9, show_default=True, help="A filter.")
+@SCALE
 @OUTPUT
 @FORCE
 def patches(
-    inputs: tuple[Path, ...], weights: str, layer: str, count: int, output: Path, force: bool
+    inputs: tuple[Path, ...],
+    weights: str,
+    layer: str,
+    count: int,
+    scale: int | None,
+    output: Path,
+    force: bool,
 ) -> None:
     """Show the patches of INPUTS that excite each filter of a layer most, a row for a filter."""
     import torch
@@ -64,7 +72,8 @@ def patches(
     x, _ = _pictures(inputs, model.only_shape)
     found = top_patches(net, x, layer, count)
     sheet = torch.cat([top.patches for top in found])
-    told = {"activations": [top.activations.tolist() for top in found], "layer": layer}
+    strongest = [top.activations.tolist() for top in found]
+    told = {"activations": strongest, "layer": layer, "scale": scale}
     _save(output, sheet, len(found[0].patches), "patches", sha256, told)
     click.echo(f"{output}: {len(found)} filters of the {layer} layer")
 
@@ -79,16 +88,20 @@ def patches(
     help="Filters of a layer, or the classes.",
 )
 @click.option("--steps", type=click.IntRange(min=1), default=200, show_default=True, help="Ascent.")
+@SCALE
 @OUTPUT
 @FORCE
-def maximise(weights: str, layer: str, steps: int, output: Path, force: bool) -> None:
+def maximise(
+    weights: str, layer: str, steps: int, scale: int | None, output: Path, force: bool
+) -> None:
     """Make a picture for each unit of a layer that it answers to most."""
     from ipx_plugins.classifier.look import maximised
 
     _writable(output, force)
     model, net, _, sha256 = _loaded(weights)
     made = maximised(model, net, layer, steps)
-    _save(output, made, 10, "maximise", sha256, {"layer": layer, "steps": steps})
+    told = {"layer": layer, "steps": steps, "scale": scale}
+    _save(output, made, 10, "maximise", sha256, told)
     click.echo(f"{output}: {len(made)} pictures")
 
 
@@ -127,11 +140,11 @@ def _pictures(paths: tuple[Path, ...], shape: tuple[int, ...]) -> tuple[Tensor, 
 def _save(
     path: Path, batch: Tensor, columns: int, action: str, sha256: str, told: dict[str, Any]
 ) -> None:
-    """Write a grid of pictures and its record."""
+    """Write a sheet of pictures, enlarged as ``told`` says, and its record."""
     from ipx.files.images import write
     from ipx.files.sheets import sheet
 
-    write(path, sheet(list(batch.numpy()), columns), dtype="uint8")
+    write(path, sheet(list(batch.numpy()), columns, told["scale"]), dtype="uint8")
     record = {
         "command": f"classifier {action}",
         "weights": {"sha256": sha256},

@@ -13,6 +13,7 @@ import click
 from ipx.errors import InputError, UsageError
 from ipx.files.atomic import check_folder
 from ipx.files.record import environment, record_path, write_record
+from ipx.files.scale import SCALE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,13 +75,6 @@ def reals(name: str, default: float, says: str) -> Callable[[Any], Any]:
     return click.option(
         name, type=kind, callback=finite, default=default, show_default=True, help=says
     )
-
-
-SCALE = click.option(
-    "--scale",
-    type=click.IntRange(1, 64),
-    help="Enlarge by this factor, pixels repeated.  [default: pictures of a grid to 64 pixels]",
-)
 
 
 def action(suffix: str, grid: bool = False) -> Callable[[Callable[..., Any]], click.Command]:
