@@ -15,6 +15,7 @@ import ipx.jobs.solve
 from command_line import call
 from ipx.errors import MemoryExhaustedError
 from ipx.files import images
+from ipx.files.depth import cut_off
 
 KEYS = ["input", "output", "status", "plan", "lam", "rule", "sigma", "iterations", "seconds"]
 METRICS = ["psnr_before", "psnr_after", "ssim_before", "ssim_after"]
@@ -223,6 +224,14 @@ def test_floats_in_a_format_of_integers_become_its_widest(
     assert "write .tif or .npy to keep them" in lost[0]
     assert call("degrade", "y.npy", "-o", "d.png").exit_code == 0
     assert images.read("d.png").dtype == "uint16"
+
+
+def test_nan_beside_values_that_are_cut_off(folder: Path) -> None:
+    np.save("floats.npy", np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8))
+    like, pixels = images.read("floats.npy"), np.array([[[np.nan, 2, 0.5, 1]]], np.float32)
+    lost = cut_off(Path("x.png"), like, "uint8", pixels)[1]
+    assert "25 % of the values lie outside of 0 to 1, by up to 1, and" in lost
+    assert len(cut_off(Path("x.png"), like, "uint8", pixels[:, :0])) == 1
 
 
 def test_a_stack_in_a_file_is_refused(folder: Path) -> None:

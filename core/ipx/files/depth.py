@@ -45,7 +45,7 @@ class Cut:
         dtype: the type of the samples, from `depth_of`.
         count: values so far.
         outside: those that are cut, by more than rounding.
-        most: the largest excess over [0, 1].
+        most: the largest excess over [0, 1]; NaN has none.
     """
 
     path: Path
@@ -67,7 +67,7 @@ class Cut:
             excess = np.maximum(-pixels, pixels - 1.0)
             self.count += pixels.size
             self.outside += int((excess > 0.5 / top(self.dtype)).sum())
-            self.most = max(self.most, float(excess.max()))
+            self.most = max(self.most, float(np.fmax.reduce(excess, axis=None, initial=0.0)))
 
     def lines(self) -> list[str]:
         """What was done, for the user; nothing where no floats became integers."""
