@@ -28,6 +28,7 @@ MISTAKES = {
     "prior no-self": "denoise of NoSelf takes (x, sigma), not (self, x, sigma)",
     "prior no-argument": "__init__ of NoArgument takes (self), not (self, options)",
     "prior foreign": "Foreign is no subclass of Prior",
+    "prior function": "Function is no class but a function; give a subclass of Prior",
     "prior one-value": "gives shape (), not (1,), one number per image",
     "prior one-gradient": f"grad of prior one-gradient of plugin mistaken {ONE}",
     "prior one-prox": f"prox of prior one-prox of plugin mistaken {ONE}",
@@ -123,3 +124,20 @@ def test_a_constructor_may_ask_for_its_data() -> None:
     half = Half((1, 4, 6))
     assert half.data_shape == (1, 4, 3)
     assert all(r.ok for r in check_instance(half))
+
+
+def test_an_argument_by_name_is_checked_too() -> None:
+    class Array(ipx.Prior[ipx.NoOptions]):
+        def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+            return x[0]
+
+    with pytest.raises(PluginError, match="denoise of Array gives shape"):
+        Array().denoise(sigma=0.1, x=torch.zeros(2, 1, 4, 4))
+
+
+def test_one_prediction_for_several_data_is_no_mistake() -> None:
+    y = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    noise, pred = ipx.noise("gaussian", sigma=0.1), torch.full((1, 1, 4, 4), 0.5)
+    several = noise.nll(pred.expand(3, -1, -1, -1), y)
+    assert torch.equal(noise.nll(pred, y), several)
+    assert torch.equal(noise.nll(y=y, pred=pred), several)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -33,7 +34,7 @@ def _checked(method: Callable[..., Any], returns: Returns) -> Callable[..., Any]
 
     @functools.wraps(method)
     def checked(component: Any, *args: Any, **more: Any) -> Any:
-        x = args[0] if args else None
+        x = args[0] if args else _by_name(method, more)
         if not isinstance(x, Tensor):
             return method(component, *args, **more)
         try:
@@ -45,6 +46,8 @@ def _checked(method: Callable[..., Any], returns: Returns) -> Callable[..., Any]
                 error.add_note(f"{name} of {component.origin} was given shape {tuple(x.shape)}")
             raise
         if isinstance(made, Tensor):
+            if component.kind == "noise" and _repeats(x, [*args, *more.values()]):
+                return made
             wanted = x.shape if returns == "like" else _shape(component, x, returns)
             if wanted is None or made.shape == wanted:
                 return made
@@ -56,6 +59,18 @@ def _checked(method: Callable[..., Any], returns: Returns) -> Callable[..., Any]
         raise PluginError(f"{name} of {component.origin} gives {told}")
 
     return checked
+
+
+def _by_name(method: Callable[..., Any], named: Mapping[str, Any]) -> Any:
+    """The first argument after ``self``, given by its name; None if it is not."""
+    _, *names = inspect.signature(method).parameters or [""]
+    return named.get(names[0]) if names else None
+
+
+def _repeats(x: Tensor, arguments: Iterable[Any]) -> bool:
+    """True if one of the tensors has another batch size than ``x``: one is then repeated."""
+    tensors = [a for a in arguments if isinstance(a, Tensor) and a.ndim == x.ndim]
+    return any(a.shape[:1] != x.shape[:1] for a in tensors)
 
 
 def _shape(component: Any, x: Tensor, returns: Returns) -> tuple[int, ...] | None:
