@@ -77,7 +77,8 @@ class Generator(Component[O]):
         grey = picture.mean(0, keepdim=True)
         if 1 in takes and float((picture - grey).abs().amax()) < LEAST_COLOUR:
             return grey
-        what = "grey pictures" if takes == (1,) else f"pictures of {takes} channels"
+        numbers = " or ".join(map(str, takes))
+        what = "grey pictures" if takes == (1,) else f"pictures of {numbers} channels"
         raise ShapeError(
             f"generator {self.declaration.name} takes {what}; this one has {len(picture)} channels"
         )

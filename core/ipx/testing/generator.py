@@ -47,14 +47,14 @@ class GeneratorChecks(Checks):
                 require(found.shape[1] == self.channels, "the number of channels changes")
 
     def other_sizes(self) -> None:
-        """The size that is asked for, or a ShapeError; grey pictures give grey ones."""
+        """The size that is asked for, or a ShapeError; the number of channels stays."""
         channels = 1 if 1 in (self.spec.channels or (1,)) else self.channels
         with contextlib.suppress(MissingExtraError, ShapeError):
             found = self._made(channels, (SIDE + 16, SIDE + 32))
             told = tuple(found.shape[2:])
             require(told == (SIDE + 16, SIDE + 32), f"it gives {told}")
             same = not self.spec.takes or found.shape[1] == channels
-            require(same, "grey does not stay grey")
+            require(same, f"{channels} channels become {found.shape[1]} at another size")
 
     def wrong_number(self) -> None:
         """A picture too many is refused with a UsageError."""

@@ -75,7 +75,8 @@ class PriorChecks(kit.Checks):
                 check(self, *args)
             except ShapeError:
                 grey = type(self)(self.spec, self.options, 1)
-                vars(grey).update({name: vars(self)[name] for name in {"made"} & set(vars(self))})
+                if "made" in vars(self):  # one that was given, or made before, is not made again
+                    vars(grey)["made"] = self.made
                 check(grey, *args)
 
     @property
