@@ -127,7 +127,10 @@ def test_a_weight_per_unit_of_variance_needs_no_search() -> None:
 
 
 def test_a_prior_that_is_not_convex_is_not_left_without_weight() -> None:
-    """Cross-validation chose 9e-6, 20.1 dB, less than the data; 1e-4 is best, 25.2 dB."""
+    """Cross-validation chose 9e-6, 20.1 dB, less than the data; 1.5e-4 is best, 25.2 dB.
+
+    With the level told it is 24.99 dB; an estimate 3 % too low was 0.05 dB better by chance.
+    """
 
     class Logarithm(ipx.Prior):  # type: ignore[type-arg]
         """The sum of log(1 + |Dx|^2 / 0.03^2)."""
@@ -142,5 +145,9 @@ def test_a_prior_that_is_not_convex_is_not_left_without_weight() -> None:
     clean = torch.from_numpy(data.camera()[160:256, 200:296] / 255.0).float()[None]
     blur = {"name": "blur", "sigma": 1.6}
     y = ipx.degrade(clean, op=blur, noise={"name": "gaussian", "sigma": 0.02}, seed=1)
-    how = ipx.solve(y, op=blur, prior=Logarithm())
-    assert float(psnr(how.x, clean[None])[0]) > 25.0
+    found, told = (
+        float(psnr(ipx.solve(y, op=blur, noise=noise, prior=Logarithm()).x, clean[None])[0])
+        for noise in ("gaussian", {"name": "gaussian", "sigma": 0.02})
+    )
+    assert told > 24.9
+    assert found > told - 0.02
