@@ -23,10 +23,11 @@ from PIL import Image
 import ipx
 from command_line import call
 from ipx.errors import InputError, MemoryExhaustedError, UsageError
+from ipx.files.atomic import part_of
 from ipx.jobs.arrivals import Arrivals
-from ipx.jobs.executor import executor_for
+from ipx.jobs.executor import distributed, executor_for
 from ipx.jobs.inputs import unfolded
-from ipx.jobs.unit import seed_of
+from ipx.jobs.unit import Outcome, Unit, seed_of
 
 FAST = ("--op", "blur", "--prior", "smooth", "--lam", "0.01", "--iterations", "2")
 DRAWN = ("--sampler", "ula", "--draws", "4", "--warmup", "1", "--chains", "1")
@@ -250,6 +251,22 @@ def test_a_worker_that_dies_loses_nothing() -> None:
     assert isinstance(lost, MemoryExhaustedError)
     assert "killed 2 times" in str(lost)
     assert got == {0: 1, 1: 4, 2: 9, 4: 25}
+
+
+def _dies_while_it_writes(unit: Unit) -> Outcome:
+    with part_of(unit.target):
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def test_what_a_dead_worker_was_writing_is_removed() -> None:
+    Path("out").mkdir()
+    unit = Unit(number=0, name="a.png", source=Path("in/a.png"), target=Path("out/a.png"))
+    here = ipx.Workers(jobs=1, preload=("ipx.jobs.solve",))
+    with distributed(_dies_while_it_writes, here) as run:
+        assert [outcome.row for outcome in run([unit])] == [None]
+        assert list(Path("out").glob(".*.part"))
+    assert not list(Path("out").iterdir())
 
 
 def _process(number: int) -> int:

@@ -195,14 +195,18 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         move(parts)
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, again: bool = False) -> None:
     """Remove the parts that dead processes left in a folder; once per process and folder.
 
     A part of this host is dead if nobody holds its lock. Locks of other hosts may not be visible
     here, so their parts are removed after a day.
+
+    Args:
+        folder: may be missing.
+        again: although this process has done it before, as processes may have died since.
     """
     key = os.path.realpath(folder)
-    if key in _swept:
+    if key in _swept and not again:
         return
     _swept.add(key)
     with suppress(OSError), os.scandir(folder) as entries:

@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from ipx.declare.foreign import ExecutorSpec
 from ipx.declare.options import NoOptions, Options
 from ipx.declare.registry import registry
 from ipx.errors import IpxError, MemoryExhaustedError, PluginError, UsageError
+from ipx.files.atomic import sweep
 from ipx.files.lookup import listing
 from ipx.jobs.unit import Outcome, Unit, failed
 
@@ -114,18 +116,25 @@ def distributed(
 ) -> Iterator[Callable[[Sequence[Unit]], Generator[Outcome]]]:
     """A function that gives what becomes of each unit, in the order in which they end.
 
-    It may be called again: workers stay until the body ends.
+    It may be called again: workers stay until the body ends. Then what workers that died have left
+    beside outputs is removed.
 
     Raises:
         IpxError: see `Executor.run`.
     """
-    with executor_for(workers.cluster).team(work, workers) as team:
+    folders: set[Path] = set()
+    try:
+        with executor_for(workers.cluster).team(work, workers) as team:
 
-        def run(units: Sequence[Unit]) -> Generator[Outcome]:
-            for number, result in team(units):
-                yield failed(units[number], result) if isinstance(result, BaseException) else result
+            def run(units: Sequence[Unit]) -> Generator[Outcome]:
+                folders.update(unit.target.parent for unit in units)
+                for number, made in team(units):
+                    yield failed(units[number], made) if isinstance(made, BaseException) else made
 
-        yield run
+            yield run
+    finally:
+        for folder in folders:
+            sweep(folder, again=True)
 
 
 def cores() -> int:
