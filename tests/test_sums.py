@@ -164,7 +164,7 @@ class Fixed(ipx.Tuner):
 
     def tune(self, problem: ipx.Problem, solve: ipx.Solve) -> ipx.Tuned:
         lam = torch.full_like(problem.y[:, 0, 0, 0], 0.04)
-        return ipx.Tuned(lam, solve(problem.with_lam(lam)))
+        return ipx.Tuned(lam)
 
 
 class Picky(Fixed):
@@ -269,4 +269,4 @@ def test_the_weight_beside_a_constraint_is_searched() -> None:
     assert found.lam is not None
     again = ipx.solve(y, **how, lam=found.lam[0])
     assert torch.equal(found.x, again.x)
-    assert len(found.trace) > 2
+    assert len(found.trace) > 1

@@ -82,8 +82,8 @@ class Half(ipx.Tuner[ipx.NoOptions]):
         lam = torch.full((len(problem.y),), 0.25)
         first = torch.arange(len(lam)) == 0
         remarks = ("half a rule",)
-        done = solve(problem.with_lam(lam))
-        return ipx.Tuned(lam, done, [{"lam": lam.tolist()}], remarks, about=~first, decided=first)
+        solve(problem.with_lam(lam))
+        return ipx.Tuned(lam, [{"lam": lam.tolist()}], remarks, about=~first, decided=first)
 
 
 def test_a_tuner_of_a_third_party_takes_part(monkeypatch: pytest.MonkeyPatch) -> None:

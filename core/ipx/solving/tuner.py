@@ -59,7 +59,6 @@ class Tuned:
 
     Attributes:
         lam: one weight per image ``(B,)``.
-        result: the solution with these weights.
         trace: the trials in order, for the record: ``lam`` and the criterion of each, as lists of
             one number per image.
         remarks: sentences for the user about a choice that may be wrong.
@@ -69,7 +68,6 @@ class Tuned:
     """
 
     lam: Tensor
-    result: Result
     trace: list[dict[str, Any]] = field(default_factory=list)
     remarks: tuple[str, ...] = ()
     about: Tensor | None = None
@@ -107,4 +105,4 @@ class Tuner(Component[O], ABC):
 
     @abstractmethod
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
-        """Choose lam for each image of ``problem`` (whose own lam is ignored) and solve."""
+        """Choose lam for each image of ``problem``, whose own lam is ignored."""

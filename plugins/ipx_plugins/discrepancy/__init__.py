@@ -34,14 +34,25 @@ class DiscrepancyOptions(Options):
         help="Target of the data term over its expected value; slightly above 1 allows for errors "
         "of the noise level.",
     )
-    tol: float = opt(default=0.05, above=0.0, help="Relative precision of lam.")
+    near: float = opt(
+        default=0.35,
+        above=0.0,
+        help="Distance in log lam from a weight tried within which one that follows from it needs "
+        "no trial.",
+    )
     evaluations: int = opt(default=14, min=2, max=1000, help="Largest number of weights tried.")
 
 
 class SearchOptions(Options):
     """The search for the least score."""
 
-    step: float = opt(default=4.0, min=1.2, max=100.0, help="Factor between the first weights.")
+    step: float = opt(default=2.7, min=1.2, max=100.0, help="Factor between the first weights.")
+    near: float = opt(
+        default=0.5,
+        above=0.0,
+        help="Distance in log lam from a weight tried within which one that follows from it needs "
+        "no trial.",
+    )
     evaluations: int = opt(default=12, min=3, max=1000, help="Largest number of weights tried.")
 
 
@@ -66,6 +77,8 @@ class GSUREOptions(SearchOptions):
 
 class OracleOptions(SearchOptions):
     """The truth."""
+
+    near: float = opt(default=0.1, above=0.0, help="As of gcv; other rules are measured by it.")
 
 
 class RadiusOptions(SearchOptions):

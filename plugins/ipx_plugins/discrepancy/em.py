@@ -66,4 +66,4 @@ class EM(Tuner[EMOptions]):
             lam = after
             if bool((change <= self.options.tol).all()):
                 break
-        return Tuned(lam, result, trace)
+        return Tuned(lam, trace)

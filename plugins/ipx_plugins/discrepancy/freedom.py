@@ -1,4 +1,4 @@
-"""Degrees of freedom of a restored picture, and selection of results image by image."""
+"""Degrees of freedom of a restored picture."""
 
 from __future__ import annotations
 
@@ -84,10 +84,3 @@ def coarse_misfit(problem: Problem, result: Result) -> Tensor:
         return problem.data.value(result.unknown)
     residual = problem.operator.forward(result.unknown) - problem.y
     return 0.5 * image_sum(coarse(problem, residual) ** 2)
-
-
-def merge(old: Result | None, new: Result, take: Tensor) -> Result:
-    """Image by image, ``new`` where ``take`` ``(B,)`` is true, else ``old``."""
-    if old is None:
-        return new
-    return new.where(take, old)

@@ -8,6 +8,14 @@ twice the Kullback-Leibler divergence is near (Bardsley, Goldes, Inverse Problem
 blurred data the noise estimate |A x - y|^2 / (m - df) hardly depends on lam over a wide range. GCV
 then chooses the smoothest picture in this range, whereas a rule that uses an estimated sigma is
 sensitive to errors of one per cent.
+
+Shrinkage by a prior that is not quadratic gives the score a second minimum near lam = 0, where
+residual and degrees of freedom vanish together, and for smooth priors a small weight may have the
+least score of all. The weight is therefore at least that of the least risk (`SURE`) for a noise
+level 10 % below its estimate, where this is one of a picture. On 321 denoisings, blurs, holes, low
+resolutions and Fourier data of other pictures than those reported (total variation, wavelets and
+`smooth`) 37 are then more than 0.3 dB below the best weight, and 88 with cross-validation followed
+by the discrepancy principle where its noise is too small.
 """
 
 from __future__ import annotations
@@ -22,15 +30,17 @@ from ipx import Problem, Result, Solve, noise_variance, vector
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
 from ipx_plugins.discrepancy.pooled import pooled_risks
-from ipx_plugins.discrepancy.search import LeastScore, Score, at_bound
-from ipx_plugins.discrepancy.trusted import trusted
+from ipx_plugins.discrepancy.search import LeastScore, Measured, at_bound
+from ipx_plugins.discrepancy.trusted import certain
 
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
 WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 / m)
-_LESS = 0.9  # the estimate of the noise level is right to 10 %
+
+LESS = 0.9**2
+"""The variance of the noise over its estimate, at least: levels are right to 10 %."""
 
 
-def _decided(problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
+def _decided(lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
     """True where the score tells lam, ``(B,)``: it varies, and has a minimum within its bounds.
 
     With pixelwise shrinkage it does not depend on lam.
@@ -38,47 +48,41 @@ def _decided(problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Tens
     scores = torch.tensor([t["score"] for t in trace])
     known = torch.where(scores < WORST, scores, scores.amin(0))
     varies = (known.amax(0) - known.amin(0) > 1e-3).to(lam.device)
-    return varies & ~at_bound(lam) & ~_too_small(problem, lam, trace)
-
-
-def _too_small(problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
-    """True where the noise that lam leaves is far less than the noise level, ``(B,)``.
-
-    Shrinkage by a prior that is not quadratic gives the score a minimum near lam = 0, where
-    residual and degrees of freedom vanish together.
-    """
-    sigma = trusted(problem) * noise_variance(problem).sqrt()
-    lams, left = (torch.tensor([t[key] for t in trace]).to(sigma) for key in ("lam", "noise"))
-    trial = (lams - lam).abs().argmin(0, keepdim=True)
-    return left.gather(0, trial)[0] < _LESS * sigma
+    return varies & ~at_bound(lam)
 
 
 class GCV(LeastScore[GCVOptions]):
     """The weight of least |A x - y|^2 / (m - df)^2."""
 
     def decided(self, problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
-        """Where the score varies, and has a minimum within its bounds that fits the noise."""
-        return _decided(problem, lam, trace)
+        """Where the score varies, and has a minimum within its bounds."""
+        return _decided(lam, trace)
 
     def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor:
         """log |A x - y|^2 - 2 log(m - df) + const, ``(B,)``; `WORST` where m - df vanishes.
 
         There the residual vanishes too, and the score would be rounding error.
         """
-        return self.scored(problem, result, solve, None)[0]
+        return self.measured(problem, result, solve, None).values[0]
 
     def compare(self, tries: Sequence[tuple[Problem, Result, Solve]]) -> Tensor:
         """The risks of solutions with different priors, see `pooled_risks`."""
         return pooled_risks(tries)
 
-    def scored(
+    def measured(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
-    ) -> Score:
-        """The score, beside it ``noise``, |A x - y| / sqrt(m - df)."""
+    ) -> Measured:
+        """The score and the risk; told beside it ``noise``, |A x - y| / sqrt(m - df)."""
         misfit, count = coarse_misfit(problem, result), coarse_count(problem)
         lam = vector(problem.lam, misfit)
         free, probed = free_values(problem, result, solve, lam, before)
         tiny = torch.finfo(misfit.dtype).tiny
-        score = torch.log(misfit.clamp_min(tiny)) - 2 * torch.log(free.clamp_min(tiny))
+        misfit, free = misfit.clamp_min(tiny), free.clamp_min(tiny)
+        score = torch.log(misfit) - 2 * torch.log(free)
         score = torch.where(free > _LEAST_FREE * count, score, torch.full_like(score, WORST))
-        return score, {"noise": (2 * misfit / free.clamp_min(tiny)).sqrt()}, probed
+        left, least = 2 * misfit / free, LESS * noise_variance(problem).clamp_min(tiny)
+        sure = certain(problem) & problem.estimated
+        risk = (2 * misfit + 2 * least * (count - free).clamp_min(0)).log()
+        values = torch.stack([score, torch.where(sure, risk, score)])
+        gap = torch.where(sure, (left / least).log(), 0.0)
+        return Measured(values, {"score": score, "noise": left.sqrt()}, probed, gap)

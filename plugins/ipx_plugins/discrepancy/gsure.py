@@ -32,7 +32,7 @@ from ipx import (
 )
 from ipx_plugins.discrepancy import GSUREOptions
 from ipx_plugins.discrepancy.freedom import probe_of
-from ipx_plugins.discrepancy.search import LeastScore, Score
+from ipx_plugins.discrepancy.search import LeastScore, Measured
 
 _ITERATIONS, _TOL = 200, 1e-3  # of conjugate gradients, in the space of the data
 
@@ -40,9 +40,9 @@ _ITERATIONS, _TOL = 200, 1e-3  # of conjugate gradients, in the space of the dat
 class GSURE(LeastScore[GSUREOptions]):
     """The weight of the least estimated error in what the operator determines."""
 
-    def scored(
+    def measured(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
-    ) -> Score:
+    ) -> Measured:
         """The estimate of the weighted error over the number of values, up to a constant."""
         forward, y = problem.operator.forward, problem.y
         predicted = forward(result.unknown)
@@ -54,7 +54,8 @@ class GSURE(LeastScore[GSUREOptions]):
         freedom = image_dot(self._inverse(problem, probe.expand_as(y)), change)
         fitted = image_dot(predicted - y, residual)
         risk = fitted + 2 * noise_variance(problem) * freedom
-        return risk / known_count(problem), {}, probed
+        risk = risk / known_count(problem)
+        return Measured(risk[None], {"score": risk}, probed)
 
     def _inverse(self, problem: Problem, values: Tensor) -> Tensor:
         """(A A^T + floor |A|^2 I)^-1 times data."""

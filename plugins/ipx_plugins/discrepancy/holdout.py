@@ -33,7 +33,7 @@ from ipx import (
     has,
 )
 from ipx_plugins.discrepancy import HoldoutOptions
-from ipx_plugins.discrepancy.search import LeastScore, Score
+from ipx_plugins.discrepancy.search import LeastScore, Measured
 
 _LEAST_WITH_KINKS = 1e-3
 """Least weight beside a data term with kinks: below it solvers are far from converged.
@@ -74,11 +74,11 @@ class Holdout(Tuner[HoldoutOptions]):
     """The weight of the least error of the values that were left out."""
 
     def most(self, problem: Problem) -> int:
-        """One solve for each weight, and the last."""
-        return self.options.evaluations + 1
+        """One solve for each weight."""
+        return self.options.evaluations
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
-        """Choose lam for each image by the best solver for the rest of the data, then solve."""
+        """Choose lam for each image by the best solver for the rest of the data."""
         known, shape = problem.operator.known(problem.y), tuple(problem.y.shape[1:])
         known = torch.ones(shape, dtype=torch.bool) if known is None else known.cpu().expand(shape)
         if int(known.sum()) < 2:
@@ -91,8 +91,7 @@ class Holdout(Tuner[HoldoutOptions]):
         plan, solver = best_for(rest)
         fold = _Fold(self.options, problem, out.to(device))
         found = fold.tune(attach(rest, plan), solve.by(solver))
-        done = solve(problem.with_lam(found.lam))
-        return Tuned(found.lam, done, found.trace, decided=found.decided)
+        return Tuned(found.lam, found.trace, decided=found.decided)
 
     def _chosen(self, known: Tensor) -> Tensor:
         """The values to leave out: at least one, and not all that are known."""
@@ -119,11 +118,12 @@ class _Fold(LeastScore[HoldoutOptions]):
         if not has(whole.noise, NoiseGrad):
             self.lowest = math.log(_LEAST_WITH_KINKS)
 
-    def scored(
+    def measured(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
-    ) -> Score:
+    ) -> Measured:
         """log of the data term of the prediction."""
         noise, y = self.whole.noise, self.whole.y
         predicted = self.whole.operator.forward(result.unknown)
         misfit = noise.nll(torch.where(self.out, predicted, noise.centred(y)), y)
-        return misfit.clamp_min(torch.finfo(misfit.dtype).tiny).log(), {}, None
+        score = misfit.clamp_min(torch.finfo(misfit.dtype).tiny).log()
+        return Measured(score[None], {"score": score})

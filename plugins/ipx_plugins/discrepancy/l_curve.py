@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ipx import Problem, Result, Solve, Tuned, Tuner, Value, using, vector
 from ipx_plugins.discrepancy import LCurveOptions
-from ipx_plugins.discrepancy.freedom import coarse_misfit, merge
+from ipx_plugins.discrepancy.freedom import coarse_misfit
 
 _FINE = 64  # points between two trials at which the curvature is looked at
 
@@ -30,11 +30,11 @@ class LCurve(Tuner[LCurveOptions]):
     """The weight at the largest curvature of the L-curve, within ``lowest`` and ``highest``."""
 
     def most(self, problem: Problem) -> int:
-        """One solve for each weight, and the last."""
-        return self.options.evaluations + 1
+        """One solve for each weight."""
+        return self.options.evaluations
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
-        """Choose lam for each image and solve; images without a corner are undecided."""
+        """Choose lam for each image; images without a corner are undecided."""
         o = self.options
         logs = np.linspace(math.log(o.highest), math.log(o.lowest), o.evaluations)
         trace: list[dict[str, Any]] = []
@@ -53,9 +53,8 @@ class LCurve(Tuner[LCurveOptions]):
         points = torch.stack(curves).double().cpu().numpy()  # (trials, 2, B)
         corners = [corner(logs[::-1], *points[::-1, :, i].T) for i in range(points.shape[2])]
         found = torch.tensor([at for at, _ in corners]).to(problem.y).exp()
-        done = solve(problem.with_lam(found), after=result)
         decided = torch.tensor([bent for _, bent in corners], device=problem.y.device)
-        return Tuned(found, merge(None, done, decided), trace, decided=decided)
+        return Tuned(found, trace, decided=decided)
 
 
 def corner(logs: Any, misfit: Any, value: Any) -> tuple[float, bool]:

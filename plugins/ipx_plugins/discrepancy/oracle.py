@@ -6,7 +6,7 @@ import torch
 
 from ipx import Problem, Result, Solve
 from ipx_plugins.discrepancy import OracleOptions
-from ipx_plugins.discrepancy.search import LeastScore, Score
+from ipx_plugins.discrepancy.search import LeastScore, Measured
 
 
 class Oracle(LeastScore[OracleOptions]):
@@ -14,11 +14,11 @@ class Oracle(LeastScore[OracleOptions]):
 
     solves = 1
 
-    def scored(
+    def measured(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
-    ) -> Score:
+    ) -> Measured:
         """log of the mean squared error."""
         assert solve.truth is not None  # the declaration needs it
         error = (problem.physical.view(result.x) - solve.truth).flatten(1)
         square = error.square().mean(1).clamp_min(torch.finfo(error.dtype).tiny)
-        return square.log(), {}, None
+        return Measured(square.log()[None], {"score": square.log()})

@@ -10,7 +10,7 @@ import torch
 
 from ipx import Latent, Problem, Result, Solve, image_norm, using
 from ipx_plugins.discrepancy import RadiusOptions
-from ipx_plugins.discrepancy.search import LeastScore, Score
+from ipx_plugins.discrepancy.search import LeastScore, Measured
 
 
 class Radius(LeastScore[RadiusOptions]):
@@ -18,13 +18,14 @@ class Radius(LeastScore[RadiusOptions]):
 
     solves = 1
 
-    def scored(
+    def measured(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
-    ) -> Score:
+    ) -> Measured:
         """The square of log(|z| / (radius sqrt(n))); beside it ``radius``, |z| / sqrt(n)."""
         code = result.unknown
         if problem.code is None:
             code = using(problem.prior, Latent).encode(result.x)
         share = image_norm(code) / code[0].numel() ** 0.5
         tiny = torch.finfo(share.dtype).tiny
-        return (share / self.options.radius).clamp_min(tiny).log() ** 2, {"radius": share}, None
+        score = (share / self.options.radius).clamp_min(tiny).log() ** 2
+        return Measured(score[None], {"score": score, "radius": share})

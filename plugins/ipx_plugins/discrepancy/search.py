@@ -1,9 +1,17 @@
-"""The least of a score over log lam, image by image: bracketed, then by parabolas."""
+"""Trials of weights, image by image: shared by the tuners that look for the least score.
+
+Scores are known at the weights tried. The least of a score is bracketed by factors of ``step``, and
+told by the parabola through the three points about it. That weight is taken without a trial of its
+own where it is near one that was tried: scores are flat about their least, so that no trial is
+spent on a weight that differs by less than what matters to the picture.
+"""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -13,6 +21,7 @@ from ipx import (
     DENOISER_SHARE,
     LEAST_SIGMA,
     Denoise,
+    Options,
     Problem,
     Result,
     Solve,
@@ -23,103 +32,166 @@ from ipx import (
     noise_variance,
 )
 from ipx_plugins.discrepancy import SearchOptions
-from ipx_plugins.discrepancy.freedom import merge
 
+P = TypeVar("P", bound=Options)
 O = TypeVar("O", bound=SearchOptions)  # noqa: E741  # the options, as in Tuner[O]
 
 LOWEST, HIGHEST = math.log(1e-7), math.log(1e3)
 
-Score = tuple[Tensor, dict[str, Tensor], Result | None]
-"""The score ``(B,)``, what else the trace tells, and the solution for a probe."""
+FIRST = 0.5
+"""The first weight over the noise standard deviation: right within ten times for most priors."""
+
+STEEP = 0.8
+"""d log(misfit / target) / d log lam about its zero, where the operator leaves pixels apart.
+
+Behind a blur it is 0.03 only, so that steps from it need a bound.
+"""
+
+CLOSE = 1e-3
+"""Distance of log lam from a bound that counts as reached, in single precision."""
+
+FARTHEST = 1.8
+"""The largest step of log lam."""
+
+Point = tuple[float, ...]
+"""log lam and what a trial measured there, for one image."""
 
 
-class LeastScore(Tuner[O]):
-    """Brackets the least score by factors of ``step``, then fits parabolas, image by image."""
+@dataclass(frozen=True)
+class Measured:
+    """What a trial with one weight tells.
+
+    Attributes:
+        values: ``(values, B)``, that the choice is made from: scores, less is better.
+        told: what the trace tells, ``(B,)`` each.
+        probed: the solution for a probe of the degrees of freedom.
+        gap: ``(B,)``, log of the misfit over what the noise leaves of it; None if it is unknown. A
+            weight is too small where it is below 0.
+    """
+
+    values: Tensor
+    told: dict[str, Tensor]
+    probed: Result | None = None
+    gap: Tensor | None = None
+
+
+class Search(Tuner[P]):
+    """Tries weights until the values measured tell the one to choose, image by image."""
 
     solves = 2
     """Solves for each weight: with a probe of the degrees of freedom there are two."""
-    lowest = LOWEST
-    """log of the least weight that is tried."""
+    lowest, highest = LOWEST, HIGHEST
+    """log of the least and the largest weight that is tried."""
+
+    @abstractmethod
+    def measured(
+        self, problem: Problem, result: Result, solve: Solve, before: Result | None
+    ) -> Measured:
+        """What the solution of ``problem`` tells; ``before``: the solution for the last probe."""
+
+    @abstractmethod
+    def first(self, problem: Problem) -> Tensor:
+        """The first weight, ``(B,)``."""
+
+    @abstractmethod
+    def proposed(self, points: Sequence[Point]) -> tuple[float, bool]:
+        """log of the best weight by what is known, and whether it needs no trial.
+
+        Args:
+            points: log lam, the gap (0 if it is unknown) and the values of each trial so far.
+        """
+
+    def search(
+        self, problem: Problem, solve: Solve, most: int
+    ) -> tuple[Tensor, list[dict[str, Any]]]:
+        """The weights ``(B,)`` after at most so many trials, and the trace."""
+        points: list[list[Point]] = [[] for _ in problem.y]
+        log = torch.log(self.first(problem)).clamp(self.lowest, self.highest)
+        left = set(range(len(points)))
+        trace: list[dict[str, Any]] = []
+        result = probed = None
+        for _ in range(most):
+            lam = log.exp()
+            weighted = problem.with_lam(lam)
+            result = solve(weighted, after=result)
+            found = self.measured(weighted, result, solve, probed)
+            probed = found.probed
+            told = {"lam": lam, **found.told}
+            trace.append({name: value.tolist() for name, value in told.items()})
+            gap = torch.zeros_like(lam) if found.gap is None else found.gap
+            known = torch.cat([log[None], gap[None], found.values]).T.tolist()
+            fresh = log.tolist()
+            for i in sorted(left):
+                points[i].append(tuple(known[i]))
+                fresh[i], ends = self.proposed(points[i])
+                left -= {i} if ends else set()
+            log = torch.tensor(fresh).to(log).clamp(self.lowest, self.highest)
+            if not left:
+                break
+        return log.exp(), trace
+
+
+class LeastScore(Search[O]):
+    """The weight of the least score; of several scores, the largest of their weights."""
 
     def most(self, problem: Problem) -> int:
         """So many solves for each weight."""
         return self.solves * self.options.evaluations
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
-        """Choose lam for each image and solve."""
-        points: list[list[tuple[float, float]]] = [[] for _ in problem.y]  # (log lam, score)
-        log = torch.log(_first(problem)).clamp(self.lowest, HIGHEST)
-        least = torch.full_like(log, math.inf)
-        chosen, best = log.clone(), None
-        trace: list[dict[str, Any]] = []
-        result: Result | None = None
-        probed: Result | None = None
-        active = torch.ones_like(log, dtype=torch.bool)
-        for _ in range(self.options.evaluations):
-            lam = log.exp()
-            weighted = problem.with_lam(lam)
-            result = solve(weighted, after=result)
-            score, more, probed = self.scored(weighted, result, solve, probed)
-            told = {"lam": lam, "score": score, **more}
-            trace.append({name: value.tolist() for name, value in told.items()})
-            better = active & (score < least)
-            best = merge(best, result, better)
-            chosen, least = torch.where(better, log, chosen), torch.where(better, score, least)
-            for i, on in enumerate(active.tolist()):
-                if on:
-                    points[i].append((float(log[i]), float(score[i])))
-            proposed = [self._next(p) for p in points]
-            active = active & torch.tensor([v is not None for v in proposed], device=log.device)
-            if not bool(active.any()):
-                break
-            fresh = torch.tensor([0.0 if v is None else v for v in proposed]).to(log)
-            log = torch.where(active, fresh, log)
-        assert best is not None
-        lam = chosen.exp()
-        return Tuned(lam, best, trace, decided=self.decided(problem, lam, trace))
-
-    @abstractmethod
-    def scored(
-        self, problem: Problem, result: Result, solve: Solve, before: Result | None
-    ) -> Score:
-        """The score of the solution of ``problem``; ``before``: the solution for the last probe."""
+        """Choose lam for each image."""
+        lam, trace = self.search(problem, solve, self.options.evaluations)
+        return Tuned(lam, trace, decided=self.decided(problem, lam, trace))
 
     def decided(self, problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
         """Images whose weight the scores tell, ``(B,)``: by default those not at a bound."""
         return ~at_bound(lam)
 
-    def _next(self, points: list[tuple[float, float]]) -> float | None:
-        """The next log lam to try; None when the minimum is bracketed closely enough."""
+    def first(self, problem: Problem) -> Tensor:
+        """`FIRST` times the standard deviation of the noise, or what follows from its variance."""
+        if problem.hard or problem.noise.traits.interval:
+            return torch.full((len(problem.y),), LEAST_SIGMA).to(problem.y)
+        sigma = noise_variance(problem).sqrt().clamp_min(LEAST_SIGMA)
+        prior = problem.prior
+        share = prior.traits.lam_per_variance
+        if share is None and has(prior, Denoise) and not has(prior, Value):
+            share = DENOISER_SHARE
+        return FIRST * sigma if share is None else share * sigma**2
+
+    def proposed(self, points: Sequence[Point]) -> tuple[float, bool]:
+        """Outwards until each score is bracketed, then the vertex of its parabola."""
         ordered = sorted(points)
-        k = min(range(len(ordered)), key=lambda i: ordered[i][1])
-        at, step = ordered[k][0], math.log(self.options.step)
-        if k == 0:
-            return max(at - step, self.lowest) if at > self.lowest else None
-        if k == len(ordered) - 1:
-            return min(at + step, HIGHEST) if at < HIGHEST else None
-        (a, fa), (b, fb), (c, fc) = ordered[k - 1 : k + 2]
-        if c - a < 0.75 * step:
-            return None
-        slope, bend = (b - a) * (fb - fc), (b - c) * (fb - fa)
-        vertex = b - 0.5 * ((b - a) * slope - (b - c) * bend) / min(slope - bend, -1e-300)
-        near = 0.1 * (c - a)  # least distance from known points
-        if abs(vertex - b) < near:
-            vertex = b + (near if c - b > b - a else -near)
-        return min(max(vertex, a + near), c - near)
+        logs = [p[0] for p in ordered]
+        step = math.log(self.options.step) * max(1.0, len(points) / 2)
+        least = [
+            min(range(len(ordered)), key=lambda i, k=k: ordered[i][k])  # type: ignore[misc]
+            for k in range(2, len(ordered[0]))
+        ]
+        last, gap = logs[-1], ordered[-1][1]
+        if len(points) == 1:
+            down = gap > STEEP * step / 2
+            return (last - min(max(gap / STEEP, step), FARTHEST), False) if down else (
+                last + min(max(-gap / STEEP, step), FARTHEST), False
+            )  # fmt: skip
+        if max(least) == len(ordered) - 1:  # a weight too small for any of the scores
+            return last + min(max(-gap / STEEP, step), FARTHEST), last >= self.highest - CLOSE
+        if max(least) == 0:
+            return logs[0] - step, logs[0] <= self.lowest + CLOSE
+        vertices = [_vertex(ordered[i - 1 : i + 2], 2 + k) for k, i in enumerate(least) if i]
+        best = max(vertices)
+        return best, min(abs(best - at) for at in logs) <= self.options.near
+
+
+def _vertex(points: Sequence[Point], k: int) -> float:
+    """log lam at the vertex of the parabola through three points, the least in the middle."""
+    (a, fa), (b, fb), (c, fc) = ((p[0], p[k]) for p in points)
+    slope, bend = (b - a) * (fb - fc), (b - c) * (fb - fa)
+    if slope - bend >= 0:  # on one line
+        return b
+    vertex = b - 0.5 * ((b - a) * slope - (b - c) * bend) / (slope - bend)
+    return min(max(vertex, a), c)
 
 
 def at_bound(lam: Tensor) -> Tensor:
     """True per image whose weight is at a bound of the search, ``(B,)``."""
     return (lam <= 1.01 * math.exp(LOWEST)) | (lam >= math.exp(HIGHEST) / 1.01)
-
-
-def _first(problem: Problem) -> Tensor:
-    """The first weight, ``(B,)``: the standard deviation of the noise, or what follows from it."""
-    if problem.hard or problem.noise.traits.interval:
-        return torch.full((len(problem.y),), LEAST_SIGMA).to(problem.y)
-    sigma = noise_variance(problem).sqrt().clamp_min(LEAST_SIGMA)
-    prior = problem.prior
-    share = prior.traits.lam_per_variance
-    if share is None and has(prior, Denoise) and not has(prior, Value):
-        share = DENOISER_SHARE
-    return sigma if share is None else share * sigma**2

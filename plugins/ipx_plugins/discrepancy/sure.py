@@ -11,21 +11,27 @@ estimate. It says nothing of holes.
 
 from __future__ import annotations
 
+import torch
+
 from ipx import Problem, Result, Solve, noise_variance, vector
 from ipx_plugins.discrepancy import SUREOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
-from ipx_plugins.discrepancy.search import LeastScore, Score
+from ipx_plugins.discrepancy.search import LeastScore, Measured
 
 
 class SURE(LeastScore[SUREOptions]):
     """The weight of the least estimated mean squared error of the measured values."""
 
-    def scored(
+    def measured(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
-    ) -> Score:
+    ) -> Measured:
         """The estimate of |A (x_lam - x)|^2 / m."""
         count, misfit = coarse_count(problem), coarse_misfit(problem, result)
         lam = vector(problem.lam, misfit)
         free, probed = free_values(problem, result, solve, lam, before)
         risk = 2 * misfit + noise_variance(problem) * (count - 2 * free)
-        return risk / count, {"free": free}, probed
+        risk = risk / count
+        tiny = torch.finfo(risk.dtype).tiny
+        left = 2 * misfit / free.clamp_min(tiny) / noise_variance(problem).clamp_min(tiny)
+        told = {"score": risk, "free": free}
+        return Measured(risk[None], told, probed, left.clamp_min(tiny).log())

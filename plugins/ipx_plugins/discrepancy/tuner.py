@@ -22,7 +22,7 @@ counted the data term is straight, nothing holds a pixel, and df exceeds m.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -35,19 +35,29 @@ from ipx import (
     Result,
     Solve,
     Tuned,
-    Tuner,
     has,
     noise_deviation,
+    vector,
 )
 from ipx_plugins.discrepancy import DiscrepancyOptions
-from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values, merge
+from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
 from ipx_plugins.discrepancy.gcv import GCV
+from ipx_plugins.discrepancy.search import (
+    CLOSE,
+    FARTHEST,
+    FIRST,
+    STEEP,
+    Measured,
+    Point,
+    Search,
+)
 from ipx_plugins.discrepancy.trusted import trusted
 
-_LOWEST, _HIGHEST = 1e-7, 1e4
 _FAR = 0.5  # log of a residual over its target that counts as missed
 _FEW = 5.0  # photons of a value below which degrees of freedom are not told by a probe
-_STEP = 6.0  # factor between weights while the root is not yet bracketed
+_BEYOND = 1.1  # of the way to the root, so that it lies between two weights
+_CLOSEST = 0.5  # the smallest step of log lam outwards
+_FLAT = 1e-3  # the least slope of the criterion
 
 
 def _photons(problem: Problem) -> Tensor:
@@ -73,8 +83,10 @@ def _least(problem: Problem) -> Tensor:
     return problem.noise.nll(centre + (error if known is None else error * known), y)
 
 
-class Discrepancy(Tuner[DiscrepancyOptions]):
-    """Finds the root of the criterion in log lam, image by image, by the Illinois method."""
+class Discrepancy(Search[DiscrepancyOptions]):
+    """Finds the root of the criterion in log lam, image by image, by the secant method."""
+
+    lowest, highest = math.log(1e-7), math.log(1e4)
 
     def most(self, problem: Problem) -> int:
         """Two solves for each weight: one for its degrees of freedom."""
@@ -93,91 +105,63 @@ class Discrepancy(Tuner[DiscrepancyOptions]):
         return self.options.effective and smooth and _steady(problem)
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
-        """Choose lam for each image and solve.
+        """Choose lam for each image.
 
         The criterion grows with lam. Where it stays below its target for every weight tried (data
         that any smooth picture fits), the largest weight is taken; where it stays above, the
         smallest.
         """
-        count = coarse_count(problem)
-        expected = problem.noise.expected(problem.y, count) * self.options.factor
-        if problem.estimated and has(problem.physical, Diagonal):
-            share = trusted(problem)
-            expected = expected * torch.where(share.isnan(), 1.0, share).square()
-        expected = expected.maximum(_least(problem))
-        log = torch.log(self._first(expected, count))
-        low = torch.full_like(log, float("-inf"))
-        high = torch.full_like(log, float("inf"))
-        f_low, f_high = torch.full_like(log, -1.0), torch.full_like(log, 1.0)
-        side = torch.zeros_like(log)
-        best_log, best_gap = log.clone(), torch.full_like(log, float("inf"))
-        best: Result | None = None
-        active = torch.ones_like(log, dtype=torch.bool)
-        trace: list[dict[str, Any]] = []
-        result: Result | None = None
-        probed: Result | None = None
-        for _ in range(self.options.evaluations):
-            result = solve(problem.with_lam(log.exp()), after=result)
-            gap, probed = self._gap(problem, result, solve, log.exp(), expected, count, probed)
-            trace.append({"lam": log.exp().tolist(), "log_ratio": gap.tolist()})
-            better = active & (gap.abs() < best_gap)
-            best = merge(best, result, better)
-            best_log = torch.where(better, log, best_log)
-            best_gap = torch.where(better, gap.abs(), best_gap)
-            below = gap < 0
-            again = torch.where(below, side < 0, side > 0)
-            # Illinois: the value at an end retained twice is halved
-            f_high = torch.where(below & again, f_high / 2, f_high)
-            f_low = torch.where(~below & again, f_low / 2, f_low)
-            low = torch.where(active & below, log, low)
-            f_low = torch.where(active & below, gap, f_low)
-            high = torch.where(active & ~below, log, high)
-            f_high = torch.where(active & ~below, gap, f_high)
-            side = torch.where(below, -1.0, 1.0)
-            active = active & (high - low > self.options.tol) & (gap.abs() > 0.005)
-            nxt = self._next(low, high, f_low, f_high)
-            active = active & (nxt - log).abs().gt(1e-3)
-            if not bool(active.any()):
-                break
-            log = torch.where(active, nxt, log)
-        assert best is not None
-        lost = low.isinf() & (best_gap > _FAR) & (log <= math.log(1.01 * _LOWEST))
+        lam, trace = self.search(problem, solve, self.options.evaluations)
+        gaps = torch.tensor([t["log_ratio"] for t in trace]).to(lam)
+        lost = (gaps > _FAR).all(0) & (lam <= 1.01 * math.exp(self.lowest))
         remarks = (
             "no weight of the prior brings the residual down to the noise level: operator, noise "
             "and data do not fit",
         )
-        found = remarks if bool(lost.any()) else ()
-        return Tuned(best_log.exp(), best, trace, found, about=lost)
+        return Tuned(lam, trace, remarks if bool(lost.any()) else (), about=lost)
 
-    def _first(self, expected: Tensor, count: Tensor) -> Tensor:
-        """Half the noise standard deviation, right within a factor of ten for most priors."""
-        return (0.5 * (2 * expected / count).sqrt()).clamp(1e-4, 1.0)
+    def first(self, problem: Problem) -> Tensor:
+        """`FIRST` times the standard deviation of the noise, as its expected misfit tells it."""
+        count = coarse_count(problem)
+        return (FIRST * (2 * self._expected(problem, count) / count).sqrt()).clamp(1e-4, 1.0)
 
-    def _next(self, low: Tensor, high: Tensor, f_low: Tensor, f_high: Tensor) -> Tensor:
-        """The next log lam: outwards until bracketed, then by false position."""
-        step = math.log(_STEP)
-        share = (-f_low / (f_high - f_low).clamp_min(1e-12)).clamp(0.1, 0.9)
-        inside = low + (high - low) * share
-        outward = torch.where(high.isinf(), low + step, high - step)
-        bracketed = ~(high.isinf() | low.isinf())
-        return torch.where(bracketed, inside, outward).clamp(math.log(_LOWEST), math.log(_HIGHEST))
+    def _expected(self, problem: Problem, count: Tensor) -> Tensor:
+        """The data term of the noise, ``(B,)``."""
+        expected = problem.noise.expected(problem.y, count) * self.options.factor
+        if problem.estimated:
+            expected = expected * trusted(problem).square()
+        return expected.maximum(_least(problem))
 
-    def _gap(
-        self,
-        problem: Problem,
-        result: Result,
-        solve: Solve,
-        lam: Tensor,
-        expected: Tensor,
-        count: Tensor,
-        before: Result | None,
-    ) -> tuple[Tensor, Result | None]:
-        """log(data term / target), ``(B,)``, and the solution for the probe, if there is one."""
-        value = coarse_misfit(problem, result)
-        target, probed = expected, None
+    def proposed(self, points: Sequence[Point]) -> tuple[float, bool]:
+        """The root between the two points about it, or outwards."""
+        ordered, near = sorted(points), self.options.near
+        below = [p for p in ordered if p[1] < 0]
+        above = [p for p in ordered if p[1] >= 0 and not (below and p[0] < below[-1][0])]
+        if below and above:
+            (a, fa, *_), (b, fb, *_) = below[-1], above[0]
+            root = a + (b - a) * fa / (fa - fb)
+            return root, min(root - a, b - root) <= near or b - a <= 2 * near
+        (at, gap, *_), *others = ordered[::-1] if below else ordered
+        slope = STEEP
+        if others:
+            slope = max((others[0][1] - gap) / (others[0][0] - at), _FLAT)
+            if abs(gap / slope) <= near:
+                return at - gap / slope, True
+        step = min(max(_BEYOND * abs(gap) / slope, _CLOSEST), FARTHEST)
+        ends = at >= self.highest - CLOSE if below else at <= self.lowest + CLOSE
+        return at + (step if below else -step), ends
+
+    def measured(
+        self, problem: Problem, result: Result, solve: Solve, before: Result | None
+    ) -> Measured:
+        """log(data term / target)."""
+        count, value, probed = coarse_count(problem), coarse_misfit(problem, result), None
+        target = self._expected(problem, count)
         if self._effective(problem):
+            lam = vector(problem.lam, value)
             free, probed = free_values(problem, result, solve, lam, before)
             share = torch.where(_photons(problem) < _FEW, 1.0, (free / count).clamp(1e-3, 1.0))
-            target = expected * share
+            target = target * share
         tiny = torch.finfo(value.dtype).tiny
-        return torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny)), probed
+        gap = torch.log(value.clamp_min(tiny)) - torch.log(target.clamp_min(tiny))
+        return Measured(value.new_empty(0, len(value)), {"log_ratio": gap}, probed, gap)

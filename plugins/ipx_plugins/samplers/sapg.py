@@ -31,15 +31,15 @@ class SAPG(Tuner[SAPGOptions]):
     Vidal, De Bortoli, Pereyra, Durmus (SIAM J. Imaging Sci. 13(4), 2020), algorithm 1: steps of
     `myula` for x at the present d, and steps log d += s_k (1/a - d R(x) / n), s_k = 5 k^-0.8, for R
     homogeneous of degree a on n dimensions. The weight is the geometric mean over the second half.
-    It suits the posterior mean; it need not be that of the best minimiser. One solve is made.
+    It suits the posterior mean; it need not be that of the best minimiser.
     """
 
     def most(self, problem: Problem) -> int | None:
-        """The solution with the chosen weight."""
-        return 1
+        """None: the chain alone tells the weight."""
+        return 0
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
-        """Run the chain, then solve."""
+        """Run the chain."""
         o, chain = self.options, MYULA()
         x = problem.physical.preview(problem.y)
         n, a, t = dimension(problem, x), degree(problem, x), temperature(problem)
@@ -59,7 +59,7 @@ class SAPG(Tuner[SAPGOptions]):
                 if k % (o.steps // 10 or 1) == 0:
                     trace.append(self._row(log_d.exp() * t, rise))
         lam = (total / (o.steps - o.steps // 2)).exp() * t
-        return Tuned(lam, solve(problem.with_lam(lam)), trace)
+        return Tuned(lam, trace)
 
     def _row(self, lam: Tensor, rise: Tensor) -> dict[str, Any]:
         return {"lam": lam.tolist(), "score": rise.tolist()}
