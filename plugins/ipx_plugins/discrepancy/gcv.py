@@ -29,9 +29,9 @@ from torch import Tensor
 from ipx import Problem, Result, Solve, noise_variance, vector
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
+from ipx_plugins.discrepancy.noise_share import certain, noise_share
 from ipx_plugins.discrepancy.pooled import pooled_risks
 from ipx_plugins.discrepancy.search import LeastScore, Measured, at_bound
-from ipx_plugins.discrepancy.trusted import certain
 
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
 WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 / m)
@@ -80,7 +80,8 @@ class GCV(LeastScore[GCVOptions]):
         misfit, free = misfit.clamp_min(tiny), free.clamp_min(tiny)
         score = torch.log(misfit) - 2 * torch.log(free)
         score = torch.where(free > _LEAST_FREE * count, score, torch.full_like(score, WORST))
-        left, least = 2 * misfit / free, LESS * noise_variance(problem).clamp_min(tiny)
+        share = noise_share(problem).square().clamp_max(LESS)
+        left, least = 2 * misfit / free, (share * noise_variance(problem)).clamp_min(tiny)
         sure = certain(problem) & problem.estimated
         risk = (2 * misfit + 2 * least * (count - free).clamp_min(0)).log()
         values = torch.stack([score, torch.where(sure, risk, score)])

@@ -162,24 +162,24 @@ class LeastScore(Search[O]):
         """Outwards until each score is bracketed, then the vertex of its parabola."""
         ordered = sorted(points)
         logs = [p[0] for p in ordered]
+        least = [_lowest(ordered, k) for k in range(2, len(ordered[0]))]
         step = math.log(self.options.step) * max(1.0, len(points) / 2)
-        least = [
-            min(range(len(ordered)), key=lambda i, k=k: ordered[i][k])  # type: ignore[misc]
-            for k in range(2, len(ordered[0]))
-        ]
         last, gap = logs[-1], ordered[-1][1]
-        if len(points) == 1:
-            down = gap > STEEP * step / 2
-            return (last - min(max(gap / STEEP, step), FARTHEST), False) if down else (
-                last + min(max(-gap / STEEP, step), FARTHEST), False
-            )  # fmt: skip
+        down, up = (min(max(to / STEEP, step), FARTHEST) for to in (gap, -gap))
+        if len(points) == 1 and gap > STEEP * step / 2:
+            return last - down, False
         if max(least) == len(ordered) - 1:  # a weight too small for any of the scores
-            return last + min(max(-gap / STEEP, step), FARTHEST), last >= self.highest - CLOSE
+            return last + up, last >= self.highest - CLOSE
         if max(least) == 0:
             return logs[0] - step, logs[0] <= self.lowest + CLOSE
         vertices = [_vertex(ordered[i - 1 : i + 2], 2 + k) for k, i in enumerate(least) if i]
         best = max(vertices)
         return best, min(abs(best - at) for at in logs) <= self.options.near
+
+
+def _lowest(points: Sequence[Point], k: int) -> int:
+    """The index of the point whose value k is least."""
+    return min(range(len(points)), key=lambda i: points[i][k])
 
 
 def _vertex(points: Sequence[Point], k: int) -> float:

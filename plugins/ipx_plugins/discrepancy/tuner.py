@@ -42,6 +42,7 @@ from ipx import (
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
 from ipx_plugins.discrepancy.gcv import GCV
+from ipx_plugins.discrepancy.noise_share import noise_share
 from ipx_plugins.discrepancy.search import (
     CLOSE,
     FARTHEST,
@@ -51,7 +52,6 @@ from ipx_plugins.discrepancy.search import (
     Point,
     Search,
 )
-from ipx_plugins.discrepancy.trusted import trusted
 
 _FAR = 0.5  # log of a residual over its target that counts as missed
 _FEW = 5.0  # photons of a value below which degrees of freedom are not told by a probe
@@ -114,10 +114,10 @@ class Discrepancy(Search[DiscrepancyOptions]):
         """
         lam, trace = self.search(problem, solve, self.options.evaluations)
         gaps = torch.tensor([t["log_ratio"] for t in trace]).to(lam)
-        lost = (gaps > _FAR).all(0) & (lam <= 1.01 * math.exp(self.lowest))
+        lost = (gaps > _FAR).all(0)
         remarks = (
-            "no weight of the prior brings the residual down to the noise level: operator, noise "
-            "and data do not fit",
+            "no weight tried for the prior brings the residual down to the noise level: operator, "
+            "noise and data do not fit",
         )
         return Tuned(lam, trace, remarks if bool(lost.any()) else (), about=lost)
 
@@ -130,7 +130,7 @@ class Discrepancy(Search[DiscrepancyOptions]):
         """The data term of the noise, ``(B,)``."""
         expected = problem.noise.expected(problem.y, count) * self.options.factor
         if problem.estimated:
-            expected = expected * trusted(problem).square()
+            expected = expected * noise_share(problem).square()
         return expected.maximum(_least(problem))
 
     def proposed(self, points: Sequence[Point]) -> tuple[float, bool]:

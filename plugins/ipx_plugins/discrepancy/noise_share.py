@@ -1,4 +1,4 @@
-"""How much of an estimated noise level to trust: a part of it may be texture of the picture."""
+"""The share of an estimated noise level that is surely noise: a part may be texture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ipx import Diagonal, Problem, has, noise_variance
 
-_SHARES = ((0.005, 0.5), (0.009, 0.7), (0.015, 0.7), (0.02, 1.0))
+_SHARES = ((0.005, 0.5), (0.009, 0.75), (0.015, 0.75), (0.02, 1.0))
 """Levels, and the share of each that is surely noise; around holes it takes twice the level.
 
 Chosen on photographs of 96 x 96 pixels (text, gravel and grass among them) with noise from 0.001 to
@@ -25,7 +25,7 @@ def certain(problem: Problem) -> Tensor:
     return ~noise.about if noise.remarks and noise.about is not None else every
 
 
-def trusted(problem: Problem) -> Tensor:
+def noise_share(problem: Problem) -> Tensor:
     """The share of the estimated level of the noise that is surely noise, ``(B,)``.
 
     It is 1 where nothing is known of it: the data are no picture, the noise is not Gaussian or is
