@@ -117,6 +117,14 @@ def test_style_of_strength_0_is_the_content() -> None:
     assert distance(moved, GRAVEL) < distance(content, GRAVEL)
 
 
+def test_style_of_two_channels_is_quilted_only() -> None:
+    two = GRAVEL.expand(2, -1, -1)
+    with pytest.raises(ipx.ShapeError, match="1 or 3 channels, not 2 and 1; quilting takes any"):
+        ipx.generator("style", features="random").generate([two, GRAVEL])
+    made = ipx.generator("style", method="quilting").generate([two, two])
+    assert made.shape == (1, 2, *two.shape[1:])
+
+
 def test_quilted_style_is_as_bright_as_the_content() -> None:
     ramp = torch.linspace(0, 1, 64).expand(1, 48, 64)
     made = ipx.generator("style", method="quilting").generate([ramp, GRAVEL])[0, 0]

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/all.py [NAME...] [--faces MOSAIC] [--digits FOLDER] ...
 
-What has run at the present commit is left out, so that a run that was broken off goes on. A script
-whose argument is not given is left out and named. Give the machine nothing else to do.
+What has run with the present code, of the last commit that changed it, is left out, so that a run
+that was broken off goes on. A script whose argument is not given is left out and named. Give the
+machine nothing else to do.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 STATE = ROOT / "runs" / "benchmarks.json"
 
+CODE = ("core", "plugins", "cli")
 SHARED = {"all", "common"}
 ARGUMENTS = {
     "autoencoders": ("digits", "photos"),
@@ -40,18 +42,17 @@ def scripts() -> list[str]:
 
 
 def commit() -> str:
-    """The present commit; files that differ from it are told.
+    """The last commit that changed `CODE`.
 
     Raises:
-        SystemExit: this is no checkout.
+        SystemExit: this is no checkout, or files differ from the commit.
     """
     git = ("git", "-C", str(ROOT))
     try:
-        head = subprocess.run((*git, "rev-parse", "HEAD"), capture_output=True, text=True)
+        last = (*git, "log", "-1", "--format=%H", "--", *CODE)
+        head = subprocess.run(last, capture_output=True, text=True)
         changed = subprocess.run(
-            (*git, "status", "--porcelain", "core", "plugins", "cli"),
-            capture_output=True,
-            text=True,
+            (*git, "status", "--porcelain", *CODE), capture_output=True, text=True
         )
     except OSError as e:
         raise SystemExit(f"git is needed to tell the commit: {e}") from e

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipx import Generator
+from ipx import Generator, ShapeError
 from ipx_plugins.texture import StyleOptions
 from ipx_plugins.texture.gram import Aim, optimised
 from ipx_plugins.texture.network import network
@@ -26,7 +26,8 @@ class Style(Generator[StyleOptions]):
     The result has the channels of the style, and the size of the content.
 
     Raises:
-        ShapeError: a picture is too small for the patches, or for the network.
+        ShapeError: a picture is too small for the patches, or for the network, or the network does
+            not take its channels.
     """
 
     def make(
@@ -42,6 +43,11 @@ class Style(Generator[StyleOptions]):
         if self.options.method == "quilting":
             return torch.stack([self._quilted(content, style, rng) for _ in range(count)])
         channels = max(len(content), len(style))
+        if {len(content), len(style)} - {1, 3}:
+            raise ShapeError(
+                f"method gram takes pictures of 1 or 3 channels, not {len(content)} and "
+                f"{len(style)}; quilting takes any number"
+            )
         content, style = content.expand(channels, -1, -1), style.expand(channels, -1, -1)
         o = self.options
         aim = Aim(network(o, seed), o.layers, style[None], content[None], o.strength)
