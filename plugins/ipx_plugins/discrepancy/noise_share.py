@@ -14,6 +14,13 @@ Chosen on photographs of 96 x 96 pixels (text, gravel and grass among them) with
 0.02, so that total variation loses little at worst, below the data and below its best weight.
 """
 
+_FILLED, _MIXED, _HOLES = 0.98, 0.95, 0.9
+"""The share to which levels are right: of whole pictures, behind operators, around holes.
+
+On the pictures of `GCV` nine levels of ten are at most 4 % too high in denoising, and 92 % around
+holes.
+"""
+
 
 def certain(problem: Problem) -> Tensor:
     """Images whose estimated level counts, ``(B,)``: pictures, on which the estimators agree."""
@@ -41,3 +48,10 @@ def noise_share(problem: Problem) -> Tensor:
         found += (more - share) * ((level - low) / (high - low)).clamp(0, 1)
         low, share = high, more
     return torch.where(certain(problem), found, 1.0)
+
+
+def least_share(problem: Problem) -> Tensor:
+    """`noise_share`, and at most the share to which estimated levels are right, ``(B,)``."""
+    whole = problem.operator.known(problem.y) is None
+    bound = (_FILLED if whole else _HOLES) if has(problem.physical, Diagonal) else _MIXED
+    return noise_share(problem).clamp_max(bound)
