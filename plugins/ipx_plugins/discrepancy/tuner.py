@@ -58,7 +58,7 @@ _FEW = 5.0  # photons of a value below which degrees of freedom are not told by 
 _BEYOND = 1.1  # of the way to the root, so that it lies between two weights
 _CLOSEST = 0.5  # the smallest step of log lam outwards
 _FLAT = 1e-3  # the least slope of the criterion
-_FALLS = 0.005  # a criterion that falls by more where lam grows has no root outwards
+_FALLS = 0.005  # a criterion that falls by more where lam grows has no root below
 
 
 def _photons(problem: Problem) -> Tensor:
@@ -145,9 +145,10 @@ class Discrepancy(Search[DiscrepancyOptions]):
         (at, gap, *_), *others = ordered[::-1] if below else ordered
         slope = STEEP
         if others:
-            if (others[0][1] - gap) * (others[0][0] - at) < -_FALLS * abs(others[0][0] - at):
-                return min(ordered, key=lambda p: abs(p[1]))[0], True
-            slope = max((others[0][1] - gap) / (others[0][0] - at), _FLAT)
+            slope = (others[0][1] - gap) / (others[0][0] - at)
+            if slope < -_FALLS and not below:
+                return min(ordered, key=lambda p: p[1])[0], True
+            slope = max(slope, _FLAT)
             if abs(gap / slope) <= near:
                 return at - gap / slope, True
         step = min(max(_BEYOND * abs(gap) / slope, _CLOSEST), FARTHEST)
