@@ -15,7 +15,10 @@ from skimage import data, transform
 
 import ipx
 from command_line import call
+from ipx_plugins.discrepancy import DiscrepancyOptions
+from ipx_plugins.discrepancy.gcv import GCV
 from ipx_plugins.discrepancy.l_curve import corner
+from ipx_plugins.discrepancy.tuner import Discrepancy
 
 SIDE, SIGMA = 64, 0.1
 K = 2 - 2 * np.cos(np.pi * np.arange(SIDE) / SIDE)
@@ -180,12 +183,72 @@ def test_holdout_finds_the_best_prediction() -> None:
 
 
 def test_little_noise_of_unknown_level() -> None:
-    """The score of cross-validation hardly depends on small weights: 0.2 dB were gained by it."""
+    """The score of cross-validation hardly depends on small weights; it alone gains 0.2 dB."""
     clean = torch.from_numpy(transform.resize(data.camera() / 255, (96, 96), anti_aliasing=True))
     y = ipx.degrade(clean[None, None], noise={"name": "gaussian", "sigma": 0.01})
     how = ipx.solve(y, prior="tv")
     assert float(ipx.psnr(how.x, clean) - ipx.psnr(y, clean)) > 1.0
     assert str(how.rule).startswith("gcv")
+
+
+def test_a_criterion_that_falls_first_has_its_root_further_out() -> None:
+    """A search that is broken off takes the best weight tried, not one still to be tried."""
+    y = ipx.degrade(scene(), op="fourier", noise=TOLD, seed=0)
+    how: dict[str, Any] = {"op": "fourier", "noise": TOLD, "prior": "smooth"}
+    whole = ipx.solve(y, image_shape=(1, SIDE, SIDE), tuner="discrepancy", **how)
+    gaps = [trial["log_ratio"][0] for trial in whole.trace]
+    assert gaps[1] < gaps[0] < 0 < max(gaps)
+    assert whole.lam is not None
+    assert whole.lam[0] > 1
+    short = {"name": "discrepancy", "evaluations": 2}
+    broken = ipx.solve(y, image_shape=(1, SIDE, SIDE), tuner=short, **how)
+    assert broken.lam is not None
+    assert broken.lam[0] == whole.trace[0]["lam"][0]
+
+
+Trial = tuple[float, float, float]
+
+
+@pytest.mark.parametrize(
+    ("points", "log", "ends"),
+    [
+        ([(0.0, 0.0, np.inf), (1.0, 0.0, -12.0), (2.0, 0.0, -11.9)], 0.5, False),
+        ([(0.6, 0.0, np.inf), (1.0, 0.0, -12.0), (2.0, 0.0, -11.9)], 0.8, True),
+        ([(-1.0, 0.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 1.0)], 0.0, True),
+    ],
+)
+def test_the_least_of_a_score(points: list[Trial], log: float, ends: bool) -> None:
+    """A trial that tells nothing counts as a weight too small, and does not bend the parabola."""
+    assert GCV().proposed(points) == (pytest.approx(log), ends)
+
+
+def test_trials_that_tell_nothing_ask_for_larger_weights() -> None:
+    assert GCV().proposed([(0.0, 0.0, np.inf), (1.0, 0.0, np.inf)])[0] > 1
+
+
+@pytest.mark.parametrize("slope", [0.02, 1.0])
+def test_the_root_of_a_criterion_with_a_bend(slope: float) -> None:
+    """Regula falsi alone creeps to the root of such a criterion."""
+    tuner = Discrepancy(DiscrepancyOptions(near=0.01))
+    points: list[Trial] = [(-3.0, -3.0 * slope, 0.0)]
+    for _ in range(13):
+        log, ends = tuner.proposed(points)
+        if ends:
+            break
+        points.append((log, log * (1.0 if log > 0 else slope), 0.0))
+    assert ends
+    assert log == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("tuner", ["gcv", "discrepancy"])
+def test_images_of_a_batch_get_the_weights_that_they_get_alone(tuner: str) -> None:
+    clean = scene()
+    y = torch.from_numpy(np.stack([noisy(clean), clean + 0.1 * noisy(clean), noisy(1 - clean)]))
+    how: dict[str, Any] = {"prior": "smooth", "op": BLUR, "noise": TOLD, "tuner": tuner}
+    both = ipx.solve(y[:, None], **how).lam
+    assert both is not None
+    for image, lam in zip(y, both, strict=True):
+        assert chosen(image, **how) == pytest.approx(lam, rel=0.02)
 
 
 def test_the_command_line_takes_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

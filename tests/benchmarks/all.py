@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 STATE = ROOT / "runs" / "benchmarks.json"
 
-CODE = ("core", "plugins", "cli")
+CODE = ("core", "plugins", "cli", "tests/benchmarks/common.py")
 SHARED = {"all", "common"}
 ARGUMENTS = {
     "autoencoders": ("digits", "photos"),
@@ -41,18 +41,18 @@ def scripts() -> list[str]:
     return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in SHARED)
 
 
-def commit() -> str:
-    """The last commit that changed `CODE`.
+def commit(name: str) -> str:
+    """The last commit that changed `CODE` or the script.
 
     Raises:
         SystemExit: this is no checkout, or files differ from the commit.
     """
-    git = ("git", "-C", str(ROOT))
+    git, files = ("git", "-C", str(ROOT)), (*CODE, f"tests/benchmarks/{name}.py")
     try:
-        last = (*git, "log", "-1", "--format=%H", "--", *CODE)
+        last = (*git, "log", "-1", "--format=%H", "--", *files)
         head = subprocess.run(last, capture_output=True, text=True)
         changed = subprocess.run(
-            (*git, "status", "--porcelain", *CODE), capture_output=True, text=True
+            (*git, "status", "--porcelain", *files), capture_output=True, text=True
         )
     except OSError as e:
         raise SystemExit(f"git is needed to tell the commit: {e}") from e
@@ -81,11 +81,10 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.names) - set(scripts()):
         raise SystemExit(f"no such script: {', '.join(sorted(unknown))}")
-    now = commit()
     state = json.loads(STATE.read_text()) if STATE.is_file() else {}
     failed, left = [], []
     for name in given.names or scripts():
-        told = arguments(name, given)
+        told, now = arguments(name, given), commit(name)
         if state.get(name) == now:
             continue
         if told is None:

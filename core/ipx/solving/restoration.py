@@ -42,8 +42,9 @@ class Restoration:
         trace: the trials of the tuner, in order: ``lam`` and a criterion, each a list of one number
             per image. The criterion is ``log_ratio``, log of the data term over its target
             (discrepancy), or ``score``, log |A x - y|^2 - 2 log(m - df) (gcv), beside ``noise``,
-            |A x - y| / sqrt(m - df). For a sum ``prior``
-            tells the one that is tried alone; the trials of all have a list for each in ``lam``.
+            |A x - y| / sqrt(m - df), and ``risk``, log of the risk for the estimated level, where
+            that counts. For a sum ``prior`` tells the one that is tried alone; the trials of all
+            have a list for each in ``lam``.
         op: the operator, with what was found in place of ``auto``.
         prior: the prior of the first image; ``plan.why`` tells why it was taken in place of
             another, or ``auto``.

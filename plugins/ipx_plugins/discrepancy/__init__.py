@@ -20,6 +20,10 @@ from ipx import (
     opt,
 )
 
+NEAR = (
+    "Distance in log lam from a weight tried within which one that follows from it needs no trial."
+)
+
 
 class DiscrepancyOptions(Options):
     """The discrepancy principle."""
@@ -34,25 +38,20 @@ class DiscrepancyOptions(Options):
         help="Target of the data term over its expected value; slightly above 1 allows for errors "
         "of the noise level.",
     )
-    near: float = opt(
-        default=0.35,
-        above=0.0,
-        help="Distance in log lam from a weight tried within which one that follows from it needs "
-        "no trial.",
-    )
+    near: float = opt(default=0.35, above=0.0, help=NEAR)
     evaluations: int = opt(default=14, min=2, max=1000, help="Largest number of weights tried.")
 
 
 class SearchOptions(Options):
     """The search for the least score."""
 
-    step: float = opt(default=2.7, min=1.2, max=100.0, help="Factor between the first weights.")
-    near: float = opt(
-        default=0.5,
-        above=0.0,
-        help="Distance in log lam from a weight tried within which one that follows from it needs "
-        "no trial.",
+    step: float = opt(
+        default=2.2,
+        min=1.2,
+        max=6.0,
+        help="Factor between the first weights; it grows with each that brackets no least score.",
     )
+    near: float = opt(default=0.4, above=0.0, help=NEAR)
     evaluations: int = opt(default=12, min=3, max=1000, help="Largest number of weights tried.")
 
 
@@ -78,7 +77,7 @@ class GSUREOptions(SearchOptions):
 class OracleOptions(SearchOptions):
     """The truth."""
 
-    near: float = opt(default=0.1, above=0.0, help="As of gcv; other rules are measured by it.")
+    near: float = opt(default=0.02, above=0.0, help=NEAR)
 
 
 class RadiusOptions(SearchOptions):

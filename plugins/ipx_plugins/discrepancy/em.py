@@ -44,7 +44,7 @@ class EM(Tuner[EMOptions]):
         return 2 * self.options.evaluations
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
-        """Choose lam for each image and solve; ``problem`` is what the declaration asks for."""
+        """Choose lam for each image; ``problem`` is what the declaration asks for."""
         prior = problem.prior
         count = known_count(problem)
         told = noise_variance(problem).clamp_min(LEAST_SIGMA**2)

@@ -1,4 +1,4 @@
-"""Generalised cross-validation: choice of lam without the noise level.
+"""Generalised cross-validation: choice of lam that needs no noise level.
 
     lam = argmin |A x_lam - y|^2 / (m - df_lam)^2
 
@@ -11,18 +11,19 @@ sensitive to errors of one per cent.
 
 Shrinkage by a prior that is not quadratic gives the score a second minimum near lam = 0, where
 residual and degrees of freedom vanish together, and for smooth priors a small weight may have the
-least score of all. The weight is therefore at least that of the least risk (`SURE`) for a noise
-level 2 to 10 % below its estimate, where this is one of a picture, and lower where a part of the
-level may be texture (`least_share`). Without this part, on 321 denoisings, blurs, holes, low
-resolutions and Fourier data of other pictures than those reported (total variation, wavelets and
-`smooth`; interpolated between weights) 25 are then more than 0.3 dB below the best weight, and 88
-with cross-validation followed by the discrepancy principle where its noise is too small.
+least score of all. An estimated level of the noise on which the estimators agree therefore bounds
+the weight: it is at least that of the least risk (`SURE`) for a level 2 to 10 % below the estimate,
+less where a part of the level may be texture (`least_share`). This was chosen on 321 denoisings,
+blurs, holes, low resolutions and Fourier data of other pictures than those reported, with total
+variation, wavelets and `smooth`, interpolated between weights: 20 are more than 0.3 dB below the
+best weight, levels counted in full. Cross-validation that is followed by the discrepancy principle
+where its noise is too small leaves 88.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,36 +33,35 @@ from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
 from ipx_plugins.discrepancy.noise_share import certain, least_share
 from ipx_plugins.discrepancy.pooled import pooled_risks
-from ipx_plugins.discrepancy.search import LeastScore, Measured, at_bound
+from ipx_plugins.discrepancy.search import Found, LeastScore, Measured
 
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
+_SPAN = 1e-3  # scores that vary less do not depend on lam
 WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 / m)
-
-
-def _decided(lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
-    """True where the score tells lam, ``(B,)``: it varies, and has a minimum within its bounds.
-
-    With pixelwise shrinkage it does not depend on lam.
-    """
-    scores = torch.tensor([t["score"] for t in trace])
-    known = torch.where(scores < WORST, scores, scores.amin(0))
-    varies = (known.amax(0) - known.amin(0) > 1e-3).to(lam.device)
-    return varies & ~at_bound(lam)
 
 
 class GCV(LeastScore[GCVOptions]):
     """The weight of least |A x - y|^2 / (m - df)^2."""
 
-    def decided(self, problem: Problem, lam: Tensor, trace: list[dict[str, Any]]) -> Tensor:
-        """Where the score varies, and has a minimum within its bounds."""
-        return _decided(lam, trace)
+    def decided(self, found: Found) -> Tensor:
+        """Where the score varies, and has a minimum within its bounds.
+
+        With pixelwise shrinkage it does not depend on lam.
+        """
+        spans = []
+        for points in found.points:
+            scores = [p[2] for p in points if math.isfinite(p[2])] or [0.0]
+            spans.append(max(scores) - min(scores))
+        varies = torch.tensor(spans, device=found.lam.device) > _SPAN
+        return varies & super().decided(found)
 
     def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor:
         """log |A x - y|^2 - 2 log(m - df) + const, ``(B,)``; `WORST` where m - df vanishes.
 
         There the residual vanishes too, and the score would be rounding error.
         """
-        return self.measured(problem, result, solve, None).values[0]
+        score = self.measured(problem, result, solve, None).values[0]
+        return torch.where(score.isinf(), WORST, score)
 
     def compare(self, tries: Sequence[tuple[Problem, Result, Solve]]) -> Tensor:
         """The risks of solutions with different priors, see `pooled_risks`."""
@@ -70,18 +70,21 @@ class GCV(LeastScore[GCVOptions]):
     def measured(
         self, problem: Problem, result: Result, solve: Solve, before: Result | None
     ) -> Measured:
-        """The score and the risk; told beside it ``noise``, |A x - y| / sqrt(m - df)."""
+        """The score and the risk; told beside them ``noise``, |A x - y| / sqrt(m - df)."""
         misfit, count = coarse_misfit(problem, result), coarse_count(problem)
         lam = vector(problem.lam, misfit)
         free, probed = free_values(problem, result, solve, lam, before)
         tiny = torch.finfo(misfit.dtype).tiny
         misfit, free = misfit.clamp_min(tiny), free.clamp_min(tiny)
         score = torch.log(misfit) - 2 * torch.log(free)
-        score = torch.where(free > _LEAST_FREE * count, score, torch.full_like(score, WORST))
+        score = torch.where(free > _LEAST_FREE * count, score, torch.inf)
         least = least_share(problem).square() * noise_variance(problem)
         left, least = 2 * misfit / free, least.clamp_min(tiny)
-        sure = certain(problem) & problem.estimated
+        counts = certain(problem) & problem.estimated
         risk = (2 * misfit + 2 * least * (count - free).clamp_min(0)).log()
-        values = torch.stack([score, torch.where(sure, risk, score)])
-        gap = torch.where(sure, (left / least).log(), 0.0)
-        return Measured(values, {"score": score, "noise": left.sqrt()}, probed, gap)
+        values = torch.stack([score, torch.where(counts, risk, score)])
+        gap = torch.where(counts, (left / least).log(), 0.0)
+        told = {"score": torch.where(score.isinf(), WORST, score), "noise": left.sqrt()}
+        if bool(counts.any()):
+            told["risk"] = risk
+        return Measured(values, told, probed, gap)

@@ -29,7 +29,8 @@ def certain(problem: Problem) -> Tensor:
     pictures = not problem.operator.traits.signed and problem.data.quadratic
     if not pictures or (noise.remarks and noise.about is None):
         return ~every
-    return ~noise.about if noise.remarks and noise.about is not None else every
+    told = noise.about if noise.remarks else None
+    return every if told is None else ~told.to(every.device)
 
 
 def noise_share(problem: Problem) -> Tensor:

@@ -44,7 +44,7 @@ from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_va
 from ipx_plugins.discrepancy.gcv import GCV
 from ipx_plugins.discrepancy.noise_share import noise_share
 from ipx_plugins.discrepancy.search import (
-    CLOSE,
+    AT_END,
     FARTHEST,
     FIRST,
     STEEP,
@@ -53,10 +53,11 @@ from ipx_plugins.discrepancy.search import (
     Search,
 )
 
-_FAR = 0.5  # log of a residual over its target that counts as missed
+_MISSED = 0.5  # log of a residual over its target that counts as missed
 _FEW = 5.0  # photons of a value below which degrees of freedom are not told by a probe
 _BEYOND = 1.1  # of the way to the root, so that it lies between two weights
-_CLOSEST = 0.5  # the smallest step of log lam outwards
+_SHORTEST = 0.5  # the smallest step of log lam outwards
+_BISECT = 6  # trials after which brackets are halved
 _FLAT = 1e-3  # the least slope of the criterion
 _FALLS = 0.005  # a criterion that falls by more where lam grows has no root below
 
@@ -85,7 +86,9 @@ def _least(problem: Problem) -> Tensor:
 
 
 class Discrepancy(Search[DiscrepancyOptions]):
-    """Finds the root of the criterion in log lam, image by image, by the secant method."""
+    """Finds the root of the criterion in log lam, image by image, by regula falsi and
+    bisection.
+    """
 
     lowest, highest = math.log(1e-7), math.log(1e4)
 
@@ -110,16 +113,19 @@ class Discrepancy(Search[DiscrepancyOptions]):
 
         The criterion grows with lam. Where it stays below its target for every weight tried (data
         that any smooth picture fits), the largest weight is taken; where it stays above, the
-        smallest.
+        smallest, or the one of the least criterion if that falls.
         """
-        lam, trace = self.search(problem, solve, self.options.evaluations)
-        gaps = torch.tensor([t["log_ratio"] for t in trace]).to(lam)
-        lost = (gaps > _FAR).all(0)
+        found = self.search(problem, solve, self.options.evaluations)
+        missed = [
+            min(p[1] for p in points) > _MISSED and min(abs(p[0] - log) for p in points) < AT_END
+            for points, log in zip(found.points, found.lam.log().tolist(), strict=True)
+        ]
+        lost = torch.tensor(missed, device=found.lam.device)
         remarks = (
-            "no weight tried for the prior brings the residual down to the noise level: operator, "
+            "none of the weights tried brings the residual down to the noise level: operator, "
             "noise and data do not fit",
         )
-        return Tuned(lam, trace, remarks if bool(lost.any()) else (), about=lost)
+        return Tuned(found.lam, found.trace, remarks if bool(lost.any()) else (), about=lost)
 
     def first(self, problem: Problem) -> Tensor:
         """`FIRST` times the standard deviation of the noise, as its expected misfit tells it."""
@@ -133,6 +139,10 @@ class Discrepancy(Search[DiscrepancyOptions]):
             expected = expected * noise_share(problem).square()
         return expected.maximum(_least(problem))
 
+    def best(self, points: Sequence[Point]) -> float:
+        """The weight nearest to its target."""
+        return min(points, key=lambda p: abs(p[1]))[0]
+
     def proposed(self, points: Sequence[Point]) -> tuple[float, bool]:
         """The root between the two points about it, or outwards."""
         ordered, near = sorted(points), self.options.near
@@ -140,19 +150,19 @@ class Discrepancy(Search[DiscrepancyOptions]):
         above = [p for p in ordered if p[1] >= 0 and not (below and p[0] < below[-1][0])]
         if below and above:
             (a, fa, *_), (b, fb, *_) = below[-1], above[0]
-            root = a + (b - a) * fa / (fa - fb)
+            root = a + (b - a) * fa / (fa - fb) if len(points) < _BISECT else (a + b) / 2
             return root, min(root - a, b - root) <= near or b - a <= 2 * near
         (at, gap, *_), *others = ordered[::-1] if below else ordered
         slope = STEEP
         if others:
             slope = (others[0][1] - gap) / (others[0][0] - at)
             if slope < -_FALLS and not below:
-                return min(ordered, key=lambda p: p[1])[0], True
+                return self.best(points), True
             slope = max(slope, _FLAT)
             if abs(gap / slope) <= near:
                 return at - gap / slope, True
-        step = min(max(_BEYOND * abs(gap) / slope, _CLOSEST), FARTHEST)
-        ends = at >= self.highest - CLOSE if below else at <= self.lowest + CLOSE
+        step = min(max(_BEYOND * abs(gap) / slope, _SHORTEST), FARTHEST)
+        ends = at >= self.highest - AT_END if below else at <= self.lowest + AT_END
         return at + (step if below else -step), ends
 
     def measured(

@@ -35,7 +35,7 @@ class SAPG(Tuner[SAPGOptions]):
     """
 
     def most(self, problem: Problem) -> int | None:
-        """None: the chain alone tells the weight."""
+        """No solves: the chain alone tells the weight."""
         return 0
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
