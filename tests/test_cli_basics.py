@@ -81,7 +81,7 @@ def test_version_and_no_command() -> None:
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
-        (["sovle"], 2, "No such command 'sovle'"),
+        (["sovle"], 2, "No such command 'sovle'; did you mean solve?"),
         (["solve", "--opp", "blur"], 2, "--op"),
         (["solve", "--operator", "blur"], 2, "did you mean --op?"),
         (["solve", "--operator.sigma", "2"], 2, "did you mean --op.sigma?"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ipx_cli import output
+from ipx_cli.progress import line
 from ipx_cli.values import PathValue
 
 
@@ -22,10 +23,11 @@ def explain(files: tuple[Path, ...], axes: str | None, as_json: bool) -> None:
     The noise level by each model, marks of JPEG, a blur, stripes, outliers, holes, the bits that
     are used and the share of clipped values.
     """
-    from ipx.jobs.explain import explain as looked_at
-
     for number, path in enumerate(files):
-        found = looked_at(path, axes)
+        with line(f"looking at {path.name}", quiet=False):
+            from ipx.jobs.explain import explain as looked_at  # takes seconds: torch
+
+            found = looked_at(path, axes)
         if as_json:
             output.json_line(found.to_json())
             continue

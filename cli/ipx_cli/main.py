@@ -63,6 +63,18 @@ class LazyGroup(click.Group):
         self._ask_plugins()
         return self.commands.get(cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command; of one that does not exist the nearest is named."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as e:
+            from ipx.errors import did_you_mean
+
+            near = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"{e.message.rstrip('.')}{near}", ctx) from e
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help lines, without importing a command."""
         rows = []

@@ -156,7 +156,7 @@ def rivals(wanted: Situation) -> list[Candidate]:
         raise PlanError(refused or f"no prior was measured for {wanted.what}; give --prior NAME")
     if len(found) > 1:
         first, near = found[0].plan, " and ".join(c.plan.title for c in found[1:])
-        told = f"{first.why}; so near is {near} that the data may decide"
+        told = f"{first.why}; {near} may be as good, which the data tell"
         found[0] = replace(found[0], plan=replace(first, why=told))
     return found
 

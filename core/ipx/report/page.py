@@ -166,7 +166,7 @@ def _fit(run: Run) -> str:
     )
     told = (
         "White noise has a flat spectrum. Above the line: image that the result has lost. "
-        "Below: noise that it has kept."
+        "Below: noise that it has kept, or, at all frequencies, a level that is too high."
     )
     spectrum = plot("Spectrum of the residual", lines, "frequency in cycles per pixel", "power",
                     log_y=True, note=told)  # fmt: skip
