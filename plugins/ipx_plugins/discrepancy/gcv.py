@@ -13,11 +13,12 @@ Shrinkage by a prior that is not quadratic gives the score a second minimum near
 residual and degrees of freedom vanish together, and for smooth priors a small weight may have the
 least score of all. An estimated level of the noise on which the estimators agree therefore bounds
 the weight: it is at least that of the least risk (`SURE`) for a level 2 to 10 % below the estimate,
-less where a part of the level may be texture (`least_share`). This was chosen on 321 denoisings,
-blurs, holes, low resolutions and Fourier data of other pictures than those reported, with total
-variation, wavelets and `smooth`, interpolated between weights: 20 are more than 0.3 dB below the
-best weight, levels counted in full. Cross-validation that is followed by the discrepancy principle
-where its noise is too small leaves 88.
+less where a part of the level may be texture (`least_share`). A weight that leaves twice the level
+is too large: text and line art without noise have their least score there. This was chosen on 321
+denoisings, blurs, holes, low resolutions and Fourier data of other pictures than those reported,
+with total variation, wavelets and `smooth`, interpolated between weights: 20 are more than 0.3 dB
+below the best weight, levels counted in full. Cross-validation that is followed by the discrepancy
+principle where its noise is too small leaves 88.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from ipx_plugins.discrepancy.pooled import pooled_risks
 from ipx_plugins.discrepancy.search import Found, LeastScore, Measured
 
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
+_MOST = 2.0  # a weight that leaves more than this times the estimated level is too large
+_FAR = 1e3  # above all scores: it grows with the noise that is left, and so with the weight
 _SPAN = 1e-3  # scores that vary less do not depend on lam
 WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 / m)
 
@@ -60,8 +63,7 @@ class GCV(LeastScore[GCVOptions]):
 
         There the residual vanishes too, and the score would be rounding error.
         """
-        score = self.measured(problem, result, solve, None).values[0]
-        return torch.where(score.isinf(), WORST, score)
+        return self.measured(problem, result, solve, None).told["score"]
 
     def compare(self, tries: Sequence[tuple[Problem, Result, Solve]]) -> Tensor:
         """The risks of solutions with different priors, see `pooled_risks`."""
@@ -82,7 +84,10 @@ class GCV(LeastScore[GCVOptions]):
         left, least = 2 * misfit / free, least.clamp_min(tiny)
         counts = certain(problem) & problem.estimated
         risk = (2 * misfit + 2 * least * (count - free).clamp_min(0)).log()
-        values = torch.stack([score, torch.where(counts, risk, score)])
+        much = counts & (left > _MOST**2 * noise_variance(problem))
+        values = torch.stack(
+            [torch.where(much, _FAR + left.log(), score), torch.where(counts, risk, score)]
+        )
         gap = torch.where(counts, (left / least).log(), 0.0)
         told = {"score": torch.where(score.isinf(), WORST, score), "noise": left.sqrt()}
         if bool(counts.any()):
