@@ -14,11 +14,11 @@ residual and degrees of freedom vanish together, and for smooth priors a small w
 least score of all. An estimated level of the noise on which the estimators agree therefore bounds
 the weight: it is at least that of the least risk (`SURE`) for a level 2 to 10 % below the estimate,
 less where a part of the level may be texture (`least_share`). A weight that leaves twice the level
-is too large: text and line art without noise have their least score there. This was chosen on 321
-denoisings, blurs, holes, low resolutions and Fourier data of other pictures than those reported,
-with total variation, wavelets and `smooth`, interpolated between weights: 20 are more than 0.3 dB
-below the best weight, levels counted in full. Cross-validation that is followed by the discrepancy
-principle where its noise is too small leaves 88.
+is too large: text and line art without noise have their least score there. The lower bound was
+chosen on 321 denoisings, blurs, holes, low resolutions and Fourier data of other pictures than
+those reported, with total variation, wavelets and `smooth`, interpolated between weights: 20 are
+more than 0.3 dB below the best weight, levels counted in full. Cross-validation that is followed by
+the discrepancy principle where its noise is too small leaves 88.
 """
 
 from __future__ import annotations
