@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 import ipx
+from ipx import Storage
 from ipx.files import images
+from ipx_plugins.gaussian.compressed import past_errors
 from ipx_plugins.gaussian.level import noise_level
 from ipx_plugins.gaussian.patches import spread
 
@@ -136,6 +138,53 @@ def test_noise_before_jpeg_compression(quality: int, tmp_path: Path) -> None:
     (found,) = noise_level(y, floor=picture.storage.errors)
     assert found.sigma == pytest.approx(0.03, rel=0.15)
     assert (noise_level(y)[0].sigma < 0.005) == (quality in (80, 60))
+
+
+BYTE = Storage(errors=(1 / 255 / 12**0.5,))
+"""The storage of 8 bits."""
+
+
+@pytest.mark.parametrize("quality", [95, 80, 60, 30])
+@pytest.mark.parametrize("sigma", [0.0, 0.03])
+def test_traces_of_an_earlier_compression(quality: int, sigma: float, tmp_path: Path) -> None:
+    """The steps of the lower frequencies, which have coefficients, are those of the file."""
+    picture, _ = stored(quality, sigma, tmp_path)
+    crop = torch.from_numpy(picture.pixels)[None, :, 3:, 5:]
+    found = past_errors(crop, BYTE.errors[0])
+    assert found is not None
+    assert found[2] == pytest.approx(picture.storage.errors[2], rel=0.01)
+    assert found[1] == pytest.approx(picture.storage.errors[1], rel=0.25)
+    assert found[0] <= 1.01 * picture.storage.errors[0]
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.02])
+@pytest.mark.parametrize("name", ["camera", "squares", "doubled", "module", "flat", *HARD])
+def test_no_traces_of_compression(name: str, sigma: float) -> None:
+    """Squares and modules of 8 pixels have blocks of zeros, too."""
+    ramp = torch.linspace(0.2, 0.7, 256, dtype=F64).expand(1, 256, 256)
+    camera, cells = photograph("camera"), torch.arange(256) // 8
+    images = {
+        "camera": camera,
+        "squares": 0.2 + 0.5 * ((cells[:, None] + cells) % 2).to(F64)[None],
+        "doubled": camera[:, :128, :128].repeat_interleave(2, 1).repeat_interleave(2, 2),
+        "module": camera[:, ::8, ::8].repeat_interleave(8, 1).repeat_interleave(8, 2),
+        "flat": ramp,
+        **HARD,
+    }
+    y = (noisy(images[name], sigma).clamp(0, 1) * 255).round() / 255
+    assert past_errors(y, BYTE.errors[0]) is None
+
+
+def test_a_crop_of_a_jpeg_stored_as_png(tmp_path: Path) -> None:
+    """With a blur and noise before quality 60: the level was 0.001, the result 18.9 dB."""
+    picture, clean = stored(60, 0.03, tmp_path)
+    crop = torch.from_numpy(picture.pixels)[:, 3:, 5:]
+    how = ipx.solve(crop, op={"name": "blur", "sigma": 1.6}, prior="tv", storage=BYTE)
+    assert how.level[0] == pytest.approx(0.03, rel=0.25)
+    assert float(ipx.psnr(how.x, clean[:, 3:, 5:])[0]) > 1 + float(
+        ipx.psnr(crop, clean[:, 3:, 5:])[0]
+    )
+    assert not how.warnings
 
 
 @pytest.mark.parametrize("prior", ["tv", "drunet"])

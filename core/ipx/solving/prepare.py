@@ -287,8 +287,7 @@ def _problem(
     untold = noise.level is None
     if untold:
         noise = estimated(noise, y, operator.known(y), storage)
-        # lossy storage has removed the noise of some frequencies
-        quiet = operator.quiet(y) if len(storage.errors) < 2 else None
+        quiet = operator.quiet(y)
         noise = noise if quiet is None else noise.bounded(quiet)
     if operator.error > 0:  # the weight is chosen for the level as it is then
         noise, untold = noise.widened(operator.error / units.by), False

@@ -15,7 +15,8 @@ octave has more is texture, and a share of it is taken off (`_without_texture`).
 Where the range ends, noise may be cut off (`cut_sigma`).
 
 Lossy storage removes fine noise: after JPEG compression the finest details tell nothing. The
-errors of storage, known from the file, say from which octave on the noise is still there.
+errors of storage, known from the file or from its traces (`past_errors`), say from which octave on
+the noise is still there.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ipx import squares
+from ipx_plugins.gaussian.compressed import past_errors
 from ipx_plugins.gaussian.cut import cut_sigma
 from ipx_plugins.gaussian.details import calm_sigma
 from ipx_plugins.gaussian.mixture import flat_sigma
@@ -56,6 +58,7 @@ class Level:
         others: estimates that disagree with the one taken, the largest.
         cut: noise is cut off at an end of the range.
         pure: it is that of patches, in directions that hold noise alone.
+        lossy: storage has removed the noise of some frequencies.
     """
 
     sigma: float
@@ -63,6 +66,7 @@ class Level:
     others: float | None = None
     cut: bool = False
     pure: bool = False
+    lossy: bool = False
 
 
 def noise_level(y: Tensor, known: Tensor | None = None, floor: Sequence[float] = ()) -> list[Level]:
@@ -83,7 +87,18 @@ def noise_level(y: Tensor, known: Tensor | None = None, floor: Sequence[float] =
     if known is not None:
         mask = known.expand_as(y[:1]).reshape(mask.shape)
     holes = known is not None
-    return [_uncut(picture[None], mask, holes, floor) for picture in pictures]
+    found = []
+    for picture in pictures.split(1):
+        errors = _errors(picture, holes, floor)
+        level = _uncut(picture, mask, holes, errors)
+        found.append(replace(level, lossy=len(errors) > 1))
+    return found
+
+
+def _errors(y: Tensor, holes: bool, floor: Sequence[float]) -> Sequence[float]:
+    """The errors of storage; of an image that is only rounded, those of an earlier compression."""
+    rounded = y.shape[-2] > 1 and len(floor) == 1 and not holes
+    return (past_errors(y, floor[0]) or floor) if rounded else floor
 
 
 def _uncut(y: Tensor, mask: Tensor, holes: bool, floor: Sequence[float]) -> Level:

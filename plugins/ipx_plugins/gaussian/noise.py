@@ -25,8 +25,11 @@ class White(Noise[_O]):
     spread = 1.0
     doubted: float | None = None
     """The largest estimate of the level, if that is another one than was taken."""
-    cut: Tensor | None = None
-    """Images whose noise is cut off at an end of the range, ``(B,)``; None for none."""
+    missing: Tensor | None = None
+    """Images that lack a part of their noise, ``(B,)``; None for none.
+
+    It is cut off at an end of the range, or storage has removed some frequencies.
+    """
 
     def nll(self, pred: Tensor, y: Tensor) -> Tensor:
         """1/2 |pred - y|^2 per image, ``(B,)``."""
@@ -58,7 +61,7 @@ class White(Noise[_O]):
         sigma = torch.tensor([f.sigma for f in found], dtype=y.dtype, device=y.device)
         made.level = sigma / self.spread
         made.block = max(f.block for f in found)
-        made.cut = torch.tensor([f.cut for f in found], device=y.device)
+        made.missing = torch.tensor([f.cut or f.lossy for f in found], device=y.device)
         made.about = torch.tensor([f.others is not None for f in found], device=y.device)
         for f in found:
             if f.others is not None and made.doubted is None:
@@ -83,8 +86,8 @@ class White(Noise[_O]):
         level = quiet.abs().median(1).values / (MAD * self.spread)
         told = torch.as_tensor(self.level, dtype=level.dtype, device=level.device)
         least = level < AGREE * told
-        if self.cut is not None:  # what is missing of the noise is missing there, too
-            least = least & ~self.cut
+        if self.missing is not None:  # it may be missing there, too
+            least = least & ~self.missing
         if not bool(least.any()):
             return self
         made = type(self)(self.options)
