@@ -88,7 +88,7 @@ def noise_level(y: Tensor, known: Tensor | None = None, floor: Sequence[float] =
         mask = known.expand_as(y[:1]).reshape(mask.shape)
     holes = known is not None
     found = []
-    for picture in pictures.split(1):
+    for picture in torch.split(pictures, 1):
         errors = _errors(picture, holes, floor)
         level = _uncut(picture, mask, holes, errors)
         found.append(replace(level, lossy=len(errors) > 1))
