@@ -25,11 +25,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ipx import Problem, Result, Solve, noise_variance, vector
+from ipx import LEAST_SIGMA, Problem, Result, Solve, Tuned, noise_variance, vector
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
 from ipx_plugins.discrepancy.noise_share import certain, least_share
@@ -37,6 +38,7 @@ from ipx_plugins.discrepancy.pooled import pooled_risks
 from ipx_plugins.discrepancy.search import Found, LeastScore, Measured
 
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
+_SILENT = LEAST_SIGMA / 10  # estimated levels below it are rounding, which no weight is to follow
 _MOST = 2.0  # a weight that leaves more than this times the estimated level is too large
 _FAR = 1e3  # above all scores: it grows with the noise that is left, and so with the weight
 _SPAN = 1e-3  # scores that vary less do not depend on lam
@@ -45,6 +47,20 @@ WORST = 0.0  # above all scores of pictures in [0, 1], which are at most log(1 /
 
 class GCV(LeastScore[GCVOptions]):
     """The weight of least |A x - y|^2 / (m - df)^2."""
+
+    def tune(self, problem: Problem, solve: Solve) -> Tuned:
+        """Choose lam for each image with noise.
+
+        Without noise residuals and scores fall with the weight, and what is not measured is filled
+        in worse: total variation on a part of all frequencies lost up to 3.6 dB.
+        """
+        noisy = noise_variance(problem) > _SILENT**2
+        if problem.estimated and not bool(noisy.any()):
+            return Tuned(self.first(problem), decided=noisy)
+        tuned = super().tune(problem, solve)
+        if not problem.estimated or tuned.decided is None:
+            return tuned
+        return replace(tuned, decided=tuned.decided & noisy)
 
     def decided(self, found: Found) -> Tensor:
         """Where the score varies, and has a minimum within its bounds.
