@@ -137,5 +137,5 @@ def test_a_missing_library_is_said(
     path = tmp_path / ("a.ozx" if extra == "zarr" else "a.bin")
     path.write_bytes(start)
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ipx.MissingExtraError, match=rf"pip install 'ipx-toolbox\[{extra}\]'"):
+    with pytest.raises(ipx.MissingExtraError, match=f", or the extra {extra} of ipx-toolbox"):
         images.read(path, stacks=True)

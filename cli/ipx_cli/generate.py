@@ -10,10 +10,9 @@ import click
 
 from ipx.declare.registry import registry
 from ipx.errors import UsageError
-from ipx.files.scale import SCALE
 from ipx_cli import command, output
 from ipx_cli.command import ComponentCommand
-from ipx_cli.options import max_pixels
+from ipx_cli.options import SCALE, max_pixels
 from ipx_cli.values import Name, PathValue
 
 

@@ -23,6 +23,16 @@ KIND_OF = {**ROLES, "model": "model", "generator": "generator"}
 DEFAULTS: dict[str, str] = {role: getattr(Request(), role)["name"] for role in ROLES}
 """The default component of each role."""
 
+SCALE = click.option(
+    "--scale",
+    type=click.IntRange(1, 64),
+    help="Enlarge by this factor, pixels repeated.  [default: pictures of a sheet to 64 pixels]",
+)
+"""The option ``--scale`` of commands that write sheets of pictures.
+
+Its value is the argument ``scale`` of `ipx.files.sheets.sheet`: None if it is not given.
+"""
+
 _HELP = {
     "prior": "Prior; auto takes the best by what was measured. Several times: their sum.",
     "solver": "Solver; auto takes the best that fits.",

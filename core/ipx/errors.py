@@ -47,6 +47,18 @@ class PluginError(IpxError):
 class MissingExtraError(PluginError):
     """An optional dependency is not installed."""
 
+    @classmethod
+    def of(cls, what: str, *packages: str, extra: str = "") -> MissingExtraError:
+        """The error of a part that cannot work without packages.
+
+        Args:
+            what: the part.
+            *packages: those that are missing, as pip names them.
+            extra: the extra of ipx-toolbox that has them; empty if none has.
+        """
+        also = f", or the extra {extra} of ipx-toolbox" if extra else ""
+        return cls(f"{what} needs {', '.join(packages)}: pip install {' '.join(packages)}{also}")
+
 
 class MemoryExhaustedError(IpxError):
     """The machine ran out of memory."""

@@ -113,9 +113,8 @@ def _hdf5(file: Path) -> Any:
     try:
         import h5py
     except ImportError as e:
-        raise MissingExtraError(
-            f"{file}: is a MATLAB 7.3 (HDF5) file; pip install 'ipx-toolbox[hdf5]' to read it"
-        ) from e
+        what = f"{file}: is a MATLAB 7.3 (HDF5) file, which"
+        raise MissingExtraError.of(what, "h5py", extra="hdf5") from e
     try:
         with h5py.File(file, "r") as opened:
             return {k: _node(opened, v) for k, v in opened.items() if not k.startswith("#")}

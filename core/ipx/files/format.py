@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ipx.declare.declared import Declared
 from ipx.declare.options import NoOptions, Options
 from ipx.files.limits import check_size as check_size
 from ipx.files.storage import Storage
@@ -145,7 +146,7 @@ class WholeRows(Rows):
         return self.samples[top:bottom]
 
 
-class Format:
+class Format(Declared):
     """Base class of file formats; a subclass declares itself with an `IOSpec`.
 
     A format converts bytes to samples and back, and keeps no state. The caller reads and writes
@@ -184,7 +185,7 @@ class Format:
         Raises:
             InputError: the file is damaged, or of a variant that cannot be used.
         """
-        raise NotImplementedError
+        raise self.undefined("decode")
 
     def stack(self, data: bytes, axes: str) -> Raster:
         """The stack or volume in a file; only for formats that declare ``stacks``.
@@ -197,7 +198,7 @@ class Format:
         Raises:
             InputError: as for `decode`; or nobody tells what the axes mean.
         """
-        raise NotImplementedError
+        raise self.undefined("stack")
 
     def encode(self, raster: Raster) -> bytes:
         """A file from which `decode` gives ``raster`` again, exactly if declared lossless.
@@ -212,7 +213,7 @@ class Format:
         Raises:
             InputError: the image is too large for the format.
         """
-        raise NotImplementedError
+        raise self.undefined("encode")
 
     def numbers(self, data: bytes) -> Array:
         """The array in a file that is not an image (a PSF, a mask), as stored, of any shape.

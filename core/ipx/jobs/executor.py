@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from ipx.declare.declared import Declared
 from ipx.declare.foreign import ExecutorSpec
 from ipx.declare.options import NoOptions, Options
 from ipx.declare.registry import registry
@@ -44,7 +45,7 @@ class Workers:
     preload: tuple[str, ...] = ()
 
 
-class Executor:
+class Executor(Declared):
     """Base of all executors: processes of this machine, or a cluster.
 
     The work is a function that can be pickled; it raises nothing and may be called again with the
@@ -74,7 +75,7 @@ class Executor:
         Raises:
             IpxError: there are no workers, or all were lost; says what would help.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define run")
+        raise self.undefined("run")
 
     @contextmanager
     def team(self, work: Callable[[U], R], workers: Workers) -> Iterator[Team[U, R]]:

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ipx.declare.capabilities import Shape, implemented, methods
 from ipx.declare.capability import Returns
+from ipx.declare.declared import Declared
 from ipx.declare.options import NoOptions, Options
 from ipx.declare.registry import registry
 from ipx.declare.specs import Spec
 from ipx.declare.traits import Traits
-from ipx.errors import PluginError
 from ipx.parts.results import check_results
 
 O = TypeVar("O", bound=Options)  # noqa: E741  # the options, as in Solver[O]
@@ -39,7 +39,7 @@ def bytes_of(traits: Traits, kind: str, image_shape: Shape, itemsize: int) -> fl
     return itemsize * pixels * (arrays * channels + traits.maps)
 
 
-class Component(Generic[O]):
+class Component(Declared, Generic[O]):
     """Base of every plugin class.
 
     ``class TV(Prior[TVOptions])`` gives ``TV(isotropic=False)`` and ``TV(TVOptions(...))``; the
@@ -52,13 +52,11 @@ class Component(Generic[O]):
     kind whose methods it defines, beside those of a declared base.
     """
 
-    kind: ClassVar[str] = ""
     returns: ClassVar[Mapping[str, Returns]] = {}
     """What methods of the kind return, besides those of its capabilities."""
     options_type: ClassVar[type[Options]] = NoOptions
     provides: ClassVar[tuple[type, ...] | None] = None
     traits: Traits = Traits()
-    declaration: Spec | None = None
     ready: bool = False
     """True after its constructor, where `Registry.create` has made it."""
     options: O
@@ -106,15 +104,6 @@ class Component(Generic[O]):
                     return spec, own
             own |= set(vars(cls))
         return None, own
-
-    @property
-    def origin(self) -> str:
-        """How errors name it: by its declaration, or by its class."""
-        return type(self).__name__ if self.declaration is None else self.declaration.origin
-
-    def undefined(self, method: str) -> PluginError:
-        """The error of a method that every subclass defines."""
-        return PluginError(f"{self.origin}: {type(self).__name__} has no method {method}")
 
     def check(self, image_shape: Shape) -> None:
         """Raise what would fail later and can be found at once, such as missing weights.

@@ -64,7 +64,7 @@ class Generative(Model[O]):
 
     def log_prob(self, net: nn.Module, x: Tensor) -> Tensor:
         """log p(x) in nats, ``(B,)``, for x in [0, 1]; see ``density``."""
-        raise NotImplementedError(f"{type(self).__name__} has no density")
+        raise self.undefined("log_prob")
 
     def spread(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """x with the dequantisation noise of the training; x itself if there was none.

@@ -79,14 +79,15 @@ def export(thing: Any, to: str, **how: Any) -> Any:
         try:
             importlib.import_module(module)
         except ImportError as e:
-            raise MissingExtraError(missing(spec, module, e)) from e
+            raise _missing(spec, module, e) from e
     library: Library[Any] = registry().create(spec)
     return library.export(thing, **how)
 
 
-def missing(spec: LibrarySpec, module: str, error: ImportError) -> str:
-    """The error line for a library that cannot be imported."""
+def _missing(spec: LibrarySpec, module: str, error: ImportError) -> MissingExtraError:
+    """The error of a library that cannot be imported."""
     if error.name not in (None, module):
-        return f"{module} cannot be imported, since {error.name} is missing; install that"
-    hint = f"pip install 'ipx-toolbox[{spec.extra}]'" if spec.extra else f"install {module}"
-    return f"{module} is not installed; {hint}"
+        return MissingExtraError(
+            f"{module} cannot be imported, since {error.name} is missing; install that"
+        )
+    return MissingExtraError.of(f"the library {spec.name}", module, extra=spec.extra)

@@ -11,7 +11,7 @@ from ipx.errors import InputError, UsageError
 from ipx.files.atomic import check_folder
 from ipx.files.lookup import pictures_of
 from ipx.files.record import environment, record_path, write_record
-from ipx.files.scale import SCALE
+from ipx_cli.options import SCALE
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -52,7 +52,7 @@ def _dataset(data: bytes) -> Any:
     try:
         import pydicom
     except ImportError as e:
-        raise MissingExtraError("DICOM needs pydicom: pip install 'ipx-toolbox[dicom]'") from e
+        raise MissingExtraError.of("DICOM", "pydicom", extra="dicom") from e
     found = pydicom.dcmread(io.BytesIO(data))
     if "PixelData" not in found:
         raise InputError("holds no pixels; give the file of an image")

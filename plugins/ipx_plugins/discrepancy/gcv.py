@@ -13,7 +13,7 @@ Shrinkage by a prior that is not quadratic gives the score a second minimum near
 residual and degrees of freedom vanish together, and for smooth priors a small weight may have the
 least score of all. An estimated level of the noise on which the estimators agree therefore bounds
 the weight: it is at least that of the least risk (`SURE`) for a level 2 to 10 % below the estimate,
-less where a part of the level may be texture (`least_share`). A weight that leaves twice the level
+less where a part of the level may be texture (`Level.least`). A weight that leaves twice the level
 is too large: text and line art without noise have their least score there. The lower bound was
 chosen on 321 denoisings, blurs, holes, low resolutions and Fourier data of other pictures than
 those reported, with total variation, wavelets and `smooth`, interpolated between weights: 20 are
@@ -33,7 +33,7 @@ from torch import Tensor
 from ipx import LEAST_SIGMA, Problem, Result, Solve, Tuned, noise_variance, vector
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
-from ipx_plugins.discrepancy.noise_share import certain, least_share
+from ipx_plugins.discrepancy.noise_share import noise_level
 from ipx_plugins.discrepancy.pooled import pooled_risks
 from ipx_plugins.discrepancy.search import Found, LeastScore, Measured
 
@@ -96,11 +96,12 @@ class GCV(LeastScore[GCVOptions]):
         misfit, free = misfit.clamp_min(tiny), free.clamp_min(tiny)
         score = torch.log(misfit) - 2 * torch.log(free)
         score = torch.where(free > _LEAST_FREE * count, score, torch.inf)
-        least = least_share(problem).square() * noise_variance(problem)
+        level = noise_level(problem)
+        least = level.least.square() * level.variance
         left, least = 2 * misfit / free, least.clamp_min(tiny)
-        counts = certain(problem) & problem.estimated
+        counts = level.certain & problem.estimated
         risk = (2 * misfit + 2 * least * (count - free).clamp_min(0)).log()
-        much = counts & (left > _MOST**2 * noise_variance(problem))
+        much = counts & (left > _MOST**2 * level.variance)
         values = torch.stack(
             [torch.where(much, _FAR + left.log(), score), torch.where(counts, risk, score)]
         )

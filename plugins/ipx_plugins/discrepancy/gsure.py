@@ -55,7 +55,7 @@ class GSURE(LeastScore[GSUREOptions]):
         fitted = image_dot(predicted - y, residual)
         risk = fitted + 2 * noise_variance(problem) * freedom
         risk = risk / known_count(problem)
-        return Measured(risk[None], {"score": risk}, probed)
+        return Measured(risk[None], probed=probed)
 
     def _inverse(self, problem: Problem, values: Tensor) -> Tensor:
         """(A A^T + floor |A|^2 I)^-1 times data."""

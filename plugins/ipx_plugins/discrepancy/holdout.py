@@ -126,4 +126,4 @@ class _Fold(LeastScore[HoldoutOptions]):
         predicted = self.whole.operator.forward(result.unknown)
         misfit = noise.nll(torch.where(self.out, predicted, noise.centred(y)), y)
         score = misfit.clamp_min(torch.finfo(misfit.dtype).tiny).log()
-        return Measured(score[None], {"score": score})
+        return Measured(score[None])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -22,8 +24,43 @@ On the pictures of `GCV` nine levels of ten are at most 10 % too high in denoisi
 """
 
 
-def certain(problem: Problem) -> Tensor:
-    """Images whose estimated level counts, ``(B,)``: pictures, on which the estimators agree."""
+@dataclass(frozen=True)
+class Level:
+    """The level of the noise, and how much of it counts, ``(B,)`` each.
+
+    Attributes:
+        variance: see `ipx.noise_variance`.
+        certain: images whose estimated level counts: pictures, on which the estimators agree.
+        share: the share of an estimated level that is surely noise. It is 1 where nothing is known
+            of it: the data are no picture, the noise is not Gaussian or is told to be doubtful, or
+            the operator mixes pixels.
+        least: ``share``, and at most the share to which estimated levels are right.
+    """
+
+    variance: Tensor
+    certain: Tensor
+    share: Tensor
+    least: Tensor
+
+
+def noise_level(problem: Problem) -> Level:
+    """The level of the noise of a problem."""
+    variance, certain = noise_variance(problem), _certain(problem)
+    if not has(problem.physical, Diagonal):
+        share = torch.ones_like(variance)
+        return Level(variance, certain, share, share.clamp_max(_MIXED))
+    whole = problem.operator.known(problem.y) is None
+    level = variance.sqrt() / (1 if whole else 2)
+    (low, first), *others = _SHARES
+    found = torch.full_like(level, first)
+    for high, more in others:
+        found += (more - first) * ((level - low) / (high - low)).clamp(0, 1)
+        low, first = high, more
+    share = torch.where(certain, found, 1.0)
+    return Level(variance, certain, share, share.clamp_max(_FILLED if whole else _HOLES))
+
+
+def _certain(problem: Problem) -> Tensor:
     noise = problem.noise
     every = torch.ones(len(problem.y), dtype=torch.bool, device=problem.y.device)
     pictures = not problem.operator.traits.signed and problem.data.quadratic
@@ -31,28 +68,3 @@ def certain(problem: Problem) -> Tensor:
         return ~every
     told = noise.about if noise.remarks else None
     return every if told is None else ~told.to(every.device)
-
-
-def noise_share(problem: Problem) -> Tensor:
-    """The share of the estimated level of the noise that is surely noise, ``(B,)``.
-
-    It is 1 where nothing is known of it: the data are no picture, the noise is not Gaussian or is
-    told to be doubtful, or the operator mixes pixels.
-    """
-    level = noise_variance(problem).sqrt()
-    if not has(problem.physical, Diagonal):
-        return torch.ones_like(level)
-    level = level / (1 if problem.operator.known(problem.y) is None else 2)
-    (low, share), *others = _SHARES
-    found = torch.full_like(level, share)
-    for high, more in others:
-        found += (more - share) * ((level - low) / (high - low)).clamp(0, 1)
-        low, share = high, more
-    return torch.where(certain(problem), found, 1.0)
-
-
-def least_share(problem: Problem) -> Tensor:
-    """`noise_share`, and at most the share to which estimated levels are right, ``(B,)``."""
-    whole = problem.operator.known(problem.y) is None
-    bound = (_FILLED if whole else _HOLES) if has(problem.physical, Diagonal) else _MIXED
-    return noise_share(problem).clamp_max(bound)

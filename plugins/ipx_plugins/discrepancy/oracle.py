@@ -21,4 +21,4 @@ class Oracle(LeastScore[OracleOptions]):
         assert solve.truth is not None  # the declaration needs it
         error = (problem.physical.view(result.x) - solve.truth).flatten(1)
         square = error.square().mean(1).clamp_min(torch.finfo(error.dtype).tiny)
-        return Measured(square.log()[None], {"score": square.log()})
+        return Measured(square.log()[None])

@@ -28,4 +28,4 @@ class Radius(LeastScore[RadiusOptions]):
         share = image_norm(code) / code[0].numel() ** 0.5
         tiny = torch.finfo(share.dtype).tiny
         score = (share / self.options.radius).clamp_min(tiny).log() ** 2
-        return Measured(score[None], {"score": score, "radius": share})
+        return Measured(score[None], {"radius": share})

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
@@ -67,14 +67,14 @@ class Measured:
     Attributes:
         values: ``(values, B)``, that the choice is made from: scores, less is better; infinite
             where a trial tells nothing.
-        told: what the trace tells, ``(B,)`` each.
+        told: what the trace tells besides, ``(B,)`` each.
         probed: the solution for a probe of the degrees of freedom.
         gap: ``(B,)``, log of the misfit over what the noise leaves of it; None if it is unknown. A
             weight is too small where it is below 0.
     """
 
     values: Tensor
-    told: dict[str, Tensor]
+    told: dict[str, Tensor] = field(default_factory=dict)
     probed: Result | None = None
     gap: Tensor | None = None
 
@@ -108,6 +108,10 @@ class Search(Tuner[P]):
     ) -> Measured:
         """What the solution of ``problem`` tells; ``before``: the solution for the last probe."""
 
+    def told(self, found: Measured) -> dict[str, Tensor]:
+        """What the trace tells of a trial, ``(B,)`` each."""
+        return found.told
+
     @abstractmethod
     def first(self, problem: Problem) -> Tensor:
         """The first weight, ``(B,)``."""
@@ -137,7 +141,7 @@ class Search(Tuner[P]):
             result = solve(weighted, after=result)
             found = self.measured(weighted, result, solve, probed)
             probed = found.probed
-            told = {"lam": lam, **found.told}
+            told = {"lam": lam, **self.told(found)}
             trace.append({name: value.tolist() for name, value in told.items()})
             known = _known(log, found)
             fresh = log.tolist()
@@ -176,6 +180,10 @@ class LeastScore(Search[O]):
         """Choose lam for each image."""
         found = self.search(problem, solve, self.options.evaluations)
         return Tuned(found.lam, found.trace, decided=self.decided(found))
+
+    def told(self, found: Measured) -> dict[str, Tensor]:
+        """The first value measured as ``score``, and what is told besides."""
+        return {"score": found.values[0], **found.told}
 
     def decided(self, found: Found) -> Tensor:
         """Images whose weight the scores tell, ``(B,)``: by default those not at a bound."""

@@ -29,9 +29,9 @@ class SURE(LeastScore[SUREOptions]):
         count, misfit = coarse_count(problem), coarse_misfit(problem, result)
         lam = vector(problem.lam, misfit)
         free, probed = free_values(problem, result, solve, lam, before)
-        risk = 2 * misfit + noise_variance(problem) * (count - 2 * free)
+        variance = noise_variance(problem)
+        risk = 2 * misfit + variance * (count - 2 * free)
         risk = risk / count
         tiny = torch.finfo(risk.dtype).tiny
-        left = 2 * misfit / free.clamp_min(tiny) / noise_variance(problem).clamp_min(tiny)
-        told = {"score": risk, "free": free}
-        return Measured(risk[None], told, probed, left.clamp_min(tiny).log())
+        left = 2 * misfit / free.clamp_min(tiny) / variance.clamp_min(tiny)
+        return Measured(risk[None], {"free": free}, probed, left.clamp_min(tiny).log())

@@ -42,7 +42,7 @@ from ipx import (
 from ipx_plugins.discrepancy import DiscrepancyOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
 from ipx_plugins.discrepancy.gcv import GCV
-from ipx_plugins.discrepancy.noise_share import noise_share
+from ipx_plugins.discrepancy.noise_share import noise_level
 from ipx_plugins.discrepancy.search import (
     AT_END,
     FARTHEST,
@@ -136,7 +136,7 @@ class Discrepancy(Search[DiscrepancyOptions]):
         """The data term of the noise, ``(B,)``."""
         expected = problem.noise.expected(problem.y, count) * self.options.factor
         if problem.estimated:
-            expected = expected * noise_share(problem).square()
+            expected = expected * noise_level(problem).share.square()
         return expected.maximum(_least(problem))
 
     def best(self, points: Sequence[Point]) -> float:

@@ -40,7 +40,7 @@ class Dask(Executor):
     @contextmanager
     def team(self, work: Callable[[U], R], workers: Workers) -> Iterator[Team[U, R]]:
         """See `ipx.Executor.team`."""
-        distributed = _module("distributed", "the extra dask: pip install 'ipx-toolbox[dask]'")
+        distributed = _module("distributed", extra="dask")
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         with ExitStack() as after:
             client = _client(distributed, workers, after)
@@ -66,11 +66,12 @@ def _ended(client: Any, work: Callable[[U], R], units: Sequence[U]) -> Iterator[
         _give_up(client, running)
 
 
-def _module(name: str, remedy: str) -> Any:
+def _module(name: str, extra: str = "") -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as e:
-        raise MissingExtraError(f"--cluster needs {name}, which is missing; {remedy}") from e
+        package = name.replace("_", "-")
+        raise MissingExtraError.of("--cluster", package, extra=extra) from e
 
 
 def _client(distributed: Any, workers: Workers, after: ExitStack) -> Any:
@@ -92,7 +93,7 @@ def _client(distributed: Any, workers: Workers, after: ExitStack) -> Any:
             )
         )
     elif where == "slurm":
-        queued = _module("dask_jobqueue", "pip install dask-jobqueue, and describe its queue")
+        queued = _module("dask_jobqueue")
         where = after.enter_context(queued.SLURMCluster())
         where.scale(jobs=workers.jobs)
     try:

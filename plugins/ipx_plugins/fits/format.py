@@ -67,5 +67,5 @@ def _fits() -> Any:
     try:
         from astropy.io import fits
     except ImportError as e:
-        raise MissingExtraError("FITS needs astropy: pip install 'ipx-toolbox[fits]'") from e
+        raise MissingExtraError.of("FITS", "astropy", extra="fits") from e
     return fits

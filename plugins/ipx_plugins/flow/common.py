@@ -103,7 +103,7 @@ class Flow(Generative[F]):
 
     def layers(self, level: int, channels: int) -> Sequence[Layer]:
         """The layers of a level whose input has this many channels."""
-        raise NotImplementedError(f"{type(self).__name__} must define layers")
+        raise self.undefined("layers")
 
     def network(self) -> nn.Module:
         """The untrained network: the identity up to normalisation and rotations."""

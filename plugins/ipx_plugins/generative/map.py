@@ -36,7 +36,7 @@ class Density(Formulation[M]):
 
     def drawn(self, x: Tensor, draw: int) -> Tensor:
         """R(x) with draw number ``draw``, ``(B,)``."""
-        raise NotImplementedError(f"{type(self).__name__} must define drawn")
+        raise self.undefined("drawn")
 
 
 class Bound(Formulation[DensityOptions]):

@@ -73,5 +73,5 @@ def _h5py() -> Any:
     try:
         import h5py
     except ImportError as e:
-        raise MissingExtraError("HDF5 needs h5py: pip install 'ipx-toolbox[hdf5]'") from e
+        raise MissingExtraError.of("HDF5", "h5py", extra="hdf5") from e
     return h5py

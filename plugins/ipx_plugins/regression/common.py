@@ -47,7 +47,7 @@ class Regression(Model[D]):
         It is a change of its input where it has as many channels, and the prediction itself where
         it has more.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define body")
+        raise self.undefined("body")
 
     def network(self) -> nn.Module:
         """The untrained network, with what the loss adds to it."""

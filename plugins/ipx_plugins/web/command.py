@@ -48,9 +48,7 @@ def serve(port: int, max_upload: int, max_pixels: int, opened: bool) -> None:
     """
     missing = [package for module, package in EXTRA.items() if find_spec(module) is None]
     if missing:
-        raise MissingExtraError(
-            f"ipx serve needs {', '.join(missing)}: pip install 'ipx-toolbox[web]'"
-        )
+        raise MissingExtraError.of("ipx serve", *missing, extra="web")
     from ipx_plugins.web.server import run
 
     run(port, max_upload * 1_000_000, max_pixels, opened)

@@ -199,5 +199,5 @@ def _zarr() -> Any:
         import zarr
         import zarr.storage
     except ImportError as e:
-        raise MissingExtraError("OME-Zarr needs zarr: pip install 'ipx-toolbox[zarr]'") from e
+        raise MissingExtraError.of("OME-Zarr", "zarr", extra="zarr") from e
     return zarr
