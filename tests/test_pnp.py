@@ -304,3 +304,15 @@ def test_photons_are_denoised_at_the_strength_of_their_noise() -> None:
     for factor in (0.5, 2.0):
         other = ipx.solve(y, lam=factor * usual.lam[0], **how)
         assert psnr(usual.x, x) > psnr(other.x, x) - 0.2
+
+
+def test_the_multiplier_brings_no_noise_back_behind_projections() -> None:
+    """With a fifth of it ADMM was 0.6 dB below half-quadratic splitting."""
+    clean = torch.from_numpy(data.camera()[160:256, 200:296] / 255.0).float()[None]
+    op, noise = {"name": "tomography"}, {"name": "gaussian", "sigma": 0.03}
+    y = ipx.degrade(clean, op=op, noise=noise, seed=1)
+    admm, hqs = (
+        float(ipx.psnr(ipx.solve(y, op=op, noise=noise, prior="drunet", solver=name).x, clean)[0])
+        for name in ("pnp-admm", "pnp-hqs")
+    )
+    assert admm > hqs - 0.1

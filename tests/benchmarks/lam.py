@@ -143,6 +143,8 @@ def page(rows: dict[str, Row]) -> str:
             f"{sum(g <= 1 for g in every)} of {len(every)}; solves: median "
             f"{statistics.median(solves):g}, at most {max(solves)}.",
         ]
+    both = [row[way]["solves"] for row in done.values() for way in ("told", "not told")]
+    lines += ["", f"Both ways together: median {statistics.median(both):g} solves."]
     lines += [
         "",
         "More than 0.5 dB below the oracle:",
