@@ -306,6 +306,7 @@ def test_photons_are_denoised_at_the_strength_of_their_noise() -> None:
         assert psnr(usual.x, x) > psnr(other.x, x) - 0.2
 
 
+@pytest.mark.slow
 def test_the_multiplier_brings_no_noise_back_behind_projections() -> None:
     """With a fifth of it ADMM was 0.6 dB below half-quadratic splitting."""
     clean = torch.from_numpy(data.camera()[160:256, 200:296] / 255.0).float()[None]
