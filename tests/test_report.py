@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from html.parser import HTMLParser
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 import ipx
@@ -17,8 +19,8 @@ from ipx.files import images
 from ipx.jobs import coded
 from ipx.jobs.residual import residual
 from ipx.planning.request import Request
-from ipx.report import html
-from ipx.report.page import Run, page
+from ipx.report import html, words
+from ipx.report.page import Run, histogram, page
 from ipx.report.pictures import Shown, drawn
 from ipx.report.plots import Line, plot
 from ipx.report.spectra import power, radial
@@ -190,21 +192,88 @@ def test_the_residual_leaves_out_what_depends_on_unseen_pixels() -> None:
     scene = torch.from_numpy(generator.random((1, 1, 36, 44))).float()
     blur = ipx.operator("blur", (1, 36, 44), kind="uniform", size=5, boundary="valid")
     y = blur.forward(scene)[0].numpy()
-    left = residual(op, y, scene[0, :, 2:-2, 2:-2].numpy())
+    left = residual(op, y, scene[0, :, 2:-2, 2:-2].numpy()).values
     assert left.shape == y.shape
     assert np.isnan(left[:, 0]).all()
     assert np.isnan(left[:, 1, 5]).all()
     assert np.abs(left[:, 2:-2, 2:-2]).max() < 1e-5
     mask = {"name": "inpaint", "missing": 0.5, "seed": 1}
-    holes = residual(mask, y, y)
+    holes = residual(mask, y, y).values
     assert 0.4 < np.isnan(holes).mean() < 0.6
     assert np.nanmax(np.abs(holes)) == 0
+
+
+def test_the_residual_of_a_volume_of_few_planes_is_shown() -> None:
+    blur = {"name": "blur", "sigma": 1.0, "sigma_z": 2.0}
+    scene = torch.linspace(0.2, 0.8, 40).expand(1, 1, 28, 32, 40)
+    operator = ipx.operator("blur", (1, 28, 32, 40), sigma=1.0, sigma_z=2.0, boundary="valid")
+    y = operator.forward(scene)[0]
+    seen = scene[0, :, : y.shape[1], : y.shape[2], 4:-4]
+    left = residual({**blur, "boundary": "unknown"}, y.numpy(), seen.numpy())
+    assert left.values.shape == y.shape
+    assert left.share == 0.01  # the middle planes depend on those beyond by 0.3 %
+    known = np.isfinite(left.values)
+    assert 0.1 < known.mean() < 0.5
+    assert known[0, y.shape[1] // 2].any()
+    assert np.abs(left.values[known]).max() < 0.001  # 1 % of a change of 0.06 beyond the border
+
+
+def test_the_report_of_a_volume_without_a_prior(tmp_path: Path) -> None:
+    y = np.random.default_rng(0).random((6, 20, 24)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "y.tif", y, metadata={"axes": "ZYX"})
+    asked = (
+        "--prior",
+        "none",
+        "--op",
+        "blur",
+        "--op.sigma",
+        "0.8",
+        "--op.sigma-z",
+        "2",
+        "--axes",
+        "ZYX",
+    )
+    with contextlib.chdir(tmp_path):
+        solved = call(
+            "solve", "y.tif", *asked, "--axes", "ZYX", "-o", "x.tif", "--report", "a.html"
+        )
+        assert solved.exit_code == 0, solved.output
+        again = call("report", "x.tif.json", "-o", "b.html")
+        assert again.exit_code == 0, again.output
+    text = (tmp_path / "a.html").read_text("utf-8")
+    assert "more than 20 % from beyond the image" in text  # the middle of 6 planes, with sigma 2
+    assert "Standard deviation" in text
+    assert "none</b>" not in text
+    assert (tmp_path / "b.html").read_text("utf-8").count("<svg") == text.count("<svg")
+
+
+def test_a_formula_names_no_prior_where_there_is_none() -> None:
+    plan = Request(op={"name": "blur"}, prior={"name": "none"}, solver={"name": "cg"}).plan()
+    row = {"plan": plan.to_json(), "lam": None, "sigma": 0.1}
+    config = {"op": {"name": "blur"}, "prior": {"name": "none"}, "solver": {"name": "cg"}}
+    told = words.formula({"result": row, "config": config})
+    assert "none" not in told
+    assert "<b>gaussian</b>" in told
+    assert plan.lines()[0] == "cg: minimise gaussian(blur(x), y)"
+
+
+@pytest.mark.parametrize("level", [0.005, 0.1, 2.0])
+def test_the_distribution_of_a_residual_has_axes_of_its_own(level: float) -> None:
+    values = np.random.default_rng(0).normal(0, 0.1, 4000)
+    text = histogram(values, level)
+    line, noise = re.findall(r'points="([^"]+)"', text)
+    places = [tuple(map(float, pair.split(","))) for pair in line.split()]
+    assert "noise of this level" in text
+    assert len(noise.split()) == 401
+    assert max(x for x, _ in places) - min(x for x, _ in places) > 250  # over the whole width
+    assert max(y for _, y in places) - min(y for _, y in places) > 150  # and height
+    assert ("<svg" in text.split("<svg", 1)[1]) == (level < 0.05)  # cut off, where it is too high
 
 
 def test_the_residual_is_that_of_the_data_without_the_offset() -> None:
     x = np.random.default_rng(0).random((1, 8, 8)).astype(np.float32)
     noise = {"name": "poisson", "peak": 100.0, "offset": 0.25}
-    assert np.abs(residual("identity", x + 0.25, x, noise)).max() < 1e-6
+    assert np.abs(residual("identity", x + 0.25, x, noise).values).max() < 1e-6
 
 
 def test_false_colours_show_their_range() -> None:

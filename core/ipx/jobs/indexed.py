@@ -112,7 +112,8 @@ def report_again(
 def _entry(
     row: Mapping[str, Any], place: Path, main: Array | None, missing: Sequence[str]
 ) -> Entry:
-    return Entry(row, place.name, "" if main is None else thumbnail(main), missing)
+    picture = "" if main is None else thumbnail(sections(main))
+    return Entry(row, place.name, picture, missing)
 
 
 def _usual(records: Sequence[Path]) -> Path:

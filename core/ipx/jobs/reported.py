@@ -20,7 +20,7 @@ from ipx.files.planes import middle, sections, single
 from ipx.files.record import read_record, sha256
 from ipx.jobs.coded import codes
 from ipx.jobs.records import MAIN, read_data
-from ipx.jobs.residual import residual
+from ipx.jobs.residual import Residual, residual
 from ipx.jobs.restored import read_truth
 from ipx.planning.request import Request, Table
 from ipx.report.codes import Codes
@@ -89,13 +89,7 @@ def reported(record: Table, files: Files, at: Path) -> bytes:
         at: the path of the record, for the command that repeats the run.
     """
     missing = list(files.missing)
-    left = None
-    if files.data is not None and MAIN in files.outputs:
-        try:
-            request = files.request
-            left = residual(request.op, files.data, files.outputs[MAIN], request.noise)
-        except IpxError as why:
-            missing.append(f"the residual is not shown: {why}")
+    left = _left(files, missing)
     count = len(files.outputs) - 1
     if count > MOST:
         missing.append(f"{MOST} of {count} further outputs are shown")
@@ -106,13 +100,28 @@ def reported(record: Table, files: Files, at: Path) -> bytes:
         Run(
             record,
             [replace(s, pixels=sections(s.pixels)) for s in shown],
-            None if left is None else middle(np.asarray(left)),
+            None if left is None else middle(left.values),
             Quadratic in noise.capabilities,
             str(at),
             missing,
             coded,
         )
     )
+
+
+def _left(files: Files, missing: list[str]) -> Residual | None:
+    """The residual; where there is none that can be shown, ``missing`` gets the reason."""
+    if files.data is None or MAIN not in files.outputs:
+        return None
+    try:
+        left = residual(files.request.op, files.data, files.outputs[MAIN], files.request.noise)
+    except IpxError as why:
+        missing.append(f"the residual is not shown: {why}")
+        return None
+    if np.isfinite(left.values).any():
+        return left
+    missing.append("the residual is not shown: every value depends on pixels beyond the image")
+    return None
 
 
 def _coded(files: Files, shown: Sequence[Shown], missing: list[str]) -> Codes | None:
@@ -129,7 +138,7 @@ def _coded(files: Files, shown: Sequence[Shown], missing: list[str]) -> Codes | 
         return None
 
 
-def _shown(row: Mapping[str, Any], files: Files, left: Array | None) -> list[Shown]:
+def _shown(row: Mapping[str, Any], files: Files, left: Residual | None) -> list[Shown]:
     """All images of a run, the data first."""
     found = _data(row, files)
     main = files.outputs.get(MAIN)
@@ -143,13 +152,22 @@ def _shown(row: Mapping[str, Any], files: Files, left: Array | None) -> list[Sho
         error = main - files.clean
         told = f"root mean square {float(np.sqrt(np.mean(np.square(error)))):.3g}"
         found.append(Shown("error", "Error: restored \N{MINUS SIGN} truth", error, "signed", told))
-    if left is not None and left.ndim in (3, 4):
-        unseen = "grey: unknown" if np.isnan(left).any() else ""
-        found.append(Shown("residual", "Residual y \N{MINUS SIGN} Ax", left, "signed", unseen))
-        strength = np.log10(np.maximum(power(middle(left)), 1e-16))
+    if left is not None and left.values.ndim in (3, 4):
+        title = "Residual y \N{MINUS SIGN} Ax"
+        found.append(Shown("residual", title, left.values, "signed", _unseen(left)))
+        strength = np.log10(np.maximum(power(middle(left.values)), 1e-16))
         told = "log10 of the power, frequency zero in the middle"
         found.append(Shown("spectrum", "Spectrum of the residual", strength[None], "map", told))
     return found
+
+
+def _unseen(left: Residual) -> str:
+    """What grey means in the residual."""
+    if not np.isnan(left.values).any():
+        return ""
+    if not left.share:
+        return "grey: not measured"
+    return f"grey: not measured, or more than {100 * left.share:g} % from beyond the image"
 
 
 def _data(row: Mapping[str, Any], files: Files) -> list[Shown]:

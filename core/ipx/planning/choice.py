@@ -13,11 +13,8 @@ from ipx.declare.facts import Gain, held
 from ipx.declare.registry import registry
 from ipx.declare.specs import PriorSpec, SolverSpec, Spec
 from ipx.errors import PlanError
-from ipx.planning.plan import Plan, make_plan
+from ipx.planning.plan import NO_PRIOR, Plan, make_plan
 from ipx.planning.tree import AUTO, Description, Tree, tree
-
-NO_PRIOR = "none"
-"""The prior of a solver that regularises by itself."""
 
 NEAR = 0.2
 """dB below the best measured gain up to which priors are compared on the data."""

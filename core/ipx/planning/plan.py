@@ -16,6 +16,9 @@ from ipx.planning.parts import Parts
 from ipx.planning.refusals import refused
 from ipx.planning.tree import PLUS, Tree, solver_spec
 
+NO_PRIOR = "none"
+"""The prior R(x) = 0: the data term alone, or a solver that regularises by itself."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -62,7 +65,11 @@ class Plan:
         name, f = self.solver.name, f"{self.noise}({self.operator}(x), y)"
         priors = self.prior.split(PLUS)
         numbers = range(1, len(priors) + 1) if len(priors) > 1 else ("",)
-        terms = [f"lam{i} {prior}(x)" for i, prior in zip(numbers, priors, strict=True)]
+        terms = [
+            f"lam{i} {prior}(x)"
+            for i, prior in zip(numbers, priors, strict=True)
+            if prior != NO_PRIOR
+        ]
         whole = PLUS.join([f, *terms])
         drawn = self.solver.kind == "sampler"
         out = [f"{name}: draws from exp(-({whole}) / T)" if drawn else f"{name}: minimise {whole}"]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ipx.declare.facts import Gain
 from ipx.declare.registry import registry
 from ipx.errors import UsageError
-from ipx.planning.choice import NO_PRIOR, Situation
+from ipx.planning.choice import Situation
 from ipx.planning.matrix import Row, matrix
+from ipx.planning.plan import NO_PRIOR
 from ipx.planning.tree import AUTO, tree
 
 

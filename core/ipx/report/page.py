@@ -28,6 +28,12 @@ SECTIONS = {
 
 LEFT = "Residual y \N{MINUS SIGN} Ax"
 
+SHOWN = 0.999
+"""Share of the values of the residual that its distribution shows."""
+
+HIGHER = 2.0
+"""Largest density of the noise over that of the residual that is shown in full."""
+
 CRITERIA = {"log_ratio": "log of misfit over target", "noise": "noise level that is left"}
 """Criteria of tuners, where their names do not say enough."""
 
@@ -174,15 +180,25 @@ def _fit(run: Run) -> str:
 
 
 def histogram(values: Array, level: float | None) -> str:
-    """The distribution of the residual over its density if it were Gaussian noise of ``level``."""
-    spread = 4 * (level or float(values.std()) or 1e-12)
-    count, edges = np.histogram(values, 41, (-spread, spread))
-    width = float(edges[1] - edges[0])
-    middle = (edges[:-1] + edges[1:]) / 2
-    lines = [Line(middle.tolist(), (count / (values.size * width)).tolist(), "residual")]
+    """The distribution of the residual, and beside it that of Gaussian noise of ``level``.
+
+    The axes show `SHOWN` of the residual's values, around their median. The line of the noise is
+    cut off where it is more than `HIGHER` times as high.
+    """
+    middle = float(np.median(values))
+    spread = 1.1 * float(np.quantile(np.abs(values - middle), SHOWN)) or 1e-12
+    low, high = middle - spread, middle + spread
+    count, edges = np.histogram(values, 41, (low, high))
+    density = count / (values.size * float(edges[1] - edges[0]))
+    centres = (edges[:-1] + edges[1:]) / 2
+    lines = [Line(centres.tolist(), density.tolist(), "residual")]
     if level:
-        bell = np.exp(-0.5 * (middle / level) ** 2) / (level * (2 * np.pi) ** 0.5)
-        lines.append(Line(middle.tolist(), bell.tolist(), "noise of this level", dashed=True))
+        fine = np.linspace(low, high, 401)
+        bell = np.exp(-0.5 * (fine / level) ** 2) / (level * (2 * np.pi) ** 0.5)
+        near = bool(bell.max() <= HIGHER * density.max())
+        lines.append(
+            Line(fine.tolist(), bell.tolist(), "noise of this level", dashed=True, framed=near)
+        )
     return plot("Distribution of the residual", lines, "value", "density")
 
 

@@ -22,6 +22,7 @@ class Line:
         name: in the legend; no entry if it is empty.
         points: mark the points: ``""`` no, ``"dots"``, ``"numbers"`` from 1, in order.
         dashed: for lines that are there for comparison.
+        framed: the axes show all of it; one that is not is cut off at their ends.
     """
 
     x: Sequence[float]
@@ -29,6 +30,7 @@ class Line:
     name: str = ""
     points: str = ""
     dashed: bool = False
+    framed: bool = True
 
     def pairs(self, log_x: bool, log_y: bool) -> list[tuple[float, float]]:
         """The points that a plot with these axes can show."""
@@ -125,13 +127,16 @@ def plot(
     """
     found = [(line, line.pairs(log_x, log_y)) for line in lines]
     found = [(line, pairs) for line, pairs in found if pairs]
-    points = [p for _, pairs in found for p in pairs]
+    points = [p for line, pairs in found if line.framed for p in pairs]
     if len(points) < 2:
         return ""
     across = Axis.over(x, log_x, [p[0] for p in points])
     upwards = Axis.over(y, log_y, [p[1] for p in points])
     inside = [_frame(across, upwards)]
-    inside += [_line(i, line, pairs, across, upwards) for i, (line, pairs) in enumerate(found)]
+    drawn = [_line(i, line, pairs, across, upwards) for i, (line, pairs) in enumerate(found)]
+    inside += [
+        curve if line.framed else _cut(curve) for curve, (line, _) in zip(drawn, found, strict=True)
+    ]
     named = [(i, line) for i, (line, _) in enumerate(found) if line.name]
     legend = "".join(
         f'<span class="key s{i}{" dashed" if line.dashed else ""}">{text(line.name)}</span>'
@@ -147,6 +152,13 @@ def plot(
         + (f"<p class=note>{text(note)}</p>" if note else "")
         + "</figure>"
     )
+
+
+def _cut(curve: str) -> str:
+    """A line as far as it lies within the axes."""
+    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    box = f'x="{LEFT}" y="{TOP}" width="{width}" height="{height}"'
+    return f'<svg {box} viewBox="{LEFT} {TOP} {width} {height}" overflow="hidden">{curve}</svg>'
 
 
 def _at(place: float, across: bool) -> float:

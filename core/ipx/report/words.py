@@ -12,7 +12,7 @@ from ipx.declare.options import OptionInfo
 from ipx.declare.registry import registry
 from ipx.declare.traits import Traits
 from ipx.errors import IpxError
-from ipx.planning.plan import Plan
+from ipx.planning.plan import NO_PRIOR, Plan
 from ipx.planning.request import Request
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, PLUS, Tree, tree
@@ -76,9 +76,10 @@ def formula(record: Record) -> str:
     terms = [
         (f"{w} " if value is not None else "") + f"<b>{text(name)}</b>(<var>x</var>)"
         for w, value, name in zip(weights, lams, names, strict=False)
+        if name != NO_PRIOR
     ]
     data = f"<b>{text(said['noise'])}</b>(<var>A</var><var>x</var>, <var>y</var>)"
-    none = _without_prior(record)
+    none = _own_prior(record)
     whole = " + ".join([data] if none else [data, *terms])
     where = [("<var>y</var>", "the data"), ("<var>A</var>", text(said["operator"]))]
     where += [
@@ -93,7 +94,7 @@ def formula(record: Record) -> str:
     )
 
 
-def _without_prior(record: Record) -> bool:
+def _own_prior(record: Record) -> bool:
     plan = _plan(record)
     return plan is not None and plan.solver.traits_for().own_prior
 
