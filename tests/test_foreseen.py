@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -349,29 +350,35 @@ def test_observers_are_told_of_phases_and_trials() -> None:
     assert seen.counts[-1] == (0, None)
 
 
-def progressed(iteration: int, seconds: float, trial: int, trials: int | None) -> ipx.Progress:
+def progressed(iteration: int, seconds: float, trial: int, usual: int | None) -> ipx.Progress:
     zero = torch.zeros(1)
     problem: Any = None
-    return ipx.Progress(problem, iteration, 100, zero, zero, zero, seconds, trial, trials)
+    return ipx.Progress(
+        problem, iteration, 100, zero, zero, zero, seconds, trial, 50, usual=usual
+    )  # fmt: skip
 
 
 def test_the_time_left_is_that_of_all_solves() -> None:
     ahead = Ahead()
-    ahead.begin(progressed(0, 0.0, 1, 3))
-    first = progressed(10, 1.0, 1, 3)  # a tenth of a second each
-    ahead.step(first)
-    assert ahead.left(first, 0) == pytest.approx(0.1 * (90 + 2 * 100 + 100))
-    ahead.step(progressed(40, 4.0, 1, 3))
-    ahead.begin(progressed(0, 0.0, 2, 3))
-    second = progressed(10, 1.0, 2, 3)  # the first trial took 40 steps
-    ahead.step(second)
-    assert ahead.left(second, 0) == pytest.approx(0.1 * (30 + 40 + 100))
-    assert ahead.left(second, 2) == pytest.approx(0.1 * (30 + 40 + 100 + 200))
+    for number in (1, 2):  # a tenth of a second a step
+        ahead.begin(progressed(0, 0.0, number, 4))
+        first = progressed(10, 1.0, number, 4)
+        ahead.step(first)
+        assert ahead.about(first, 0) is None  # too little is known
+        assert ahead.left(first, 0) is None
+        ahead.step(progressed(40, 4.0, number, 4))
+    ahead.begin(progressed(0, 0.0, 3, 4))
+    third = progressed(10, 1.0, 3, 4)
+    ahead.step(third)
+    assert ahead.about(third, 0) == pytest.approx(0.1 * (30 + 40 + 2 * 40))
+    assert ahead.about(third, 2) == pytest.approx(0.1 * (30 + 40 + 3 * 2 * 40))
+    assert ahead.about(progressed(10, 1.0, 9, 4), 0) == pytest.approx(0.1 * (30 + 2 * 40))
+    assert ahead.about(progressed(10, 1.0, 3, None), 0) is None
     ahead.begin(progressed(0, 0.0, 0, None))
     last = progressed(60, 6.0, 0, None)
     ahead.step(last)
     assert ahead.left(last, 0) == pytest.approx(0.1 * 40)
-    assert Ahead().left(progressed(1, 1.0, 1, None), 0) is None
+    assert ahead.about(last, 0) is None
     ahead.part(2, 5)  # three tiles are to come
     ahead.begin(progressed(0, 0.0, 0, None))
     tile = progressed(20, 2.0, 0, None)
@@ -393,16 +400,36 @@ def test_the_time_left_of_tiles_is_never_below_nothing(monkeypatch: pytest.Monke
 
 
 def test_the_words_of_the_line() -> None:
-    report = Report("choosing lam", 5, 300, 0.5, 1.25, None, 3, 28, 130.0)
-    assert progress.doing(report) == "choosing lam, trial 3 of at most 28"
+    report = Report("choosing lam", 5, 300, 0.5, 1.25, None, 3, 28, about=130.0, usual=8)
+    assert progress.doing(report) == "choosing lam, trial 3 of about 8"
+    assert progress.doing(replace(report, trial=9)) == "choosing lam, trial 9"
     assert progress.doing(Report("restoring", part="tile 3 of 12")) == "tile 3 of 12, restoring"
-    told = ["5/300", "10 it/s", "objective 1.25", "at most 2 min left"]
-    assert progress.figures(report) == told
-    assert progress.figures(report, None)[-1] == "at most 2 min left for this image"
-    assert progress.figures(report, 3600.0)[-1] == "at most 62 min left"
+    told = ["5/300", "10 it/s", "objective 1.25", "about 2 min left"]
+    assert [*progress.figures(report).values()] == told
+    assert progress.figures(report, None)["left"] == "about 2 min left for this image"
+    assert progress.figures(report, 3600.0)["left"] == "about 62 min left"
+    assert progress.figures(replace(report, about=None, left=9.0))["left"] == "at most 9.0 s left"
     assert progress.doing(Report("noise level")) == "noise level"
-    assert progress.figures(Report("noise level")) == []
+    assert progress.figures(Report("noise level")) == {}
     assert [duration(s) for s in (0.42, 42, 180, 9000)] == ["0.4 s", "42 s", "3 min", "2.5 h"]
+
+
+@pytest.mark.parametrize("name", ["a.png", "12/400 a-very-long-name-of-an-image-2026-11-30-b.tif"])
+@pytest.mark.parametrize("part", ["", "tile 113 of 112"])
+def test_the_line_is_never_cut(name: str, part: str) -> None:
+    report = Report(
+        "choosing lam", 152, 1000, 8.5, 12345.6, 28.123, 13, 52, about=7000.0, lam=0.00012345,
+        part=part, usual=8,
+    )  # fmt: skip
+    every = progress.figures(report)
+    for width in (65, 76, 120, 200):
+        words, figures = progress.told(name, report, 0.0, width)
+        assert len("  ".join([words, *figures])) <= width
+        assert words.endswith(progress.doing(report))
+        assert name.endswith(words.split(": ")[0].removeprefix("..."))
+        assert set(figures) <= set(every.values())
+    assert figures == [*every.values()]
+    assert "about 1.9 h left" in progress.told(name, report, 0.0, 76)[1]
 
 
 class Terminal(io.StringIO):

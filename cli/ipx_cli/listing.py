@@ -119,9 +119,9 @@ def _fitting(kind: str | None, names: tuple[str, ...], why: bool, as_json: bool)
 
 
 def gain_text(gain: Gain | None) -> str:
-    """``+3.1 dB, 0.3 s``: over total variation, for 128 x 128 pixels; ``-``: not measured."""
+    """``+3.1 dB, 0.3 s``: over total variation, for 128 x 128 pixels."""
     if gain is None:
-        return "-"
+        return "not measured"
     return f"{gain.psnr:+.1f} dB" + (f", {gain.seconds:g} s" if gain.seconds else "")
 
 

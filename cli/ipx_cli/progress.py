@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ipx_cli.output import duration, note, number
+from ipx_cli.output import duration, note
 
 if TYPE_CHECKING:
     from ipx.jobs.reporter import Report
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 
 EVERY = 30.0
 """Seconds between two lines where stderr is no terminal."""
+
+BAR = 12
+"""Columns of the bar on a terminal."""
+
+WIDTH = 80
+"""Columns of a line where stderr is no terminal."""
+
+FEWEST = 12
+"""Columns of the name that are shown in any case."""
+
+IMPORTANCE = ("left", "steps", "psnr", "rate", "lam", "objective")
+"""The figures, the most important first."""
 
 
 @contextmanager
@@ -44,7 +56,7 @@ def line(
 
     shown = Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=BAR),
         TextColumn("{task.fields[figures]}", markup=False),
         console=Console(stderr=True),
         transient=True,
@@ -53,12 +65,14 @@ def line(
         task = shown.add_task(name, total=None, figures="")
 
         def show(report: Report) -> None:
+            width = shown.console.width - BAR - 3  # columns of one space between the three
+            words, found = told(name, report, after, width)
             shown.update(
                 task,
-                description=f"{name}: {doing(report)}",
+                description=words,
                 completed=report.iteration,
                 total=report.budget or None,
-                figures="  ".join(figures(report, after)),
+                figures="  ".join(found),
             )
 
         yield show
@@ -74,38 +88,59 @@ class _Now:
         now = time.monotonic()
         if now - self.last >= EVERY:
             self.last = now
-            note("  ".join([f"{self.name}: {doing(report)}", *figures(report, self.after)]))
+            words, found = told(self.name, report, self.after, WIDTH - len("ipx: "))
+            note("  ".join([words, *found]))
+
+
+def told(name: str, report: Report, after: float | None, width: int) -> tuple[str, list[str]]:
+    """The description and the figures of a report that fit into so many columns.
+
+    The least important figures are left out, each as a whole; then the start of the name. Between
+    two of them are two columns.
+    """
+    words, every = doing(report), figures(report, after)
+    kept = [key for key in IMPORTANCE if key in every]
+    while kept and len(words) + 2 + sum(2 + len(every[key]) for key in kept) + FEWEST > width:
+        kept.pop()
+    room = width - len(words) - 2 - sum(2 + len(every[key]) for key in kept)
+    if len(name) > room:
+        name = "..." + name[3 - max(room, FEWEST) :]
+    return f"{name}: {words}", [text for key, text in every.items() if key in kept]
 
 
 def doing(report: Report) -> str:
-    """The part and phase in words, with the trial: ``choosing lam, trial 3 of at most 28``."""
+    """The part and phase in words, with the trial: ``choosing lam, trial 3 of about 8``.
+
+    A search that takes more trials than usual has no known end.
+    """
     phase = f"{report.part}, {report.phase}" if report.part else report.phase
     if not report.trial:
         return phase
-    most = "" if report.trials is None else f" of at most {report.trials}"
-    lam = "" if report.lam is None else f", lam {number(report.lam, 3)}"
-    return f"{phase}, trial {report.trial}{most}{lam}"
+    usual = report.usual is not None and report.trial <= report.usual
+    count = f" of about {report.usual}" if usual else ""
+    return f"{phase}, trial {report.trial}{count}"
 
 
-def figures(report: Report, after: float | None = 0.0) -> list[str]:
-    """Steps, rate, objective, PSNR and time left of a report; none for a phase without steps.
+def figures(report: Report, after: float | None = 0.0) -> dict[str, str]:
+    """Weight, steps, rate, objective, PSNR and time left; none for a phase without steps.
 
-    The time left is that by the slope of the residual, or the most that it can be.
+    The time left is what is likely, or the most that it can be.
     """
     if not report.iteration:
-        return []
+        return {}
     rate = report.iteration / report.seconds if report.seconds > 0 else 0.0
-    found = [f"{report.iteration}/{report.budget}", f"{rate:.3g} it/s"]
+    found = {} if report.lam is None or not report.trial else {"lam": f"lam {report.lam:.3g}"}
+    found["steps"] = f"{report.iteration}/{report.budget}"
+    found["rate"] = f"{rate:.3g} it/s"
     if report.objective is not None:
-        found.append(f"objective {report.objective:.5g}")
+        found["objective"] = f"objective {report.objective:.5g}"
     if report.psnr is not None:
-        found.append(f"{report.psnr:.2f} dB")
-    if report.about is not None:
-        own = " for this image" if after is None else ""
-        found.append(f"about {duration(report.about + (after or 0.0))} left{own}")
-    elif report.left is not None:
-        own = " for this image" if after is None else ""
-        found.append(f"at most {duration(report.left + (after or 0.0))} left{own}")
+        found["psnr"] = f"{report.psnr:.2f} dB"
+    own = " for this image" if after is None else ""
+    for word, seconds in (("about", report.about), ("at most", report.left)):
+        if seconds is not None:
+            found["left"] = f"{word} {duration(seconds + (after or 0.0))} left{own}"
+            break
     return found
 
 

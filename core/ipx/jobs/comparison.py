@@ -307,7 +307,7 @@ def _score(done: Restoration, solver: Description, settings: SolveSettings) -> f
     problem = done.result.problem
     described = tree("solver", solver)
     algorithm = build("solver", done.plan.solver.id if described.auto else described)
-    trials = Trials(settings, (), None)
+    trials = Trials(settings, ())
     try:
         tuners = Tuners(tuners_for(facts_of(problem), tree("tuner", AUTO), not problem.estimated))
         found = tuners.score(problem, done.result, trials.by(algorithm))

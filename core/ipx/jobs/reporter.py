@@ -32,12 +32,12 @@ class Report:
         psnr: against the truth (dB); None without a truth.
         trial: number of the tuner's trial, from 1; 0 in the final solve.
         trials: the largest number of trials; None if it is unknown.
-        left: the largest number of seconds that all trials and solves to come take; None where it
-            is unknown.
-        about: the number of seconds that the last solve will take by the slope of its residual;
-            None where it is unknown.
+        left: the largest number of seconds that the solves to come take; None where it is unknown.
+        about: the number of seconds that is likely: in trials by their usual number, in the last
+            solve by the slope of its residual; None where it is unknown.
         lam: the weight of this solve; None for a sum of priors, and without a weight.
         part: the part of the work, such as ``tile 3 of 12``; empty for the whole.
+        usual: the usual number of trials; None if it is unknown.
     """
 
     phase: Phase | str
@@ -52,6 +52,7 @@ class Report:
     about: float | None = None
     lam: float | None = None
     part: str = ""
+    usual: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,6 @@ class Reporting(Observer):
         quality = None if self.truth is None else float(psnr(seen, self.truth)[0])
         value = float(p.objective[0])
         more = max(self.restarts - max(self.starts, 1), 0)  # the reach of tiles is a start, too
-        left = self.ahead.left(p, more)
-        steps = None if p.trial or more > 0 or self.within else self.slope.left(p)
         self.report(
             Report(
                 phase=p.phase,
@@ -132,12 +131,20 @@ class Reporting(Observer):
                 psnr=quality,
                 trial=p.trial,
                 trials=p.trials,
-                left=left,
-                about=None if steps is None else steps * p.seconds / p.iteration,
+                usual=p.usual,
+                left=self.ahead.left(p, more),
+                about=self._about(p, more),
                 lam=_weight(p),
                 part=self.within,
             )
         )
+
+    def _about(self, p: Progress, more: int) -> float | None:
+        """The likely number of seconds to come, with so many restarts; None if it is unknown."""
+        if p.trial:
+            return self.ahead.about(p, more)
+        steps = None if more > 0 or self.within else self.slope.left(p)
+        return None if steps is None else steps * p.seconds / p.iteration
 
 
 def _weight(p: Progress) -> float | None:
@@ -177,14 +184,22 @@ class Slope:
 
 
 class Ahead:
-    """The time that trials and solves to come take at most.
+    """The time that trials and solves to come take, as far as it is known.
 
-    The next trials are taken to be as long as the longest so far; a solve that has to come first
-    or last, and that nothing is known of, uses its budget, as do parts of the work such as tiles.
+    The next trials are taken to be as long as the longest so far, and their number is the usual
+    one. Of the last solve, of restarts and of parts of the work such as tiles only the budget is
+    known before they begin.
     """
 
+    fewest = 2
+    """Number of trials that have to end before a time is told."""
+
+    last = 2
+    """Steps of the last solve over those of a trial, which stops earlier: see `trials.TRIAL`."""
+
     def __init__(self) -> None:
-        self.longest = 0  # steps of a trial that has ended
+        self.trials = 0  # that have ended
+        self.longest = 0  # steps of such a trial
         self.steps = 0  # of all solves that have ended
         self.seconds = 0.0  # of these
         self.now: Progress | None = None
@@ -202,21 +217,31 @@ class Ahead:
         self.steps += before.iteration
         self.seconds += before.seconds
         if before.trial:
+            self.trials += 1
             self.longest = max(self.longest, before.iteration)
 
     def step(self, progress: Progress) -> None:
         """A step of the present solve."""
         self.now = progress
 
+    def about(self, p: Progress, restarts: int) -> float | None:
+        """Seconds from step ``p`` of a trial on, with so many restarts to come.
+
+        None if that is unknown: before `fewest` trials have ended, and without their usual number.
+        """
+        if not p.trial or p.usual is None or self.trials < self.fewest:
+            return None
+        own = max(self.longest - p.iteration, 0)
+        others = max(p.usual - p.trial, 0) * self.longest
+        final = min(self.last * self.longest, p.budget) * (1 + restarts + self.parts)
+        return self._pace(p) * (own + others + final)
+
     def left(self, p: Progress, restarts: int) -> float | None:
-        """Seconds from step ``p`` on, with so many restarts to come; None if that is unknown."""
-        if p.trial and p.trials is None:
+        """The most seconds from step ``p`` of the last solve on; None in trials."""
+        if p.trial:
             return None
-        steps, seconds = self.steps + p.iteration, self.seconds + p.seconds
-        if not steps:
-            return None
-        trial = min(self.longest, p.budget) or p.budget
-        own = max((trial if p.trial else p.budget) - p.iteration, 0)
-        others = max((p.trials or 0) - p.trial, 0) * trial if p.trial else 0
-        final = p.budget if p.trial else 0
-        return seconds / steps * (own + others + final + (restarts + self.parts) * p.budget)
+        return self._pace(p) * (p.budget - p.iteration + (restarts + self.parts) * p.budget)
+
+    def _pace(self, p: Progress) -> float:
+        """Seconds a step."""
+        return (self.seconds + p.seconds) / max(self.steps + p.iteration, 1)

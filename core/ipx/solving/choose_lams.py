@@ -25,7 +25,7 @@ from ipx.solving.build import build
 from ipx.solving.choose_lam import Weighed, share_of_noise
 from ipx.solving.prepared import Prepared, with_weights
 from ipx.solving.problem import Problem, Term
-from ipx.solving.trials import Trials
+from ipx.solving.trials import Count, Trials
 from ipx.solving.tuner import Solve, Tuned, Tuner
 
 
@@ -41,7 +41,7 @@ def searched(prepared: Prepared, w: Weighed) -> Weighed:
     problem = prepared.attached if window is None else attach(window, prepared.plan)
     truth = prepared.truth if tuners.truth else None
     trials = Trials(
-        prepared.settings, prepared.observers, tuners.most(prepared.attached), truth
+        prepared.settings, prepared.observers, tuners.count(prepared.attached), truth
     )  # fmt: skip
     # solved again from the default start: a record with this lam gives the same bits
     found = tuners.tune(problem, trials.by(prepared.algorithm))
@@ -68,11 +68,12 @@ class Tuners:
         """Their names."""
         return [c.tuner.title for c in self.chosen]
 
-    def most(self, problem: Problem) -> int | None:
-        """The largest number of solves; None if it is unknown."""
+    def count(self, problem: Problem) -> Count:
+        """The number of solves: at most those of all tuners, usually those of the first."""
         counts = [tuner.most(problem) for tuner in self.tuners]
         known = [count for count in counts if count is not None]
-        return sum(known) if len(known) == len(counts) else None
+        most = sum(known) if len(known) == len(counts) else None
+        return Count(most, self.tuners[0].usual(problem))
 
     def score(self, problem: Problem, result: Any, solve: Solve) -> Tensor | None:
         """That of the first tuner that has one, see `ipx.Tuner.score`."""
@@ -132,11 +133,14 @@ class Search:
         self.prepared, self.tuners = prepared, Tuners(prepared.rule.tuners)
         window = None if self.tuners.truth else prepared.window
         self.window = window or prepared.problem
-        count, most = len(prepared.terms), self.tuners.most(prepared.problem)
+        priors, one = len(prepared.terms), self.tuners.count(prepared.problem)
         # each score takes one more solve, for the degrees of freedom
-        most = None if most is None else count * most + 2 * len(shares(count))
+        whole = (
+            None if n is None else priors * n + 2 * len(shares(priors))
+            for n in (one.most, one.usual)
+        )
         truth = prepared.truth if self.tuners.truth else None
-        self.trials = Trials(prepared.settings, prepared.observers, most, truth)
+        self.trials = Trials(prepared.settings, prepared.observers, Count(*whole), truth)
         self.trace: list[dict[str, Any]] = []
         self.remarks: list[str] = []
         self.rules: list[str] = []

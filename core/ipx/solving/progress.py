@@ -40,6 +40,7 @@ class Progress:
         phase: ``"choosing lam"`` in the tuner's trials, else ``"restoring"``. Phases without steps
             are told to `ipx.Observer.enter`.
         tol: an image stops at this residual; 0: it does not.
+        usual: the usual number of trials, `ipx.Tuner.usual`; None if it is unknown.
     """
 
     problem: Problem
@@ -53,6 +54,7 @@ class Progress:
     trials: int | None = None
     phase: Phase = "restoring"
     tol: float = 0.0
+    usual: int | None = None
 
     @cached_property
     def x(self) -> Tensor:

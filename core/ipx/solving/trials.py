@@ -62,14 +62,22 @@ def run(
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Count:
+    """A number of trials: the largest, and the usual one; None where it is unknown."""
+
+    most: int | None = None
+    usual: int | None = None
+
+
 class _Trial(Observer):
     """Passes the steps of a trial on to an observer, with the number of the trial.
 
-    ``most`` is the largest number of trials, None if it is unknown.
+    ``count`` is that of `Trials`.
     """
 
-    def __init__(self, observer: AnyObserver, number: int, most: int | None) -> None:
-        self.observer, self.number, self.most = observer, number, most
+    def __init__(self, observer: AnyObserver, number: int, count: Count) -> None:
+        self.observer, self.number, self.count = observer, number, count
 
     def begin(self, progress: Progress) -> None:
         if isinstance(self.observer, Observer):
@@ -79,7 +87,10 @@ class _Trial(Observer):
         self.observer(self._told(progress))
 
     def _told(self, progress: Progress) -> Progress:
-        return replace(progress, phase="choosing lam", trial=self.number, trials=self.most)
+        return replace(
+            progress, phase="choosing lam", trial=self.number, trials=self.count.most,
+            usual=self.count.usual,
+        )  # fmt: skip
 
 
 class Trials:
@@ -88,7 +99,7 @@ class Trials:
     Args:
         settings: those of the solve.
         observers: they are told of the steps of each trial.
-        most: the largest number of trials; None if it is unknown.
+        count: how many there may be.
         truth: see `ipx.Solve`.
     """
 
@@ -96,10 +107,10 @@ class Trials:
         self,
         settings: SolveSettings,
         observers: Sequence[AnyObserver],
-        most: int | None,
+        count: Count = Count(),
         truth: Tensor | None = None,
     ) -> None:
-        self.settings, self.observers, self.most, self.truth = settings, observers, most, truth
+        self.settings, self.observers, self.count, self.truth = settings, observers, count, truth
         self.numbers = itertools.count(1)
 
     def by(self, algorithm: Solver[Any, Any]) -> Solve:
@@ -126,7 +137,7 @@ class _Attempt:
     ) -> Result:
         trials, algorithm = self.trials, self.algorithm
         number = next(trials.numbers)
-        told = [_Trial(o, number, trials.most) for o in trials.observers]
+        told = [_Trial(o, number, trials.count) for o in trials.observers]
         looser = TRIAL if problem.data.quadratic else 1.0
         if not algorithm.resumes:
             start = twin or after

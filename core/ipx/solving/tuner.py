@@ -82,7 +82,14 @@ class Tuner(Component[O], ABC):
     def most(self, problem: Problem) -> int | None:
         """The largest number of solves that `tune` asks for; None, the default, if it is unknown.
 
-        Progress and time left are told from it.
+        Progress is told from it.
+        """
+        return None
+
+    def usual(self, problem: Problem) -> int | None:
+        """The number of solves that nine in ten searches do not exceed; None, the default: unknown.
+
+        The time left is told from it.
         """
         return None
 

@@ -77,6 +77,10 @@ class Holdout(Tuner[HoldoutOptions]):
         """One solve for each weight."""
         return self.options.evaluations
 
+    def usual(self, problem: Problem) -> int:
+        """As many."""
+        return self.most(problem)
+
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image by the best solver for the rest of the data."""
         known, shape = problem.operator.known(problem.y), tuple(problem.y.shape[1:])

@@ -33,6 +33,10 @@ class LCurve(Tuner[LCurveOptions]):
         """One solve for each weight."""
         return self.options.evaluations
 
+    def usual(self, problem: Problem) -> int:
+        """As many."""
+        return self.most(problem)
+
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image; images without a corner are undecided."""
         o = self.options

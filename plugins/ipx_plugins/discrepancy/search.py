@@ -172,9 +172,16 @@ class LeastScore(Search[O]):
     solves = 2
     """Solves for each weight: with a probe of the degrees of freedom there are two."""
 
+    weights = 4
+    """Weights that nine in ten searches do not exceed: 322 with `gcv`, tests/benchmarks/lam.py."""
+
     def most(self, problem: Problem) -> int:
         """So many solves for each weight."""
         return self.solves * self.options.evaluations
+
+    def usual(self, problem: Problem) -> int:
+        """So many solves for each of `weights`."""
+        return self.solves * min(self.weights, self.options.evaluations)
 
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Choose lam for each image."""

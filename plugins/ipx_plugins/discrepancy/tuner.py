@@ -57,6 +57,9 @@ _MISSED = 0.5  # log of a residual over its target that counts as missed
 _FEW = 5.0  # photons of a value below which degrees of freedom are not told by a probe
 _BEYOND = 1.1  # of the way to the root, so that it lies between two weights
 _SHORTEST = 0.5  # the smallest step of log lam outwards
+USUAL = 3
+"""Weights that nine in ten searches do not exceed: of 322, tests/benchmarks/lam.py."""
+
 _BISECT = 6  # trials after which brackets are halved
 _FLAT = 1e-3  # the least slope of the criterion
 _FALLS = 0.005  # a criterion that falls by more where lam grows has no root below
@@ -95,6 +98,10 @@ class Discrepancy(Search[DiscrepancyOptions]):
     def most(self, problem: Problem) -> int:
         """Two solves for each weight: one for its degrees of freedom."""
         return (2 if self._effective(problem) else 1) * self.options.evaluations
+
+    def usual(self, problem: Problem) -> int:
+        """So many for each of `USUAL` weights."""
+        return (2 if self._effective(problem) else 1) * min(USUAL, self.options.evaluations)
 
     def score(self, problem: Problem, result: Result, solve: Solve) -> Tensor:
         """That of `GCV`."""
