@@ -183,6 +183,7 @@ def test_in_the_whole_space_it_is_the_minimiser() -> None:
     assert torch.allclose(whole.x, turned.x, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_low_rank_and_smooth_beat_total_variation_by_2_db() -> None:
     truth, noise = cube(24), {"name": "gaussian", "sigma": 0.1}
     op = {"name": "spectral-inpaint", "share": 0.1}

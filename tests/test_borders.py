@@ -45,7 +45,13 @@ def test_the_dual_system_gives_the_prox(psf: dict[str, float]) -> None:
     assert float(slope.abs().max()) < 1e-4 * float(blur.adjoint(y).abs().max())
 
 
-@pytest.mark.parametrize("psf", [{"sigma": 2.0}, SHAKE], ids=["gaussian", "shake"])
+@pytest.mark.parametrize(
+    "psf",
+    [
+        pytest.param({"sigma": 2.0}, id="gaussian", marks=pytest.mark.slow),
+        pytest.param(SHAKE, id="shake"),
+    ],
+)
 def test_the_split_at_b_finds_the_same_minimum(psf: dict[str, float]) -> None:
     y, _ = part_of_scene(Blur(tuple(scene().shape[1:]), boundary="valid", **psf))
     y = y[..., :40, :44]

@@ -111,7 +111,9 @@ def test_an_inverted_mask_is_told(tmp_path: Path) -> None:
         np.save(tmp_path / "mask.npy", kept)
         op = {"name": "inpaint", "mask": str(tmp_path / "mask.npy")}
         noise = {"name": "gaussian", "sigma": 0.01}
-        how = ipx.solve(y, op=op, noise=noise, prior="smooth", iterations=3, doubtful="keep")
+        how = ipx.solve(
+            y, op=op, noise=noise, prior="smooth", lam=0.01, iterations=3, doubtful="keep"
+        )
         assert any("mask may be inverted" in line for line in how.warnings) == told
 
 

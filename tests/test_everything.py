@@ -86,6 +86,7 @@ def classical() -> list[str]:
 
 
 def combinations() -> Iterator[tuple[str, str, str]]:
+    subjects = {prior.name: prior.traits_for().suits for prior in registry().all("prior")}
     for op in registry().all("operator"):
         if ipx.Adjoint not in op.capabilities():
             continue  # such data, edges for example, are for networks that learn from pairs
@@ -94,18 +95,18 @@ def combinations() -> Iterator[tuple[str, str, str]]:
             images_only = registry().get("noise", noise).traits_for().images
             if images_only and (facts.signed or facts.absolute):
                 continue  # there are no such data
-            for prior in registry().all("prior"):
+            for prior, suits in subjects.items():
                 # a network takes seconds where others take milliseconds: Gaussian noise, and data
                 # like those that others see, only; blur, and one other operator in three
                 plain = noise == "gaussian" and not facts.signed
-                if op.name in COLOURED and prior.traits_for().suits == "digit":
+                if op.name in COLOURED and suits == "digit":
                     continue  # grey
-                slow = prior.traits_for().suits in NETWORKS
-                tried = not slow or op.name == "blur" or chosen(3, op.name, prior.name)
+                slow = suits in NETWORKS
+                tried = not slow or op.name == "blur" or chosen(3, op.name, prior)
                 common = (op.name, noise) == ("blur", "gaussian")
-                tried = tried and chosen(3 if common else 64, op.name, noise, prior.name)
+                tried = tried and chosen(3 if common else 64, op.name, noise, prior)
                 if tried and (plain or not slow):
-                    yield op.name, noise, prior.name
+                    yield op.name, noise, prior
 
 
 def chosen(among: int, *words: str) -> bool:

@@ -199,7 +199,8 @@ def test_a_scaled_operator_of_a_file(source: Path) -> None:
     Path("run.toml").write_text('[op]\nname = "blur"\nscale = 2.0\nsigma = 3\n')
 
     def asked(*words: str) -> dict[str, Any]:
-        told = call("solve", source, "--config", "run.toml", "--dry-run", "--json", *words)
+        quick = ("--prior", "tv", "--lam", "0.01", "--iterations", "1")
+        told = call("solve", source, "--config", "run.toml", *quick, "--dry-run", "--json", *words)
         assert told.exit_code == 0, told.stderr
         found: dict[str, Any] = json.loads(told.stdout)["request"]["op"]
         return found

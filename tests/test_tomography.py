@@ -240,6 +240,7 @@ def test_the_norm_bounds() -> None:
     assert math.isclose(exact, op.norm(), rel_tol=0.01)
 
 
+@pytest.mark.slow
 def test_a_denoiser_with_much_noise_is_not_below_total_variation() -> None:
     """12 dB were lost before: the filtered back-projection is mostly noise there."""
     clean = torch.from_numpy(images.bundled().pixels[:1, 60:156, 60:156])

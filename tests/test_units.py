@@ -24,8 +24,17 @@ def in_its_unit(prior: str) -> ipx.Restoration:
     return ipx.solve(Y, op=BLUR, prior=prior)
 
 
-@pytest.mark.parametrize("prior", ["tv", "bm3d", "drunet"])
-@pytest.mark.parametrize("unit", [KELVIN, 1000.0])
+@pytest.mark.parametrize(
+    ("prior", "unit"),
+    [
+        ("tv", KELVIN),
+        ("tv", 1000.0),
+        ("bm3d", KELVIN),
+        ("drunet", 1000.0),
+        pytest.param("bm3d", 1000.0, marks=pytest.mark.slow),
+        pytest.param("drunet", KELVIN, marks=pytest.mark.slow),
+    ],
+)
 def test_the_unit_does_not_matter(prior: str, unit: float) -> None:
     """0.4 to 11 dB were lost without scaling."""
     plain = in_its_unit(prior)

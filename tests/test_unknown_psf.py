@@ -64,6 +64,7 @@ def test_noise_alone_decides_nothing() -> None:
         found(torch.rand(1, 1, 20, 64))
 
 
+@pytest.mark.slow
 def test_the_free_psf_of_a_moving_camera() -> None:
     y = blurred(side=160, **LINE)[0, 0].double().numpy()
     k = free_psf(y, 15)

@@ -87,7 +87,7 @@ class SamplerChecks(ProblemChecks):
         warmup = None if self.made.independent else 2
         for problem in self._problems:
             runs = [
-                sample(problem, self.made, draws=4, thin=1, warmup=warmup, interval=90)
+                sample(problem, self.made, draws=2, thin=1, warmup=warmup, interval=90)
                 for _ in range(2)
             ]
             require(torch.equal(runs[0].mean, runs[1].mean), "the same seed gives other draws")
