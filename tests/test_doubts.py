@@ -40,7 +40,7 @@ def test_amplified_noise_is_told() -> None:
     assert any("noise or texture is amplified" in line for line in how.warnings)
 
 
-@pytest.mark.parametrize("prior", ["tv", "drunet"])
+@pytest.mark.parametrize("prior", [pytest.param("tv", marks=pytest.mark.slow), "drunet"])
 def test_an_unsound_result_gets_a_larger_weight(prior: str) -> None:
     """A sharp photograph with a blur that it does not have: no checkerboard, and a line."""
     sharp = torch.from_numpy(images.bundled().pixels[1:2, 28:60, 56:88])

@@ -152,7 +152,7 @@ class Format(Declared):
     A format converts bytes to samples and back, and keeps no state. The caller reads and writes
     files, scales samples to [0, 1] and back, rotates images upright, and refuses what the
     declaration does not list before it calls `encode`. A format whose files can be larger than
-    memory also defines `opened` and `streamed`, and sets ``streams``.
+    memory also defines `opened` and `streamed`.
 
     Errors: `decode` raises `InputError` with the reason and what works, such as ``"is an
     animation; save one frame of it"``; the caller prefixes the name of the file. Any other
@@ -161,9 +161,6 @@ class Format(Declared):
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options if options is not None else NoOptions()
-
-    streams: bool = False
-    """`streamed` holds no more than the rows that it is given."""
 
     @contextmanager
     def opened(self, path: Path) -> Iterator[Rows | None]:

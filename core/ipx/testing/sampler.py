@@ -17,6 +17,7 @@ from ipx.testing.common import close, require
 from ipx.testing.problems import OPERATORS, ProblemChecks, stored
 
 STEPS = 2
+"""Of a chain; of independent draws one tells as much."""
 
 
 class SamplerChecks(ProblemChecks):
@@ -29,6 +30,10 @@ class SamplerChecks(ProblemChecks):
         operators = itertools.cycle(OPERATORS)
         return ((next(operators), name, 1) for name in self.priors)
 
+    @property
+    def _steps(self) -> int:
+        return 1 if self.made.independent else STEPS
+
     def _moved(self, problem: Problem, state: State, first: int, last: int) -> State:
         """The state after the steps first ... last - 1."""
         for k in range(first, last):
@@ -37,17 +42,18 @@ class SamplerChecks(ProblemChecks):
 
     @cached_property
     def _begun(self) -> list[tuple[Problem, State, State]]:
-        """Each problem, the first state, and that after `STEPS` steps; no check changes them."""
+        """Each problem, the first state, and that after `_steps` steps; no check changes them."""
         firsts = [(p, self.made.init(p, p.start())) for p in self._problems]
-        return [(p, first, self._moved(p, first, 0, STEPS)) for p, first in firsts]
+        return [(p, first, self._moved(p, first, 0, self._steps)) for p, first in firsts]
 
     def _picture(self, problem: Problem, state: State) -> Tensor:
         return problem.picture(self.made.solution(problem, state))
 
     def resume(self) -> None:
         """A state that was saved and read back goes on with the same bits."""
+        n = self._steps
         for problem, _, state in self._begun:
-            a, b = (self._moved(problem, s, STEPS, 2 * STEPS) for s in (state, stored(state)[1]))
+            a, b = (self._moved(problem, s, n, 2 * n) for s in (state, stored(state)[1]))
             same = torch.equal(self._picture(problem, a), self._picture(problem, b))
             require(same, "from a saved state it goes on otherwise")
 
@@ -64,7 +70,7 @@ class SamplerChecks(ProblemChecks):
         """Steps with other random numbers go elsewhere."""
         for problem, _, state in self._begun:
             a = b = state
-            for k in range(STEPS, 20 * STEPS):  # a Metropolis test may refuse some
+            for k in range(self._steps, 20 * STEPS):  # a Metropolis test may refuse some
                 a, b = (self.made.step(problem, s, Random(0, c, k)) for c, s in enumerate((a, b)))
                 if not torch.equal(self._picture(problem, a), self._picture(problem, b)):
                     break
@@ -79,7 +85,7 @@ class SamplerChecks(ProblemChecks):
                 lam = torch.as_tensor(problem.lam)[i : i + 1]
                 one = problem.changed(y=problem.y[i : i + 1], lam=lam)
                 begun = self.made.init(one, one.start())
-                alone = self._picture(one, self._moved(one, begun, 0, STEPS))
+                alone = self._picture(one, self._moved(one, begun, 0, self._steps))
                 close(whole[i : i + 1], alone, 1e-6, f"image {i} of a batch against alone")
 
     def draws(self) -> None:

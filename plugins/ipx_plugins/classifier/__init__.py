@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 WEIGHTS = ("digits",)
 
+LAYERS = ("first", "second", "third")
+"""Names of the convolutional layers."""
+
 
 class ClassifierOptions(Options):
     """Network; pictures are exactly ``size`` x ``size``."""

@@ -12,12 +12,13 @@ from ipx.files.atomic import check_folder
 from ipx.files.lookup import pictures_of
 from ipx.files.record import environment, record_path, write_record
 from ipx_cli.options import SCALE
+from ipx_plugins.classifier import LAYERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FILE = click.Path(path_type=Path)
-LAYER = click.Choice(["first", "second", "third"])
+LAYER = click.Choice(LAYERS)
 WEIGHTS_OPTION = click.option(
     "--model.weights", "weights", default="auto", show_default=True, help="Shipped name, or a file."
 )
@@ -82,7 +83,7 @@ def patches(
 @WEIGHTS_OPTION
 @click.option(
     "--layer",
-    type=click.Choice(["first", "second", "third", "classes"]),
+    type=click.Choice([*LAYERS, "classes"]),
     default="classes",
     show_default=True,
     help="Filters of a layer, or the classes.",

@@ -12,9 +12,6 @@ from torch.nn.functional import cross_entropy, pad
 from ipx import LabelledModel, Shape, ShapeError
 from ipx_plugins.classifier import ClassifierOptions
 
-LAYERS = ("first", "second", "third")
-"""Names of the convolutional layers."""
-
 
 class Net(nn.Module):
     """Three convolutions with ReLU, the first two followed by maxima over 2 x 2, a linear layer."""
@@ -29,7 +26,7 @@ class Net(nn.Module):
         self.last = nn.Linear(4 * w * (o.size // 8) ** 2, o.classes)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
-        """Activations ``(B, F, h, w)`` of each of `LAYERS`, after ReLU."""
+        """Activations ``(B, F, h, w)`` of each of `ipx_plugins.classifier.LAYERS`, after ReLU."""
         a = self.first(2 * x - 1).relu()
         b = self.second(self.pool(a)).relu()
         c = self.third(self.pool(b)).relu()

@@ -18,8 +18,6 @@ from ipx.files.format import Array, Header, Rows, is_image
 class NPY(Format):
     """One array per file, ``(H, W)`` or ``(H, W, C)``, without colour profile."""
 
-    streams = True
-
     @contextmanager
     def opened(self, path: Path) -> Iterator[Rows | None]:
         """Rows mapped from the file; None for booleans."""

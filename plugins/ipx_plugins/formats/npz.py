@@ -20,7 +20,7 @@ IMAGE, AXES, SPACING = "image", "axes", "spacing"
 class NPZ(NPY):
     """The array named ``image``, or the only one of numbers."""
 
-    streams = False  # it is deflated as a whole
+    # it is deflated as a whole
     opened = Format.opened
     streamed = Format.streamed
 

@@ -37,8 +37,6 @@ TRUNCATED = "is a truncated TIFF; get a whole copy of it"
 class TIFF(Format):
     """TIFF and BigTIFF; for stacks see `ipx_plugins.formats.tiff_stacks`."""
 
-    streams = True
-
     @contextmanager
     def opened(self, path: Path) -> Iterator[Rows | None]:
         """Rows; None for palettes, turned images, stacks, and huge compressed strips."""

@@ -53,8 +53,6 @@ class ZarrRows(Rows):
 class Zarr(Format):
     """One image; its axes are always told."""
 
-    streams = True
-
     @contextmanager
     def opened(self, path: Path) -> Iterator[Rows | None]:
         """Rows; None for stacks, volumes, separate channels, and huge chunks."""
