@@ -11,6 +11,7 @@ import pytest
 import ipx
 from command_line import call
 from ipx.files import images
+from ipx.report.comparison import warned
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +92,24 @@ def test_the_command(clean: np.ndarray, tmp_path: Path) -> None:
     ):
         done = call(*arguments)
         assert (done.exit_code, word in done.output) == (status, True), done.output
+
+
+def test_the_warnings_of_the_results_are_told_once(clean: np.ndarray, tmp_path: Path) -> None:
+    rows = [
+        {"prior": "tv", "solver": "admm", "warnings": ["noise level in doubt", "rough"]},
+        {"prior": "tv", "solver": "pdhg", "warnings": ["noise level in doubt"]},
+        {"prior": "smooth", "solver": "direct", "warnings": ["noise level in doubt", "rough"]},
+        {"prior": "none", "solver": "auto", "error": "does not fit", "warnings": []},
+    ]
+    assert warned(rows) == ["noise level in doubt", "tv with admm, smooth: rough"]
+    path, noise = tmp_path / "y.tif", np.random.default_rng(0).normal(size=clean.shape)
+    cut = np.clip(1.6 * clean - 0.3 + 0.1 * noise, 0, 1)
+    images.write(path, cut[None], dtype="float32")
+    how = ("--lam", "1e-7", "--prior")
+    alone = call("solve", path, *how, "smooth", "-o", tmp_path / "x.tif")
+    both = call("compare", path, *how, "smooth,tikhonov")
+    lines = [line for line in alone.stderr.splitlines() if line.startswith("ipx: no")]
+    assert [line.split()[2] for line in lines] == ["is", "was", "operator"]
+    assert all(both.stderr.count(line) == 1 for line in lines)
+    looked = call("explain", path).stdout
+    assert looked.count(lines[0].removeprefix("ipx: ")) == 1  # the noise is cut off

@@ -108,6 +108,16 @@ def test_explain_tells_of_a_volume(tmp_path: Path) -> None:
     assert (found.low, found.high) == pytest.approx((counts.min(), counts.max()))
     assert any("--noise.offset 0.0015" in line for line in found.remarks)
     assert not any("--interval" in command for command in found.commands)
+    taken = found.taken[0]
+    assert taken.startswith("poisson")
+    assert f"--noise {taken} --noise.offset 0.0015" in found.commands[0]
+    known = {"name": "blur", "sigma": 1.5, "sigma_z": 2.5}
+    told = ipx.explain(path, "ZYX", op=known, noise={"name": "gaussian", "sigma": 0.01})
+    words = "--axes ZYX --op blur --op.sigma 1.5 --op.sigma-z 2.5 --noise gaussian"
+    assert all(f"{words} --noise.sigma 0.01" in command for command in told.commands)
+    assert told.taken == ("gaussian", "as given")
+    with pytest.raises(ipx.OptionError, match="sigmaz"):
+        ipx.explain(path, op={"name": "blur", "sigmaz": 1})
     rows = dict(found.lines())
     assert rows["voxel"] == "0.3 x 0.1 x 0.1 micrometres"
     assert rows["volume"].startswith("16 planes")

@@ -255,7 +255,12 @@ def test_the_commands_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(set(commands)) == 3
     for command in commands:
         assert call(*shlex.split(command)[1:], "--dry-run").exit_code == 0, command
-    assert "try" in call("explain", "my y.png").stdout
+    asked = ("--op", "blur", "--op.boundary", "zero", "--noise", "gaussian", "--noise.sigma", "0.1")
+    text = call("explain", "my y.png", *asked).stdout
+    assert text.count("--op blur ") == text.count("ipx solve")
+    assert text.count("--op.boundary zero --noise gaussian --noise.sigma 0.1") >= 2
+    assert "taken: gaussian, as given" in text
+    assert "misfit: how far the model is off" in text
 
 
 # ---------------------------------------------------------------- progress and completion

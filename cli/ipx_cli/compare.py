@@ -84,6 +84,7 @@ def compare(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
     note = output.noter(given["quiet"])
 
     from ipx.jobs.compared import check_outputs, compare_file, write_comparison
+    from ipx.report.comparison import warned
 
     where = given["panel"], given["report"]
     check_outputs(*where, given["force"])
@@ -109,6 +110,8 @@ def compare(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int
         output.json_array(results.rows)
     elif not given["quiet"]:
         click.echo(results)
+        for line in warned(results.rows):
+            note(line)
         click.echo("".join(f"-> {path}\n" for path in where if path is not None), nl=False)
     return output.FAILED if all(row["error"] for row in results.rows) else 0
 

@@ -19,6 +19,7 @@ from ipx.jobs.comparison import Comparison, Watch, compare
 from ipx.jobs.indexed import check_replaced
 from ipx.jobs.records import read_data
 from ipx.jobs.restored import read_truth
+from ipx.jobs.solve import of_other_size, scaled
 from ipx.planning.request import Request, subject_for
 from ipx.planning.tree import Description, tree
 from ipx.solving.degrade import degrade
@@ -64,6 +65,7 @@ def compare_file(
         picture = read_data(request, source)
         if picture.axes != "CYX":
             raise InputError(f"{source}: is a stack or a volume; compare a plane of it")
+        notes += scaled(actual, picture) + of_other_size(actual, picture)
         y, storage = torch.from_numpy(picture.pixels), picture.storage
         clean = None if truth is None else read_truth(truth, picture, request)
     found = compare(

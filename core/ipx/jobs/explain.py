@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ipx.declare.capabilities import Quadratic
 from ipx.declare.foreign import IOSpec
 from ipx.declare.options import AUTO
 from ipx.declare.registry import registry
 from ipx.declare.specs import OperatorSpec, Spec
-from ipx.errors import InputError, IpxError, PlanError
+from ipx.errors import InputError, IpxError
 from ipx.files import images
 from ipx.files.format import Array
 from ipx.files.images import Picture
@@ -25,11 +25,13 @@ from ipx.files.lookup import by_content
 from ipx.files.planes import middle, single
 from ipx.files.storage import Storage
 from ipx.jobs.explained import ALIKE, SOME, Explained, Level
+from ipx.jobs.proposed import Given, fits, proposed
 from ipx.numerics import marks
-from ipx.planning.choice import Situation, chosen, short
-from ipx.planning.plan import make_plan
-from ipx.planning.tree import Tree, tree
+from ipx.planning.choice import short
+from ipx.planning.request import Table
+from ipx.planning.tree import tree
 from ipx.solving.build import build
+from ipx.solving.doubts import cut_noise
 
 SIDE = 512
 """Side of the middle of the picture that is looked at, in pixels."""
@@ -47,19 +49,29 @@ SPREAD = 1.5
 """Factor within which estimates of the noise agree."""
 
 
-def explain(image: Any, axes: str | None = None) -> Explained:
+def explain(
+    image: Any, axes: str | None = None, *, op: Table | None = None, noise: Table | None = None
+) -> Explained:
     """What an image looks like to ipx, and three commands to try.
 
     Args:
         image: a file, or an array ``(H, W)`` or ``(H, W, C)``. Of a stack or a volume its middle
             picture is looked at.
         axes: of a file, as in ``ipx solve --axes``; by default what the file tells.
+        op: the operator, if it is known: a table with its name and options. The commands have it,
+            with options that are found in the image and that it does not tell.
+        noise: likewise.
 
     Raises:
         InputError: the file cannot be read.
+        UsageError: a component or an option is unknown.
     """
+    given = Given(op, noise)
+    for kind, table in (("operator", op), ("noise", noise)):
+        if table is not None:
+            tree(kind, table)  # refuses what is unknown
     if isinstance(image, str | os.PathLike):
-        return explained(_read(Path(image), axes), axes or "")
+        return explained(_read(Path(image), axes), axes or "", given)
     array = np.asarray(image)
     pixels = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
     if pixels.ndim != 3 or not pixels.size:
@@ -67,7 +79,8 @@ def explain(image: Any, axes: str | None = None) -> Explained:
     scale = float(np.iinfo(array.dtype).max) if array.dtype.kind in "iu" else 1.0
     made = (pixels / scale).astype(np.float32)
     name = str(array.dtype)
-    return explained(Picture(made, None, name, scale, 0.0, None, "", "", Path("FILE")))
+    picture = Picture(made, None, name, scale, 0.0, None, "", "", Path("FILE"))
+    return explained(picture, given=given)
 
 
 def _read(path: Path, axes: str | None) -> Picture:
@@ -91,8 +104,8 @@ def _read(path: Path, axes: str | None) -> Picture:
 
 
 @torch.no_grad()
-def explained(picture: Picture, axes: str = "") -> Explained:
-    """What a picture that was read looks like; the commands tell ``axes``.
+def explained(picture: Picture, axes: str = "", given: Given | None = None) -> Explained:
+    """What a picture that was read looks like; the commands tell ``axes`` and what is given.
 
     Of a stack or a volume the middle picture is looked at.
     """
@@ -121,7 +134,8 @@ def explained(picture: Picture, axes: str = "") -> Explained:
     )
     if min(y.shape[1:]) < 8:
         return replace(base, remarks=("too small to tell more",))
-    levels = _levels(y, picture.storage)
+    volume = torch.from_numpy(np.nan_to_num(whole))[None].float()
+    levels = _levels(y, volume, picture.storage)
     found, options = _operators(y)
     spread = [each.deviation for each in levels if each.deviation > 0]
     looked = replace(
@@ -133,8 +147,9 @@ def explained(picture: Picture, axes: str = "") -> Explained:
         stripes=marks.stripes(y),
         found=found,
     )
-    advised = _advised(looked, options, axes)
-    remarks = _untold(looked, torch.from_numpy(np.nan_to_num(whole))[None].float())
+    advised = _advised(looked, options, axes, given or Given())
+    known = torch.from_numpy(np.isfinite(whole))[None]
+    remarks = [*_untold(looked, volume), *_doubted(advised, volume, known)]
     return replace(advised, remarks=(*advised.remarks, *remarks))
 
 
@@ -165,25 +180,46 @@ def _quality(storage: Storage) -> int | None:
     return round(min(100.0, (200 - scale) / 2 if scale <= 100 else 5000 / scale))
 
 
-def _levels(y: Tensor, storage: Storage) -> tuple[Level, ...]:
-    """The noise by each model that finds its level in the data, the most even fit first."""
+def _levels(y: Tensor, whole: Tensor, storage: Storage) -> tuple[Level, ...]:
+    """The noise by each model that finds its level in the data, the most even fit first.
+
+    Options that ``whole`` shows are taken where the model then fits better.
+    """
     out = []
     for spec in registry().all("noise"):
         if spec.explains not in ("noise", GROWING):
             continue
-        try:
-            noise = build("noise", short(spec)).estimated(y[None], None, storage)
-            if noise.level is None:
-                continue
-            deviation = torch.as_tensor(noise.deviation(y[None]))[0]
-            level = float(torch.as_tensor(noise.level).flatten()[0])
-        except (IpxError, NotImplementedError):
-            continue
-        mean = float(deviation.mean())
-        if not (math.isfinite(level) and math.isfinite(mean)):
-            continue
-        out.append(Level(short(spec), level, mean, marks.uneven(y, deviation)))
+        more = build("noise", short(spec)).shown(whole)
+        known = [e for e in [_level(short(spec), {}, y, storage)] if e is not None]
+        if more:
+            known += [e for e in [_level(short(spec), more, y, storage)] if e is not None]
+        out += [min(known, key=lambda each: each.uneven)] if known else []
     return tuple(sorted(out, key=lambda each: (round(each.uneven, 2), each.noise)))
+
+
+def _level(name: str, options: dict[str, float], y: Tensor, storage: Storage) -> Level | None:
+    """The noise by a model; None if it does not find its level in the data."""
+    try:
+        noise = build("noise", {"name": name, **options}).estimated(y[None], None, storage)
+        if noise.level is None:
+            return None
+        deviation = torch.as_tensor(noise.deviation(y[None]))[0]
+        level = float(torch.as_tensor(noise.level).flatten()[0])
+    except (IpxError, NotImplementedError):
+        return None
+    mean = float(deviation.mean())
+    if not (math.isfinite(level) and math.isfinite(mean)):
+        return None
+    unit = type(noise.options).infos()[noise.traits.level].unit if noise.traits.level else ""
+    return Level(name, level, mean, marks.uneven(y, deviation), unit, options, noise.remarks)
+
+
+def _doubted(looked: Explained, y: Tensor, known: Tensor) -> list[str]:
+    """What ``ipx solve`` warns of with the noise model of the commands."""
+    taken = looked.taken[0]
+    lines = [line for e in looked.levels if e.noise == taken for line in e.remarks]
+    white = Quadratic in tree("noise", taken).facts.capabilities
+    return lines + (cut_noise(y, known) if white else [])
 
 
 def _untold(looked: Explained, y: Tensor) -> list[str]:
@@ -212,7 +248,9 @@ def _operators(y: Tensor) -> tuple[tuple[str, ...], dict[str, dict[str, Any]]]:
     return tuple(dict.fromkeys(lines)), sure
 
 
-def _advised(looked: Explained, operators: dict[str, dict[str, Any]], axes: str) -> Explained:
+def _advised(
+    looked: Explained, operators: dict[str, dict[str, Any]], axes: str, given: Given
+) -> Explained:
     """With the marks that were seen, and two or three commands."""
     seen = []
     if max(looked.stripes) > ALIKE:
@@ -230,29 +268,36 @@ def _advised(looked: Explained, operators: dict[str, dict[str, Any]], axes: str)
     if noise is not None and noise.explains == GROWING:  # of several the one that fits best
         best = next(e.noise for e in looked.levels if _explains(e.noise) == GROWING)
         noise = registry().get("noise", best)
-    op = next((name for name, told in operators.items() if _fits(name, told, looked)), None)
-    words = [] if op is None else _operator_words(op, operators[op])
-    words += [] if noise is None else [f"--noise {short(noise)}"]
-    asked = Situation(
-        tree("operator", op or "identity"),
-        tree("noise", "gaussian" if noise is None else short(noise)),
-        tree("solver", AUTO),
-        explicit="it is compared",
-        dims=3 if looked.depth else 2,
+    op = next((name for name, told in operators.items() if fits(name, told, looked)), None)
+    remarks = []
+    if looked.depth and op is not None and given.op is None:
+        remarks.append(
+            f"{op} is found in the middle plane alone, and is taken to be as wide along z: tell "
+            f"what it is there (ipx info {op})"
+        )
+    taken = "gaussian" if noise is None else short(noise)
+    taken = taken if given.noise is None else str(given.noise["name"])
+    level = next((e for e in looked.levels if e.noise == taken), None)
+    found = Given(
+        None if op is None else {"name": op, **operators[op]},
+        None if noise is None else {"name": taken, **({} if level is None else level.options)},
     )
-    reference = chosen(asked).prior
-    more = [*words, f"--prior {reference.name}"]
-    tried = [words, more]
-    plainer = words[1:] if op is None else [w for w in words if not w.startswith("--op")]
-    if plainer != words:
-        tried.append(plainer)
-    elif _drawn(asked, reference):
-        tried.append([*more, "--interval 90"])
-    start = f"ipx solve {shlex.quote(looked.path)}" + (f" --axes {axes}" if axes else "")
-    commands = tuple(" ".join([start, *each]) for each in tried)
+    commands = proposed(looked, axes, found, given)
     holes = _explaining("operator", ["holes"]) if "holes" in seen else None
-    remarks = [] if holes is None else [_about_holes(looked, holes)]
-    return replace(looked, marks=tuple(seen), commands=commands, remarks=tuple(remarks))
+    remarks += [] if holes is None else [_about_holes(looked, holes)]
+    return replace(
+        looked, marks=tuple(seen), commands=commands, remarks=tuple(remarks),
+        taken=(taken, _why(noise) if given.noise is None else "as given"),
+    )  # fmt: skip
+
+
+def _why(noise: Spec | None) -> str:
+    """Why a noise model is taken; None is the usual one."""
+    if noise is None:
+        return "the usual model: none of growing noise has a clearly smaller misfit"
+    if noise.explains == GROWING:
+        return "the best fit of the models whose noise grows with the brightness"
+    return f"for the {noise.explains}, which the models above do not describe"
 
 
 def _grown(looked: Explained) -> list[str]:
@@ -274,27 +319,6 @@ def _explaining(kind: str, seen: list[str]) -> Spec | None:
     """The component of a kind that explains the first of these marks."""
     every = registry().all(kind)
     return next((s for mark in seen for s in every if s.explains == mark), None)
-
-
-def _operator_words(op: str, options: dict[str, Any]) -> list[str]:
-    """The operator on the command line."""
-    values = [(k.replace("_", "-"), v) for k, v in options.items() if not isinstance(v, tuple)]
-    return [f"--op {op}", *(f"--op.{name} {value}" for name, value in values)]
-
-
-def _fits(op: str, options: dict[str, Any], looked: Explained) -> bool:
-    """True if an operator takes images with as many axes."""
-    dims = tree("operator", {"name": op, **options}).facts.traits.dims or (2,)
-    return (3 if looked.depth else 2) in dims
-
-
-def _drawn(asked: Situation, prior: Tree) -> bool:
-    """True if a sampler draws from this posterior."""
-    try:
-        make_plan(asked.op, asked.noise, prior, tree("sampler", AUTO), dims=asked.dims)
-    except PlanError:
-        return False
-    return True
 
 
 def _about_holes(looked: Explained, op: Spec) -> str:

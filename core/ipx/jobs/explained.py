@@ -22,12 +22,29 @@ class Level:
         level: the noise level, in the unit of the model.
         deviation: standard deviation of the noise that follows, mean over the picture, for [0, 1].
         uneven: see `ipx.numerics.marks.uneven`.
+        unit: of ``level``; empty for a standard deviation.
+        options: further options of the model that the data show, such as an offset.
+        remarks: reasons to doubt the level, one line each.
     """
 
     noise: str
     level: float
     deviation: float
     uneven: float
+    unit: str = ""
+    options: dict[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """The estimate in words."""
+        more = "".join(f", {name} {value:g}" for name, value in self.options.items())
+        same = not self.unit or math.isclose(self.level, self.deviation, rel_tol=0.05)
+        own = "" if same else f"{self.level:.3g} {self.unit}, mean "
+        return (
+            f"{self.noise}{more}: {own}standard deviation {self.deviation:.2g}, "
+            f"misfit {self.uneven:.2g}"
+        )
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,7 @@ class Explained:
         flat: share of the picture in areas of one value, and that value for [0, 1].
         quality: of JPEG, by the tables in the file; None for other files.
         levels: the noise by each model that can tell it, the most even fit first.
+        taken: the noise model of the commands, and why.
         agree: True if the deviations are within `SPREAD` of each other.
         outliers: share of values that stand out from their neighbours.
         stripes: alikeness of the jumps along columns and rows, see `ipx.numerics.marks.stripes`.
@@ -76,6 +94,7 @@ class Explained:
     flat: tuple[float, float] = (0.0, math.nan)
     quality: int | None = None
     levels: tuple[Level, ...] = ()
+    taken: tuple[str, str] = ("", "")
     agree: bool = True
     outliers: float = 0.0
     stripes: tuple[float, float] = (0.0, 0.0)
@@ -107,16 +126,25 @@ class Explained:
             rows.append(("flat", f"{100 * self.flat[0]:.2g} % are areas of {self.flat[1]:.3g}"))
         if self.quality is not None:
             rows.append(("jpeg", f"quality about {self.quality}, by the tables in the file"))
-        for each in self.levels:
-            more = f"deviation {each.deviation:.2g}, unevenness {each.uneven:.2g}"
-            rows.append(("noise", f"{each.noise} {each.level:.3g} ({more})"))
-        if len(self.levels) > 1:
-            word = "agree" if self.agree else "do not agree: textures count as noise in some"
-            rows.append(("", f"these {word}"))
+        rows += self._noise()
         rows.append(("outliers", f"{100 * self.outliers:.2g} %"))
         rows += [("stripes", f"along {w}") for w in self._striped()]
         rows += [("found", line) for line in self.found]
         return rows
+
+    def _noise(self) -> list[tuple[str, str]]:
+        """The estimates of the noise, and which is taken and why."""
+        if not self.levels:
+            return []
+        rows = [each.line for each in self.levels]
+        rows.append(
+            "(deviations for values from 0 to 1; misfit: how far the model is off from dark to "
+            "bright parts, 0 is best)"
+        )
+        if not self.agree:
+            rows.append("the deviations differ: some models take texture of the scene for noise")
+        rows.append(f"taken: {self.taken[0]}, {self.taken[1]}")
+        return [("" if i else "noise", row) for i, row in enumerate(rows)]
 
     def _whole(self) -> list[tuple[str, str]]:
         """What the picture that is looked at is a part of, and the size of its pixels."""

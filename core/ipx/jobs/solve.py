@@ -85,7 +85,7 @@ def solve_file(
     with others.folders(output, like, dtype):
         chain = checkpoint_of(output) if request.settings.sampled else None
         done = _solved(actual, picture, clean, reporter, observers, chain)
-        done.warnings.extend(assumed + _scaled(actual, picture) + _of_other_size(actual, picture))
+        done.warnings.extend(assumed + scaled(actual, picture) + of_other_size(actual, picture))
         done.warnings.extend(cut_off(output, like, dtype, done.pictures[MAIN]))
         where = places(output, done.how.outputs, force, others.named, whole)
         row = done.row(str(source), where)
@@ -145,7 +145,7 @@ def _complex(request: Request) -> bool:
     return request.tree("op").facts.traits.complex
 
 
-def _scaled(request: Request, picture: Picture) -> list[str]:
+def scaled(request: Request, picture: Picture) -> list[str]:
     """The note on the values of a float file that stand for [0, 1], if they are others."""
     if picture.scale == 1 or not picture.dtype.startswith("float") or _complex(request):
         return []
@@ -153,7 +153,7 @@ def _scaled(request: Request, picture: Picture) -> list[str]:
     return [f"values from {picture.offset:g} to {high:g} of float files stand for [0, 1]"]
 
 
-def _of_other_size(request: Request, picture: Picture) -> list[str]:
+def of_other_size(request: Request, picture: Picture) -> list[str]:
     """Notes on files of the operator, such as a PSF, whose pixels have another size."""
     notes = []
     for path in request.tree("op").files() if picture.spacing else ():

@@ -135,6 +135,10 @@ class Noise(Component[O], ABC):
         """
         return pred, self.centred(y)
 
+    def shown(self, y: Tensor) -> dict[str, float]:
+        """Options that ``y`` shows and that were not given, such as an offset; none by default."""
+        return {}
+
     def untold(self, y: Tensor) -> tuple[str, ...]:
         """Sentences for the user about what ``y`` shows and the options do not tell.
 

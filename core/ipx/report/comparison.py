@@ -43,6 +43,22 @@ def told(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in COLUMNS if any(row.get(key) is not None for row in rows)]
 
 
+def warned(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The warnings of the results, each once, with the priors that it is about unless all are."""
+    done = [row for row in rows if not row.get("error")]
+    about: dict[str, list[str]] = {}
+    for row in done:
+        name = row["prior"]
+        if sum(other["prior"] == name for other in done) > 1:
+            name = f"{name} with {row['solver']}"
+        for line in row.get("warnings") or []:
+            about.setdefault(line, []).append(name)
+    return [
+        line if len(names) == len(done) > 1 else f"{', '.join(names)}: {line}"
+        for line, names in about.items()
+    ]
+
+
 def comparison_page(
     title: str,
     subtitle: str,
@@ -69,10 +85,9 @@ def comparison_page(
     first = names[0] if best is None else f"result-{best}"
     gain = gain_of(images)
     dim = f'<p class="note">Images are shown {gain:.3g} times brighter.</p>' if gain > 1 else ""
-    warned = {f"{r['prior']}: {line}": None for r in rows for line in r.get("warnings") or []}
     body = "\n".join(
         [
-            html.notes([*warned]),
+            html.notes(warned(rows)),
             html.section("table", "Results", table),
             html.section(
                 "images",

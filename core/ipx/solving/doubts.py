@@ -86,12 +86,7 @@ def doubts(
             f"the noise was estimated as only {slight:.2g}, for which fine texture can be mistaken:"
             " if the image is clean, it lost detail; tell the noise level"
         )
-    cut = _cut(problem)
-    if cut > 0:
-        found.append(
-            f"noise is cut off at the end of the range, in {100 * cut:.0f} % of the values: flat "
-            "parts there are off, and so is the noise level; keep negative values, in float32"
-        )
+    found += _cut(problem)
     if x.shape == before.shape and float((x - before).abs().flatten(1).amax(1).min()) <= 1e-6:
         found.append("nothing was changed: the result is the degraded image")
     return found, (far > MUCH).tolist()
@@ -184,16 +179,24 @@ def _slight(problem: Problem, x: Tensor, before: Tensor) -> float | None:
     return float(level[doubtful].amax()) if bool(doubtful.any()) else None
 
 
-def _cut(problem: Problem) -> float:
-    """The largest share of the values of an image at which noise is cut off; 0 if there is none.
-
-    The mean of such noise is not zero, so that no data term fits it.
-    """
+def _cut(problem: Problem) -> list[str]:
+    """`cut_noise` of data that are images, with white noise: counts and outliers are cut off."""
     y, traits = problem.y, problem.physical.traits
     images = y.ndim >= 4 and not (traits.signed or traits.absolute or traits.complex)
-    if problem.hard or not images or not problem.data.quadratic:  # counts and outliers do so
-        return 0.0
-    known = problem.operator.known(y)
+    if problem.hard or not images or not problem.data.quadratic:
+        return []
+    return cut_noise(y, problem.operator.known(y))
+
+
+def cut_noise(y: Tensor, known: Tensor | None) -> list[str]:
+    """A line if noise is cut off at an end of the range of an image.
+
+    The mean of such noise is not zero, so that no data term fits it.
+
+    Args:
+        y: images, ``(B, C, H, W)`` or ``(B, C, D, H, W)``.
+        known: true where a value was measured, in a shape that broadcasts to y; None: everywhere.
+    """
     seen = torch.ones_like(y) if known is None else known.expand_as(y).to(y)
     worst = 0.0
     low, high = y.flatten(1).amin(1), y.flatten(1).amax(1)
@@ -203,7 +206,12 @@ def _cut(problem: Problem) -> float:
     for end in (low, high):
         share, cut = cut_off((y == column(end, y)).to(y), seen, image_sum)
         worst = max(worst, float((share * (cut & grey)).amax()))
-    return worst
+    if worst == 0:
+        return []
+    return [
+        f"noise is cut off at the end of the range, in {100 * worst:.0f} % of the values: flat "
+        "parts there are off, and so is the noise level; keep negative values, in float32"
+    ]
 
 
 def _missed(problem: Problem, result: Result) -> float:

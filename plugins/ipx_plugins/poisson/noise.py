@@ -102,20 +102,23 @@ class _Photons(Noise[_P]):
         c = self._shift(y)
         return pred + c, self.centred(y) + c
 
-    def untold(self, y: Tensor) -> tuple[str, ...]:
-        """An offset that the first image shows and nobody has told."""
+    def shown(self, y: Tensor) -> dict[str, float]:
+        """The offset of the first image, where none was given."""
         if isinstance(self.offset, Tensor) or self.offset != 0 or y.ndim not in (4, 5):
-            return ()
+            return {}
         first = y[:1].detach()
         if y.ndim == 5:
             first = first[0].transpose(0, 1)[:: -(-y.shape[2] // _PLANES)]
         found = pedestal(first)
-        if found is None:
-            return ()
-        return (
-            f"no value is below {float(first.amin()):.3g}, and the noise vanishes near "
-            f"{found:.3g} in place of 0: if that is what the camera adds to the counts, tell it: "
-            f"--noise.offset {found:.3g}",
+        return {} if found is None else {"offset": float(f"{found:.3g}")}
+
+    def untold(self, y: Tensor) -> tuple[str, ...]:
+        """An offset that the first image shows and nobody has told."""
+        return tuple(
+            f"no value is below {float(y[:1].amin()):.3g}, and the noise vanishes near {found:g} "
+            f"in place of 0: if that is what the camera adds to the counts, tell it: "
+            f"--noise.offset {found:g}"
+            for found in self.shown(y).values()
         )
 
     def _shift(self, like: Tensor) -> Scalar:
