@@ -430,6 +430,8 @@ def test_the_line_is_never_cut(name: str, part: str) -> None:
         assert set(figures) <= set(every.values())
     assert figures == [*every.values()]
     assert "about 1.9 h left" in progress.told(name, report, 0.0, 76)[1]
+    short = replace(report, part="", trial=3)
+    assert progress.told("a.png", short, 0.0, 67)[1] == ["152/1000", "about 1.9 h left"]
 
 
 class Terminal(io.StringIO):

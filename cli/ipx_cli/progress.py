@@ -100,7 +100,8 @@ def told(name: str, report: Report, after: float | None, width: int) -> tuple[st
     """
     words, every = doing(report), figures(report, after)
     kept = [key for key in IMPORTANCE if key in every]
-    while kept and len(words) + 2 + sum(2 + len(every[key]) for key in kept) + FEWEST > width:
+    least = min(len(name), FEWEST) + 2 + len(words)
+    while kept and least + sum(2 + len(every[key]) for key in kept) > width:
         kept.pop()
     room = width - len(words) - 2 - sum(2 + len(every[key]) for key in kept)
     if len(name) > room:
