@@ -77,13 +77,7 @@ def iterate(
             each(now)
         if not solver.one_shot:
             run.stop(rule(now))
-    result = run.result(
-        problem,
-        state,
-        time.perf_counter() - began,
-        solver.schedule(problem),
-        solver.translates(problem),
-    )
+    result = run.result(problem, solver, state, time.perf_counter() - began)
     for observer in looking:
         result = observer.finish(result)
     return result
@@ -170,13 +164,9 @@ class _Run:
         self.active = self.fresh & ~stopped
 
     def result(
-        self,
-        problem: Problem,
-        state: State,
-        seconds: float,
-        schedule: int | None,
-        translated: bool = False,
+        self, problem: Problem, solver: Solver[Any, Any], state: State, seconds: float
     ) -> Result:
+        schedule = solver.schedule(problem)
         told = zip(self.diverged.tolist(), self.done.tolist(), self.steps.tolist(), strict=True)
         status: list[Status] = [
             "diverged" if bad else "converged" if ok else "done" if k == schedule else "budget"
@@ -185,6 +175,6 @@ class _Run:
         made = Result(
             x=self.unknown, unknown=self.unknown, status=status, iterations=self.steps,
             residual=self.residual, objective=self.residual, problem=problem, state=state,
-            seconds=seconds, translated=translated,
+            seconds=seconds, translated=solver.translates(problem),
         )  # fmt: skip
         return settled(made, self.unknown)
