@@ -49,11 +49,14 @@ def _checked(method: Callable[..., Any], returns: Returns) -> Callable[..., Any]
             if component.kind == "noise" and _repeats(x, [*args, *more.values()]):
                 return made
             wanted = x.shape if returns == "like" else _shape(component, x, returns)
-            if wanted is None or made.shape == wanted:
+            if made.is_complex() and not x.is_complex():
+                told = "complex values; the imaginary parts are channels that follow the real ones"
+            elif wanted is None or made.shape == wanted:
                 return made
-            what = {"each": "one number per image", "like": "that of its argument"}
-            told = f"shape {tuple(made.shape)}, not {tuple(wanted)}, "
-            told += what.get(returns, f"images of its {returns}_shape")
+            else:
+                what = {"each": "one number per image", "like": "that of its argument"}
+                told = f"shape {tuple(made.shape)}, not {tuple(wanted)}, "
+                told += what.get(returns, f"images of its {returns}_shape")
         else:
             told = f"{type(made).__name__}, not a tensor"
         raise PluginError(f"{name} of {component.origin} gives {told}")

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ipx.declare.capabilities import Denoise, Grad, Prox, Value
+from ipx.declare.capability import methods
 from ipx.declare.registry import registry
 from ipx.declare.specs import AdapterSpec, Need, SolverSpec
-from ipx.errors import PlanError
+from ipx.errors import PlanError, did_you_mean
 from ipx.planning.parts import Parts
 from ipx.planning.refusals import refused
 from ipx.planning.tree import PLUS, Tree, solver_spec
@@ -131,8 +133,8 @@ def _missing(
 def fits(parts: Parts, solver: SolverSpec, exact_only: bool = False) -> tuple[Plan | None, str]:
     """The best plan for one solver and an empty reason, or None and the reason."""
     why = refused(parts, solver)
-    if why:
-        return None, why
+    if why or not solver.needs:
+        return None, why or f"{solver.name} declares no needs"
     plans: list[Plan] = []
     reasons: list[list[str]] = []
     for need in solver.needs:
@@ -213,6 +215,18 @@ def make_plan(
     hint = f"; {kind}s that fit: {', '.join(names)}" if names else f"; no {kind} fits these three"
     exactly = " exactly" if exact_only else ""
     combination = f"operator {parts.operator}, noise {parts.noise}, prior {parts.prior}"
+    why = _idle(prior) or why
     if asked is None:
         raise PlanError(f"no {kind} fits {combination}{exactly}: {why}")
     raise PlanError(f"{kind} {asked.name} does not fit{exactly} {combination}: {why}{hint}")
+
+
+def _idle(prior: Tree) -> str:
+    """What a prior of a class of one's own lacks; empty if it has something for a solver."""
+    if prior.instance is None or prior.facts.capabilities or not prior.facts.traits.informs:
+        return ""
+    usual = [methods(c)[0] for c in (Value, Grad, Prox, Denoise)]
+    own = [name for name in vars(type(prior.instance)) if not name.startswith("_")]
+    near = (f"; it has {n}{did_you_mean(n, usual)}" for n in own if did_you_mean(n, usual))
+    told = f"{prior.title} has no method that solvers use, such as {', '.join(usual)}"
+    return told + next(near, "")

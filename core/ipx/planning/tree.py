@@ -190,23 +190,29 @@ def tree(kind: str, description: Description) -> Tree:
             raise InputError(f"{kind}: a component needs a name, as in {{name = ...}}")
         return _named(kind, name, values)
     if not hasattr(description, "capabilities"):
-        library = library_of(description)
-        if library is not None:
-            raise InputError(
-                f"{type(description).__name__} is of {library.name}; ipx.adapt makes a component "
-                "of it"
-            )
-        if kind == "operator" and hasattr(description, "shape"):  # of SciPy, or an array
-            raise InputError(
-                f"{type(description).__name__} is a matrix; make an operator of it with "
-                "ipx.from_scipy(A, image_shape)"
-            )
-        raise InputError(
-            f"{kind}: give a name, a table with a name, or an instance, not {description!r}"
-        )
+        raise InputError(_no_component(kind, description))
     if not isinstance(description, KINDS[kind].base_class()):
         raise UsageError(f"{type(description).__name__} is not of kind {kind}")
+    description.ready = True
     return Tree(kind, type(description).__name__, instance=description)
+
+
+def _no_component(kind: str, description: Any) -> str:
+    """What a thing is that is taken for a component, and what to do."""
+    name, base = type(description).__name__, KINDS[kind].base_class()
+    library = library_of(description)
+    if library is not None:
+        return f"{name} is of {library.name}; ipx.adapt makes a component of it"
+    if isinstance(description, type) and issubclass(description, base):
+        return f"{description.__name__} is a class; give an instance of it"
+    if isinstance(description, base):
+        return f"__init__ of {name} does not call super().__init__()"
+    if kind == "operator" and hasattr(description, "shape"):  # of SciPy, or an array
+        return f"{name} is a matrix; make an operator of it with ipx.from_scipy(A, image_shape)"
+    return (
+        f"{kind}: give a name, a table with a name, or an instance of a subclass of "
+        f"ipx.{base.__name__}, not {description!r}"
+    )
 
 
 def library_of(thing: object) -> LibrarySpec | None:

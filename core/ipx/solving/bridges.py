@@ -31,6 +31,7 @@ from ipx.declare.capabilities import (
     Value,
     using,
 )
+from ipx.errors import PluginError
 from ipx.numerics.tensors import column, image_norm, image_sum, per_image, vector
 from ipx.parts.linear import LinearOperator, operator_norm
 from ipx.parts.noise import Noise
@@ -223,6 +224,11 @@ class AutogradPrior(Wrapped):
             keep = x.requires_grad
             point = x if keep else x.detach().requires_grad_(True)
             value = using(self.prior, Value).value(point).sum()
+            if not value.requires_grad:
+                raise PluginError(
+                    f"value of {self.prior.origin} cannot be differentiated, since it does not "
+                    "compute with torch throughout; define grad"
+                )
             (gradient,) = torch.autograd.grad(value, point, create_graph=keep)
         return gradient
 

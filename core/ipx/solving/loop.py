@@ -59,7 +59,7 @@ def iterate(
     budget = solver.budget(problem) if iterations is None else iterations
     budget = 1 if solver.one_shot else budget
     rule = converged(tol) if stop is None else any_of(converged(tol), stop)
-    state = solver.init(problem) if state is None else state
+    state = _begun(problem, solver) if state is None else state
     run = _Run(problem, solver.solution(problem, state))
     now = Progress(problem, 0, budget, run.unknown, run.residual, run.active, 0.0)
     looking = [o for o in observers if isinstance(o, Observer)]
@@ -68,7 +68,7 @@ def iterate(
     for k in range(1, budget + 1):
         if not bool(run.active.any()):
             break
-        after = _like(state, solver.step(problem, state), solver)
+        after = _stepped(problem, solver, state)
         trim(run.unknown.nbytes)
         x, residual = solver.solution(problem, after), solver.residual(problem, state, after)
         state, seconds = frozen(state, after, run.active), time.perf_counter() - began
@@ -83,19 +83,36 @@ def iterate(
     return result
 
 
-def _like(before: State, after: State, solver: Solver[Any, Any]) -> State:
+def _begun(problem: Problem, solver: Solver[Any, Any]) -> State:
+    """The state before the first step.
+
+    Raises:
+        PluginError: it is no state.
+    """
+    state = solver.init(problem)
+    if not isinstance(state, State):
+        raise PluginError(f"init of {solver.origin} gives {type(state).__name__}, not a State")
+    return state
+
+
+def _stepped(problem: Problem, solver: Solver[Any, Any], before: State) -> State:
     """The state after a step.
 
     Raises:
-        PluginError: it is no state of this solver, or x has lost its shape.
+        PluginError: it is no state of this solver, x has lost its shape, or the old state was
+            changed.
     """
+    version = before.x._version
+    after = solver.step(problem, before)
     if type(after) is not type(before):
-        told = f"{type(after).__name__}, not {type(before).__name__}"
+        told = f"gives {type(after).__name__}, not {type(before).__name__}"
     elif after.x.shape != before.x.shape:
-        told = f"x of shape {tuple(after.x.shape)}, not {tuple(before.x.shape)}"
+        told = f"gives x of shape {tuple(after.x.shape)}, not {tuple(before.x.shape)}"
+    elif before.x._version != version:
+        told = "changes x of the state that it is given in place; it is to return a new state"
     else:
         return after
-    raise PluginError(f"step of {solver.origin} gives {told}")
+    raise PluginError(f"step of {solver.origin} {told}")
 
 
 def frozen(before: Any, after: Any, active: Tensor) -> Any:

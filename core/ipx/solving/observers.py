@@ -191,7 +191,7 @@ class Guard:
         if bool(reached.isinf().any()):
             data = progress.problem.data.value(progress.unknown)
             reached = torch.where(reached.isinf(), data, reached)
-        return reached > ceiling
+        return ~(reached <= ceiling)  # NaN, too
 
 
 def _ceiling(problem: Problem, start: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from ipx.planning.plan import Plan, make_plan
 from ipx.planning.request import check_drawn, check_weights, picks, weight_rule
 from ipx.planning.settings import SolveSettings, bytes_in
 from ipx.planning.tree import Description, Tree, tree
+from ipx.solving.adjointness import unequal
 from ipx.solving.build import build, image_shape_of, operator_from
 from ipx.solving.claims import claims
 from ipx.solving.cost import weighed
@@ -135,7 +136,7 @@ def prepare(asked: Asked) -> Ready:
         units = units_told(asked.unit, y, operator, noise, scalable)
     else:
         units = units_of(y, operator, noise, scalable)
-    told = (*noise.untold(y), *_swapped(operator, y))
+    told = (*noise.untold(y), *_swapped(operator, y), *unequal(operator, y))
     problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
     ready = Prepared.of(
         problem, plan, algorithm=algorithm, lam=asked.lam, tuner=tuner, rule=rule, settings=s,

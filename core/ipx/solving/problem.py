@@ -184,6 +184,7 @@ class Problem:
             raise ShapeError(
                 f"the data have shape {tuple(y.shape[1:])}, the operator gives "
                 f"{operator.data_shape}"
+                + ("; shapes of images are (C, H, W)" if len(operator.image_shape) < 3 else "")
             )
         if not terms and prior is None:
             raise UsageError("a problem needs a prior; ipx.prior('none') is none")
