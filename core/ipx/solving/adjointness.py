@@ -40,7 +40,8 @@ def unequal(operator: Operator[Any], y: Tensor) -> Iterator[str]:
         torch.randn(2, *shape, generator=generator).to(y)
         for shape in (operator.image_shape, operator.data_shape)
     )
-    there, back = operator.forward(x), operator.adjoint(u)
+    with torch.no_grad():
+        there, back = operator.forward(x), operator.adjoint(u)
     for name, made in (("forward", there), ("adjoint", back)):
         if not bool(made.isfinite().all()):
             raise PluginError(f"{name} of {operator.origin} gives values that are not finite")
