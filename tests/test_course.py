@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from ipx.files.sheets import sheet
 from ipx_cli.main import cli
 
 COURSE = Path(__file__).parents[1] / "docs" / "course"
@@ -75,6 +77,20 @@ def test_the_pictures_are_small_and_none_is_left_over() -> None:
     assert sum(path.stat().st_size for path in files) < 3_000_000
     shown = {f"{p}.webp" for name in make.PAGES for p in make.pictures(COURSE / f"{name}.md")}
     assert {path.name for path in files} == shown
+
+
+def test_a_tall_sheet_is_cut_between_its_pictures() -> None:
+    made = [np.full((1, 6, 8), (i + 1) / 16, np.float32) for i in range(12)]
+    tall = sheet(made, 1, 1)[0]  # 94 x 8
+    shown = make.folded(Image.fromarray(tall * 255).convert("RGB"))
+    assert shown.size == (3 * 8 + 2 * make.BETWEEN, 4 * 8 - 2)
+    left = [c * (8 + make.BETWEEN) for c in range(3)]
+    pixels = np.asarray(shown)[..., 0]
+    columns = np.concatenate([pixels[::8, x] for x in left])  # a pixel of each picture
+    np.testing.assert_allclose(columns / 255, [p[0, 0, 0] for p in made], atol=1 / 255)
+    whole = Image.fromarray(np.uint8(200) * np.ones((94, 8), np.uint8)).convert("RGB")
+    assert make.folded(whole) is whole  # no gaps
+    assert make.folded(shown).size == shown.size
 
 
 def test_a_page_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,9 +24,14 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
+from ipx.files.sheets import GAP
+
 HERE = Path(__file__).parent
 WIDE, NARROW = 900, 380
 """Pictures are made smaller than the first, and enlarged to about the second, in pixels."""
+
+BETWEEN = 24
+"""White pixels between the columns of a tall sheet."""
 
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"\]\(pictures/([\w-]+)\.webp\)")
@@ -103,9 +108,29 @@ def run(page: Path, work: Path) -> int:
     return failed
 
 
+def folded(image: Image.Image) -> Image.Image:
+    """A tall sheet of pictures in columns side by side, about as wide as tall.
+
+    It is cut in the white gaps between its pictures; without a gap at each cut it stays as it is.
+    """
+    w, h = image.size
+    columns = round((h / w) ** 0.5)
+    if columns < 2 or (h + GAP) % columns:
+        return image
+    step = (h + GAP) // columns
+    gaps = [image.crop((0, i * step - GAP, w, i * step)) for i in range(1, columns)]
+    if any(low < 255 for gap in gaps for low, _ in gap.getextrema()):
+        return image
+    whole = Image.new("RGB", (columns * (w + BETWEEN) - BETWEEN, step - GAP), "white")
+    for i in range(columns):
+        part = image.crop((0, i * step, w, (i + 1) * step - GAP))
+        whole.paste(part, (i * (w + BETWEEN), 0))
+    return whole
+
+
 def shrunk(source: Path, target: Path) -> None:
     """A picture in the size of the page: enlarged with pixels repeated, or made smaller."""
-    image = Image.open(source).convert("RGB")
+    image = folded(Image.open(source).convert("RGB"))
     if image.width < NARROW:
         times = min(-(-NARROW // image.width), max(1, WIDE // image.height))
         image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
