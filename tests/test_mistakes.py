@@ -55,7 +55,11 @@ DTYPES = "float32, float64, uint8, uint16"
         ({"tuner": "foo", "lam": 0.1}, "no tuner is called foo"),
         ({"lam": None}, "lam must be a number >= 0 or auto, not None"),
         ({"prior": ipx.operator("blur", (1, 16, 16))}, "Blur is not of kind prior"),
-        ({"op": 5}, "operator: give a name, a table with a name, or an instance, not 5"),
+        (
+            {"op": 5},
+            "operator: give a name, a table with a name, or an instance of a subclass of "
+            "ipx.Operator, not 5",
+        ),
     ],
 )
 def test_arguments_of_solve_are_checked(how: dict[str, Any], line: str) -> None:

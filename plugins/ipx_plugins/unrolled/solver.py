@@ -34,6 +34,13 @@ _BASE: dict[str, dict[str, Any]] = {
 DOUBLINGS = 16
 """Steps towards the data at most, each twice as long as the one before."""
 
+KEPT = 0.5
+"""Share of the shrinkage of James and Stein that is kept.
+
+On text and line art with noise 0.004 to 0.05 results are at most 0.5 dB below the data with it, and
+2.6 with all of it.
+"""
+
 
 @dataclass(frozen=True)
 class UnrolledState(State):
@@ -132,15 +139,16 @@ def consistent(problem: Problem, x: Tensor) -> Tensor:
 
     A network may smear what it was not trained on, such as text. Its result then misses the data by
     more than their noise. The first prox of the data term, for t = 1/4, 1/2, 1, ..., whose residual
-    is small enough is taken: m sigma^2 (Morozov's principle), and for denoising its square over
-    the residual of the network, which is the shrinkage of James and Stein (1961).
+    is small enough is taken: m sigma^2 (Morozov's principle), and for denoising a quarter of its
+    square over the residual of the network: half the shrinkage of James and Stein (1961), since a
+    part of the noise is left in x, from which theirs is to be free.
     """
     count, value = known_count(problem), problem.data.value(x)
     bound = problem.noise.expected(problem.y, count).clamp_min(0.5 * count * LEAST_SIGMA**2)
     limit = 1.05 * bound
     operator = problem.operator
     if isinstance(operator, LinearOperator) and is_identity(operator, problem.y):
-        limit = limit * (limit / value.clamp_min(1e-30)).clamp_max(1.0)
+        limit = KEPT**2 * bound * (bound / value.clamp_min(1e-30)).clamp_max(1.0)
     found = x
     for k in range(DOUBLINGS):
         far = problem.data.value(found) > torch.where(value > 1.05 * bound, limit, torch.inf)
