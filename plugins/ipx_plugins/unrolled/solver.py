@@ -31,8 +31,12 @@ _BASE: dict[str, dict[str, Any]] = {
     "fista": {"restart": False, "backtracking": False},
 }
 
-DOUBLINGS = 16
-"""Steps towards the data at most, each twice as long as the one before."""
+DOUBLINGS, MIXED = 16, 5
+"""Steps towards the data at most, each twice as long as the one before; of data that mix pixels.
+
+Longer ones are near the inverse of the operator: where the noise was told 20 % too low, all of it
+would be amplified, to 11.7 dB for 27.6 behind a blur of 1.6 pixels.
+"""
 
 KEPT = 0.5
 """Share of the shrinkage of James and Stein that is kept.
@@ -147,10 +151,11 @@ def consistent(problem: Problem, x: Tensor) -> Tensor:
     bound = problem.noise.expected(problem.y, count).clamp_min(0.5 * count * LEAST_SIGMA**2)
     limit = 1.05 * bound
     operator = problem.operator
-    if isinstance(operator, LinearOperator) and is_identity(operator, problem.y):
+    apart = isinstance(operator, LinearOperator) and is_identity(operator, problem.y)
+    if apart:
         limit = KEPT**2 * bound * (bound / value.clamp_min(1e-30)).clamp_max(1.0)
     found = x
-    for k in range(DOUBLINGS):
+    for k in range(DOUBLINGS if apart else MIXED):
         far = problem.data.value(found) > torch.where(value > 1.05 * bound, limit, torch.inf)
         if not bool(far.any()):
             break
