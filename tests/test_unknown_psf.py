@@ -202,3 +202,10 @@ def test_options_that_may_be_auto() -> None:
         Sample(shift=10.0)
     with pytest.raises(ipx.OptionError, match="count must be a whole number"):
         Sample(count="auto")
+
+
+def test_a_psf_of_a_volume_is_not_sought() -> None:
+    y = torch.rand(1, 12, 24, 24, generator=torch.Generator().manual_seed(0))
+    op = {"name": "blur", "kernel": "auto"}
+    with pytest.raises(ipx.InputError, match="kernel auto takes pictures, not volumes; give"):
+        ipx.solve(y, op=op, prior="tv", axes="CDHW")

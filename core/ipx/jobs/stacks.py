@@ -23,7 +23,7 @@ from ipx.planning.tree import AUTO, tree
 from ipx.solving.choose_lam import Weighed
 from ipx.solving.observers import AnyObserver
 from ipx.solving.pipeline import weights
-from ipx.solving.prepare import Asked, Ready, changed_settings
+from ipx.solving.prepare import Asked, Ready, changed_settings, prepare
 from ipx.solving.restore import Restoration
 from ipx.solving.rivals import by_data
 
@@ -70,14 +70,15 @@ def restored_stack(
         )
     y = torch.from_numpy(picture.pixels)
     one = replace(picture, axes=picture.axes[1:], pixels=picture.pixels[0])
+    unit = _unit(request, y, picture)
     if request.settings.planes == "alike":
-        request = _alike(request, y, picture)
+        request = _alike(request, y, picture, unit)
     found = []
     for i, plane in enumerate(y):
         reporter.enter(f"picture {i + 1} of {len(y)}")
         truth = None if clean is None else _picture_of(clean, i)
         now = replace(one, pixels=picture.pixels[i])
-        found.append(restored(request, plane, truth, reporter, observers, now, unit=1.0))
+        found.append(restored(request, plane, truth, reporter, observers, now, unit=unit))
     return _together(found, picture)
 
 
@@ -87,21 +88,28 @@ def _picture_of(clean: Picture, index: int) -> Picture:
     return replace(clean, axes=clean.axes[1:], pixels=clean.pixels[index])
 
 
-def _alike(request: Request, y: Tensor, picture: Picture) -> Request:
+def _unit(request: Request, y: Tensor, picture: Picture) -> float:
+    """The unit of all pictures: that of the brightest, so that one weight is right for all."""
+    brightest = y[int(y.abs().flatten(1).amax(1).argmax())]
+    with memory_errors():
+        return float(prepare(_asked(request, brightest, picture, None)).units.by[0])
+
+
+def _alike(request: Request, y: Tensor, picture: Picture, unit: float) -> Request:
     """The request with the noise level and the weight of some pictures."""
     told, weighed = request.tree("noise").told, request.lam != AUTO
     if told and weighed:
         return request
     one, tried = request, list[tuple[Ready, Weighed]]()
     for i in spread(len(y), TRIED):
-        tried.append(_tried(one, y[i], picture))
+        tried.append(_tried(_asked(one, y[i], picture, unit)))
         if one.prior["name"] == AUTO:  # the data of the first decide for all
             ready = tried[0][0]
             solver = tree("solver", ready.prepared.plan.solver.id).to_mapping()
             one = replace(request, prior=ready.prior.to_mapping(), solver=solver)
     changed: dict[str, Any] = {}
     if not told:
-        models = [ready.prepared.problem.noise for ready, _ in tried]
+        models = [ready.units.level(ready.prepared.problem.noise) for ready, _ in tried]
         changed["noise"] = {**request.noise, **_levels(request, models)}
     lams = [found.lam for _, found in tried]
     if not weighed and lams[0] is not None:
@@ -115,14 +123,18 @@ def _alike(request: Request, y: Tensor, picture: Picture) -> Request:
     return made
 
 
-def _tried(request: Request, y: Tensor, picture: Picture) -> tuple[Ready, Weighed]:
-    """The noise level and the weight of one picture, which is not restored."""
-    asked = Asked(
+def _asked(request: Request, y: Tensor, picture: Picture, unit: float | None) -> Asked:
+    """What is asked for of one picture."""
+    return Asked(
         image=y, op=request.op, noise=request.noise, prior=request.prior, solver=request.solver,
         lam=request.lam, tuner=request.tuner, truth=None, sampler=request.sampler,
-        image_shape=None, x0=None, storage=picture.storage, observers=(), unit=1.0,
+        image_shape=None, x0=None, storage=picture.storage, observers=(), unit=unit,
         settings=changed_settings(request.settings, {"axes": picture.axes[1:]}),
     )  # fmt: skip
+
+
+def _tried(asked: Asked) -> tuple[Ready, Weighed]:
+    """The noise level and the weight of one picture, which is not restored."""
     with memory_errors():
         ready = by_data(asked)[0].ready
         return ready, weights(ready.prepared)

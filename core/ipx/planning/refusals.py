@@ -155,8 +155,11 @@ def _misfit(p: Parts, s: SolverSpec) -> str:
         if not fits:
             told = [] if kind == s.kind else sorted(_that_take(kind, p.dims))
             others = f"; {kind}s that do: {', '.join(told)}" if told else ""
-            plane = "; axes TYX restores plane by plane" if p.dims == 3 else ""
-            return f"{kind} {name} takes no {DIMS[p.dims]}{others}{plane}"
+            # a stack has no draws
+            alone = "save a plane as a file of its own"
+            plane = alone if s.kind == "sampler" else "axes TYX restores plane by plane"
+            way = f"; {plane}" if p.dims == 3 else ""
+            return f"{kind} {name} takes no {DIMS[p.dims]}{others}{way}"
     return ""
 
 

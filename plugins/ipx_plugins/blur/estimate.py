@@ -31,8 +31,13 @@ def estimate(y: Tensor, options: BlurOptions) -> Estimate:
         decide it.
 
     Raises:
-        InputError: the data are constant or too small.
+        InputError: the data are constant, too small, or a volume.
     """
+    if y.ndim == 5:
+        raise InputError(
+            "kernel auto takes pictures, not volumes; give the PSF (--op.kernel FILE), take "
+            "operator microscope, or restore plane by plane (axes TYX)"
+        )
     data = y[0].double().cpu().numpy()
     return _width(data, options) if options.width else _free(data, options)
 

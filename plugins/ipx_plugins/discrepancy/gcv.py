@@ -30,7 +30,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ipx import LEAST_SIGMA, Problem, Result, Solve, Tuned, noise_variance, vector
+from ipx import Problem, Result, Solve, Tuned, noise_variance, vector
 from ipx_plugins.discrepancy import GCVOptions
 from ipx_plugins.discrepancy.freedom import coarse_count, coarse_misfit, free_values
 from ipx_plugins.discrepancy.noise_share import noise_level
@@ -38,7 +38,7 @@ from ipx_plugins.discrepancy.pooled import pooled_risks
 from ipx_plugins.discrepancy.search import Found, LeastScore, Measured
 
 _LEAST_FREE = 5e-3  # smallest (m - df) / m
-_SILENT = LEAST_SIGMA / 10  # estimated levels below it are rounding, which no weight is to follow
+_SILENT = 1e-6  # estimated levels below it are rounding in single precision; 16 bits have 4e-6
 _MOST = 2.0  # a weight that leaves more than this times the estimated level is too large
 _FAR = 1e3  # above all scores: it grows with the noise that is left, and so with the weight
 _SPAN = 1e-3  # scores that vary less do not depend on lam
