@@ -16,7 +16,7 @@ from ipx.errors import PlanError
 from ipx.planning.plan import NO_PRIOR, Plan, make_plan
 from ipx.planning.tree import AUTO, Description, Tree, tree
 
-NEAR = 0.2
+NEAR = 0.4
 """dB below the best measured gain up to which priors are compared on the data."""
 
 QUICK = 5.0
