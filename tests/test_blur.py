@@ -15,7 +15,7 @@ from scipy import ndimage
 import ipx
 from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.operator import Blur
-from ipx_plugins.blur.psf import psf_for
+from ipx_plugins.blur.psf import off_centre, psf_for
 from small_operators import BOUNDARIES, PSFS, noise_like
 
 
@@ -194,3 +194,25 @@ def test_a_stack_is_no_psf(tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / name, stored, photometric="rgb", planarconfig=planes)
         read = Blur((1, 16, 16), kernel=tmp_path / name).psf
         assert torch.equal(read, Blur((1, 16, 16), kernel=tmp_path / "colour.npy").psf)
+
+
+@pytest.mark.parametrize(
+    "psf", [*PSFS, {"kind": "random-motion", "length": 25, "seed": 7}], ids=str
+)
+def test_a_psf_in_the_middle_of_its_array_is_not_doubted(psf: dict[str, Any]) -> None:
+    h = psf_for(BlurOptions(**psf), None)
+    noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0), dtype=h.dtype)
+    assert off_centre(h) is None
+    assert off_centre((h + 0.02 * h.amax() * noise).clamp_min(0)) is None
+
+
+def test_a_psf_off_the_middle_is_told(tmp_path: Path) -> None:
+    """It displaced the image by four pixels, without a word."""
+    h = np.zeros((15, 15))
+    h[9:14, 9:14] = 1
+    np.save(tmp_path / "psf.npy", h)
+    y = ipx.degrade(noise_like((1, 32, 32), count=1)[0], op="blur", seed=1)
+    blur = {"name": "blur", "kernel": tmp_path / "psf.npy"}
+    for op in (blur, {"name": "compose", "parts": ["identity", blur]}):
+        (line,) = [w for w in ipx.solve(y, op=op, prior="smooth").warnings if "PSF" in w]
+        assert "off the middle of its array, by +4.0, +4.0 pixels in rows and columns" in line

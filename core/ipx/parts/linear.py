@@ -149,6 +149,10 @@ class Made(LinearOperator[NoOptions]):
         facts = made(self.rule, [Facts(p.capabilities, p.traits) for p in parts], self.factor)
         self.capabilities, self.traits = facts.capabilities, facts.traits
 
+    def doubts(self) -> tuple[str, ...]:
+        """Those of the parts."""
+        return tuple(line for part in self.parts for line in part.doubts())
+
     def diagonals(self, like: Tensor) -> list[Tensor]:
         """The diagonals of the parts."""
         return [using(p, Diagonal).diagonal(like) for p in self.parts]

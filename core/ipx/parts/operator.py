@@ -90,6 +90,13 @@ class Operator(Component[O], ABC):
         """
         return x
 
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences for the user about options that may be wrong, such as a PSF off its centre.
+
+        By default none.
+        """
+        return ()
+
     def known(self, like: Tensor) -> Tensor | None:
         """Boolean mask of the data, true where a value was measured; None for all."""
         return None

@@ -136,7 +136,9 @@ def prepare(asked: Asked) -> Ready:
         units = units_told(asked.unit, y, operator, noise, scalable)
     else:
         units = units_of(y, operator, noise, scalable)
-    told = (*noise.untold(y), *_swapped(operator, y), *unequal(operator, y))
+    told = (
+        *noise.untold(y), *operator.doubts(), *_swapped(operator, y), *unequal(operator, y),
+    )  # fmt: skip
     problem = _problem(asked, y, operator, noise, _terms(model, prior), units)
     ready = Prepared.of(
         problem, plan, algorithm=algorithm, lam=asked.lam, tuner=tuner, rule=rule, settings=s,

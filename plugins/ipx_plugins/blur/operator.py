@@ -21,7 +21,7 @@ from torch.nn import functional
 from ipx import LinearOperator, Shape, ShapeError, Spectral, irfftn
 from ipx_plugins.blur import BlurOptions
 from ipx_plugins.blur.borders import extended, folded
-from ipx_plugins.blur.psf import core_of, psf_for
+from ipx_plugins.blur.psf import core_of, off_centre, psf_for
 
 QUIET, FEWEST = 0.05, 150
 """Share of the frequencies that tell the noise, and their least number in all channels."""
@@ -94,6 +94,18 @@ class Blur(LinearOperator[BlurOptions]):
             self._fft = (*map(next_fast_len, others), next_fast_len(last, real=True))
         self._centred = o.boundary in ("circular", "zero")
         self._dims = tuple(range(-len(size), 0))
+
+    def doubts(self) -> tuple[str, ...]:
+        """A measured PSF that lies off the middle of its array."""
+        away = off_centre(self.psf) if self.options.free else None
+        if away is None:
+            return ()
+        told = ", ".join(f"{d:+.1f}" for d in away)
+        axes = "depth, rows and columns" if len(away) == 3 else "rows and columns"
+        return (
+            f"the PSF lies off the middle of its array, by {told} pixels in {axes}: the result is "
+            "displaced by as much the other way; move the PSF to the middle",
+        )
 
     @classmethod
     def image_shape_of(cls, data_shape: Shape, options: BlurOptions) -> Shape:

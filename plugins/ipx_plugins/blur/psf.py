@@ -19,6 +19,7 @@ from torch import Tensor
 from ipx import InputError, OptionError, ShapeError, read_array
 from ipx_plugins.blur import BlurOptions, dims_of
 
+_NOISE = 0.1  # share of the largest value of a PSF below which a value may be noise
 _FINE = 8  # samples per pixel and axis when a PSF is rasterised
 
 
@@ -96,6 +97,24 @@ def core_of(options: BlurOptions, dims: int = 2) -> tuple[int, ...] | None:
         return side, side
     rows, columns = _spread(options)
     return 2 * math.ceil(rows) + 1, 2 * math.ceil(columns) + 1
+
+
+def off_centre(psf: Tensor) -> tuple[float, ...] | None:
+    """How far the centre of mass of a PSF lies from its middle, in pixels; None if it is near.
+
+    Near is one pixel, or half a standard deviation of the PSF, since the PSF of a moving camera has
+    no other centre. Values below `_NOISE` of the largest do not count.
+    """
+    mass = torch.where(psf > _NOISE * psf.amax(), psf, 0.0)
+    away, far = [], False
+    for axis, side in enumerate(psf.shape):
+        line = mass.movedim(axis, 0).flatten(1).sum(1)
+        at = torch.arange(side, dtype=psf.dtype) - side // 2
+        mean = float((at * line).sum() / line.sum())
+        deviation = float(((at - mean) ** 2 * line).sum() / line.sum()) ** 0.5
+        away.append(mean)
+        far |= abs(mean) > max(1.0, 0.5 * deviation)
+    return tuple(away) if far else None
 
 
 def _sides(options: BlurOptions, side: int) -> tuple[int, int]:
