@@ -97,7 +97,8 @@ class Blur(LinearOperator[BlurOptions]):
 
     def doubts(self) -> tuple[str, ...]:
         """A measured PSF that lies off the middle of its array."""
-        away = off_centre(self.psf) if self.options.free else None
+        measured = isinstance(self.options, BlurOptions) and self.options.free
+        away = off_centre(self.psf) if measured else None
         if away is None:
             return ()
         told = ", ".join(f"{d:+.1f}" for d in away)
