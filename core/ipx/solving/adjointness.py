@@ -14,10 +14,7 @@ from ipx.parts.linear import LinearOperator
 from ipx.parts.operator import Operator
 
 USUAL = 0.1
-"""Largest difference of <A x, u> and <x, A^T u>, as a share of their usual size for white noise.
-
-Projectors and back-projectors that are discretised differently are at a few hundredths.
-"""
+"""Largest difference of <A x, u> and <x, A^T u>, as a share of their usual size for white noise."""
 
 
 def unequal(operator: Operator[Any], y: Tensor) -> Iterator[str]:

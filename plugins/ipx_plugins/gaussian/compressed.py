@@ -23,8 +23,8 @@ NEAR = 1.0
 ODDS = 1.4
 """How much the odds of zero are larger than at the second best position of the blocks.
 
-On crops of four images: at least 1.5 after JPEG of quality 30 to 95, sharp, noisy or blurred; at
-most 1.2 for noisy copies of those without.
+Of crops of 128 x 128 pixels of eight images, sharp, noisy or blurred, 124 of 128 are found after
+JPEG of quality 30 to 95 (not at 95 after a strong blur), and none of 30 without compression.
 """
 
 CHANCE = 5.0
