@@ -66,6 +66,7 @@ def test_quick(tmp_path: Path) -> None:
     for task, method in (("blur", "tv"), ("blur", "wiener"), ("pixels", "biharmonic")):
         assert cells[task, method]["psnr_mean"] > cells[task, "degraded"]["psnr_mean"] + 1
         assert cells[task, method]["ssim_mean"] > cells[task, "degraded"]["ssim_mean"]
+    assert (out / "table.md").read_text().count("| best |") == 2  # one difference table, two tasks
     assert "hole" in cells["pixels", "tv"]
     assert "hole" not in cells["blur", "tv"]
     assert (out / "table.md").read_text() in done.stdout
@@ -139,6 +140,8 @@ def test_faces_tuned_with_every_kind_of_method(
         assert c["factor"] == best["best"] == float(max(best["psnr"], key=best["psnr"].get))
     glow = next(c for c in cells if c["method"] == "glow-synthesis")
     assert glow["evaluations"] > 2
+    assert len(glow["objective"]) == 2
+    assert all(v > 0 for v in glow["objective"])
     told = (out / "table.md").read_text()
     assert "## faces: 2 pictures, sigma 0.05, lam tuned on other pictures" in told
     assert "## ood: 1 pictures, sigma 0.05, automatic lam" in told
@@ -353,3 +356,16 @@ def test_the_group_is_shared() -> None:
     bench_group = group.commands["bench"]
     assert isinstance(bench_group, click.Group)
     assert set(bench_group.commands) == {"other", "seeds"}
+
+
+def test_differences_are_paired() -> None:
+    """A method that is better by 1 dB on each picture is better by 1 dB, whatever they are."""
+    same = {"set": "faces", "task": "blur", "sigma": 0.02, "factor": None, "status": {},
+            "ssim": [0.5] * 3, "seconds": 1, "evaluations": None}  # fmt: skip
+    rows = {"tv": [20.0, 30.0, 40.0], "bm3d": [21.0, 31.0, 41.0], "wavelet": [20.0, 28.0, 39.0]}
+    cells = [{**same, "method": name, "psnr": psnr} for name, psnr in rows.items()]
+    told = markdown(cells, {"faces": 3})
+    assert "| TV | -1.00 +- 0.00 |" in told
+    assert "| BM3D-PnP | best |" in told
+    # -1, -3, -2: the quantile 4.303 of two degrees of freedom, over the root of 3
+    assert "| wavelet | -2.00 +- 2.48 |" in told

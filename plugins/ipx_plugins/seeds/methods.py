@@ -17,6 +17,7 @@ import ipx
 from ipx import LEAST_SIGMA, Generative, LinearOperator, ModelSpec, UnknownNameError, load_weights
 from ipx.declare.registry import registry
 from ipx.errors import did_you_mean
+from ipx.files.record import environment
 from ipx_plugins.seeds import METHODS, Method
 from ipx_plugins.seeds.pca import PCA, posterior_mean
 from ipx_plugins.seeds.tasks import Case
@@ -49,7 +50,9 @@ class Outcome:
     """Restored pictures ``(N, 3, H, W)`` and their cost; numbers are means per picture.
 
     ``lam`` is the weight of each picture, None for a method without one. ``evaluations`` counts
-    calls of encoder, decoder and density, None for a method without a model.
+    calls of encoder, decoder and density, None for a method without a model. ``objective`` is f +
+    lam R of each picture, given for methods with a model only: it compares rows that share one
+    function, such as synthesis and analysis of a flow.
     """
 
     x: Tensor
@@ -59,6 +62,7 @@ class Outcome:
     seconds: float
     evaluations: float | None
     solver: str
+    objective: list[float] | None = None
 
 
 def method_of(name: str) -> Method:
@@ -102,10 +106,13 @@ def weights_for(method: Method, how: How) -> str:
 def identity(method: Method, how: How) -> dict[str, Any]:
     """Plain values on which the result of a method depends, for resuming."""
     found: dict[str, Any] = {"name": method.name, "lam": how.lam}
+    found |= {name: environment()[name] for name in ("ipx", "torch")}
     if method.model:
         card = load_weights(weights_for(method, how), method.model, 3).card
         found |= {"weights": card["sha256"], "start": how.start, "keep": how.keep}
         found["iterations"] = how.iterations
+    elif not method.function and method.name in registry().names("model"):  # a denoiser
+        found["weights"] = load_weights("auto", method.name, 3).card["sha256"]
     return found
 
 
@@ -143,6 +150,7 @@ def restore(method: Method, case: Case, how: How, lam: list[float] | None = None
         seconds=(time.perf_counter() - began) / count,
         evaluations=sum(calls) / count if calls else None,
         solver=outcomes[0].solver,
+        objective=[v for o in outcomes for v in o.objective or []] or None,
     )
 
 
@@ -170,6 +178,7 @@ def _solved(method: Method, case: Case, how: How, lam: list[float] | None) -> Ou
         seconds=r.seconds,
         evaluations=calls["n"] / len(case.y) if generator is not None else None,
         solver=r.plan.solver.name,
+        objective=r.result.objective.tolist() if generator is not None else None,
     )
 
 

@@ -209,7 +209,8 @@ class Bench:
         cell = {
             "key": key, **told, "factor": factor, **scores, "lam": done.lam,
             "status": done.status, "iterations": done.iterations, "seconds": done.seconds,
-            "evaluations": done.evaluations, "solver": done.solver, "picture": shown.name,
+            "evaluations": done.evaluations, "solver": done.solver, "objective": done.objective,
+            "picture": shown.name,
         }  # fmt: skip
         self.store.add(cell)
         weight = "" if factor is None else f" (lam x {factor:g})"

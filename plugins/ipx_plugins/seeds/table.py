@@ -82,25 +82,60 @@ def markdown(cells: Sequence[Cell], counts: dict[str, int]) -> str:
                 out.append(f"## {name}: {count} pictures, sigma {sigma:g}, {weight}")
                 out.append(_table(some, _quality))
                 if not tuned:
-                    out.append("Seconds per picture / evaluations of the network:")
-                    out.append(_table(some, _cost))
+                    out += _beside(some, count)
     return "\n\n".join(out) + "\n"
+
+
+def _beside(cells: Sequence[Cell], count: int) -> list[str]:
+    """What stands below a table of scores: differences, objectives, cost."""
+    out = []
+    if count > 1:
+        out += [
+            "PSNR minus that of the best method of the column, picture by picture: mean and 95 % "
+            "interval (Student's t):",
+            _table(cells, _difference),
+        ]
+    with_model = [c for c in cells if c.get("objective")]
+    if with_model:
+        out += [
+            "Objective f + lam R at the end, mean over the pictures. It compares methods that "
+            "minimise one function, as synthesis and analysis of a flow do:",
+            _table(with_model, lambda cell, best: f"{np.mean(cell['objective']):.4g}"),
+        ]
+    return [*out, "Seconds per picture / evaluations of the network:", _table(cells, _cost)]
+
+
+def _best(cells: Sequence[Cell]) -> Cell | None:
+    """The cell of the highest mean PSNR; the data are none."""
+    some = [c for c in cells if c["method"] != "degraded"]
+    return max(some, key=lambda c: spread(c["psnr"])[0], default=None)
+
+
+def _difference(cell: Cell, best: Cell | None) -> str:
+    """Mean difference of PSNR over the pictures, with half of its 95 % interval."""
+    from scipy import stats
+
+    if best is None or cell is best:
+        return "best"
+    both = zip(cell["psnr"], best["psnr"], strict=True)
+    gaps = [a - b for a, b in both if a is not None and b is not None]
+    if len(gaps) < 2:
+        return "-"
+    half = float(stats.t.ppf(0.975, len(gaps) - 1) * np.std(gaps, ddof=1) / len(gaps) ** 0.5)
+    return f"{np.mean(gaps):+.2f} +- {half:.2f}"
 
 
 def _table(cells: Sequence[Cell], text: Any) -> str:
     tasks = [t for t in TASKS if any(c["task"] == t for c in cells)]
     rows = _rows(cells)
-    best: dict[str, float] = {}
-    for c in cells:
-        if c["method"] != "degraded":
-            best[c["task"]] = max(best.get(c["task"], 0.0), spread(c["psnr"])[0])
+    best = {t: _best([c for c in cells if c["task"] == t]) for t in tasks}
     lines = [
         "| method | " + " | ".join(TASKS[t].title for t in tasks) + " |",
         "|---" * (1 + len(tasks)) + "|",
     ]
     for row in rows:
         found = {c["task"]: c for c in cells if c["method"] == row}
-        words = [text(found[t], best.get(t)) if t in found else "-" for t in tasks]
+        words = [text(found[t], best[t]) if t in found else "-" for t in tasks]
         lines.append(f"| {method_of(row).title} | " + " | ".join(words) + " |")
     return "\n".join(lines)
 
@@ -112,10 +147,10 @@ def _rows(cells: Sequence[Cell]) -> list[str]:
     return sorted(there, key=lambda m: known.index(m) if m in known else len(known))
 
 
-def _quality(cell: Cell, best: float | None) -> str:
+def _quality(cell: Cell, best: Cell | None) -> str:
     mean, deviation = spread(cell["psnr"])
     value = f"{mean:.2f}"
-    if mean == best:
+    if cell is best:
         value = f"**{value}**"
     text = f"{value} +- {deviation:.2f} / {spread(cell['ssim'])[0]:.3f}"
     if "hole" in cell:
@@ -125,7 +160,7 @@ def _quality(cell: Cell, best: float | None) -> str:
     return text + "*" * ("diverged" in cell["status"])
 
 
-def _cost(cell: Cell, best: float | None) -> str:
+def _cost(cell: Cell, best: Cell | None) -> str:
     calls = cell["evaluations"]
     return f"{cell['seconds']:.2f}" + ("" if calls is None else f" / {calls:.0f}")
 
