@@ -9,11 +9,12 @@ from hypothesis import given, settings, strategies as st
 from skimage import color, data
 
 import ipx
+from ipx.toolkit import dct_matrix
 from ipx_plugins.bm3d.matching import Grid, _nearest, match, mirror
 from ipx_plugins.bm3d.prior import BM3D
 from ipx_plugins.bm3d.profiles import PROFILES, Stage, choose
 from ipx_plugins.bm3d.stages import filter_groups
-from ipx_plugins.bm3d.transforms import dct_matrix, haar_matrix, wavelet_matrix
+from ipx_plugins.bm3d.transforms import haar_matrix, wavelet_matrix
 
 SIGMA = 25 / 255
 few = settings(max_examples=10, deadline=None)

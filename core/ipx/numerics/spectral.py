@@ -36,8 +36,13 @@ def _dct_phase(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _dct_matrix(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The orthonormal DCT-II matrix, ``(n, n)``, row k holding frequency k."""
+def dct_matrix(
+    n: int, dtype: torch.dtype = torch.float64, device: torch.device | None = None
+) -> Tensor:
+    """The orthonormal DCT-II of ``n`` values, ``(n, n)``; row k holds frequency k, row 0 the mean.
+
+    The tensor is shared and must not be changed.
+    """
     i = torch.arange(n, dtype=torch.float64, device=device)
     matrix = torch.cos(math.pi / n * torch.outer(i, i + 0.5)) * math.sqrt(2 / n)
     matrix[0] *= math.sqrt(0.5)
@@ -90,8 +95,8 @@ def dct2(x: Tensor) -> Tensor:
     if max(h, w) > _MATRIX_UP_TO and _plain(x):
         return _by_scipy("dctn", x)
     if max(h, w) <= _MATRIX_UP_TO:
-        right = x @ _dct_matrix(w, x.dtype, x.device).mT
-        return _dct_matrix(h, x.dtype, x.device) @ right
+        right = x @ dct_matrix(w, x.dtype, x.device).mT
+        return dct_matrix(h, x.dtype, x.device) @ right
     return _dct_last(_dct_last(x).mT).mT
 
 
@@ -101,7 +106,7 @@ def idct2(c: Tensor) -> Tensor:
     if max(h, w) > _MATRIX_UP_TO and _plain(c):
         return _by_scipy("idctn", c)
     if max(h, w) <= _MATRIX_UP_TO:
-        return _dct_matrix(h, c.dtype, c.device).mT @ (c @ _dct_matrix(w, c.dtype, c.device))
+        return dct_matrix(h, c.dtype, c.device).mT @ (c @ dct_matrix(w, c.dtype, c.device))
     return _idct_last(_idct_last(c.mT).mT)
 
 
@@ -123,7 +128,7 @@ def _along_depth(x: Tensor, long: Callable[[Tensor], Tensor], inverse: bool) -> 
     depth = x.shape[-3]
     if depth > _MATRIX_UP_TO:
         return long(x.movedim(-3, -1)).movedim(-1, -3)
-    matrix = _dct_matrix(depth, x.dtype, x.device)
+    matrix = dct_matrix(depth, x.dtype, x.device)
     return ((matrix.mT if inverse else matrix) @ x.flatten(-2)).view_as(x)
 
 

@@ -5,6 +5,7 @@ All functions work image by image: a batch of N gives what N batches of one give
 
 from ipx.numerics.cg import conjugate_gradient as conjugate_gradient
 from ipx.numerics.ends import END_SHARES as END_SHARES, cut_off as cut_off
+from ipx.numerics.spectral import dct_matrix as dct_matrix
 from ipx.numerics.tensors import (
     column as column,
     image_distance as image_distance,

@@ -10,13 +10,7 @@ import pywt
 import torch
 from torch import Tensor
 
-
-def dct_matrix(n: int) -> Tensor:
-    """The orthonormal DCT-II, ``(n, n)``; row 0 is the mean."""
-    k = torch.arange(n, dtype=torch.float64)
-    matrix = torch.cos(math.pi / n * (k + 0.5) * k[:, None]) * math.sqrt(2.0 / n)
-    matrix[0] /= math.sqrt(2.0)
-    return matrix
+from ipx.toolkit import dct_matrix
 
 
 def wavelet_matrix(name: str, n: int) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ipx import LinearOperator, OuterProx, Scalar, Shape, Spectral, Traits, image_sum, per_image
+from ipx.toolkit import dct_matrix
 from ipx_plugins.dct import DCTOptions
 
 
@@ -83,21 +84,10 @@ class Blocks(LinearOperator[DCTOptions]):
         parts = torch.split(x, [head, count * side, tail], -1)
         for part, size in zip(parts, (head, side, tail), strict=True):
             if part.shape[-1]:
-                matrix = self._matrix(size, x)
+                matrix = dct_matrix(size, x.dtype, x.device)
                 blocks = torch.unflatten(part, -1, (-1, size))
                 out.append((blocks @ (matrix if inverse else matrix.mT)).flatten(-2))
         return torch.cat(out, -1)
-
-    def _matrix(self, n: int, like: Tensor) -> Tensor:
-        """The orthonormal DCT-II of n values."""
-
-        def make() -> Tensor:
-            k = torch.arange(n, dtype=torch.float64)
-            rows = torch.cos(math.pi / n * torch.outer(k, k + 0.5)) * math.sqrt(2 / n)
-            rows[0] *= math.sqrt(0.5)
-            return rows
-
-        return self.buffer(f"dct{n}", like, make)
 
 
 class BlockDCT(OuterProx[DCTOptions]):

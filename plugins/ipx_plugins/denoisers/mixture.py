@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ipx import squares
+from ipx.toolkit import dct_matrix
 
 SIDE = 4  # of the blocks: small ones fit strokes and points, which the network knows least
 THRESHOLD = 2.7  # in standard deviations, as in the first stage of BM3D
@@ -81,9 +82,7 @@ def _strip(y: Tensor, bound: Tensor) -> Tensor:
 @cache
 def _cosines() -> Tensor:
     """The waves of the DCT of a block, ``(16, 4, 4)``, the mean first."""
-    i = torch.arange(SIDE, dtype=torch.float64)
-    waves = torch.cos(math.pi / SIDE * torch.outer(i, i + 0.5)) * math.sqrt(2 / SIDE)
-    waves[0] *= math.sqrt(0.5)
+    waves = dct_matrix(SIDE)
     return torch.einsum("ka,lb->klab", waves, waves).reshape(SIDE**2, SIDE, SIDE)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from ipx.toolkit import dct_matrix
+
 
 @lru_cache(maxsize=8)
 def basis(side: int) -> Tensor:
     """Orthonormal basis of patches of mean 0: cosines, ``(side^2 - 1, side^2)`` float64."""
-    i = torch.arange(side, dtype=torch.float64)
-    rows = torch.cos(math.pi / side * torch.outer(i, i + 0.5)) * math.sqrt(2 / side)
-    rows[0] *= math.sqrt(0.5)
+    rows = dct_matrix(side)
     return torch.kron(rows, rows)[1:].contiguous()
 
 

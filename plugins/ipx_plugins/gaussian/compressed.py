@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ipx import squares
+from ipx.toolkit import dct_matrix
 
 SIDE = 8
 """Of a block."""
@@ -105,9 +106,7 @@ def _coefficients(luma: Tensor, inner: Tensor, top: int, left: int) -> Tensor:
     cut = (height // SIDE, SIDE, width // SIDE, SIDE)
     blocks = luma[here].reshape(cut).transpose(1, 2).reshape(-1, SIDE, SIDE)
     whole = inner[here].reshape(cut).transpose(1, 2).flatten(2).all(-1).flatten()
-    k = torch.arange(SIDE, dtype=luma.dtype)
-    matrix = torch.cos(math.pi / SIDE * torch.outer(k, k + 0.5)) / 2
-    matrix[0] /= math.sqrt(2)
+    matrix = dct_matrix(SIDE, luma.dtype, luma.device)
     return matrix @ blocks[whole] @ matrix.T
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from ipx.toolkit import dct_matrix
 
 SIDE = 8
 _LUMA = (
@@ -64,21 +64,13 @@ def blocks(x: Tensor) -> Tensor:
     )
     rows, columns = (n // SIDE for n in x.shape[-2:])
     cut = x.reshape(*x.shape[:-2], rows, SIDE, columns, SIDE).transpose(-2, -3)
-    matrix = _cosines(x)
+    matrix = dct_matrix(SIDE, x.dtype, x.device)
     made: Tensor = matrix @ cut @ matrix.mT
     return made
 
 
 def joined(c: Tensor, height: int, width: int) -> Tensor:
     """The inverse of `blocks`, cut to ``(..., height, width)``."""
-    matrix = _cosines(c)
+    matrix = dct_matrix(SIDE, c.dtype, c.device)
     cut = (matrix.mT @ c @ matrix).transpose(-2, -3)
     return cut.flatten(-4, -3).flatten(-2)[..., :height, :width]
-
-
-def _cosines(like: Tensor) -> Tensor:
-    """The orthonormal DCT-II of 8 values."""
-    k = torch.arange(SIDE, dtype=torch.float64)
-    matrix = torch.cos(math.pi / SIDE * torch.outer(k, k + 0.5)) * math.sqrt(2 / SIDE)
-    matrix[0] /= math.sqrt(2)
-    return matrix.to(like)

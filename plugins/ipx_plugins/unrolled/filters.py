@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ipx import LinearOperator, NoOptions, Scalar, Shape, Spectral, Traits, irfft2
+from ipx.toolkit import dct_matrix
 
 
 class Bank(LinearOperator[NoOptions]):
@@ -91,7 +92,5 @@ def split_up(x: Tensor, count: int) -> Tensor:
 
 def cosines(side: int) -> Tensor:
     """The ``side^2`` filters of the two-dimensional DCT, of norm 1, ``(side^2, side, side)``."""
-    i = torch.arange(side, dtype=torch.float64)
-    waves = torch.cos(math.pi / side * torch.outer(i, i + 0.5)) * math.sqrt(2 / side)
-    waves[0] *= math.sqrt(0.5)
+    waves = dct_matrix(side)
     return torch.einsum("ka,lb->klab", waves, waves).flatten(0, 1).float()
