@@ -115,3 +115,13 @@ def test_a_page_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert make.main() == 0  # nothing is made again
     assert len(runs) == 2
     assert Image.open(tmp_path / "pictures" / "wall.webp").size == (400, 400)
+
+
+def test_a_figure_that_no_command_said_is_told(tmp_path: Path) -> None:
+    page = tmp_path / "vae.md"
+    page.write_text(
+        "```console\n$ ipx solve a.png --lam 0.25\n```\n"
+        "`tv` 24.50, then 26.12 dB; in 1.25.2 of 2026-12-01, 0.5, and 7.00 dB.\n"
+    )
+    assert make.stale(page, "psnr 24.50 -> 26.13, 7.00") == ["26.12"]
+    assert make.stale(page, "") == ["24.50", "26.12", "7.00"]

@@ -1,10 +1,12 @@
-"""Makes the pictures of the course pages.
+"""Makes the pictures of the course pages, and checks the figures that their texts quote.
 
 ``python docs/course/make.py [PAGE ...] [--work FOLDER] [--inputs]``.
 
 The pages hold the commands. Each console block of a page is run in one folder, in the order of the
 page, and a picture ``pictures/NAME.webp`` of the page is made of NAME.png, which a command wrote.
-What stands in the folder already is not made again, so an interrupted run goes on.
+What stands in the folder already is not made again, so an interrupted run goes on. What the
+commands said is kept there, too: a number with two decimals in a text that no command of its page
+said is told as out of date.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ BETWEEN = 24
 
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"\]\(pictures/([\w-]+)\.webp\)")
+
+FIGURE = re.compile(r"(?<![\w.])\d+\.\d\d(?![\w.]*\d)")
+"""A number with two decimals."""
 
 PAGES = ("restoration", "analysis", "autoencoders", "vae", "image_generation")
 """In the order of the seeds."""
@@ -91,8 +96,17 @@ def call(words: Sequence[str], work: Path) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
-def run(page: Path, work: Path) -> int:
-    """Run the commands of a page that have not been run yet; the number of those that failed."""
+def stale(page: Path, said: str) -> list[str]:
+    """The figures in the text of a page that are not in what its commands said."""
+    told = set(FIGURE.findall(said))
+    return [f for f in FIGURE.findall(BLOCK.sub("", page.read_text("utf-8"))) if f not in told]
+
+
+def run(page: Path, work: Path, kept: Path) -> int:
+    """Run the commands of a page that have not been run yet; the number of those that failed.
+
+    What they say is added to ``kept``.
+    """
     failed = 0
     for words in commands(page):
         made = outputs(words)
@@ -103,6 +117,8 @@ def run(page: Path, work: Path) -> int:
         seconds = time.perf_counter() - began
         print(f"{seconds:5.0f} s  {shlex.join(words)}", flush=True)
         failed += code not in (0, 2)  # a refusal, with its reason, is a lesson
+        with kept.open("a", encoding="utf-8") as file:
+            file.write(f"$ {shlex.join(words)}\n{said}\n")
         if said and (code or not made):
             print("         " + said.replace("\n", "\n         "), flush=True)
     return failed
@@ -157,7 +173,11 @@ def main() -> int:
     failed = 0
     for name in given.pages or PAGES:
         page = HERE / f"{name}.md"
-        failed += run(page, work)
+        kept = work / f"{name}.txt"
+        failed += run(page, work, kept)
+        if old := stale(page, kept.read_text("utf-8") if kept.exists() else ""):
+            print(f"{page.name}: no command said {', '.join(old)}", flush=True)
+            failed += 1
         for picture in pictures(page):
             source = work / f"{picture}.png"
             if source.exists():
