@@ -122,6 +122,47 @@ def test_zarr_is_restored_by_windows(tmp_path: Path, axes: str, shape: tuple[int
     store.close()
 
 
+def test_a_zarr_folder_is_one_image(tmp_path: Path) -> None:
+    """Alone, among others, as a truth; it is not written."""
+    zarr = pytest.importorskip("zarr")
+    volume = (tmp_path / "in/v.zarr").absolute()
+    pixels = np.random.default_rng(0).random((4, 12, 10), np.float32)
+    scale = {"type": "scale", "scale": [0.3, 0.1, 0.1]}
+    named = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    told = [{"axes": named, "datasets": [{"path": "0", "coordinateTransformations": [scale]}]}]
+    group = zarr.open_group(volume, mode="w", attributes={"ome": {"multiscales": told}})
+    group.create_array("0", data=pixels, chunks=(1, 8, 8))
+    read = images.read(volume, stacks=True)
+    assert (read.format, read.order, read.spacing) == ("zarr", "ZYX", (0.3, 0.1, 0.1))
+    assert np.array_equal(read.pixels[0], pixels)
+    assert images.sha256(volume) == read.sha256
+    images.write(tmp_path / "in/a.png", pixels[:1], dtype="uint8")
+    words = ("--lam", "0.1", "--noise.sigma", "0.1", "--prior", "smooth")
+    done = call("solve", volume, *words, "--truth", volume)
+    assert done.exit_code == 0, done.output
+    out = volume.with_name("v-restored.ozx")
+    found = images.read(out, stacks=True)
+    assert (found.order, found.spacing) == ("ZYX", (0.3, 0.1, 0.1))
+    out.unlink()
+    Path(f"{out}.json").unlink()
+    assert call("solve", tmp_path / "in", *words, "-o", tmp_path / "out").exit_code == 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} >= {"a.png", "v.ozx", "v.ozx.json"}
+    again = images.read(tmp_path / "out/v.ozx", stacks=True)
+    assert np.array_equal(again.pixels, found.pixels)
+    rest = call("solve", tmp_path / "in", *words, "-o", tmp_path / "out", "--resume")
+    assert rest.exit_code == 0
+    assert rest.output.count("done before") == 2, rest.output
+    pattern = call("solve", tmp_path / "in/*.zarr", *words, "-o", tmp_path / "matching")
+    assert pattern.exit_code == 0, pattern.output
+    refused = call("solve", volume, *words, "-o", tmp_path / "b.zarr")
+    assert refused.exit_code == 3
+    assert "unknown extension '.zarr'" in refused.output
+    assert call("explain", volume).exit_code == 0
+    zarr.open_array(tmp_path / "plain.zarr", mode="w", shape=(8, 8), dtype="f4")[:] = 1
+    with pytest.raises(ipx.InputError, match="single array of Zarr"):
+        images.read(tmp_path / "plain.zarr")
+
+
 @pytest.mark.parametrize(
     ("start", "library", "extra"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ipx.declare.options import as_path, shortened
 from ipx.errors import InputError, UsageError
+from ipx.files.contents import is_many, output_name
 from ipx.files.record import record_path
 from ipx.files.written import wrote
 from ipx.jobs.inputs import Input
@@ -41,7 +42,9 @@ def pair(
             raise InputError(f"{each.path}: is a folder, not an image file")
 
     def beside(source: Path) -> Path:
-        return source.with_name(f"{source.stem}-{word}{suffix or source.suffix}")
+        return source.with_name(
+            f"{source.stem}-{word}{suffix or output_name(source, source).suffix}"
+        )
 
     if output is None:
         pairs = [(each.path, beside(each.path)) for each in inputs]
@@ -52,7 +55,9 @@ def pair(
             if len(inputs) == 1:
                 given = "a folder, pattern or list (.txt) of inputs needs"
             raise UsageError(f"{given} a folder, and {output} is a file name")
-        pairs = [(each.path, target / each.name if folder else target) for each in inputs]
+        pairs = [
+            (e.path, target / output_name(e.path, e.name) if folder else target) for e in inputs
+        ]
     _check_names(target for _, target in pairs)
     seen: dict[str, Path] = {}
     for source, target in pairs:
@@ -65,7 +70,7 @@ def pair(
 def is_folder(output: str | Path) -> bool:
     """True if a path for outputs is a folder: it is one, ends with a slash or has no suffix."""
     target = Path(output)
-    return target.is_dir() or str(output).endswith(("/", os.sep)) or not target.suffix
+    return is_many(target) or str(output).endswith(("/", os.sep)) or not target.suffix
 
 
 def _check_names(targets: Iterable[Path]) -> None:
@@ -151,7 +156,7 @@ def must_exist(inputs: Iterable[Path]) -> None:
     for source in inputs:
         if not source.exists():
             raise InputError(f"{source}: no such file")
-        if source.is_dir():
+        if is_many(source):
             raise InputError(f"{source}: is a folder, not an image file")
 
 
@@ -179,7 +184,7 @@ def truths(inputs: Sequence[Input], truth: Path | None) -> list[Path | None]:
     Raises:
         InputError: the folder has no such file, or several.
     """
-    if truth is None or not truth.is_dir():
+    if truth is None or not is_many(truth):
         return [truth] * len(inputs)
     return [_truth(each.name, truth) for each in inputs]
 

@@ -25,6 +25,8 @@ class IOSpec(Spec):
         viewable: image viewers show it; a panel may be such a file.
         complex: it also holds complex numbers, which `Format.numbers` reads.
         stacks: it also holds stacks and volumes, which `Format.stack` reads.
+        folders: endings of folders that are one image each. They are only read: `Format.decode`
+            and the like are given a zip of their files, `Format.opened` the folder itself.
         extra: the extra of the distribution that it needs; empty for none. Messages propose such
             formats last.
     """
@@ -38,6 +40,7 @@ class IOSpec(Spec):
     viewable: bool = True
     complex: bool = False
     stacks: bool = False
+    folders: tuple[str, ...] = ()
     extra: str = ""
 
     def __post_init__(self) -> None:

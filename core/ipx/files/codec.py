@@ -16,6 +16,7 @@ from ipx.declare.foreign import IOSpec
 from ipx.declare.registry import registry
 from ipx.errors import InputError, IpxError
 from ipx.files.axes import checked
+from ipx.files.contents import contents
 from ipx.files.format import (
     Array,
     Format,
@@ -81,7 +82,7 @@ def opened(spec: IOSpec, path: Path) -> Iterator[Rows | None]:
         with _one_line(start, failure):
             rows = after.enter_context(_format(spec).opened(path))
             if rows is None:
-                raster = decode(spec, path.read_bytes(), path)
+                raster = decode(spec, contents(path), path)
                 if raster.axes or raster.order:
                     yield None
                     return

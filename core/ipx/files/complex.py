@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -11,9 +10,11 @@ import numpy as np
 from ipx.errors import InputError
 from ipx.files import codec
 from ipx.files.atomic import check_folder, one_line
+from ipx.files.contents import contents
 from ipx.files.format import Array, Raster
 from ipx.files.images import Picture
 from ipx.files.lookup import by_content, by_suffix, complex_formats, label, listing
+from ipx.files.record import digest
 
 SMALL, LARGE = 1e-3, 3.0
 """Data whose root mean square is in this interval count as those of an image in [0, 1]."""
@@ -30,7 +31,7 @@ def read_complex(path: str | os.PathLike[str]) -> Picture:
         InputError: missing, damaged, of another format, not finite, or of several coils.
     """
     try:
-        data = Path(path).read_bytes()
+        data = contents(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as e:
@@ -56,7 +57,7 @@ def read_complex(path: str | os.PathLike[str]) -> Picture:
         offset=0.0,
         icc=None,
         format=spec.name,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=digest(path, data),
         path=Path(path),
     )
 

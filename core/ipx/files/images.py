@@ -6,7 +6,6 @@ rules are in docs/images.md. Formats come from plugins, see `ipx.files.format`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from ipx.errors import InputError, MemoryExhaustedError
 from ipx.files import codec
 from ipx.files.affine import affine
 from ipx.files.atomic import check_folder, one_line, write_atomic
+from ipx.files.contents import contents
 from ipx.files.format import FEWEST, Array, Raster, is_image, layout_of
 from ipx.files.lookup import (
     by_content,
@@ -33,7 +33,7 @@ from ipx.files.lookup import (
     pictures_in as pictures_in,
     suffixes,
 )
-from ipx.files.record import sha256 as sha256
+from ipx.files.record import digest, sha256 as sha256
 from ipx.files.samples import alpha_of, as_type, map_of, opaque, samples_of, upright
 from ipx.files.storage import Storage
 
@@ -141,7 +141,7 @@ def read(
     """
     name = str(path)
     with reading(name):
-        data = Path(path).read_bytes()
+        data = contents(path)
         spec = by_content(data, path)
         raster = codec.decode(spec, data, path, axes)
         if raster.axes and not (stacks or axes):
@@ -161,7 +161,7 @@ def read(
         offset=offset,
         icc=raster.icc,
         format=spec.name,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=digest(path, data),
         path=Path(path),
         premultiplied=raster.premultiplied,
         storage=storage.divided(scale),

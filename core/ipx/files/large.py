@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,9 +13,11 @@ from ipx.declare.foreign import IOSpec
 from ipx.errors import InputError
 from ipx.files import codec
 from ipx.files.affine import affine_of
+from ipx.files.contents import first_bytes
 from ipx.files.format import Array, Header, Rows
 from ipx.files.images import Picture, output_type, reading
 from ipx.files.lookup import by_content, by_suffix
+from ipx.files.record import sha256
 from ipx.files.samples import map_of, samples_of
 
 FIRST = 1 << 16
@@ -80,10 +81,7 @@ def opened(path: Path, absolute: bool = False) -> Iterator[LargePicture | None]:
         InputError: as for `ipx.files.images.read`.
     """
     with reading(str(path)):
-        with open(path, "rb") as file:
-            spec = by_content(file.read(FIRST), path)
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        spec = by_content(first_bytes(path, FIRST), path)
         with codec.opened(spec, path) as rows:
             if rows is None:
                 yield None
@@ -106,7 +104,7 @@ def opened(path: Path, absolute: bool = False) -> Iterator[LargePicture | None]:
                 offset=offset,
                 icc=header.icc,
                 format=spec.name,
-                sha256=digest,
+                sha256=sha256(path),
                 path=path,
                 premultiplied=header.premultiplied,
                 storage=storage.divided(scale),

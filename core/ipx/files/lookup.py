@@ -92,7 +92,7 @@ def by_content(data: bytes, path: str | os.PathLike[str]) -> IOSpec:
     ]
     if not data or not fitting:
         raise InputError(f"{path}: {_foreign(data)}")
-    return min(fitting, key=lambda s: (not s.magic, suffix not in s.suffixes))
+    return min(fitting, key=lambda s: (not s.magic, suffix not in (*s.suffixes, *s.folders)))
 
 
 def _foreign(data: bytes) -> str:

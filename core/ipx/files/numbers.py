@@ -7,6 +7,7 @@ from pathlib import Path
 from ipx.errors import InputError
 from ipx.files import codec
 from ipx.files.atomic import one_line
+from ipx.files.contents import contents, folder_format
 from ipx.files.format import Array
 from ipx.files.images import read
 from ipx.files.lookup import by_suffix, formats, label, listing
@@ -33,12 +34,12 @@ def read_array(path: Path, what: str) -> Array:
     Raises:
         InputError: there is no such file, or it is of another format, damaged, or not numeric.
     """
-    spec = by_suffix(path)
+    spec = by_suffix(path) or folder_format(path)
     if spec is None or not spec.lossless:
         exact = listing((label(s) for s in formats() if s.lossless), "or")
         raise InputError(f"{what} {path} is of no known kind; use {exact}")
     try:
-        data = path.read_bytes()
+        data = contents(path)
     except FileNotFoundError:
         raise InputError(f"there is no {what} file {path}") from None
     except OSError as e:

@@ -114,13 +114,18 @@ def sha256(path: str | os.PathLike[str]) -> str:
     """
     try:
         if os.path.isdir(path):
-            inside = sorted(p for p in Path(path).iterdir() if p.is_file())
-            told = repr([(p.name, sha256(p)) for p in inside])
+            inside = sorted(p for p in Path(path).rglob("*") if p.is_file())
+            told = repr([(p.relative_to(path).as_posix(), sha256(p)) for p in inside])
             return hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {one_line(error)}") from error
+
+
+def digest(path: str | os.PathLike[str], data: bytes) -> str:
+    """`sha256` of what was read already, so that it is of the same bytes; of a folder as there."""
+    return sha256(path) if os.path.isdir(path) else hashlib.sha256(data).hexdigest()
 
 
 def environment() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from ipx.declare.facts import Ask
 from ipx.declare.specs import OperatorSpec
 from ipx.errors import InputError, UsageError
+from ipx.files.contents import folder_format, is_one
 from ipx.files.lookup import by_suffix
 from ipx.files.record import read_record, record_path
 from ipx.files.written import unchanged
@@ -65,7 +66,7 @@ def for_measured(request: Request, source: Path) -> Request:
 def _sizes(request: Request, source: Path) -> dict[str, float]:
     """The options of the operator that are the size of a pixel, as the file of the data tells."""
     spec = request.tree("op").spec
-    if not isinstance(spec, OperatorSpec) or not spec.spacing or not source.is_file():
+    if not isinstance(spec, OperatorSpec) or not spec.spacing or not is_one(source):
         return {}
     from ipx.files.numbers import spacing_of
 
@@ -96,7 +97,7 @@ def plan_for(request: Request, source: Path) -> Plan:
         PlanError: nothing fits.
     """
     measured = for_measured(request, source)
-    if not source.is_file():
+    if not is_one(source):
         return measured.plan()
     told = measured.settings.axes is not None
     if measured.prior["name"] != AUTO and (told or not _may_be_volume(source)):
@@ -110,7 +111,7 @@ def plan_for(request: Request, source: Path) -> Plan:
 
 def _may_be_volume(source: Path) -> bool:
     """True if a file of this format may tell that it holds a volume."""
-    spec = by_suffix(source)
+    spec = by_suffix(source) or folder_format(source)
     return spec is not None and spec.stacks
 
 

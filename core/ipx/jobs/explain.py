@@ -19,6 +19,7 @@ from ipx.declare.registry import registry
 from ipx.declare.specs import OperatorSpec, Spec
 from ipx.errors import InputError, IpxError
 from ipx.files import images
+from ipx.files.contents import contents, is_one
 from ipx.files.format import Array
 from ipx.files.images import Picture
 from ipx.files.lookup import by_content
@@ -88,7 +89,7 @@ def _read(path: Path, axes: str | None) -> Picture:
     try:
         return images.read(path, axes=axes, stacks=True)
     except InputError as error:
-        data = path.read_bytes() if path.is_file() else b""
+        data = contents(path) if is_one(path) else b""
         spec = by_content(data, path) if data else None
         if not isinstance(spec, IOSpec):
             raise

@@ -12,6 +12,7 @@ from typing import TypeVar
 from ipx.declare.options import as_path
 from ipx.errors import InputError
 from ipx.files.atomic import one_line
+from ipx.files.contents import folder_format, is_many
 from ipx.files.lookup import suffixes
 from ipx.files.record import read_record, record_path
 
@@ -78,7 +79,7 @@ def unfolded(
     found: list[Input] = []
     many = False
     for path in given:
-        if path.is_dir():
+        if is_many(path):
             files = [f for f in within(path, skip) if f.path.resolve() not in others]
         elif path.suffix.lower() == LIST and path.is_file():
             found, many = found + _listed(path), True
@@ -119,15 +120,17 @@ def within(folder: Path, skip: set[Path]) -> list[Input]:
 
     for top, folders, names in os.walk(folder, onerror=fail):
         here = Path(top)
-        folders[:] = sorted(
+        seen = [n for n in folders if not n.startswith(".") and (here / n).resolve() not in skip]
+        images = [name for name in seen if folder_format(here / name)]
+        folders[:] = sorted(set(seen) - set(images))
+        images += [
             name
-            for name in folders
-            if not name.startswith(".") and (here / name).resolve() not in skip
-        )
-        for name in sorted(names):
-            path = here / name
-            if path.suffix.lower() in known and not name.startswith(".") and path.is_file():
-                found.append(Input(path, path.relative_to(folder)))
+            for name in names
+            if Path(name).suffix.lower() in known
+            and not name.startswith(".")
+            and (here / name).is_file()
+        ]
+        found += [Input(here / n, (here / n).relative_to(folder)) for n in sorted(images)]
     return found
 
 
@@ -146,9 +149,8 @@ def _matching(pattern: Path) -> list[Input]:
     return [
         each
         for each in found
-        if each.path.suffix.lower() in known
+        if ((each.path.suffix.lower() in known and each.path.is_file()) or folder_format(each.path))
         and not any(part.startswith(".") for part in each.name.parts)
-        and each.path.is_file()
     ]
 
 

@@ -14,6 +14,7 @@ import torch
 from ipx.declare.capabilities import Quadratic
 from ipx.errors import InputError, IpxError, UsageError
 from ipx.files import images
+from ipx.files.contents import is_one
 from ipx.files.format import Array, drawable
 from ipx.files.images import Picture
 from ipx.files.planes import middle, sections, single
@@ -297,7 +298,7 @@ def _truth(
 
 def _there(path: Path, known: object, files: Files) -> bool:
     """True if the file is there; says so if it is not, or is another than the record knows."""
-    if not path.is_file():
+    if not is_one(path):
         files.missing.append(f"{path}: is missing")
         return False
     if known is not None and sha256(path) != known:

@@ -1,4 +1,4 @@
-"""File format OME-Zarr in one file (zip). Extra ``zarr``."""
+"""File format OME-Zarr, in one file (zip) or a folder. Extra ``zarr``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ def ipx_components() -> Iterable[IOSpec]:
         IOSpec(
             name="zarr",
             target="ipx_plugins.zarr.format:Zarr",
-            summary="OME-Zarr 0.5 in one file, with axes and the size of a voxel.",
+            summary="OME-Zarr with axes and the size of a voxel; folders are read, files written.",
             suffixes=(".ozx",),
+            folders=(".zarr",),
             dtypes=(
                 *("float32", "float16", "float64", "uint8", "uint16", "uint32", "uint64"),
                 *("int8", "int16", "int32", "int64"),

@@ -1,4 +1,4 @@
-"""OME-Zarr through zarr: the finest resolution of the first image of a zip."""
+"""OME-Zarr through zarr: the finest resolution of the first image of a zip or a folder."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _multiscale(group: Any) -> dict[str, Any]:
     attributes = dict(group.attrs)
     told = attributes.get("ome", attributes).get("multiscales")
     if not told:
-        raise InputError("is a zip, but not of OME-Zarr: it has no multiscales")
+        raise InputError("is not OME-Zarr: it has no multiscales")
     found: dict[str, Any] = told[0]
     return found
 
@@ -159,11 +159,19 @@ def _opened(data: bytes) -> Iterator[Any]:
 
 @contextmanager
 def _group(path: Path) -> Iterator[Any]:
-    """The group in a file."""
+    """The group in a file or a folder.
+
+    Raises:
+        InputError: it holds an array in its place.
+    """
     zarr = _zarr()
-    store = zarr.storage.ZipStore(path, mode="r")
+    storage = zarr.storage
+    store = storage.LocalStore(path) if path.is_dir() else storage.ZipStore(path, mode="r")
     try:
-        yield zarr.open_group(store, mode="r")
+        found = zarr.open(store, mode="r")
+        if not isinstance(found, zarr.Group):
+            raise InputError("is not OME-Zarr, but a single array of Zarr without axes")
+        yield found
     finally:
         store.close()
 
