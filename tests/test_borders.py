@@ -141,3 +141,18 @@ def test_a_window_chooses_nearly_the_weight_of_the_whole(
     assert part.lam != whole.lam
     assert 0.6 < part.lam[0] / whole.lam[0] < 1.6
     assert float(ipx.psnr(part.x, x)[0]) > float(ipx.psnr(whole.x, x)[0]) - 0.3
+
+
+def test_a_hidden_border_stays_hidden_in_made_operators() -> None:
+    """Scaled, composed, added and stacked: what is handed out has the size of the data."""
+    blur = ipx.operator("blur", (1, 48, 48), sigma=2.0, boundary="unknown")
+    shown = blur.view(torch.zeros(1, *blur.image_shape)).shape
+    assert shown[-1] < 48
+    x = torch.rand(1, *blur.image_shape)
+    same = ipx.operator("identity", blur.data_shape)
+    for made in (2.0 * blur, same @ blur, blur + blur, ipx.vstack([blur, blur])):
+        assert torch.equal(made.view(x), blur.view(x))
+    wide, y = ipx.operator("blur", (1, 64, 64), sigma=3.0), torch.rand(1, 1, 64, 64)
+    quiet = wide.quiet(y)
+    assert quiet is not None
+    assert torch.allclose((2.0 * wide).quiet(2 * y), 2 * quiet)

@@ -129,6 +129,12 @@ def test_a_sampler_without_anything_to_draw_is_refused() -> None:
         ipx.solve(Y, noise="gaussian", prior="smooth", lam=0.1, sampler="gibbs")
 
 
+def test_draws_need_a_weight_of_the_prior() -> None:
+    """`iht` takes `l1` as a constraint: how many values may differ from zero."""
+    with pytest.raises(UsageError, match=r"solver iht takes prior l1 as a constraint"):
+        ipx.solve(Y[:1], prior="l1", solver="iht", interval=90)
+
+
 OPTIONS = ("--prior", "smooth", "--noise.sigma", "0.05", "--lam", "0.1", "--draws", "8")
 
 

@@ -91,3 +91,4 @@ def test_quantiles(seed: int, shift: float, spread: float, share: float) -> None
     found = histogram.quantile(share)
     assert bool(((found > low - width) & (found < high + width)).all())
     assert bool((histogram.half >= SPAN).all())
+    assert torch.equal(histogram.add(torch.full((3,), torch.inf)).half, histogram.half)

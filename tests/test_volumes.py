@@ -20,6 +20,7 @@ from command_line import call
 from ipx.errors import OptionError
 from ipx.files import images
 from ipx.files.planes import sections
+from ipx.files.storage import Storage
 from ipx.solving.levels import estimated
 from ipx_plugins.blur.microscope import first_zeros, radial
 from ipx_plugins.blur.optics import MicroscopeOptions
@@ -365,6 +366,28 @@ def test_a_stack_has_one_weight(tmp_path: Path) -> None:
     assert np.allclose(restored[1], one, atol=1e-6)
 
 
+def test_the_record_of_a_stack_repeats_its_run(tmp_path: Path) -> None:
+    """Prior and solver that were chosen are in it; options of a named solver count."""
+    rng = np.random.default_rng(0)
+    stack = np.stack([np.roll(boxes(1, 32)[0], i, 0) for i in range(2)])
+    path = tmp_path / "a.npy"
+    np.save(path, (stack + 0.05 * rng.standard_normal(stack.shape)).astype(np.float32))
+    done = call("solve", path, "-o", tmp_path / "b.npy", "--axes", "TYX")
+    assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "b.npy.json").read_text())
+    assert record["config"]["prior"]["name"] != "auto"
+    assert record["config"]["solver"]["name"] != "auto"
+    assert record["result"]["rule"] != "given"
+    config = tmp_path / "b.npy.json"
+    again = call("solve", path, "--config", config, "-o", tmp_path / "c.npy")
+    assert again.exit_code == 0, again.output
+    assert np.allclose(np.load(tmp_path / "c.npy"), np.load(tmp_path / "b.npy"), atol=1e-5)
+    words = ("--axes", "TYX", "--solver", "admm", "--solver.rho", "5", "--iterations", "3")
+    call("solve", path, "-o", tmp_path / "d.npy", *words)
+    told = json.loads((tmp_path / "d.npy.json").read_text())
+    assert told["config"]["solver"]["rho"] == 5
+
+
 @pytest.mark.parametrize("prior", ["tv", "drunet"])
 def test_a_dim_stack_is_restored_like_a_bright_one(tmp_path: Path, prior: str) -> None:
     """Of 16 bits a microscope uses few: the pictures became flat, without a word."""
@@ -410,3 +433,13 @@ def test_a_psf_with_other_pixels_is_said(tmp_path: Path) -> None:
     assert "psf.tif has pixels of 0.3 x 0.05 x 0.05 micrometres, the data have 0.3 x 0.1 x 0.1" in (
         done.stderr
     )
+
+
+def test_what_a_plane_lacks_its_volume_lacks() -> None:
+    """The mark of a cut off noise is one for a volume, like the level."""
+    noise = ipx.noise("gaussian")
+    y = 0.5 + 0.05 * torch.randn(1, 1, 8, 32, 32, generator=torch.Generator().manual_seed(0))
+    found = estimated(noise, y, None, Storage())
+    assert found.missing.shape == found.level.shape == (1,)
+    lower = found.bounded(0.01 * torch.randn(1, 500))
+    assert lower.level.shape == (1,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipx.declare.facts import Ask
 from ipx.declare.specs import OperatorSpec
@@ -18,6 +18,9 @@ from ipx.planning.plan import Plan
 from ipx.planning.request import Request
 from ipx.planning.settings import SolveSettings
 from ipx.planning.tree import AUTO, Tree
+
+if TYPE_CHECKING:
+    from ipx.files.images import Picture
 
 
 def assumptions(request: Request, source: Path) -> list[str]:
@@ -120,9 +123,35 @@ def with_axes(request: Request, axes: str) -> Request:
     if request.settings.axes is not None or "Z" not in axes:
         return request
     values = {name: getattr(request.settings, name) for name in SolveSettings.infos()}
-    made = replace(request, settings=SolveSettings(**{**values, "axes": axes}))
-    object.__setattr__(made, "named", request.named)
-    return made
+    return replace(request, settings=SolveSettings(**{**values, "axes": axes}))
+
+
+def scaled(request: Request, picture: Picture) -> list[str]:
+    """The note on the values of a float file that stand for [0, 1], if they are others."""
+    if (
+        picture.scale == 1
+        or not picture.dtype.startswith("float")
+        or request.tree("op").facts.traits.complex
+    ):
+        return []
+    high = picture.offset + picture.scale
+    return [f"values from {picture.offset:g} to {high:g} of float files stand for [0, 1]"]
+
+
+def of_other_size(request: Request, picture: Picture) -> list[str]:
+    """Notes on files of the operator, such as a PSF, whose pixels have another size."""
+    from ipx.files.numbers import ALIKE, spacing_of
+
+    notes = []
+    for path in request.tree("op").files() if picture.spacing else ():
+        theirs = spacing_of(path)
+        pairs = list(zip(reversed(theirs), reversed(picture.spacing), strict=False))
+        if any(abs(a - b) > ALIKE * b for a, b in pairs):
+            told = [" x ".join(f"{v:.3g}" for v in size) for size in (theirs, picture.spacing)]
+            notes.append(
+                f"{path} has pixels of {told[0]} micrometres, the data have {told[1]}: resample one"
+            )
+    return notes
 
 
 def _simulated(source: Path, operator: dict[str, Any]) -> bool:

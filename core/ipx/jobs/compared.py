@@ -14,12 +14,11 @@ from ipx.files.atomic import folder_for, move, staged
 from ipx.files.images import Picture
 from ipx.files.panel import check_kind
 from ipx.files.storage import Storage
-from ipx.jobs.assumed import assumptions, for_measured
+from ipx.jobs.assumed import assumptions, for_measured, of_other_size, scaled
 from ipx.jobs.comparison import Comparison, Watch, compare
 from ipx.jobs.indexed import check_replaced
 from ipx.jobs.records import read_data
 from ipx.jobs.restored import read_truth
-from ipx.jobs.solve import of_other_size, scaled
 from ipx.planning.request import Request, subject_for
 from ipx.planning.tree import Description, tree
 from ipx.solving.degrade import degrade

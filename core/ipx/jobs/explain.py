@@ -162,10 +162,14 @@ def _middle(pixels: Array) -> Array:
 
 
 def _bits(values: Array) -> int:
-    """The bits that whole numbers use: steps between them that never occur do not count."""
+    """The bits that whole numbers from 0, or from the least, use.
+
+    Steps between them that never occur do not count.
+    """
     whole = np.unique(np.round(values[np.isfinite(values)]).astype(np.int64))
     step = int(np.gcd.reduce(np.diff(whole))) if whole.size > 1 else 1
-    return max(1, int(np.ceil(np.log2(int(whole[-1]) // max(step, 1) + 1))))
+    span = int(whole[-1]) - min(int(whole[0]), 0)
+    return max(1, int(np.ceil(np.log2(span // max(step, 1) + 1))))
 
 
 def _clipped(pixels: Array) -> tuple[float, float]:

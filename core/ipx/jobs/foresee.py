@@ -128,9 +128,7 @@ def with_known(request: Request, y: Tensor) -> Request:
     """The request with what is unknown of the operator found in the data, once for all that ask."""
     if not request.tree("op").unknown:
         return request
-    made = replace(request, op=tree("operator", settled(request.op, y).op).to_mapping())
-    object.__setattr__(made, "named", request.named)
-    return made
+    return replace(request, op=tree("operator", settled(request.op, y).op).to_mapping())
 
 
 def longest(request: Request, y: Tensor) -> tuple[float, bool] | None:

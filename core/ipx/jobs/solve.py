@@ -14,10 +14,9 @@ from ipx.files.complex import encoded_complex
 from ipx.files.depth import cut_off, depth_of
 from ipx.files.format import is_image
 from ipx.files.images import Picture
-from ipx.files.numbers import ALIKE, spacing_of
 from ipx.files.record import record_path
 from ipx.files.written import commit
-from ipx.jobs.assumed import assumptions, for_measured
+from ipx.jobs.assumed import assumptions, for_measured, of_other_size, scaled
 from ipx.jobs.outputs import Outputs
 from ipx.jobs.records import MAIN, absolute, contents, make_record, places, read_data
 from ipx.jobs.reported import Files, reported
@@ -143,28 +142,6 @@ def _like(request: Request, picture: Picture) -> Picture:
 
 def _complex(request: Request) -> bool:
     return request.tree("op").facts.traits.complex
-
-
-def scaled(request: Request, picture: Picture) -> list[str]:
-    """The note on the values of a float file that stand for [0, 1], if they are others."""
-    if picture.scale == 1 or not picture.dtype.startswith("float") or _complex(request):
-        return []
-    high = picture.offset + picture.scale
-    return [f"values from {picture.offset:g} to {high:g} of float files stand for [0, 1]"]
-
-
-def of_other_size(request: Request, picture: Picture) -> list[str]:
-    """Notes on files of the operator, such as a PSF, whose pixels have another size."""
-    notes = []
-    for path in request.tree("op").files() if picture.spacing else ():
-        theirs = spacing_of(path)
-        pairs = list(zip(reversed(theirs), reversed(picture.spacing), strict=False))
-        if any(abs(a - b) > ALIKE * b for a, b in pairs):
-            told = [" x ".join(f"{v:.3g}" for v in size) for size in (theirs, picture.spacing)]
-            notes.append(
-                f"{path} has pixels of {told[0]} micrometres, the data have {told[1]}: resample one"
-            )
-    return notes
 
 
 def solve_bundled(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -71,15 +71,16 @@ def restored_stack(
     y = torch.from_numpy(picture.pixels)
     one = replace(picture, axes=picture.axes[1:], pixels=picture.pixels[0])
     unit = _unit(request, y, picture)
-    if request.settings.planes == "alike":
-        request = _alike(request, y, picture, unit)
+    alike = request.settings.planes == "alike"
+    common = _common(request, y, picture, unit) if alike else Common(request)
     found = []
     for i, plane in enumerate(y):
         reporter.enter(f"picture {i + 1} of {len(y)}")
         truth = None if clean is None else _picture_of(clean, i)
         now = replace(one, pixels=picture.pixels[i])
-        found.append(restored(request, plane, truth, reporter, observers, now, unit=unit))
-    return _together(found, picture)
+        each = restored(common.request, plane, truth, reporter, observers, now, unit=unit)
+        found.append(each)
+    return _together(found, picture, request, common)
 
 
 def _picture_of(clean: Picture, index: int) -> Picture:
@@ -95,17 +96,37 @@ def _unit(request: Request, y: Tensor, picture: Picture) -> float:
         return float(prepare(_asked(request, brightest, picture, None)).units.by[0])
 
 
-def _alike(request: Request, y: Tensor, picture: Picture, unit: float) -> Request:
-    """The request with the noise level and the weight of some pictures."""
+@dataclass(frozen=True)
+class Common:
+    """What all pictures of a stack have in common.
+
+    Attributes:
+        request: with what was found from some pictures.
+        rule: how the weight was found, in words; empty where it was given.
+        remarks: sentences for the user.
+        trace: the trials of the weight on the first picture, see `ipx.Restoration`.
+        outputs: images that tell what was found, such as the PSF.
+    """
+
+    request: Request
+    rule: str = ""
+    remarks: tuple[str, ...] = ()
+    trace: list[dict[str, Any]] = field(default_factory=list)
+    outputs: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def _common(request: Request, y: Tensor, picture: Picture, unit: float) -> Common:
+    """The noise level, the weight and the unknowns of the operator, from some pictures."""
     told, weighed = request.tree("noise").told, request.lam != AUTO
     if told and weighed:
-        return request
+        return Common(request)
     one, tried = request, list[tuple[Ready, Weighed]]()
     for i in spread(len(y), TRIED):
         tried.append(_tried(_asked(one, y[i], picture, unit)))
         if one.prior["name"] == AUTO:  # the data of the first decide for all
-            ready = tried[0][0]
-            solver = tree("solver", ready.prepared.plan.solver.id).to_mapping()
+            ready, solver = tried[0][0], request.solver
+            if request.tree("solver").auto:
+                solver = tree("solver", ready.prepared.plan.solver.id).to_mapping()
             one = replace(request, prior=ready.prior.to_mapping(), solver=solver)
     changed: dict[str, Any] = {}
     if not told:
@@ -114,13 +135,20 @@ def _alike(request: Request, y: Tensor, picture: Picture, unit: float) -> Reques
     lams = [found.lam for _, found in tried]
     if not weighed and lams[0] is not None:
         changed["lam"] = _median([_weight(lam) for lam in lams if lam is not None])
-    first = tried[0][0]
+    ready, weight = tried[0]
     if request.tree("op").unknown:
-        changed["op"] = tree("operator", first.found.op).to_mapping()
+        changed["op"] = tree("operator", ready.found.op).to_mapping()
     changed |= {"prior": one.prior, "solver": one.solver}
-    made = replace(request, **changed)
-    object.__setattr__(made, "named", request.named)
-    return made
+    remarks = [*ready.found.remarks]
+    for each, found in tried:
+        remarks += [*each.prepared.problem.noise.remarks, *found.remarks]
+    return Common(
+        request=replace(request, **changed),
+        rule="" if weighed else weight.rule,
+        remarks=tuple(dict.fromkeys(remarks)),
+        trace=weight.trace,
+        outputs=ready.found.outputs,
+    )
 
 
 def _asked(request: Request, y: Tensor, picture: Picture, unit: float | None) -> Asked:
@@ -169,28 +197,33 @@ def _levels(request: Request, models: list[Noise[Any]]) -> dict[str, float]:
     return found
 
 
-def _together(found: list[Restored], picture: Picture) -> Restored:
-    """The result of all pictures."""
+def _together(
+    found: list[Restored], picture: Picture, request: Request, common: Common
+) -> Restored:
+    """The result of all pictures, with what was found for them."""
     first = found[0]
     hows = [each.how for each in found]
     lams = [how.lam for how in hows if how.lam is not None]
     worst = min(hows, key=lambda how: WORST.index(_status(how)))
     how = replace(
         worst,
-        outputs={n: torch.cat([h.outputs[n] for h in hows]) for n in hows[0].outputs},
+        outputs={
+            **{n: torch.cat([h.outputs[n] for h in hows]) for n in hows[0].outputs},
+            **common.outputs,
+        },
         before=torch.cat([h.before for h in hows]),
         seconds=sum(h.seconds for h in hows),
         level=[statistics.median(h.level[0] for h in hows)],
         lam=_listed(_median([_weight(lam) for lam in lams])) if lams else None,
+        rule=common.rule or worst.rule,
+        trace=common.trace or worst.trace,
     )
     metrics = {
         name: None if value is None else _mean([each.metrics[name] for each in found])
         for name, value in first.metrics.items()
     }
-    warnings = dict.fromkeys(line for each in found for line in each.warnings)
-    return Restored(
-        first.request, how, picture.pixels, metrics, [*warnings], first.history, stacked=True
-    )
+    warnings = dict.fromkeys([*common.remarks, *(w for each in found for w in each.warnings)])
+    return Restored(request, how, picture.pixels, metrics, [*warnings], first.history, stacked=True)
 
 
 def _status(how: Restoration) -> str:

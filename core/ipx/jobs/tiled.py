@@ -21,7 +21,7 @@ from ipx.files.format import Array
 from ipx.files.large import LargePicture
 from ipx.files.record import record_path
 from ipx.files.written import commit
-from ipx.jobs.assumed import assumptions, for_measured
+from ipx.jobs.assumed import assumptions, for_measured, of_other_size, scaled
 from ipx.jobs.foresee import LARGE, Foreseen, longest, with_known, work_of
 from ipx.jobs.records import MAIN, absolute, make_record
 from ipx.jobs.reporter import Reporter, Reporting
@@ -201,6 +201,7 @@ def solve_tiled(
         course, errors, cut = _written(opening, part, output, picture, clean, dtype)
         done = _done(actual, opening, course, picture, began)
         done.metrics["psnr_after"] = errors.psnr
+        warnings += scaled(actual, picture.picture) + of_other_size(actual, picture.picture)
         done.warnings.extend(warnings + cut.lines())
         row = done.row(str(source), {MAIN: output})
         record = _record(request, reporter, done, row, picture, (source, output, truth))

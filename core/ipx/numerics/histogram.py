@@ -40,8 +40,12 @@ class Histogram:
         return cls(mean, half, counts)
 
     def add(self, x: Tensor) -> Histogram:
-        """After one more value ``(...)`` for each; takes over the counts, which change in place."""
+        """After one more value ``(...)`` for each; takes over the counts, which change in place.
+
+        What is not finite counts as the centre.
+        """
         grown = self
+        x = torch.where(x.isfinite(), x, self.centre)
         while bool((outside := (x - grown.centre).abs() >= grown.half).any()):
             grown = grown._widened(outside)
         share = (x - grown.centre) / grown.half  # in (-1, 1)

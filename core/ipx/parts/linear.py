@@ -191,6 +191,9 @@ class Composed(Made):
     def quiet(self, y: Tensor) -> Tensor | None:
         return self.outer.quiet(y)
 
+    def view(self, x: Tensor) -> Tensor:
+        return self.inner.view(x)
+
 
 class Summed(Made):
     """A + B. A value is measured where a part measures it: the others give 0 in their holes."""
@@ -218,6 +221,9 @@ class Summed(Made):
     def known(self, like: Tensor) -> Tensor | None:
         left, right = (p.known(like) for p in self.parts)
         return None if left is None or right is None else left | right
+
+    def view(self, x: Tensor) -> Tensor:
+        return self.parts[0].view(x)
 
 
 class Scaled(Made):
@@ -249,6 +255,13 @@ class Scaled(Made):
 
     def known(self, like: Tensor) -> Tensor | None:
         return self.parts[0].known(like)
+
+    def quiet(self, y: Tensor) -> Tensor | None:
+        found = self.parts[0].quiet(y / self.factor) if self.factor else None
+        return None if found is None else found * abs(self.factor)
+
+    def view(self, x: Tensor) -> Tensor:
+        return self.parts[0].view(x)
 
 
 class Adjointed(Made):

@@ -68,6 +68,9 @@ class Stacked(Made):
         views = [p.preview(s) for p, s in zip(self.parts, self.split(y), strict=True)]
         return torch.stack(views).mean(0)
 
+    def view(self, x: Tensor) -> Tensor:
+        return self.parts[0].view(x)
+
     def known(self, like: Tensor) -> Tensor | None:
         masks = [p.known(s) for p, s in zip(self.parts, self.split(like[:1]), strict=True)]
         if all(m is None for m in masks):

@@ -121,7 +121,7 @@ def chosen(wanted: Situation) -> Candidate:
     """The prior that ``auto`` stands for before the data are seen: the one of most worth that fits.
 
     Raises:
-        PlanError: none fits; tells why the first does not.
+        PlanError: none fits; tells why a reference prior, or else the first, does not.
     """
     return rivals(wanted)[0]
 
@@ -132,7 +132,7 @@ def rivals(wanted: Situation) -> list[Candidate]:
     The others are at most `NEAR` below it and `QUICK`, so that they can be compared on the data.
 
     Raises:
-        PlanError: none fits; tells why the first does not.
+        PlanError: none fits; tells why a reference prior, or else the first, does not.
     """
     every = choosable(wanted.solver)
     known = [(spec, m) for spec in every if (m := wanted.known(spec)) is not None]
@@ -148,7 +148,7 @@ def rivals(wanted: Situation) -> list[Candidate]:
             why = _why(wanted, spec, measured)
             found.append(replace(planned, plan=replace(planned.plan, why=why)))
         elif not found and (measured.reference or not refused):
-            refused = planned  # the last to be tried is what most users know
+            refused = planned  # of the reference, which most users know, if it was tried
     if not found:
         raise PlanError(refused or f"no prior was measured for {wanted.what}; give --prior NAME")
     if len(found) > 1:

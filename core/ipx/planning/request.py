@@ -41,10 +41,11 @@ class Request:
     sampler: Table = field(default_factory=lambda: {"name": AUTO})
     lam: float | list[float] | str = AUTO
     settings: SolveSettings = field(default_factory=SolveSettings)
-    named: bool = field(init=False, compare=False)
+    named: bool | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "named", bool(self.op))
+        if self.named is None:  # a changed copy keeps what was said of the first
+            object.__setattr__(self, "named", bool(self.op))
         if not self.op:
             object.__setattr__(self, "op", {"name": "identity"})
         if not self.prior:
@@ -115,15 +116,11 @@ class Request:
     def _with(self, found: Candidate) -> Request:
         names: dict[str, Any] = {"prior": {"name": found.prior.name}}
         names |= {} if found.solver.auto else {"solver": {"name": found.solver.name}}
-        made = replace(self, **names)
-        object.__setattr__(made, "named", self.named)
-        return made
+        return replace(self, **names)
 
     def seeded(self, seed: int) -> Request:
         """The same with this seed."""
-        made = replace(self, settings=replace(self.settings, seed=seed))
-        object.__setattr__(made, "named", self.named)
-        return made
+        return replace(self, settings=replace(self.settings, seed=seed))
 
     def drawing(self) -> Plan | None:
         """The plan of the sampler; None if the settings ask for no draws.

@@ -148,7 +148,7 @@ class SolveSettings(Options):
     @property
     def dims(self) -> int:
         """The axes of an image as far as they were told: 3 for a volume, else 2."""
-        return 3 if set(self.axes or "") & {"Z", "D"} else 2
+        return 3 if set((self.axes or "").upper()) & {"Z", "D"} else 2
 
     @property
     def sampled(self) -> bool:

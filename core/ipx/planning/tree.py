@@ -10,7 +10,7 @@ heavy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -138,8 +138,8 @@ class Tree:
         return (*names, *(name for part in self.parts for name in part.unknown))
 
     def chosen(self, spec: Spec) -> Tree:
-        """The same, with the component that a plan takes for ``auto``."""
-        return replace(self, spec=spec) if self.name == AUTO else self
+        """The same; for ``auto`` the component that a plan takes, with its usual options."""
+        return tree(self.kind, spec.id) if self.auto else self
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values: id, all options, absolute paths. `tree` reads all but instances back."""

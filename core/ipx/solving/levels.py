@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ipx.files.storage import Storage
@@ -38,8 +39,16 @@ def _repeated(noise: Noise[Any], count: int) -> Noise[Any]:
 
 
 def pooled(noise: Noise[Any], count: int) -> Noise[Any]:
-    """An estimated model whose groups of ``count`` images have one level, the median of theirs."""
-    found = _changed(noise, noise.taken([0]), lambda value: value.view(-1, count).quantile(0.5, 1))
+    """An estimated model whose groups of ``count`` images have one level, the median of theirs.
+
+    What is true of an image of a group is true of the group.
+    """
+
+    def one(value: Tensor) -> Tensor:
+        groups = value.view(-1, count)
+        return groups.any(1) if value.dtype == torch.bool else groups.quantile(0.5, 1)
+
+    found = _changed(noise, noise.taken([0]), one)
     found.remarks, found.about = (), None  # those of single planes, which the median is free of
     return found
 

@@ -29,7 +29,7 @@ def iterate(
     solver: Solver[Any, Any],
     *,
     iterations: int | None = None,
-    tol: float = 1e-4,
+    tol: float | None = None,
     stop: Stop | None = None,
     observers: Sequence[AnyObserver] = (),
     plan: Plan | None = None,
@@ -41,7 +41,8 @@ def iterate(
         problem: the problem; a plan is attached if it has none.
         solver: the algorithm.
         iterations: the largest number of iterations; by default `Solver.budget`.
-        tol: an image stops when the solver's residual is at most this; 0 never stops it.
+        tol: an image stops when the solver's residual is at most this, by default
+            `Solver.tolerance`; 0 never stops it.
         stop: a further stopping rule, see `ipx.solving.stop`.
         observers: called after each step, see `ipx.solving.observers`.
         plan: the bridges to use; made here when None.
@@ -58,6 +59,7 @@ def iterate(
     problem = attached(problem, solver, plan)
     budget = solver.budget(problem) if iterations is None else iterations
     budget = 1 if solver.one_shot else budget
+    tol = solver.tolerance(problem) if tol is None else tol
     rule = converged(tol) if stop is None else any_of(converged(tol), stop)
     state = _begun(problem, solver) if state is None else state
     run = _Run(problem, solver.solution(problem, state))

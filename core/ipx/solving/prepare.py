@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ipx.declare.capabilities import Shape
-from ipx.errors import InputError, OptionError
+from ipx.errors import InputError, OptionError, UsageError
 from ipx.files.arrays import check_channels, rounding, to_tensor
 from ipx.files.storage import Storage
 from ipx.parts.noise import Noise
@@ -121,6 +121,11 @@ def prepare(asked: Asked) -> Ready:
     chain = tree("sampler", asked.sampler)
     check_drawn(chain, s)
     drawing, sampler = _planned(*parts, chain, s, y) if s.sampled else _NONE
+    if s.sampled and any(bridge.weightless for bridge in plan.bridges):
+        raise UsageError(
+            f"draws need a weight of the prior, and solver {plan.solver.name} takes prior "
+            f"{prior.title} as a constraint without one; name another solver"
+        )
     tuner = tree("tuner", asked.tuner)
     rule = weight_rule(*parts, plan, asked.lam, tuner, asked.truth is not None)
     operator = _operator(asked, found.op, y)

@@ -260,6 +260,8 @@ class _Run:
         traces, kept, replicated = tally.traces.clone(), list(tally.kept), tally.replicated
         chains = []
         for c, (chain, x) in enumerate(zip(tally.chains, pictures, strict=True)):
+            finite = x.isfinite().flatten(1).all(1)  # a decoder may overflow at a finite code
+            chain = replace(chain, sound=chain.sound & finite)
             chains.append(chain.add(x, number, self.lengths.draws))
             histogram = histogram.add(x)
             traces[c, number] = self._watched(chain.state)

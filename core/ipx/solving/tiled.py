@@ -11,6 +11,7 @@ distance from the cut beyond which both agree.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -224,14 +225,14 @@ def measured_reach(opening: Opening) -> int:
     x = opening.ready.prepared.problem.operator.view(opening.done.solution.x)
     while True:
         gone = [n // 4 // GRID * GRID for n in (height, width)]
-        if (height, width) == (rows, columns) and min(gone) == 0:  # too small to be cut
+        if (height, width) == (rows, columns) and max(gone) == 0:  # too small to be cut
             return 0
         inner = (top + gone[0], left + gone[1], height - gone[0], width - gone[1])
         with_cut, _ = opening.restored(*inner)
         f = opening.factor
         gap = (x[..., gone[0] * f :, gone[1] * f :] - with_cut).abs().amax((0, 1))
-        reach = math.ceil(_last_above(gap, SEAM / 2) / f)
-        if reach < 0.6 * min(inner[2:]):
+        reach = math.ceil(_last_above(gap, SEAM / 2, [n > 0 for n in gone]) / f)
+        if reach < 0.6 * min(n for n, cut in zip(inner[2:], gone, strict=True) if cut):
             return reach
         known = (height, width)
         height, width = min(2 * height, rows), min(2 * width, columns)
@@ -250,10 +251,12 @@ def measured_reach(opening: Opening) -> int:
         x, _ = opening.restored(top, left, height, width)
 
 
-def _last_above(gap: Tensor, most: float) -> int:
-    """The distance from the upper and left end beyond which no value exceeds ``most``."""
-    high = gap > most
-    rows = torch.arange(gap.shape[0], device=gap.device)[:, None]
-    columns = torch.arange(gap.shape[1], device=gap.device)[None, :]
-    far = torch.minimum(rows, columns).expand(gap.shape)[high]
+def _last_above(gap: Tensor, most: float, cut: Sequence[bool]) -> int:
+    """The distance from what was cut away beyond which no value exceeds ``most``.
+
+    ``cut`` tells whether rows above, and columns to the left, were cut away.
+    """
+    near = torch.meshgrid(*(torch.arange(n, device=gap.device) for n in gap.shape), indexing="ij")
+    distance = torch.stack([at for at, gone in zip(near, cut, strict=True) if gone]).amin(0)
+    far = distance[gap > most]
     return int(far.max()) + 1 if far.numel() else 0

@@ -12,6 +12,7 @@ from ipx.errors import UsageError
 from ipx.files.arrays import Back, rounding, to_tensor
 from ipx.files.storage import Storage
 from ipx.solving import tiled
+from ipx.solving.build import build
 from ipx.solving.prepare import Asked, changed_settings
 from ipx.solving.tile_course import Course, attempts
 from ipx.solving.tiled import Opening
@@ -53,5 +54,6 @@ def in_tiles(asked: Asked) -> tuple[Tensor, Tensor, Back, Opening, Course]:
         rows[:] = bands
 
     course = attempts(opening, work)
-    before = opening.operator.view(opening.operator.preview(y))
+    centred = build("noise", asked.noise).centred(y)
+    before = opening.operator.view(opening.operator.preview(centred))
     return torch.cat(rows, 1)[None], before, back, opening, course

@@ -127,7 +127,10 @@ class Survey:
 
     @property
     def unit(self) -> float:
-        """What the data are divided by, as `ipx.solving.units` has it."""
+        """What the data are divided by, as `ipx.solving.units` has it for data that are bright.
+
+        Its tests of block means and of the data as an image need the whole, and are left out.
+        """
         many = self._bright > (1 - USUAL) * self._count
         return self.largest if many or 0 < self.largest < DIM else 1.0
 

@@ -194,7 +194,8 @@ class LeastScore(Search[O]):
 
     def decided(self, found: Found) -> Tensor:
         """Images whose weight the scores tell, ``(B,)``: by default those not at a bound."""
-        return found.ended & ~at_bound(found.lam)
+        low, high = math.exp(self.lowest), math.exp(self.highest)
+        return found.ended & (found.lam > 1.01 * low) & (found.lam < high / 1.01)
 
     def first(self, problem: Problem) -> Tensor:
         """`FIRST` times the standard deviation of the noise, or what follows from its variance."""
@@ -247,8 +248,3 @@ def _vertex(points: Sequence[Point], k: int) -> float:
     if slope - bend >= 0:  # on one line
         return b
     return b - 0.5 * ((b - a) * slope - (b - c) * bend) / (slope - bend)
-
-
-def at_bound(lam: Tensor) -> Tensor:
-    """True per image whose weight is at a bound of the search, ``(B,)``."""
-    return (lam <= 1.01 * math.exp(LOWEST)) | (lam >= math.exp(HIGHEST) / 1.01)

@@ -21,6 +21,7 @@ FEW = 1000
 class White(Noise[_O]):
     """f = 1/2 |pred - y|^2; the standard deviation of the noise is ``level`` times `spread`."""
 
+    per_image = ("level", "missing")
     simulated = 0.02
     spread = 1.0
     doubted: float | None = None

@@ -41,7 +41,7 @@ class SAPG(Tuner[SAPGOptions]):
     def tune(self, problem: Problem, solve: Solve) -> Tuned:
         """Run the chain."""
         o, chain = self.options, MYULA()
-        x = problem.physical.preview(problem.y)
+        x = problem.preview()
         n, a, t = dimension(problem, x), degree(problem, x), temperature(problem)
         bare = problem if problem.plan is None else problem.changed(plan=None, ways={})
         drawn = attach(bare, plan_for(bare, chain))
