@@ -13,7 +13,7 @@ from ipx.planning.choice import short
 from ipx.planning.request import Request
 from ipx.planning.settings import SolveSettings
 
-PICTURE = "photo.png"
+PICTURE, K_SPACE = "photo.png", "k-space.npy"
 """The picture of the examples."""
 
 
@@ -58,10 +58,13 @@ def example(spec: Spec) -> str:
         return ""
     for request, words in _tries(spec, role):
         try:
-            request.rule(request.plan(), truth=True)
+            rule = request.rule(request.plan(), truth=True)
         except IpxError:
             continue
-        return " ".join(["ipx solve", PICTURE, *words])
+        if role == "tuner" and not rule.tuners:  # there is no weight to find
+            continue
+        is_complex = request.tree("op").facts.traits.complex
+        return " ".join(["ipx solve", K_SPACE if is_complex else PICTURE, *words])
     return ""
 
 

@@ -273,7 +273,7 @@ def ipx_components() -> Iterable[OperatorSpec]:
             explains="blur",
             formula="y = h * x, h the PSF, sum(h) = 1",
             advice="Out of focus, motion or a microscope's PSF. If the width is not known, give "
-            "--op.sigma auto or measure the PSF with ipx psf.",
+            "--op.kernel auto or measure the PSF with ipx psf.",
         ),
         OperatorSpec(
             name="microscope",

@@ -23,8 +23,8 @@ class BM3DOptions(Options):
 
     profile: Literal["auto", "normal", "high", "fast"] = opt(
         default="auto",
-        help="Parameter set. auto: normal up to sigma 40/255, high above. fast: three times as "
-        "fast, 0.3 dB lower PSNR.",
+        help="Parameter set. auto: normal up to sigma 40/255, high above. fast: two to three "
+        "times as fast, 0.3 dB lower PSNR.",
     )
     stages: Literal["both", "first"] = opt(
         default="both", help="Hard thresholding and Wiener filtering, or hard thresholding only."

@@ -300,7 +300,7 @@ def ipx_components() -> Iterable[ModelSpec | PriorSpec | LayoutSpec]:
             traits=Traits(convex=False, lam_per_variance=DENOISER_SHARE),
             summary=f"Learned d{models[-1].summary[1:]}",
             source=SOURCES["gs-drunet"],
-            formula="R = g, grad g(x) = x - D(x)",
+            formula="R = g / sigma^2, grad g(x) = x - D(x)",
             advice="Plug-and-play with an objective that falls in each step; weights of your own.",
         )
     )

@@ -36,7 +36,9 @@ class FourierOptions(Options):
         help="Frequency 0 and the origin of the image are in the middle, as scanners store them; "
         "else at the first element.",
     )
-    share: float = opt(default=0.25, above=0.0, max=1.0, help="Gain fraction of all frequencies.")
+    share: float = opt(
+        default=0.25, above=0.0, max=1.0, help="Measured fraction of all frequencies."
+    )
     centre: float = opt(
         default=0.15,
         min=0.0,

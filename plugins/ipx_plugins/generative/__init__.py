@@ -225,8 +225,9 @@ FORMULATIONS = {
         "Kingma, Welling, ICLR 2014",
         _density,
         name="map",
-        formula="R(x) = -ELBO(x) >= -log p(x)",
-        advice="Pictures of the training's kind; a bound on the likelihood.",
+        formula="R(x) = -log p(x | E(x)) + KL(q(z | x), p(z))",
+        advice="Pictures of the training's kind; near the bound on the likelihood, which has "
+        "the mean over q(z | x) in place of E(x).",
     ),
     "hqs": Formulation(
         "hqs:HQS",

@@ -152,8 +152,8 @@ def ipx_components() -> Iterable[PriorSpec]:
             summary="Sparse wavelet details: |Wx|_1, decimated or translation-invariant.",
             source="Donoho, Johnstone, Biometrika 81, 1994; Coifman, Donoho, 1995 (all shifts)",
             formula="R(x) = |W x|_1 over the details",
-            advice="Fast, for pictures with smooth parts and few edges; translation invariance "
-            "avoids artefacts.",
+            advice="Pictures with smooth parts and few edges. Translation invariance avoids "
+            "artefacts; without it (--no-prior.invariant) it is fast.",
             gains=(
                 Gain(
                     operators=("identity", "blur"),
