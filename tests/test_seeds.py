@@ -19,7 +19,7 @@ from ipx.files.images import read, write
 from ipx.parts.weights import save_weights
 from ipx_cli.main import cli, guarded
 from ipx_plugins.seeds import METHODS, SIGMAS, TASKS, ipx_commands
-from ipx_plugins.seeds.methods import How, counted, method_of, restore
+from ipx_plugins.seeds.methods import How, available, counted, identity, method_of, restore
 from ipx_plugins.seeds.pca import PCA, fit, posterior_mean
 from ipx_plugins.seeds.pictures import crops, tiles
 from ipx_plugins.seeds.run import Store
@@ -78,6 +78,18 @@ def test_quick(tmp_path: Path) -> None:
     assert (again.exit_code, again.output) == (0, "")
     assert (out / "results.jsonl").read_bytes() == before
     assert json.loads((out / "table.json").read_text())["cells"] == table["cells"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_row_is_there(name: str) -> None:
+    """Its prior and its solver exist."""
+    method = METHODS[name]
+    assert method.function or method.name in registry().names("prior")
+    assert not method.solver or method.solver in registry().names("solver")
+    assert available(method, How()) == (
+        "" if name != "pca" else "it needs training pictures (--train)"
+    )
+    assert method.name == "pca" or identity(method, How())["ipx"]
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ METHODS = {
     "wavelet": Method("wavelet", "wavelet"),
     "bm3d": Method("BM3D-PnP", "bm3d"),
     "drunet": Method("DRUNet-PnP", "drunet"),
-    "unrolled-admm": Method("unrolled ADMM", "unrolled-admm"),
+    "unrolled-admm": Method("unrolled ADMM", "none", solver="unrolled-admm"),
     "pca": Method("PCA-Gaussian", "pca", function=True),
     **_of("glow", "Glow", "synthesis", "analysis", "map", "hqs"),
     **_of("vae", "VAE", "synthesis", "analysis"),

@@ -111,8 +111,8 @@ def identity(method: Method, how: How) -> dict[str, Any]:
         card = load_weights(weights_for(method, how), method.model, 3).card
         found |= {"weights": card["sha256"], "start": how.start, "keep": how.keep}
         found["iterations"] = how.iterations
-    elif not method.function and method.name in registry().names("model"):  # a denoiser
-        found["weights"] = load_weights("auto", method.name, 3).card["sha256"]
+    elif (network := method.solver or method.name) in registry().names("model"):
+        found["weights"] = load_weights("auto", network, 3).card["sha256"]
     return found
 
 
