@@ -38,6 +38,9 @@ OPERATORS: dict[str, dict[str, Any]] = {
     "tomography": {"name": "tomography"},
 }
 SIGMAS = (0.01, 0.03, 0.1)
+WEIGHTS = {"glow-map": {"weights": "photos"}}
+"""Options of priors; those of a flow by default are for faces."""
+
 SLOW = {"glow-map": {"iterations": 30}}
 """Priors that come last, and their settings, for all restorations of a case."""
 
@@ -77,8 +80,9 @@ def measured(prior: str, op: str, sigma: float, name: str) -> Row:
     for way, how in ways.items():
         count, began = Count(), time.process_time()
         found = ipx.solve(
-            y, op=OPERATORS[op], prior=prior, observers=[count], **how, **SLOW.get(prior, {})
-        )
+            y, op=OPERATORS[op], prior={"name": prior, **WEIGHTS.get(prior, {})},
+            observers=[count], **how, **SLOW.get(prior, {}),
+        )  # fmt: skip
         row[way] = {
             "psnr": float(ipx.psnr(found.x, x)),
             "lam": found.lam and found.lam[0],
