@@ -431,6 +431,11 @@ def test_the_page_names_every_command_and_option() -> None:
                     assert f"`{flag}" in section, (name, flag)
 
 
+def info_of(param: click.Parameter) -> object:
+    """The declaration of an option whose values it checks; None for others."""
+    return getattr(param.type, "info", None)
+
+
 def test_the_page_has_the_help_of_training() -> None:
     command = cli.get_command(click.Context(cli, info_name="ipx"), "train")
     assert command is not None
@@ -438,7 +443,11 @@ def test_the_page_has_the_help_of_training() -> None:
     for param in command.params:
         told = param.get_help_record(click.Context(command))
         if isinstance(param, click.Option) and told is not None:
-            assert told[1].replace("|", "\\|") in section, told
+            row = next(line for line in section.splitlines() if f"| `{param.opts[0]}`" in line)
+            assert told[1].replace("|", "\\|") in row, told
+            if choices := getattr(param.type, "choices", getattr(info_of(param), "choices", ())):
+                values = row.partition("Values: ")[2].rstrip(". |").split(", ")
+                assert values == list(map(str, choices)), row
 
 
 def test_the_script_is_installed() -> None:

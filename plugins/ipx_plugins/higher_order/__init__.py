@@ -64,8 +64,8 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("identity", "blur"),
                     noises=("gaussian",),
-                    psnr=-0.69,
-                    seconds=5.4,
+                    psnr=-0.7,
+                    seconds=0.7,
                     where="benchmarks/priors.md",
                 ),
             ),
@@ -86,8 +86,8 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("identity", "blur"),
                     noises=("gaussian",),
-                    psnr=0.07,
-                    seconds=33.1,
+                    psnr=0.06,
+                    seconds=4.5,
                     where="benchmarks/priors.md",
                 ),
             ),

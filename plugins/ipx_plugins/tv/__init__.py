@@ -78,7 +78,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             formula="R(x) = sum over pixels |(D x)_i|_2",
             advice="Edges between even regions; the reference that needs no training and explains "
             "itself. It turns slopes into steps.",
-            gains=(Gain(psnr=0.0, seconds=4.4, where="benchmarks/priors.md"),),
+            gains=(Gain(psnr=0.0, seconds=0.3, where="benchmarks/priors.md"),),
         ),
         PriorSpec(
             name="huber-tv",
@@ -100,7 +100,7 @@ def ipx_components() -> Iterable[PriorSpec]:
                     operators=("identity", "blur"),
                     noises=("gaussian",),
                     psnr=-0.06,
-                    seconds=2.6,
+                    seconds=0.2,
                     where="benchmarks/priors.md",
                 ),
             ),

@@ -158,8 +158,8 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("identity", "blur"),
                     noises=("gaussian",),
-                    psnr=-1.26,
-                    seconds=14.1,
+                    psnr=-1.33,
+                    seconds=0.5,
                     where="benchmarks/priors.md",
                 ),
             ),
@@ -184,8 +184,8 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("identity", "blur"),
                     noises=("gaussian",),
-                    psnr=-1.1,
-                    seconds=14.1,
+                    psnr=-1.19,
+                    seconds=0.6,
                     where="benchmarks/priors.md",
                 ),
             ),
@@ -207,8 +207,8 @@ def ipx_components() -> Iterable[PriorSpec]:
                 Gain(
                     operators=("identity", "blur"),
                     noises=("gaussian",),
-                    psnr=-3.89,
-                    seconds=1.3,
+                    psnr=-3.56,
+                    seconds=0.4,
                     where="benchmarks/priors.md",
                 ),
             ),
