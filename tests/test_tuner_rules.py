@@ -273,3 +273,17 @@ def test_line_art_without_noise_is_not_smoothed_away() -> None:
     sheet[:, 16:48, 16:48] += torch.eye(32) * -0.5
     how = ipx.solve(sheet.clamp(0, 1), prior="smooth")
     assert float(ipx.psnr(how.x, sheet.clamp(0, 1)[None])) > 50
+
+
+def test_a_level_that_the_data_refute_does_not_bound_the_weight() -> None:
+    """Photons taken for white noise: the level is that of the dark half, the noise twice as strong.
+
+    Every weight leaves more than twice the level, and the least one made noise of the image.
+    """
+    x = transform.resize(data.camera() / 255.0, (128, 128), anti_aliasing=True)
+    x = torch.from_numpy(x).float()[None, None]
+    blur = {"name": "blur", "sigma": 1.5, "boundary": "unknown"}
+    a = ipx.operator(**blur, image_shape=(1, 128, 128))
+    y = ipx.degrade(x, op=a, noise={"name": "poisson", "peak": 30}, seed=1)
+    found = ipx.solve(y, op=blur, noise="gaussian", prior="smooth")
+    assert float(ipx.psnr(found.x, a.view(x))) > 22
