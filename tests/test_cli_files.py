@@ -340,6 +340,9 @@ def test_truths_and_panels_of_many(folder: Path) -> None:
     assert len(list(Path("sheets").iterdir())) == 2
     assert call("solve", "a.png", *FAST, "-o", "p.png", "--panel", "a.png").exit_code == 2
     np.save("other.npy", np.zeros((8, 8), np.float32))
+    told = call("solve", "a.png", "b.png", *FAST, "-o", "truth", "--truth", "truth", "--force")
+    assert told.exit_code == 2
+    assert "is also an input" in told.stderr
     told = call("solve", "a.png", *FAST, "-o", "p.png", "--truth", "other.npy")
     assert told.exit_code == 3
     assert "truth" in told.stderr

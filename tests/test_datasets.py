@@ -65,6 +65,10 @@ def test_digits_become_a_folder_that_train_takes(wheel: Path, tmp_path: Path) ->
     fails(2, "exists; --force", "digits", "--package", wheel, "-o", folder)
     run("digits", "--package", wheel, "-o", folder, "--size", 28, "--force")
     assert read(folder / "0" / "00003.png").pixels.shape == (1, 28, 28)
+    (folder / "notes.txt").write_text("mine")
+    fails(2, "holds more than", "digits", "--package", wheel, "-o", folder, "--force")
+    fails(2, "holds more than", "digits", "--package", wheel, "-o", ".", "--force")
+    assert (folder / "notes.txt").is_file()
 
 
 def archive(files: dict[str, bytes]) -> bytes:

@@ -106,6 +106,10 @@ def test_only_the_own_page_is_let_in(server: Server) -> None:
         assert cookie.get_nonstandard_attr("SameSite") == "Strict"
         answer = tab.get("/")
         assert answer.status_code == 200
+        own = f"{cookie.name}={cookie.value}"  # of another program on this machine: no cookie
+        with httpx.Client(base_url=server.base) as other:
+            mixed = {"Cookie": f'theirs={{"a": 1}}; x[y]=1; flag; {own}'}
+            assert other.get("/", headers=mixed).status_code == 200
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert tab.get("/", headers={"Host": "ipx.example"}).status_code == 421
         for origin in ("http://ipx.example", "null", ""):

@@ -161,6 +161,7 @@ def test_the_learning_curve_marks_the_best_step() -> None:
     """Values that are not finite are left out; a loss over decades has a logarithmic axis."""
     rows = [{"step": 10 * i, "psnr": 20 + i, "loss_now": 10.0**-i} for i in range(5)]
     rows.append({"step": 50, "psnr": float("nan"), "loss_now": float("inf")})
+    rows.append({"step": 60, "psnr": None, "loss_now": None})  # NaN in a checkpoint
     drawn = Image.open(io.BytesIO(learning_curve(rows, "psnr", 40))).convert("RGB")
     pixels = np.asarray(drawn).astype(int)
     orange = np.argwhere((abs(pixels - (213, 94, 0)) < 9).all(-1))

@@ -83,6 +83,14 @@ _option = click.option(
 )
 
 
+KEEP = "surrogateescape"
+"""Bytes that are no UTF-8 stay as they are."""
+
+
+def _start(path: Path) -> str:
+    return path.read_text("utf-8", errors=KEEP)
+
+
 @completion.command()
 @_option
 def install(shell: str | None) -> None:
@@ -93,11 +101,12 @@ def install(shell: str | None) -> None:
     write_atomic(where.script, script(shell).encode())
     click.echo(f"wrote {where.script}")
     if where.start is not None:
-        before = where.start.read_text() if where.start.exists() else ""
+        before = _start(where.start) if where.start.exists() else ""
         block = f"{BEGIN}\n[ -f '{where.script}' ] && source '{where.script}'\n{END}\n"
         kept = BLOCK.sub("", before)
         joint = "" if not kept or kept.endswith("\n") else "\n"
-        write_atomic(where.start, (f"{kept}{joint}\n{block}" if kept else block).encode())
+        whole = f"{kept}{joint}\n{block}" if kept else block
+        write_atomic(where.start, whole.encode(errors=KEEP))
         click.echo(f"wrote 3 lines at the end of {where.start}")
     click.echo(f"a new {shell} completes ipx; ipx completion uninstall --shell {shell} undoes it")
 
@@ -113,10 +122,10 @@ def uninstall(shell: str | None) -> None:
         where.script.unlink()
         removed.append(str(where.script))
     if where.start is not None and where.start.exists():
-        before = where.start.read_text()
+        before = _start(where.start)
         after = BLOCK.sub("", before)
         if after != before:
-            write_atomic(where.start, after.encode())
+            write_atomic(where.start, after.encode(errors=KEEP))
             removed.append(f"3 lines of {where.start}")
     click.echo(f"removed {' and '.join(removed)}" if removed else "nothing was installed")
 

@@ -56,13 +56,11 @@ def each(
 
 def _foreseen(request: Request, source: Path, show: Callable[[Report], None] | None) -> Foreseen:
     """As a whole, or in tiles."""
-    from ipx.jobs.foresee import foresee
     from ipx.jobs.reporter import Reporter
-    from ipx.jobs.tiled import foresee_tiled
+    from ipx.jobs.tiled import foresee_file
 
     Reporter(show).enter("estimating memory and time")
-    found = foresee_tiled(request, source) if request.settings.tiled else None
-    return foresee(request, source) if found is None else found
+    return foresee_file(request, source)
 
 
 def text(found: Foreseen | None) -> str:

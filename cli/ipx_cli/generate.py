@@ -10,9 +10,11 @@ import click
 
 from ipx.declare.registry import registry
 from ipx.errors import UsageError
+from ipx.files.record import record_path
 from ipx_cli import command, output
 from ipx_cli.command import ComponentCommand
 from ipx_cli.options import SCALE, max_pixels
+from ipx_cli.paths import keep
 from ipx_cli.values import Name, PathValue
 
 
@@ -68,8 +70,10 @@ def generate(ctx: click.Context, /, generator: str, files: tuple[Path, ...], **g
     ipx generate vae -o faces.png --count 16
     """
     target: Path = given["output"]
-    if target.exists() and not given["force"]:
-        raise UsageError(f"{target} exists; --force replaces it")
+    for path in (target, record_path(target)):
+        if path.exists() and not given["force"]:
+            raise UsageError(f"{path} exists; --force replaces it")
+    keep([target], files)
     values = dict(dict(command.tables(ctx))["generator"])
     values.pop("name")
     spec = registry().get("generator", generator)

@@ -154,10 +154,6 @@ class Pace:
     def __init__(self, count: int) -> None:
         self.count, self.number, self.done, self.seconds = count, 0, 0, 0.0
 
-    def skip(self) -> None:
-        """An image is done already."""
-        self.number += 1
-
     @contextmanager
     def line(self, name: str, quiet: bool) -> Iterator[Callable[[Report], None] | None]:
         """`line` of the next image, with its number if there are several."""

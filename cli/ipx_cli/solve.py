@@ -106,6 +106,7 @@ def solve(ctx: click.Context, /, files: tuple[Path, ...], **given: Any) -> int:
     assumed: list[str] = []
     if inputs:
         units = many.units(found_files, given, request.settings.seed)
+        read += [unit.truth for unit in units if unit.truth is not None]  # those of a folder
         # a record holds the hash of one input
         known = found.config is not None and not files and len(inputs) == 1
         expect = found.config.sha256 if known and found.config is not None else None

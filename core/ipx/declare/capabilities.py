@@ -114,7 +114,7 @@ class Norm(Capability, of="operator"):
     """The operator norm |A| = max |Ax|/|x| is known without iterating."""
 
     def norm(self) -> float:
-        """|A|, or an upper bound at most 1 % larger."""
+        """|A|, or an upper bound at most 2 % larger."""
 
 
 # ---------------------------------------------------------------- noise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -58,6 +58,16 @@ def check_size(width: int, height: int, depth: int, size: int, ratio: float | No
             f"claims {width} x {height} pixels in {size} bytes, so it is damaged; get a whole copy"
         )
     check_pixels(width, height)
+
+
+def check_array(shape: Sequence[int]) -> None:
+    """Check the size of an array before it is unpacked; its two longest axes count as the image.
+
+    Raises:
+        InputError: they have more pixels than the limit.
+    """
+    longest = sorted((1, 1, *shape))[-2:]
+    check_pixels(longest[1], longest[0])
 
 
 def check_pixels(width: int, height: int) -> None:

@@ -48,9 +48,11 @@ def write_index(
     """
     entries = []
     for row, page in zip(rows, pages, strict=True):
-        made = page is not None and page.is_file()
+        link = ""
+        if page is not None and page.is_file():
+            link = page.relative_to(path.parent).as_posix()
         seen = "" if row.get("status") == "failed" else _thumbnail_of(Path(row["output"]))
-        entries.append(Entry(row, page.name if made and page is not None else "", seen))
+        entries.append(Entry(row, link, seen))
     write_atomic(path, index(_title(path), entries))
 
 

@@ -22,7 +22,7 @@ from ipx.files.large import LargePicture
 from ipx.files.record import record_path
 from ipx.files.written import commit
 from ipx.jobs.assumed import assumptions, for_measured, of_other_size, scaled
-from ipx.jobs.foresee import LARGE, Foreseen, longest, with_known, work_of
+from ipx.jobs.foresee import LARGE, Foreseen, foresee, longest, with_known, work_of
 from ipx.jobs.records import MAIN, absolute, make_record
 from ipx.jobs.reporter import Reporter, Reporting
 from ipx.jobs.restored import METRICS, Restored
@@ -289,7 +289,17 @@ def _done(
     return Restored(request, how, picture.picture.pixels, dict.fromkeys(METRICS), [*how.warnings])
 
 
-def foresee_tiled(request: Request, source: Path) -> Foreseen | None:
+def foresee_file(request: Request, source: Path) -> Foreseen:
+    """What the restoration of a file will take, in tiles if it comes to that.
+
+    Raises:
+        IpxError: the file cannot be read, or the request does not fit it.
+    """
+    found = _foresee_tiled(request, source) if request.settings.tiled else None
+    return foresee(request, source) if found is None else found
+
+
+def _foresee_tiled(request: Request, source: Path) -> Foreseen | None:
     """What the restoration of a file in tiles will take; None if the whole is restored.
 
     Raises:

@@ -49,14 +49,14 @@ def index(title: str, entries: Sequence[Entry]) -> bytes:
 def _means(entries: Sequence[Entry]) -> str:
     out = []
     for key, name, digits in (("psnr_after", "Mean PSNR", 2), ("ssim_after", "Mean SSIM", 3)):
-        pairs = [
-            (e.row[key], e.row.get(key.replace("after", "before")) or 0.0)
-            for e in entries
-            if e.row.get(key) is not None
-        ]
-        if pairs:
-            after, before = (sum(v) / len(pairs) for v in zip(*pairs, strict=True))
-            out.append((name, f"{after:.{digits}f}", f"from {before:.{digits}f}"))
+        known = [e.row for e in entries if e.row.get(key) is not None]
+        first = [row.get(key.replace("after", "before")) for row in known]
+        if known:
+            after = sum(row[key] for row in known) / len(known)
+            told = [value for value in first if value is not None]
+            whole = len(told) == len(known)  # tiles have no value before
+            before = f"from {sum(told) / len(told):.{digits}f}" if whole else ""
+            out.append((name, f"{after:.{digits}f}", before))
     seconds = [e.row["seconds"] for e in entries if e.row.get("seconds") is not None]
     out += [("Time", f"{sum(seconds):.1f} s", "in all")] if seconds else []
     failed = sum(e.row.get("status") == "failed" for e in entries)

@@ -33,7 +33,8 @@ def learning_curve(history: Sequence[Mapping[str, Any]], score: str, best_step: 
     image = Image.new("RGB", (WIDTH, 2 * HEIGHT), "white")
     rows = [row for row in history if "finished" not in row]
     for number, (key, title) in enumerate(((score, f"{score}, held out"), ("loss_now", "loss"))):
-        points = [(int(r["step"]), float(r[key])) for r in rows if math.isfinite(r[key])]
+        known = [r for r in rows if r[key] is not None and math.isfinite(r[key])]  # None: resumed
+        points = [(int(r["step"]), float(r[key])) for r in known]
         if points:
             _plot(image, number * HEIGHT, title, points, best_step, key == "loss_now")
     file = io.BytesIO()

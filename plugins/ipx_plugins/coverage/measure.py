@@ -33,7 +33,7 @@ class Intervals:
         lam: weights, ``(N,)``.
         misfit: posterior predictive p-values of the misfit, ``(N,)``.
         mixed: whether the chains have mixed, ``(N,)``.
-        plan: sampler and bridges, in words.
+        sampler: its name.
     """
 
     truth: Tensor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -57,9 +56,20 @@ def data(
     folder = output if output is not None else Path(name)
     if folder.exists() and not (force and folder.is_dir()):
         raise UsageError(f"{folder} exists; --force replaces a folder")
+    if folder.exists() and _foreign(folder):
+        raise UsageError(f"{folder} holds more than classes of PNG files; name another folder")
     check_folder(folder.with_name(folder.name + ".png"))
     made = _written(name, folder, count, size, package)
     click.echo(f"{folder}: {made} pictures; licence: {SOURCES[name].licence}")
+
+
+def _foreign(folder: Path) -> bool:
+    """True if a folder is none that `data` has made: folders of PNG files, and nothing else."""
+    here = Path.cwd().resolve()
+    return folder.resolve() in (here, *here.parents) or not all(
+        each.is_dir() and not each.is_symlink() and all(f.suffix == ".png" for f in each.iterdir())
+        for each in folder.iterdir()
+    )
 
 
 def _written(name: str, folder: Path, count: int | None, size: int, package: Path | None) -> int:
@@ -85,7 +95,7 @@ def _written(name: str, folder: Path, count: int | None, size: int, package: Pat
                     Image.fromarray(picture).save(inside / f"{i:05d}.png")
                 total += len(chosen)
             if folder.is_dir():
-                shutil.rmtree(folder)
+                folder.rename(Path(part) / "before")
             (Path(part) / "data").rename(folder)
     except OSError as e:
         raise InputError(f"{folder}: cannot be written: {one_line(e)}") from e

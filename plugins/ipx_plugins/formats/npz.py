@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from ipx import Format, InputError, Raster
 from ipx.files.axes import as_stored, raster_of
 from ipx.files.format import Array
+from ipx.files.limits import check_array
 from ipx_plugins.formats.npy import NPY
 
 IMAGE, AXES, SPACING = "image", "axes", "spacing"
@@ -48,8 +50,21 @@ class NPZ(NPY):
 
 
 def _arrays(data: bytes) -> dict[str, Array]:
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        for member in packed.namelist():  # NumPy unpacks a whole array at once
+            with packed.open(member) as header:
+                check_array(_shape(header))
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
+
+
+def _shape(header: IO[bytes]) -> tuple[int, ...]:
+    """The shape of an array, from the beginning of its file."""
+    version = np.lib.format.read_magic(header)
+    read = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read = np.lib.format.read_array_header_2_0
+    return tuple(read(header)[0])
 
 
 def _image(found: dict[str, Array]) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from ipx import Format, InputError, MissingExtraError, Raster
 from ipx.files.axes import as_stored, usual
 from ipx.files.format import Array
+from ipx.files.limits import check_array
 
 IMAGE, AXES, SPACING = "image", "axes", "spacing"
 
@@ -28,6 +29,7 @@ class HDF5(Format):
             dataset = _dataset(file)
             axes = axes or str(dataset.attrs.get(AXES, ""))
             spacing = tuple(float(v) for v in np.ravel(dataset.attrs.get(SPACING, ())))
+            check_array(dataset.shape)
             return replace(usual(dataset[()], axes), spacing=spacing)
 
     def encode(self, raster: Raster) -> bytes:

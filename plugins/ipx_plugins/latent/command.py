@@ -103,8 +103,9 @@ def action(suffix: str, grid: bool = False) -> Callable[[Callable[..., Any]], cl
         ) -> None:
             if output.suffix.lower() != suffix:
                 raise UsageError(f"{output}: latent {function.__name__} writes a file *{suffix}")
-            if output.exists() and not force:
-                raise UsageError(f"{output} exists; --force replaces it")
+            for path in (output, record_path(output)):
+                if path.exists() and not force:
+                    raise UsageError(f"{path} exists; --force replaces it")
             check_folder(output)
 
             from ipx_plugins.latent.coder import coder

@@ -124,7 +124,7 @@ def compare(problem: Problem, libraries: list[str], count: int, note: Note) -> l
         try:
             if best := _best(problem, rivals, floor, note):
                 chosen[name] = best
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:  # not installed, or another operator
             note(f"{name} is left out: {error}")
     times = interleaved({name: found.run for name, found in chosen.items()}, count)
     return [

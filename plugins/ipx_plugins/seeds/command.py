@@ -18,7 +18,10 @@ DEFAULTS: dict[str, Any] = {"count": 50, "tasks": tuple(TASKS), "sigmas": SIGMAS
 
 
 def _words(ctx: object, parameter: object, value: str | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(w.strip() for w in value.split(",") if w.strip())
+    found = None if value is None else tuple(w.strip() for w in value.split(",") if w.strip())
+    if found == ():
+        raise click.BadParameter("give names with commas between them")
+    return found
 
 
 def _sigmas(ctx: object, parameter: object, value: str | None) -> tuple[float, ...] | None:

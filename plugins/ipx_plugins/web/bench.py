@@ -39,7 +39,11 @@ class Bench:
     async def start(self) -> None:
         """Have a warm worker."""
         if self.reserve is None:
-            self.reserve = await self._spawn()
+            fresh = await self._spawn()
+            if self.reserve is None:
+                self.reserve = fresh
+            else:  # another task has put its process back meanwhile
+                await self._kill(fresh)
 
     async def stop(self) -> None:
         """Kill all workers."""
@@ -61,7 +65,9 @@ class Bench:
         Raises:
             WorkError: the task failed.
         """
-        process, self.reserve = self.reserve or await self._spawn(), None
+        process, self.reserve = self.reserve, None
+        if process is None:
+            process = await self._spawn()
         again = False
         assert process.stdin is not None
         assert process.stdout is not None

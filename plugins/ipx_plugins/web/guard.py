@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -104,11 +104,7 @@ class Guard:
         return secrets.compare_digest(given.encode(), self.token.encode())
 
     def _from(self, cookies: str) -> str:
-        try:
-            found = SimpleCookie(cookies).get(self.cookie)
-        except CookieError:
-            return ""
-        return "" if found is None else found.value
+        return cookie_parser(cookies).get(self.cookie, "")
 
     def _limited(self, receive: Receive) -> Receive:
         """``receive``, which raises `TooLargeError` once the body exceeds the limit."""

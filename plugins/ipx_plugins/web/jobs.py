@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ipx import UsageError
+from ipx.files.atomic import one_line
 from ipx_plugins.web.asked import Asked
 from ipx_plugins.web.bench import Bench, WorkError
 from ipx_plugins.web.retell import command, renamed
@@ -188,6 +189,8 @@ class Jobs:
             job.state = "cancelled"
         except WorkError as e:
             job.state, job.error = "failed", job.plain(str(e))
+        except Exception as e:  # else the page would wait for ever
+            job.state, job.error = "failed", job.plain(one_line(e))
         finally:
             for upload in asked.uploads:
                 upload.busy -= 1

@@ -20,9 +20,9 @@ from ipx.files.images import bundled, encoded, read, write
 from ipx.files.limits import pixel_limit
 from ipx.files.lookup import by_suffix
 from ipx.files.panel import brightening, false_colour
-from ipx.jobs.foresee import foresee
 from ipx.jobs.reporter import Reporter
 from ipx.jobs.solve import solve_file
+from ipx.jobs.tiled import foresee_file
 from ipx_plugins.web.asked import from_task
 
 Tell = Callable[[str, Any], None]
@@ -93,9 +93,9 @@ def shown(pixels: Array, gain: float = 1.0) -> bytes:
 
 
 def foreseen(task: Task, tell: Tell) -> Task:
-    """Memory and time that a restoration will take, see `ipx.jobs.foresee`."""
+    """Memory and time that a restoration will take, see `ipx.jobs.tiled.foresee_file`."""
     with pixel_limit(task["max_pixels"]):
-        return foresee(from_task(task), Path(task["source"])).to_json()
+        return foresee_file(from_task(task), Path(task["source"])).to_json()
 
 
 def restore(task: Task, tell: Tell) -> Task:

@@ -14,6 +14,7 @@ import numpy as np
 from ipx import Format, InputError, MissingExtraError, Raster
 from ipx.files.axes import as_stored, is_known, raster_of
 from ipx.files.format import Array, Header, Rows, bands, is_image
+from ipx.files.limits import check_array
 
 VERSION = "0.5"
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
@@ -90,7 +91,9 @@ class Zarr(Format):
             axes = axes or found
             if not is_known(axes):
                 raise InputError(f"has the axes {found}; ipx knows T, C, Z, Y and X")
-            raster = raster_of(np.asarray(group[told["datasets"][0]["path"]][...]), axes)
+            array = group[told["datasets"][0]["path"]]
+            check_array(array.shape)
+            raster = raster_of(np.asarray(array[...]), axes)
             spacing = _spacing(told)
         spacing = spacing if "Z" in axes else spacing[-2:]
         if not raster.axes:  # one picture, whatever the order of its axes
