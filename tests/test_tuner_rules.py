@@ -240,6 +240,19 @@ def test_the_root_of_a_criterion_with_a_bend(slope: float) -> None:
     assert log == pytest.approx(0, abs=0.01)
 
 
+def test_the_root_of_a_criterion_that_jumps() -> None:
+    """The misfit of impulses is 0 up to a weight, and large soon beyond it."""
+    tuner = Discrepancy(DiscrepancyOptions())
+    points: list[Trial] = [(-4.0, -21.0, 0.0)]
+    for _ in range(9):
+        log, ends = tuner.proposed(points)
+        if ends:
+            break
+        points.append((log, -21.0 if log < -1 else 3 * (log + 1), 0.0))
+    assert ends
+    assert log == pytest.approx(-1, abs=0.4)
+
+
 @pytest.mark.parametrize("tuner", ["gcv", "discrepancy"])
 def test_images_of_a_batch_get_the_weights_that_they_get_alone(tuner: str) -> None:
     clean = scene()

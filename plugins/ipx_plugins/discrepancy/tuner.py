@@ -61,6 +61,8 @@ USUAL = 3
 """Weights that nine in ten searches do not exceed: of 322, tests/benchmarks/lam.py."""
 
 _BISECT = 6  # trials after which brackets are halved
+_FAR = 4.0  # a criterion further from 0 tells its sign only: a data term with kinks jumps from 0
+_STEEPEST = 2.0  # slope of a squared residual that grows in proportion to lam
 _FLAT = 1e-3  # the least slope of the criterion
 _FALLS = 0.005  # a criterion that falls by more where lam grows has no root below
 
@@ -157,8 +159,12 @@ class Discrepancy(Search[DiscrepancyOptions]):
         above = [p for p in ordered if p[1] >= 0 and not (below and p[0] < below[-1][0])]
         if below and above:
             (a, fa, *_), (b, fb, *_) = below[-1], above[0]
-            root = a + (b - a) * fa / (fa - fb) if len(points) < _BISECT else (a + b) / 2
-            return root, min(root - a, b - root) <= near or b - a <= 2 * near
+            root = (a + b) / 2
+            if len(points) < _BISECT:
+                low, high = max(fa, -_FAR), min(fb, _FAR)
+                root = a + (b - a) * low / (low - high)
+            gap, distance = min((fb, b - root), (-fa, root - a), key=lambda p: p[1])
+            return root, (distance <= near and gap <= _STEEPEST * near) or b - a <= 2 * near
         (at, gap, *_), *others = ordered[::-1] if below else ordered
         slope = STEEP
         if others:
