@@ -159,11 +159,11 @@ class Discrepancy(Search[DiscrepancyOptions]):
         above = [p for p in ordered if p[1] >= 0 and not (below and p[0] < below[-1][0])]
         if below and above:
             (a, fa, *_), (b, fb, *_) = below[-1], above[0]
-            root = (a + b) / 2
-            if len(points) < _BISECT:
-                low, high = max(fa, -_FAR), min(fb, _FAR)
-                root = a + (b - a) * low / (low - high)
-            gap, distance = min((fb, b - root), (-fa, root - a), key=lambda p: p[1])
+            jumps = max(-fa, fb) > _FAR
+            if jumps or len(points) >= _BISECT:
+                return (a + b) / 2, b - a <= 2 * near
+            root = a + (b - a) * fa / (fa - fb)
+            gap, distance = (-fa, root - a) if root - a < b - root else (fb, b - root)
             return root, (distance <= near and gap <= _STEEPEST * near) or b - a <= 2 * near
         (at, gap, *_), *others = ordered[::-1] if below else ordered
         slope = STEEP
