@@ -425,3 +425,23 @@ def test_a_command_that_tells_the_instruments_only_gains_5_db(tmp_path: Path) ->
         assert done.exit_code == 0, done.stderr
     row = json.loads(done.stdout)
     assert row["psnr_after"] > row["psnr_before"] + 5
+
+
+def test_stripes_of_some_images_have_their_own_offset() -> None:
+    noise = ipx.noise("stripes", sigma=0.05).scaled(torch.tensor([1.0, 10.0]))
+    x, y = torch.rand(2, 2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    whole = noise.nll(x, y)
+    assert torch.allclose(noise.taken([1]).nll(x[1:], y[1:]), whole[1:])
+
+
+def test_the_rank_does_not_depend_on_a_factor_of_the_operator() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shares, spectra = torch.rand(2, 24 * 24, generator=generator), torch.rand(12, 2)
+    x = (spectra @ shares).view(1, 12, 24, 24)
+    for factor in (0.1, 1.0):
+        op = {"name": "spectral-inpaint", "share": 0.5, "scale": factor}
+        noise = {"name": "gaussian", "sigma": 0.01 * factor}
+        y = ipx.degrade(x, op=op, noise=noise, seed=1)
+        found = ipx.solve(y, op=op, noise=noise, prior="smooth", solver="subspace",
+                          image_shape=(12, 24, 24))  # fmt: skip
+        assert torch.linalg.matrix_rank(found.x[0].flatten(1).double(), rtol=1e-4) == 2

@@ -216,3 +216,8 @@ def test_a_psf_off_the_middle_is_told(tmp_path: Path) -> None:
     for op in (blur, {"name": "compose", "parts": ["identity", blur]}):
         (line,) = [w for w in ipx.solve(y, op=op, prior="smooth").warnings if "PSF" in w]
         assert "off the middle of its array, by +4.0, +4.0 pixels in rows and columns" in line
+
+
+def test_a_disk_smaller_than_a_pixel_is_a_point() -> None:
+    assert torch.equal(ipx.operator("blur", (1, 8, 8), kind="disk", radius=0.05).psf,
+                       torch.ones(1, 1, dtype=torch.float64))  # fmt: skip

@@ -191,3 +191,22 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     record = json.loads(told.stdout)
     assert record["plan"]["bridges"]["ProxConjugate"] == "auxiliary-field"
     assert np.load(tmp_path / "x.npy").shape == (24, 24)
+
+
+@pytest.mark.parametrize("name", ["wavelet", "group"])
+def test_invariant_wavelets_of_large_pictures(name: str) -> None:
+    """From 512 x 512 on the response is not kept in float64."""
+    y = torch.rand(1, 1, 512, 512, generator=torch.Generator().manual_seed(0))
+    found = ipx.solve(y, noise={"name": "gaussian", "sigma": 0.05}, prior=name, lam=0.05,
+                      solver="admm", iterations=1)  # fmt: skip
+    assert bool(found.x.isfinite().all())
+
+
+def test_a_biorthogonal_transform_has_no_closed_form() -> None:
+    """W^T W is not the identity: steps by it grew without bound."""
+    y = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    prior = {"name": "wavelet", "wavelet": "bior2.2", "invariant": False}
+    how = {"noise": {"name": "gaussian", "sigma": 0.05}, "prior": prior, "lam": 0.02, "tol": 0.0}
+    values = [float(ipx.solve(y, **how, solver="admm", iterations=n).result.objective)
+              for n in (20, 100)]  # fmt: skip
+    assert values[1] <= values[0] * 1.001

@@ -71,6 +71,15 @@ def dicom(frames: int = 1) -> bytes:
     return out.getvalue()
 
 
+def test_compressed_fits_is_read(tmp_path: Path) -> None:
+    fits = pytest.importorskip("astropy.io.fits")
+    pixels = np.random.default_rng(0).integers(0, 100, (64, 64), np.int16)
+    path = tmp_path / "a.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(pixels)]).writeto(path)
+    found = images.read(path, value_range=(0, 100))
+    assert np.allclose(100 * found.pixels[0], pixels, atol=1e-3)
+
+
 def test_dicom_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     path.write_bytes(dicom())

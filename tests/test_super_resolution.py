@@ -91,3 +91,11 @@ def test_errors_of_super_resolution() -> None:
     operator = SuperResolution((1, 8, 8))
     with pytest.raises(ipx.PlanError, match="not the dct"):
         operator.solve_normal(torch.zeros(1, 1, 8, 8), Spectral("dct", torch.ones(8, 8)))
+
+
+@pytest.mark.parametrize(("factor", "sigma"), [(4, 0.3), (8, 0.8), (2, 0.1)])
+def test_a_gaussian_narrower_than_a_block_has_an_adjoint(factor: int, sigma: float) -> None:
+    a = ipx.operator("super-resolution", (1, 32, 32), factor=factor, filter="gaussian", sigma=sigma)
+    x = torch.rand(1, 1, 32, 32, dtype=torch.float64)
+    y = torch.rand(1, *a.data_shape, dtype=torch.float64)
+    assert float((a(x) * y).sum()) == pytest.approx(float((x * a.adjoint(y)).sum()))

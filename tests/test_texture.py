@@ -236,3 +236,20 @@ def _run(args: list[str]) -> Any:
     import click
 
     return click.Group.main(cli, args, prog_name="ipx", standalone_mode=False)
+
+
+def test_random_phases_keep_the_mean() -> None:
+    example = 0.2 + 0.1 * torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    for seed in range(4):
+        made = ipx.generator("texture", method="random-phase").generate(
+            [example], (32, 32), seed=seed
+        )
+        assert float(made.mean()) == pytest.approx(float(example.mean()), abs=1e-5)
+
+
+@pytest.mark.parametrize("method", ["quilting", "pixels"])
+def test_patches_without_a_seam_are_refused(method: str) -> None:
+    with pytest.raises(ipx.ShapeError, match="3 or more"):
+        ipx.generator("texture", method=method, patch=2).generate(
+            [torch.rand(1, 16, 16)], (16, 16), seed=0
+        )

@@ -265,3 +265,13 @@ def test_the_start_of_an_image_does_not_depend_on_the_others() -> None:
     assert torch.allclose(both.before[:1], alone.before, atol=1e-5)
     assert torch.allclose(both.x[:1], alone.x, atol=1e-5)
     assert not torch.allclose(both.before[1:], alone.before, atol=0.1)
+
+
+def test_fbp_takes_the_offset_of_the_camera_off() -> None:
+    op = {"name": "tomography", "angles": 12}
+    y = ipx.degrade(torch.rand(1, 1, 24, 24), op=op, noise={"name": "gaussian", "sigma": 0.0})
+    found = []
+    for offset in (0.0, 0.2):
+        noise = {"name": "poisson", "peak": 1e4, "offset": offset}
+        found.append(ipx.solve(y + offset, op=op, noise=noise, prior="none", solver="fbp").x)
+    assert torch.allclose(*found, atol=1e-4)

@@ -50,7 +50,8 @@ class Autoencoder(OneSize[AutoencoderOptions]):
             first.bias.copy_(n.center.flatten())
         raw = n.code(batch)
         n.mean.copy_(raw.mean(0))
-        n.deviation.copy_(raw.std(0).clamp_min(1e-3))
+        if len(raw) > 1:
+            n.deviation.copy_(raw.std(0).clamp_min(1e-3))
 
     def loss(self, net: nn.Module, batch: Tensor, rng: torch.Generator) -> Mapping[str, Tensor]:
         """|x - D(E(x'))|^2 + weight * penalty, per value of a picture."""

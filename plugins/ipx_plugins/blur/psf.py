@@ -165,7 +165,9 @@ def _reach(wanted: float, core: float, limit: int | None) -> int:
 
 def _disk(radius: float) -> Tensor:
     """Fraction of each pixel that the disk covers, ``(side, side)``."""
-    reach = math.ceil(radius - 0.5)
+    reach = max(math.ceil(radius - 0.5), 0)
+    if reach == 0:
+        return torch.ones(1, 1, dtype=torch.float64)
     side = 2 * reach + 1
     fine = (torch.arange(side * _FINE, dtype=torch.float64) + 0.5) / _FINE - 0.5 - reach
     inside = (fine[:, None] ** 2 + fine**2 <= radius**2).double()

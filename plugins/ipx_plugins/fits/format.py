@@ -48,13 +48,15 @@ class FITS(Format):
 
 def _first(data: bytes) -> tuple[Array, str]:
     """The first array of two axes or more, in native byte order, and its header."""
-    with _fits().open(io.BytesIO(data), memmap=False) as units:
+    fits = _fits()
+    with fits.open(io.BytesIO(data), memmap=False) as units:
         for unit in units:
             size = [unit.header.get(f"NAXIS{i + 1}", 0) for i in range(unit.header["NAXIS"])]
             if len(size) < 2 or not unit.is_image:
                 continue
             width = abs(unit.header["BITPIX"]) // 8
-            if unit.fileinfo()["datLoc"] + width * int(np.prod(size)) > len(data):
+            packed = isinstance(unit, fits.CompImageHDU)  # smaller than its pixels
+            if not packed and unit.fileinfo()["datLoc"] + width * int(np.prod(size)) > len(data):
                 raise InputError("is a truncated FITS; get a whole copy of it")
             array = np.asarray(unit.data)
             while array.ndim > 2 and array.shape[0] == 1:

@@ -223,13 +223,13 @@ class Split(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The remaining channels, the code, and log |det J|."""
         a, b = torch.split(x, [self.kept, self.taken], 1)
-        raw, mean = self.net(a).chunk(2, 1)
+        raw, mean = self.net(a).to(a.dtype).chunk(2, 1)
         log_scale = bounded(raw)
         return a, (b - mean) * log_scale.exp(), log_scale.flatten(1).sum(1)
 
     def inverse(self, a: Tensor, code: Tensor) -> Tensor:
         """All channels, from the remaining ones and the code."""
-        raw, mean = self.net(a).chunk(2, 1)
+        raw, mean = self.net(a).to(a.dtype).chunk(2, 1)
         return torch.cat([a, code * (-bounded(raw)).exp() + mean], 1)
 
 

@@ -64,12 +64,12 @@ def photon_level(
     return gain.to(y.dtype), torch.stack(floors).abs().sqrt().to(y.dtype)
 
 
-def hardly_grows(y: Tensor, peak: Tensor, sigma: Tensor) -> bool:
-    """True if in an image photons make a small part of the noise even where it is bright."""
+def hardly_grows(y: Tensor, peak: Tensor, sigma: Tensor) -> Tensor:
+    """True for images in which photons are a small part of the noise even where they are bright."""
     values = y.flatten(1)
     values = values[:, :: -(-values.shape[1] // 1_000_000)]
     bright = values.quantile(0.99, 1).clamp_min(0.0)
-    return bool((bright / peak < _PART * sigma**2).any())
+    return bright / peak < _PART * sigma**2
 
 
 def pedestal(pictures: Tensor) -> float | None:

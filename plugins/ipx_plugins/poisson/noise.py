@@ -296,8 +296,9 @@ class PoissonGaussian(_Photons[PoissonGaussianOptions]):
         made.offset = self.offset
         made.peak, made.sigma = photon_level(self.centred(y), known, self.peak, self.sigma)
         made.level = made.peak
-        if self.peak is None and hardly_grows(self.centred(y), made.peak, made.sigma):
-            made.remarks = (_CONSTANT,)
+        if self.peak is None:
+            made.about = hardly_grows(self.centred(y), made.peak, made.sigma)
+            made.remarks = (_CONSTANT,) if bool(made.about.any()) else ()
         return made
 
     def scaled(self, by: Tensor) -> PoissonGaussian:

@@ -50,6 +50,8 @@ class Stripes(Noise[StripesOptions]):
     channel for itself. All values have to be measured.
     """
 
+    per_image = ("level", "offset")
+
     def __init__(self, options: StripesOptions | None = None, **values: object) -> None:
         super().__init__(options, **values)
         self.offset: Scalar = self.options.offset  # in the unit of the data

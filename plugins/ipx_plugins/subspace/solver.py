@@ -139,7 +139,8 @@ def _scaled(problem: Problem, rank: int | None) -> Reduced:
         )
     d = d.expand(1, *problem.y.shape[-2:])
     seen = d[0] != 0
-    basis = components(problem, problem.y[:, :, seen] / d[0][seen], rank)
+    louder = float((1 / d[0][seen] ** 2).mean())  # the noise of y / d
+    basis = components(problem, problem.y[:, :, seen] / d[0][seen], rank, louder)
     shape = (basis.shape[-1], *problem.image_shape[1:])
     return basis, Scale(shape, d), turned(basis.mT, problem.y)
 
@@ -153,7 +154,7 @@ def _fused(problem: Problem, rank: int | None) -> Reduced:
     return basis, seen.turned(basis[0]), problem.y
 
 
-def components(problem: Problem, spectra: Tensor, rank: int | None) -> Tensor:
+def components(problem: Problem, spectra: Tensor, rank: int | None, louder: float = 1.0) -> Tensor:
     """The first eigenvectors of the second moments of the measured spectra, ``(B, C, k)``.
 
     Means are not removed: the mean spectrum is a component like others. Without a given rank those
@@ -165,6 +166,7 @@ def components(problem: Problem, spectra: Tensor, rank: int | None) -> Tensor:
         problem: with the noise level.
         spectra: ``(B, C, n)``.
         rank: k, or None.
+        louder: mean variance of the noise of ``spectra`` over that of the data.
     """
     spectra = spectra.double()
     bands, count = spectra.shape[1:]
@@ -175,7 +177,7 @@ def components(problem: Problem, spectra: Tensor, rank: int | None) -> Tensor:
         if noise.level is None:
             noise = noise.estimated(problem.y, problem.operator.known(problem.y))
         sigma = torch.as_tensor(noise.level, dtype=values.dtype, device=values.device)
-        edge = ABOVE * sigma.reshape(-1, 1) ** 2 * (1 + math.sqrt(bands / count)) ** 2
+        edge = ABOVE * louder * sigma.reshape(-1, 1) ** 2 * (1 + math.sqrt(bands / count)) ** 2
         above = values > edge
         above[:, 0] = True
         vectors, rank = vectors * above[:, None], int(above.sum(1).max())

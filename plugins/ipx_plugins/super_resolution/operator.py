@@ -214,7 +214,7 @@ def _taps(options: SuperResolutionOptions) -> _Taps:
     if options.filter == "mean":
         return _Taps(torch.full((s,), 1 / s, dtype=torch.float64), 0)
     sigma = options.sigma if options.sigma is not None else 0.4 * s
-    reach = 4 * sigma if options.filter == "gaussian" else 2.0 * s
+    reach = max(4 * sigma, middle) if options.filter == "gaussian" else 2.0 * s  # a whole block
     first = math.ceil(middle - reach)
     x = torch.arange(first, math.floor(middle + reach) + 1, dtype=torch.float64) - middle
     if options.filter == "gaussian":

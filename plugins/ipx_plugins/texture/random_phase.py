@@ -30,6 +30,7 @@ def random_phase(example: Tensor, size: tuple[int, int], rng: torch.Generator) -
     scale = (size[0] * size[1] / pixels) ** 0.5
     noise = torch.fft.rfft2(torch.randn(size, generator=rng))
     phases = noise / noise.abs().clamp_min(1e-12)
+    phases[0, 0] = 0  # the mean is that of the example
     made: Tensor = mean + scale * irfft2(torch.fft.rfft2(spot, s=size) * phases, size)
     return made
 

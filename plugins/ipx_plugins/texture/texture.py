@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ipx import Generator
+from ipx import Generator, ShapeError
 from ipx_plugins.texture import TextureOptions
 from ipx_plugins.texture.efros_leung import grown
 from ipx_plugins.texture.gram import Aim, optimised
@@ -41,9 +41,15 @@ class Texture(Generator[TextureOptions]):
         o = self.options
         if o.method == "quilting":
             side = o.patch or min(SIDES["quilting"], *(n // 2 for n in example.shape[1:]))
+            if side < 3:
+                raise ShapeError(f"patches of {side} x {side} pixels have no seam; take 3 or more")
             return quilted(example, size, side, o.tolerance, rng)
         if o.method == "pixels":
             side = o.patch or SIDES["pixels"]
+            if side < 3:
+                raise ShapeError(
+                    f"a neighbourhood of {side} x {side} tells nothing; take 3 or more"
+                )
             return grown(example, size, side, o.tolerance, o.candidates, rng)
         if o.method == "random-phase":
             return random_phase(example, size, rng)

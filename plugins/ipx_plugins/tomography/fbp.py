@@ -19,4 +19,4 @@ class FBP(Solver[FBPOptions, State]):
     def step(self, problem: Problem, state: State) -> State:
         """The picture."""
         operator = using(problem.operator, FilteredBackprojection)
-        return State(operator.backproject(problem.y, self.options.filter))
+        return State(operator.backproject(problem.noise.centred(problem.y), self.options.filter))

@@ -147,6 +147,7 @@ def ipx_components() -> Iterable[PriorSpec]:
             examples=(
                 {"invariant": False},
                 {"invariant": False, "wavelet": "haar"},
+                {"invariant": False, "wavelet": "bior2.2"},
                 {"wavelet": "bior2.2"},
             ),
             summary="Sparse wavelet details: |Wx|_1, decimated or translation-invariant.",

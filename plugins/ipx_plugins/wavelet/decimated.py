@@ -20,7 +20,7 @@ import pywt
 import torch
 from torch import Tensor
 
-from ipx import LinearOperator, Shape, Spectral
+from ipx import LinearOperator, Norm, Shape, Spectral, Spectrum
 from ipx.toolkit import linear_map
 from ipx_plugins.wavelet import ORTHOGONAL, WaveletOptions
 
@@ -39,6 +39,8 @@ class Decimated(LinearOperator[WaveletOptions]):
         self._low = np.asarray(wavelet.dec_lo)
         self._high = np.asarray(wavelet.dec_hi)
         self.sizes = level_sizes(self.image_shape, self.options.levels)
+        if self.options.wavelet not in ORTHOGONAL:
+            self.capabilities = self.capabilities - {Spectrum, Norm}
 
     def forward(self, x: Tensor) -> Tensor:
         """The coefficients, in Mallat's layout."""
@@ -71,17 +73,12 @@ class Decimated(LinearOperator[WaveletOptions]):
             out[corner] = part
         return out
 
-    @property
-    def orthonormal(self) -> bool:
-        """True if W^T W = I."""
-        return self.options.wavelet in ORTHOGONAL
-
     def spectrum(self, like: Tensor) -> Spectral:
-        """Eigenvalues of W^T W: all 1, for an orthogonal wavelet."""
+        """Eigenvalues of W^T W: all 1; only for an orthogonal wavelet."""
         return Spectral("any", torch.ones((), dtype=like.dtype, device=like.device))
 
     def norm(self) -> float:
-        """1, for an orthogonal wavelet."""
+        """1; only for an orthogonal wavelet."""
         return 1.0
 
     def details(self, like: Tensor) -> Tensor:
