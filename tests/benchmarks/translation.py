@@ -19,18 +19,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import DOCS, publish
+from common import publish
 from PIL import Image
 from torch import Tensor
 
 import ipx
-from ipx.files.sheets import sheet
 from ipx.training import Data, Training
 from ipx.training.loop import train
 from ipx_plugins.regression.chroma import colourfulness
 from ipx_plugins.regression.cyclegan import distance
 
-SIDE, SHOWN, OLD = 64, 10, 64
+SIDE, OLD = 64, 64
 EDGES: dict[str, Any] = {
     "op": "edges", "varied": (), "colors": 3, "loss": "adversarial", "widths": (16, 32, 64, 96),
     "critic": 16,
@@ -79,22 +78,21 @@ def slopes(x: Tensor) -> float:
     return float(x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean())
 
 
-def drawn(truth: Tensor, mean: Tensor, weights: Path) -> tuple[list[str], list[Tensor]]:
-    """Rows of the table and of the sheet for drawings."""
+def drawn(truth: Tensor, mean: Tensor, weights: Path) -> list[str]:
+    """Rows of the table for drawings."""
     operator = ipx.operator("edges", (3, SIDE, SIDE))
-    y = operator.forward(truth)
-    made = translated(y, "edges", "unet", weights)
+    made = translated(operator.forward(truth), "edges", "unet", weights)
     rows = ["| | PSNR | sharpness | colourfulness |", "|---|---|---|---|"]
     results = {"the mean portrait": mean, "from the drawing": made, "the photograph": truth}
     for name, x in results.items():
         score = "" if name == "the photograph" else f"{float(ipx.psnr(x, truth).mean()):.2f}"
         sharp, colours = slopes(x) / slopes(truth), float(colourfulness(x).mean())
         rows.append(f"| {name} | {score} | {sharp:.2f} | {colours:.1f} |")
-    return rows, [operator.preview(y), made, truth]
+    return rows
 
 
-def cycled(new: Tensor, old: Tensor, weights: Path) -> tuple[list[str], list[Tensor]]:
-    """Rows of the table and of the sheet for two sets without pairs."""
+def cycled(new: Tensor, old: Tensor, weights: Path) -> list[str]:
+    """Rows of the table for two sets without pairs."""
     there = translated(old, "identity", "cyclegan", weights)
     back = translated(new[: len(old)], "identity", "cyclegan", weights, direction="back")
     again = translated(there, "identity", "cyclegan", weights, direction="back")
@@ -110,11 +108,11 @@ def cycled(new: Tensor, old: Tensor, weights: Path) -> tuple[list[str], list[Ten
         rows.append(f"| {name} | {float(colourfulness(x).mean()):.1f} | {far:.3f} |")
     lost = float(ipx.psnr(again, old).mean())
     rows.append(f"\nThere and back, an old portrait comes out with {lost:.1f} dB.")
-    return rows, [old, there, new, back]
+    return rows
 
 
 def main(folder: Path, weights: list[Path]) -> None:
-    """Measure, publish the tables and the sheet."""
+    """Measure, publish the tables."""
     colour, others, held = portraits(folder)
     with tempfile.TemporaryDirectory() as room:
         new, old = Path(room) / "new.npy", Path(room) / "old.npy"
@@ -123,20 +121,15 @@ def main(folder: Path, weights: list[Path]) -> None:
         pairs, sets = weights or trained(new, old, Path(room))
         truth, aged = (torch.from_numpy(x).float() / 255 for x in (held, others[-OLD:]))
         mean = torch.from_numpy(colour[:-40].mean(0)).float()[None] / 255
-        table, shown = drawn(truth, mean.expand_as(truth), pairs)
-        more, aside = cycled(truth, aged, sets)
-    rows = [x[k].numpy() for x in (*shown, *aside) for k in range(SHOWN)]
-    whole = (255 * sheet(rows, SHOWN).clip(0, 1)).round().astype(np.uint8).transpose(1, 2, 0)
-    Image.fromarray(whole).save(DOCS / "translation.webp", quality=88)
+        table = drawn(truth, mean.expand_as(truth), pairs)
+        more = cycled(truth, aged, sets)
     text = [
         __doc__.split("\n\n", 1)[1].strip(),
         f"**Drawings.** Means over {len(truth)} portraits.",
         "\n".join(table),
         f"**Two sets.** Means over {len(aged)} old and {len(truth)} colour portraits.",
         "\n".join(more),
-        "Rows: the drawing, what is made of it, the photograph; an old portrait, its translation; "
-        "a colour portrait, its translation back.",
-        "![translated](translation.webp)",
+        "A drawing, and what is made of it: [course](../course/image_generation.md).",
     ]
     publish("translation", "Portraits from drawings, and from old portraits", "\n\n".join(text))
 
