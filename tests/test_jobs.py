@@ -110,7 +110,9 @@ def test_reports_are_plain_numbers(source: Path) -> None:
     assert [r.phase for r in told[:3]] == ["reading", "noise level", "start"]
     first = told[3]
     assert (first.phase, first.trial) == ("choosing lam", 1)
-    assert first.trials == 2 * 12 + 2 * 14  # of gcv, then of discrepancy
+    assert (
+        first.trials == 2 * (12 + 8) + 2 * 14
+    )  # of gcv, with a second search, then of discrepancy
     assert first.iteration >= 1
     assert first.psnr is not None
     assert first.objective is not None

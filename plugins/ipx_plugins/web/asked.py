@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ipx import OptionError, SolveSettings, UsageError
-from ipx.declare.kinds import ROLES
 from ipx.declare.options import AUTO, weight
 from ipx.declare.registry import registry
 from ipx.files.lookup import formats
 from ipx.planning.request import Request
-from ipx_plugins.web.forms import given
+from ipx_plugins.web.forms import ROLES, given
 from ipx_plugins.web.store import Store, Upload
 
 OFFERED = tuple(name for name in SolveSettings.infos() if name != "memory")

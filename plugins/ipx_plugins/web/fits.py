@@ -7,13 +7,13 @@ from functools import cache
 from typing import Any
 
 from ipx import KINDS, IpxError, UsageError
-from ipx.declare.kinds import ROLES
 from ipx.declare.options import AUTO
 from ipx.declare.registry import registry
 from ipx.jobs.assumed import assumptions, for_measured
 from ipx.planning.matrix import Row, fitting
 from ipx.planning.request import Request
 from ipx_plugins.web.asked import Asked
+from ipx_plugins.web.forms import ROLES
 
 
 @dataclass

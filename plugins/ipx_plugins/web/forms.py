@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ipx import KINDS, OperatorSpec, OptionError, Options
-from ipx.declare.kinds import ROLES
 from ipx.declare.options import AUTO, OptionInfo
 from ipx.declare.registry import registry
 
 FILE = "file:"
 """Before the id of an upload, as the value of an option that takes a file."""
+
+ROLES = {kind.role: kind.name for kind in KINDS.values() if kind.role}
+"""Role in a request to kind of component."""
 
 
 @dataclass(frozen=True)

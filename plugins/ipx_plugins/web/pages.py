@@ -10,14 +10,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ipx import Ask, OperatorSpec, Options, SolveSettings, __version__
-from ipx.declare.kinds import ROLES
 from ipx.declare.options import AUTO
 from ipx.declare.registry import registry
 from ipx.files.lookup import suffixes
 from ipx.numerics.text import size_text
 from ipx_plugins.web.asked import OFFERED, Asked, writable
 from ipx_plugins.web.fits import Outlook
-from ipx_plugins.web.forms import Field, component_fields, fields
+from ipx_plugins.web.forms import ROLES, Field, component_fields, fields
 from ipx_plugins.web.jobs import Job
 from ipx_plugins.web.retell import python, shell
 from ipx_plugins.web.store import Upload
