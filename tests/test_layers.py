@@ -64,10 +64,11 @@ FOR_COMMANDS = (
     "ipx.files.record",
     "ipx.files.sheets",
     "ipx.jobs.assumed",
-    "ipx.jobs.foresee",
     "ipx.jobs.reporter",
     "ipx.jobs.solve",
+    "ipx.jobs.tiled",
     "ipx.numerics.metrics",
+    "ipx.numerics.text",
     "ipx.planning.matrix",
     "ipx.planning.request",
 )
