@@ -27,7 +27,7 @@ class DICOM(Format):
         if kind not in ("MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422"):
             raise InputError(f"holds {kind} colours; convert it to grey (MONOCHROME2) or RGB")
         frames = int(found.get("NumberOfFrames") or 1)
-        check_size(int(found.Columns), int(found.Rows) * frames, 1, len(data))
+        check_size(int(found.Columns), int(found.Rows), frames, len(data))
         try:
             array = np.asarray(found.pixel_array)
         except (AttributeError, ValueError, RuntimeError) as e:
